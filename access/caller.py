@@ -1,0 +1,37 @@
+"""Who is calling: the one object that a request carries from the token to the queryset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claims:
+    """What a verified access token says (RFC 9068); nothing here is trusted before verification."""
+
+    issuer: str
+    subject: str
+    client_id: str
+    """`client_id`, else `azp`; empty where the token names no client."""
+    scopes: frozenset[str]
+    expires_at: float
+    """Seconds since the epoch."""
+    raw: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """All claims, for what a deployment maps itself (groups, e-mail). Never logged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """An authenticated person or service and what they may do, as of this call."""
+
+    user_id: int
+    username: str
+    claims: Claims
+    permissions: frozenset[str] = frozenset()
+    """Django permissions, `app_label.codename`, from the user and their groups."""
+    groups: frozenset[int] = frozenset()
+    """Primary keys of the user's groups."""
+    is_superuser: bool = False
+
+    def has_perm(self, permission: str) -> bool:
+        """Whether the caller holds `permission` (`app_label.codename`); a superuser holds each."""
+        return self.is_superuser or permission in self.permissions

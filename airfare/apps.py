@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AirfareConfig(AppConfig):
+    name = "airfare"
+    verbose_name = "Airfare"

@@ -1,0 +1,147 @@
+"""What the settings mean: pure functions from the environment's text to Django's values.
+
+A mistake is an `ImproperlyConfigured` at start-up whose message holds the remedy.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+def resource_url(value: str) -> str:
+    """The endpoint's exact public URL: `value` with `/mcp` appended where it has no path.
+
+    Raises ImproperlyConfigured for anything but an http(s) URL without query, fragment or user.
+    """
+    parts = urlsplit(value.strip())
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
+        raise ImproperlyConfigured(
+            f"RESOURCE_SERVER_URL is {value!r}; set it to the public address of this server, "
+            "for example https://data.example.com/mcp."
+        )
+    path = parts.path.rstrip("/") or "/mcp"
+    if path != "/mcp":
+        raise ImproperlyConfigured(
+            f"RESOURCE_SERVER_URL ends in {path!r}; this server answers at /mcp, so end it there or leave the path out."
+        )
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of `url`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` names this machine: exactly localhost, 127.0.0.1 or [::1], parsed, never matched."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def allowed_hosts(url: str, extra: list[str]) -> list[str]:
+    """Django's ALLOWED_HOSTS: the public host, loopback, and what the operator adds."""
+    host = urlsplit(url).netloc.rsplit("@")[-1]
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0] if ":" in host else host
+    return list(dict.fromkeys([name, *LOOPBACK_NAMES, *extra]))
+
+
+def allowed_origins(url: str, extra: list[str]) -> list[str]:
+    """Origins a browser may call `/mcp` from; loopback on any port is always among them."""
+    return list(dict.fromkeys([origin_of(url), *(origin.rstrip("/") for origin in extra)]))
+
+
+def require_issuer(issuer: str, *, public: bool) -> None:
+    """Raise ImproperlyConfigured when a public server has nobody to trust for its tokens."""
+    if public and not issuer:
+        raise ImproperlyConfigured(
+            "AUTH0_ISSUER is not set and RESOURCE_SERVER_URL is public; set AUTH0_ISSUER to your identity "
+            "provider's issuer, for example https://your-tenant.eu.auth0.com/."
+        )
+    if issuer and not (
+        issuer.startswith("https://") or (issuer.startswith("http://") and is_loopback(issuer))
+    ):
+        raise ImproperlyConfigured(f"AUTH0_ISSUER is {issuer!r}; it has to be an https:// URL.")
+
+
+def secret_key(value: str, remembered: Path, *, required: bool) -> str:
+    """SECRET_KEY as given; on a developer's machine one is made once and kept in `remembered`."""
+    if value:
+        return value
+    if required:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set; put a long random text into it, for example the output of "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'."
+        )
+    return remember(remembered, secrets.token_urlsafe(50))
+
+
+def remember(path: Path, text: str) -> str:
+    """The content of `path`, which is made with `text` (readable by its owner alone) when it is missing.
+
+    Safe when several processes start at once: one of them wins and all of them read what it wrote.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(text)
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text()
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's DATABASES entry for a DATABASE_URL.
+
+    Query parameters may name `conn_max_age`, `conn_health_checks` and, on PostgreSQL, `pool=true`
+    with `pool_min_size` and `pool_max_size`.
+    """
+    base, _, query = url.partition("?")
+    config: dict[str, Any] = environ.Env.db_url_config(base)
+    asked = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    options: dict[str, Any] = {}
+    config["CONN_MAX_AGE"] = int(asked.pop("conn_max_age", 600))
+    config["CONN_HEALTH_CHECKS"] = asked.pop("conn_health_checks", "true") == "true"
+    if config["ENGINE"].endswith("sqlite3"):
+        # Readers go on while a load writes (WAL); a writer waits for its turn instead of failing.
+        options = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
+            "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=1073741824;",
+        }
+    elif asked.pop("pool", "false") == "true":
+        options["pool"] = {
+            "min_size": int(asked.pop("pool_min_size", 2)),
+            "max_size": int(asked.pop("pool_max_size", 10)),
+        }
+        config["CONN_MAX_AGE"] = 0  # Django refuses persistent connections beside a pool.
+        config["CONN_HEALTH_CHECKS"] = True
+    config["OPTIONS"] = {**options, **asked}
+    return config
+
+
+def cache(url: str) -> dict[str, Any]:
+    """Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
+    if not url:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("CACHE_URL has to start with redis:// or rediss://, or be left out.")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}

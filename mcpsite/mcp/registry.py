@@ -1,0 +1,183 @@
+"""How an app offers a tool: `@tool` on a plain function in its `tools.py`.
+
+This module knows nothing of the protocol library: a tool is a name, a description, a schema for its
+arguments, a schema for its result, and a function. Everything a tool must not forget (permission,
+deadline, database connections, size of the answer) happens in `mcpsite.mcp.context`, once.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import autodiscover_modules
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from access.caller import Caller
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ToolError(Exception):
+    """A failure the caller can act on: one plain sentence for the person, shown as it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A tool's result with something beside it that must not change the result's own shape."""
+
+    value: Any
+    """What the tool's return annotation promises (a TypedDict's dict)."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """Goes into the result's `_meta`; keys are prefixed by the caller, e.g. `mcpsite/fallback`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tool:
+    """One registered tool."""
+
+    name: str
+    title: str
+    description: str
+    """The function's docstring: what the model reads."""
+    permission: str
+    """The Django permission that a caller needs, `app_label.codename`."""
+    scope: str
+    """The OAuth scope that a call needs besides, or empty."""
+    function: Callable[..., Any]
+    is_async: bool
+    takes_caller: bool
+    """Whether the function's first parameter is `caller: Caller`."""
+    arguments: type[BaseModel]
+    """Checks what a client sends; unknown names are refused."""
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    read_only: bool
+    meta: Mapping[str, Any]
+    """The tool's own `_meta` in `tools/list`."""
+
+
+class _PlainSchema(GenerateJsonSchema):
+    """Schemas without the noise of generated titles: each byte of them is a model's attention."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+class Registry:
+    """The tools of this process, in the order in which the installed apps offer them."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, Tool] = {}
+
+    def add(self, tool: Tool) -> None:
+        """Register `tool`; raises ImproperlyConfigured when its name is taken."""
+        if tool.name in self._tools:
+            raise ImproperlyConfigured(f"Two tools are called {tool.name!r}; rename one of them.")
+        self._tools[tool.name] = tool
+
+    def get(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
+    def all(self) -> list[Tool]:
+        return list(self._tools.values())
+
+
+registry = Registry()
+
+
+def tool(
+    *,
+    permission: str,
+    title: str,
+    scope: str = "",
+    read_only: bool = True,
+    meta: Mapping[str, Any] | None = None,
+    registry: Registry = registry,
+) -> Callable[[Function], Function]:
+    """Offer the decorated function as the tool of its name.
+
+    The function is synchronous (it runs with a database connection, in a thread) or `async` (it runs
+    on the event loop and reaches the database through `mcpsite.mcp.in_database`). A first parameter
+    `caller: Caller` is filled in and not part of the schema. Every other parameter is keyword-able,
+    annotated, and described with `Annotated[..., Field(description=...)]`. The return annotation is
+    a TypedDict (or a union of such): the result's schema is made from it, and no second validation
+    is run on what the tool returns. A `ToolError` is the way to tell the caller what to change.
+
+    Raises ImproperlyConfigured when the function does not fit.
+    """
+
+    def register(function: Function) -> Function:
+        registry.add(
+            _describe(
+                function,
+                permission=permission,
+                title=title,
+                scope=scope,
+                read_only=read_only,
+                meta=meta or {},
+            )
+        )
+        return function
+
+    return register
+
+
+def discover() -> Registry:
+    """Import `tools.py` of every installed app and return what they registered."""
+    autodiscover_modules("tools")
+    return registry
+
+
+def _describe(
+    function: Callable[..., Any],
+    *,
+    permission: str,
+    title: str,
+    scope: str,
+    read_only: bool,
+    meta: Mapping[str, Any],
+) -> Tool:
+    name = function.__name__
+    hints = get_type_hints(function, include_extras=True)
+    description = inspect.getdoc(function) or ""
+    returns = hints.pop("return", None)
+    if not description or returns is None or "." not in permission:
+        raise ImproperlyConfigured(
+            f"Tool {name!r} needs a docstring, a return annotation and a permission such as 'airfare.view_farerow'."
+        )
+    parameters = list(inspect.signature(function).parameters.values())
+    takes_caller = bool(parameters) and hints.get(parameters[0].name) is Caller
+    fields: dict[str, Any] = {}
+    for parameter in parameters[1:] if takes_caller else parameters:
+        if parameter.name not in hints:
+            raise ImproperlyConfigured(f"Parameter {parameter.name!r} of tool {name!r} has no annotation.")
+        required = parameter.default is inspect.Parameter.empty
+        fields[parameter.name] = (hints[parameter.name], ... if required else parameter.default)
+    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    undescribed = [each for each, info in arguments.model_fields.items() if not info.description]
+    if undescribed:
+        raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
+    input_schema = arguments.model_json_schema(schema_generator=_PlainSchema)
+    output_schema = TypeAdapter(returns).json_schema(mode="serialization", schema_generator=_PlainSchema)
+    if output_schema.get("type") != "object":
+        raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
+    for schema in (input_schema, output_schema):
+        schema.pop("title", None)
+    return Tool(
+        name=name,
+        title=title,
+        description=description,
+        permission=permission,
+        scope=scope,
+        function=function,
+        is_async=inspect.iscoroutinefunction(function),
+        takes_caller=takes_caller,
+        arguments=arguments,
+        input_schema=input_schema,
+        output_schema=output_schema,
+        read_only=read_only,
+        meta=dict(meta),
+    )

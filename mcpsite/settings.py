@@ -1,0 +1,144 @@
+"""Settings, read from the environment and from `.env`; env.example documents each of them.
+
+Nothing needs to be set on a developer's machine. On a public address (RESOURCE_SERVER_URL) the
+defaults turn strict: see `mcpsite.conf`.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from mcpsite import conf
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
+# State that is made at run time and never committed: the database, the keys.
+STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / "var")))
+STATE_DIR.mkdir(parents=True, exist_ok=True)
+
+# The public face
+PORT = env.int("PORT", 8788)
+RESOURCE_SERVER_URL = conf.resource_url(env.str("RESOURCE_SERVER_URL", "") or f"http://localhost:{PORT}")
+SITE_URL = conf.origin_of(RESOURCE_SERVER_URL)
+PUBLIC = not conf.is_loopback(RESOURCE_SERVER_URL)
+DEBUG = env.bool("DEBUG", not PUBLIC)
+SECRET_KEY = conf.secret_key(env.str("SECRET_KEY", ""), STATE_DIR / "secret_key", required=not DEBUG)
+ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.list("ALLOWED_HOSTS", default=[]))
+ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.list("ALLOWED_ORIGINS", default=[]))
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_URL.startswith("https://") else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if SITE_URL.startswith("https://") else 0)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Tokens (client-contract: the resource server)
+AUTH0_ISSUER = env.str("AUTH0_ISSUER", "")
+JWT_AUDIENCES = env.list("JWT_AUDIENCES", default=[]) or [RESOURCE_SERVER_URL]
+REQUIRED_SCOPES = env.list("REQUIRED_SCOPES", default=[])
+JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", default=["RS256"])
+MIRROR_ISSUER_METADATA = env.bool("MIRROR_ISSUER_METADATA", False)
+SIGNING_KEY_FILE = Path(env.str("SIGNING_KEY_FILE", str(STATE_DIR / "signing_key.pem")))
+conf.require_issuer(AUTH0_ISSUER, public=PUBLIC)
+
+# Identities: who a token's subject is in this site
+ACCESS_AUTO_CREATE_USERS = env.bool("ACCESS_AUTO_CREATE_USERS", True)
+ACCESS_DEFAULT_GROUP = env.str("ACCESS_DEFAULT_GROUP", "readers")
+
+# The MCP server
+MCP_THREADS = env.int("MCP_THREADS", 8)
+MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 45.0)
+MCP_MAX_RESULT_BYTES = env.int("MCP_MAX_RESULT_BYTES", 256 * 1024)
+MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
+
+# Data
+TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
+TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
+
+# The vector store
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
+VECTOR_STORE_ID = env.str("VECTOR_STORE_ID", "")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "mcpsite",
+    "access",
+    "airfare",
+    "transcripts",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "mcpsite.urls"
+ASGI_APPLICATION = "mcpsite.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": conf.database(env.str("DATABASE_URL", "") or f"sqlite:///{STATE_DIR / 'db.sqlite3'}")}
+CACHES = {"default": conf.cache(env.str("CACHE_URL", ""))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static"
+# Found where the apps keep them, so that no collectstatic step stands between a clone and a page.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # One line a request at INFO, with the client's own words in it: only what goes wrong.
+        "mcp": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
+    },
+}
