@@ -1,6 +1,16 @@
 from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import post_migrate
+
+from access import algorithms
 
 
 class AccessConfig(AppConfig):
     name = "access"
     verbose_name = "Access"
+
+    def ready(self) -> None:
+        from access.readers import grant_new_permissions  # needs the models
+
+        algorithms.allowed(settings.JWT_ALGORITHMS)
+        post_migrate.connect(grant_new_permissions, dispatch_uid="access.readers")

@@ -11,7 +11,7 @@ class Claims:
     issuer: str
     subject: str
     client_id: str
-    """`client_id`, else `azp`; empty where the token names no client."""
+    """`client_id`, else `azp`, `cid` (Okta) or `appid` (Entra v1); empty where the token names no client."""
     scopes: frozenset[str]
     expires_at: float
     """Seconds since the epoch."""

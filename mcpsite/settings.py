@@ -42,6 +42,9 @@ AUTH0_ISSUER = env.str("AUTH0_ISSUER", "")
 JWT_AUDIENCES = env.list("JWT_AUDIENCES", default=[]) or [RESOURCE_SERVER_URL]
 REQUIRED_SCOPES = env.list("REQUIRED_SCOPES", default=[])
 JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", default=["RS256"])
+# The default is the longest that any common provider can be set to (Auth0: thirty days).
+JWT_MAX_LIFETIME_SECONDS = env.int("JWT_MAX_LIFETIME_SECONDS", 30 * 24 * 3600)
+JWKS_MAX_STALE_SECONDS = env.int("JWKS_MAX_STALE_SECONDS", 6 * 3600)
 MIRROR_ISSUER_METADATA = env.bool("MIRROR_ISSUER_METADATA", False)
 SIGNING_KEY_FILE = Path(env.str("SIGNING_KEY_FILE", str(STATE_DIR / "signing_key.pem")))
 conf.require_issuer(AUTH0_ISSUER, public=PUBLIC)

@@ -1,0 +1,34 @@
+"""The signature algorithms a token may have (RFC 7518, RFC 8037), and the kind of key each of them needs.
+
+Only asymmetric ones exist here: `none` and HS* (where whoever can verify can also sign) cannot be allowed.
+"""
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ImproperlyConfigured
+
+KEY_TYPES: dict[str, tuple[str, str]] = {
+    "RS256": ("RSA", ""),
+    "RS384": ("RSA", ""),
+    "RS512": ("RSA", ""),
+    "PS256": ("RSA", ""),
+    "PS384": ("RSA", ""),
+    "PS512": ("RSA", ""),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+"""Algorithm → (`kty`, `crv`) of the keys it works with; an empty curve where there is none."""
+
+
+def allowed(names: Iterable[str]) -> frozenset[str]:
+    """The allow-list JWT_ALGORITHMS; raises ImproperlyConfigured when it is empty or unsafe."""
+    chosen = frozenset(names)
+    unfit = sorted(chosen - KEY_TYPES.keys())
+    if unfit or not chosen:
+        raise ImproperlyConfigured(
+            f"JWT_ALGORITHMS is {', '.join(unfit) or 'empty'!s}; only asymmetric algorithms can be allowed: "
+            f"{', '.join(KEY_TYPES)}. RS256 is what nearly every identity provider uses."
+        )
+    return chosen
