@@ -35,7 +35,8 @@ def resource_url(value: str) -> str:
     path = parts.path.rstrip("/") or "/mcp"
     if path != "/mcp":
         raise ImproperlyConfigured(
-            f"RESOURCE_SERVER_URL ends in {path!r}; this server answers at /mcp, so end it there or leave the path out."
+            f"RESOURCE_SERVER_URL ends in {path!r}; this server answers at /mcp, so end it there or "
+            "leave the path out."
         )
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 

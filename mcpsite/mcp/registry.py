@@ -44,8 +44,6 @@ class Tool:
     """The function's docstring: what the model reads."""
     permission: str
     """The Django permission that a caller needs, `app_label.codename`."""
-    scope: str
-    """The OAuth scope that a call needs besides, or empty."""
     function: Callable[..., Any]
     is_async: bool
     takes_caller: bool
@@ -62,7 +60,7 @@ class Tool:
 class _PlainSchema(GenerateJsonSchema):
     """Schemas without the noise of generated titles: each byte of them is a model's attention."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's hook)
         return False
 
 
@@ -92,7 +90,6 @@ def tool(
     *,
     permission: str,
     title: str,
-    scope: str = "",
     read_only: bool = True,
     meta: Mapping[str, Any] | None = None,
     registry: Registry = registry,
@@ -115,7 +112,6 @@ def tool(
                 function,
                 permission=permission,
                 title=title,
-                scope=scope,
                 read_only=read_only,
                 meta=meta or {},
             )
@@ -136,7 +132,6 @@ def _describe(
     *,
     permission: str,
     title: str,
-    scope: str,
     read_only: bool,
     meta: Mapping[str, Any],
 ) -> Tool:
@@ -146,7 +141,8 @@ def _describe(
     returns = hints.pop("return", None)
     if not description or returns is None or "." not in permission:
         raise ImproperlyConfigured(
-            f"Tool {name!r} needs a docstring, a return annotation and a permission such as 'airfare.view_farerow'."
+            f"Tool {name!r} needs a docstring, a return annotation and a permission "
+            "such as 'airfare.view_farerow'."
         )
     parameters = list(inspect.signature(function).parameters.values())
     takes_caller = bool(parameters) and hints.get(parameters[0].name) is Caller
@@ -171,7 +167,6 @@ def _describe(
         title=title,
         description=description,
         permission=permission,
-        scope=scope,
         function=function,
         is_async=inspect.iscoroutinefunction(function),
         takes_caller=takes_caller,

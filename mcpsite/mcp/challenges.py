@@ -1,0 +1,37 @@
+"""Refusals that tell an OAuth client how to go on (RFC 6750 §3, RFC 9728 §5.1).
+
+The SDK's own challenges carry no `scope` and say `invalid_token` where no token was sent.
+"""
+
+from starlette.responses import JSONResponse
+
+from mcpsite.mcp.metadata import Resource
+
+
+def unauthorized(resource: Resource, description: str | None = None) -> JSONResponse:
+    """401. `description` is set only when a token was sent and refused (RFC 6750 §3.1)."""
+    error = (
+        {} if description is None else {"error": "invalid_token", "error_description": _quotable(description)}
+    )
+    parts = {"resource_metadata": resource.metadata_url, "scope": " ".join(resource.scopes), **error}
+    return _refusal(
+        401, parts, error or {"error": "unauthorized", "error_description": "Sign in to use this server."}
+    )
+
+
+def insufficient_scope(resource: Resource, needed: tuple[str, ...]) -> JSONResponse:
+    """403 with the scopes that this operation needs (RFC 6750 §3.1)."""
+    error = {"error": "insufficient_scope", "error_description": "The token lacks a scope that this needs."}
+    return _refusal(
+        403, {**error, "scope": " ".join(needed), "resource_metadata": resource.metadata_url}, error
+    )
+
+
+def _refusal(status: int, parts: dict[str, str], body: dict[str, str]) -> JSONResponse:
+    challenge = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parts.items() if value)
+    return JSONResponse(body, status, {"WWW-Authenticate": challenge, "Cache-Control": "no-store"})
+
+
+def _quotable(text: str) -> str:
+    """`text` within the characters that error_description may hold (RFC 6750 §3)."""
+    return "".join(each for each in text if " " <= each <= "~" and each not in '"\\')

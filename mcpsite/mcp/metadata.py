@@ -1,0 +1,152 @@
+"""What this resource server publishes about itself under `/.well-known/` (RFC 9728)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from access import discovery, signing
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/.well-known/"
+MIRROR_SECONDS = 300.0
+MIRROR_TIMEOUT_SECONDS = 10.0
+
+_OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, content-type, mcp-protocol-version",
+    "Cache-Control": "public, max-age=300",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resource:
+    """The protected resource: this server's endpoint, as its clients name it."""
+
+    url: str
+    """The exact public URL of the endpoint, from the setting, never from a request's Host."""
+    issuer: str
+    """Byte-identical to the issuer's own name."""
+    scopes: tuple[str, ...]
+    """Scopes that every call needs and a client can be granted."""
+
+    @classmethod
+    def from_settings(cls) -> "Resource":
+        # offline_access is between a client and the authorization server, never a resource's business.
+        scopes = tuple(scope for scope in settings.REQUIRED_SCOPES if scope != "offline_access")
+        return cls(url=settings.RESOURCE_SERVER_URL, issuer=signing.issuer(), scopes=scopes)
+
+    @property
+    def metadata_path(self) -> str:
+        """The path-inserted form of RFC 9728 §3.1."""
+        return f"{PREFIX}oauth-protected-resource{urlsplit(self.url).path}"
+
+    @property
+    def metadata_url(self) -> str:
+        return f"{settings.SITE_URL}{self.metadata_path}"
+
+    def document(self) -> dict[str, Any]:
+        """The metadata document of RFC 9728 §2."""
+        return {
+            "resource": self.url,
+            "authorization_servers": [self.issuer],
+            **({"scopes_supported": list(self.scopes)} if self.scopes else {}),
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Company data",
+        }
+
+
+Document = Callable[[], Awaitable[dict[str, Any] | None]]
+"""Makes one document; None where the server has no such document now."""
+
+
+class WellKnown:
+    """ASGI application for every path under `/.well-known/`: a document, or a 404 in JSON."""
+
+    def __init__(self, documents: dict[str, Document]) -> None:
+        self._documents = documents
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (await self._respond(Request(scope)))(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        make = self._documents.get(request.url.path.rstrip("/"))
+        if make is None:
+            return JSONResponse({"error": "not_found"}, 404, {"Access-Control-Allow-Origin": "*"})
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={**_OPEN, "Access-Control-Max-Age": "600"})
+        if request.method not in ("GET", "HEAD"):
+            return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "GET, HEAD, OPTIONS"})
+        document = await make()
+        if document is None:
+            return JSONResponse({"error": "temporarily_unavailable"}, 503, {"Retry-After": "10", **_OPEN})
+        return JSONResponse(document, headers=_OPEN)
+
+
+def well_known(resource: Resource) -> WellKnown:
+    """The documents that this server has, by path."""
+
+    async def protected_resource() -> dict[str, Any]:
+        return resource.document()
+
+    async def own_issuer() -> dict[str, Any]:
+        # Tokens come from `manage.py issue_token`, so there is nowhere to send a browser to.
+        return {
+            "issuer": resource.issuer,
+            "jwks_uri": f"{settings.SITE_URL}{PREFIX}jwks.json",
+            "response_types_supported": [],
+            "grant_types_supported": [],
+        }
+
+    async def own_keys() -> dict[str, Any]:
+        return signing.jwks()
+
+    documents: dict[str, Document] = {
+        f"{PREFIX}oauth-protected-resource": protected_resource,
+        resource.metadata_path: protected_resource,
+    }
+    if signing.is_own_issuer():
+        documents[f"{PREFIX}jwks.json"] = own_keys
+        issuer_document: Document = own_issuer
+    elif settings.MIRROR_ISSUER_METADATA:
+        issuer_document = Mirror(resource.issuer).document
+    else:
+        return WellKnown(documents)
+    documents[f"{PREFIX}oauth-authorization-server"] = issuer_document
+    documents[f"{PREFIX}openid-configuration"] = issuer_document
+    return WellKnown(documents)
+
+
+class Mirror:
+    """The external issuer's document, for clients older than RFC 9728 that look for it on this host.
+
+    Anybody may ask for it, so the issuer is asked at most once in MIRROR_SECONDS.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+        self._lock = asyncio.Lock()
+        self._held: dict[str, Any] | None = None
+        self._asked_at = -MIRROR_SECONDS
+
+    async def document(self) -> dict[str, Any] | None:
+        """The document as last read; None while it could never be read."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at >= MIRROR_SECONDS:
+                self._asked_at = time.monotonic()
+                try:
+                    async with asyncio.timeout(MIRROR_TIMEOUT_SECONDS):
+                        self._held = await discovery.metadata(self._issuer)
+                except (discovery.DiscoveryFailed, TimeoutError) as error:
+                    logger.warning("The issuer's metadata could not be mirrored: %s", error)
+        return self._held

@@ -1,0 +1,161 @@
+"""The endpoint as HTTP clients meet it: what comes before the SDK sees a request.
+
+Real clients differ from what the SDK's transport accepts (trailing slashes, `Accept` headers, GET
+requests, CORS, the order of challenge and answer). Each difference is settled here, once; what goes
+through is a POST of at most 4 MiB from an allowed host and origin with a verified token.
+"""
+
+import logging
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from access.caller import Claims
+from access.tokens import InvalidToken, KeysUnavailable, verifier
+from mcpsite.conf import LOOPBACK_NAMES
+from mcpsite.mcp import challenges
+from mcpsite.mcp.metadata import Resource
+from mcpsite.mcp.server import CLAIMS
+
+logger = logging.getLogger(__name__)
+
+PATHS = frozenset({"/mcp", "/mcp/"})
+"""Both are served as they are: no client follows a redirect of a POST."""
+
+ALLOWED_HEADERS = (
+    "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
+)
+EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
+
+_DROPPED = (b"accept", b"mcp-session-id")
+"""`Accept` is written anew, since every client gets JSON; a stateless server knows no sessions."""
+_ACCEPT = (b"accept", b"application/json, text/event-stream")
+
+
+class Endpoint:
+    """ASGI application for `/mcp`: host, origin, CORS, token, method, then the SDK."""
+
+    def __init__(self, server: Server[Any], resource: Resource) -> None:
+        self._resource = resource
+        self._manager = StreamableHTTPSessionManager(
+            server, json_response=True, stateless=True, max_request_body_size=settings.MCP_MAX_REQUEST_BYTES
+        )
+        self._origins = frozenset(settings.ALLOWED_ORIGINS)
+
+    def run(self) -> AbstractAsyncContextManager[None]:
+        """The SDK's task group; open it for as long as the process serves."""
+        return self._manager.run()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if not self._host_allowed(headers.get("host", "")):
+            logger.warning(
+                "refused a request for the host %.100r; ALLOWED_HOSTS would admit it", headers.get("host")
+            )
+            await _error(421, "This server is not known by that name.")(scope, receive, send)
+            return
+        if origin is not None and not self._origin_allowed(origin):
+            logger.warning("refused a request from the origin %.100r; ALLOWED_ORIGINS would admit it", origin)
+            await _error(403, "Pages of that origin may not use this server.")(scope, receive, send)
+            return
+        if origin is not None:
+            send = _with_cors(send, origin)
+        if scope["method"] == "OPTIONS":
+            await _preflight()(scope, receive, send)
+            return
+        refusal = await self._refusal(scope, headers)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        scope["path"] = "/mcp"
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + [_ACCEPT]
+        await self._manager.handle_request(scope, receive, send)
+
+    async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """Why this request goes no further, or None and the claims are in the scope.
+
+        The token comes first, whatever the method: a client that once got an answer without one
+        never signs in.
+        """
+        try:
+            claims = await _authenticate(headers)
+        except InvalidToken as error:
+            return challenges.unauthorized(self._resource, error.description)
+        except KeysUnavailable as error:
+            # Not a 401: that would send every client back to the sign-in page.
+            return JSONResponse(
+                {"error": "temporarily_unavailable"},
+                503,
+                {"Retry-After": str(max(1, round(error.retry_after)))},
+            )
+        if claims is None:
+            return challenges.unauthorized(self._resource)
+        if not claims.scopes.issuperset(settings.REQUIRED_SCOPES):
+            return challenges.insufficient_scope(self._resource, tuple(settings.REQUIRED_SCOPES))
+        if scope["method"] != "POST":
+            return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "POST"})
+        scope[CLAIMS] = claims
+        return None
+
+    def _host_allowed(self, host: str) -> bool:
+        return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+
+    def _origin_allowed(self, origin: str) -> bool:
+        parts = urlsplit(origin)
+        return origin in self._origins or (
+            parts.scheme in ("http", "https") and parts.netloc.rsplit(":", 1)[0] in LOOPBACK_NAMES
+        )
+
+
+async def _authenticate(headers: Headers) -> Claims | None:
+    """The claims of the bearer token in the Authorization header; None where there is none.
+
+    Raises InvalidToken and KeysUnavailable.
+    """
+    values = headers.getlist("authorization")
+    if len(values) > 1:
+        raise InvalidToken("More than one Authorization header was sent.")
+    scheme, _, token = (values[0] if values else "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        return None
+    return await verifier().verify(token)
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status)
+
+
+def _preflight() -> Response:
+    return Response(
+        status_code=204,
+        headers={
+            "Access-Control-Allow-Methods": "POST, GET, DELETE, OPTIONS",
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": "600",
+        },
+    )
+
+
+def _with_cors(send: Send, origin: str) -> Send:
+    added = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", EXPOSED_HEADERS.encode()),
+        (b"vary", b"Origin"),
+    ]
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *added]}
+        await send(message)
+
+    return sending

@@ -1,0 +1,65 @@
+"""The router: `/mcp` and the documents beside it go to the MCP server, everything else to Django.
+
+`Mount` would put the endpoint at `/mcp/mcp`, redirect `/mcp/`, and lose the SDK's lifespan; a
+dispatcher by exact path has none of this.
+"""
+
+import logging
+from contextlib import AsyncExitStack
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcpsite import health
+from mcpsite.mcp import metadata, transport
+from mcpsite.mcp.database import close_database_threads
+from mcpsite.mcp.registry import discover
+from mcpsite.mcp.server import build
+
+logger = logging.getLogger(__name__)
+
+
+class Router:
+    """The site's ASGI application; one for each process and event loop."""
+
+    def __init__(self, django: ASGIApp) -> None:
+        self._django = django
+        self._endpoint: transport.Endpoint | None = None
+        self._well_known: ASGIApp = metadata.WellKnown({})
+        try:
+            resource = metadata.Resource.from_settings()
+            self._well_known = metadata.well_known(resource)
+            self._endpoint = transport.Endpoint(build(discover()), resource)
+        except Exception:
+            # The admin is what an operator may need to mend it, so Django stays up.
+            logger.exception("The MCP server could not be built; /mcp answers 503")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path in transport.PATHS:
+            answer: ASGIApp = self._endpoint or _unavailable
+        elif scope["type"] == "http" and path.startswith(metadata.PREFIX):
+            answer = self._well_known
+        elif scope["type"] == "http" and path in health.PATHS:
+            answer = health.application
+        else:
+            answer = self._django
+        await answer(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Django raises on this scope, and the SDK's task group has to be open while requests run."""
+        await receive()
+        async with AsyncExitStack() as stack:
+            if self._endpoint is not None:
+                await stack.enter_async_context(self._endpoint.run())
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        close_database_threads()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({"error": "temporarily_unavailable"}, 503, {"Retry-After": "60"})(scope, receive, send)

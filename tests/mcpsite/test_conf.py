@@ -1,0 +1,90 @@
+"""Settings: what the environment's text means, and what is refused at start-up."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from mcpsite import conf
+from tests.site import ROOT
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("https://data.example.com", "https://data.example.com/mcp"),
+        ("https://data.example.com/", "https://data.example.com/mcp"),
+        ("https://data.example.com/mcp", "https://data.example.com/mcp"),
+        ("https://data.example.com/mcp/", "https://data.example.com/mcp"),
+        ("https://Data.Example.com:8443/mcp", "https://data.example.com:8443/mcp"),
+        ("http://localhost:8788", "http://localhost:8788/mcp"),
+    ],
+)
+def test_the_resource_url_ends_at_the_endpoint(given: str, meant: str) -> None:
+    assert conf.resource_url(given) == meant
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "data.example.com",
+        "ftp://data.example.com",
+        "https://",
+        "https://a.example/other",
+        "https://a.example?x=1",
+    ],
+)
+def test_a_resource_url_that_names_no_endpoint_is_refused(given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="RESOURCE_SERVER_URL"):
+        conf.resource_url(given)
+
+
+@pytest.mark.parametrize("url", ["http://localhost.attacker.example/", "http://localhost@attacker.example/"])
+def test_a_name_that_only_looks_like_loopback_is_public(url: str) -> None:
+    assert not conf.is_loopback(url)
+
+
+def test_a_tunnel_works_by_setting_one_variable() -> None:
+    url = conf.resource_url("https://abc.ngrok.example")
+    assert "abc.ngrok.example" in conf.allowed_hosts(url, [])
+    assert "https://abc.ngrok.example" in conf.allowed_origins(url, [])
+
+
+def test_a_remembered_secret_is_its_owners_alone_and_stays(tmp_path: Path) -> None:
+    first = conf.remember(tmp_path / "secret", "one")
+    assert conf.remember(tmp_path / "secret", "two") == first == "one"
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_pool_and_the_age_of_connections_are_set_in_the_database_url() -> None:
+    pooled = conf.database("postgres://u:p@db/site?pool=true&pool_max_size=5&sslmode=require")
+    assert pooled["OPTIONS"] == {"pool": {"min_size": 2, "max_size": 5}, "sslmode": "require"}
+    assert pooled["CONN_MAX_AGE"] == 0
+    assert conf.database("postgres://u:p@db/site?conn_max_age=0")["CONN_MAX_AGE"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"RESOURCE_SERVER_URL": "https://data.example.com", "SECRET_KEY": "x" * 60}, "AUTH0_ISSUER"),
+        (
+            {"RESOURCE_SERVER_URL": "https://data.example.com", "AUTH0_ISSUER": "https://id.example/"},
+            "SECRET_KEY",
+        ),
+        ({"AUTH0_ISSUER": "http://id.example/"}, "AUTH0_ISSUER"),
+        ({"CACHE_URL": "memcached://x"}, "CACHE_URL"),
+    ],
+)
+def test_an_unsafe_start_says_what_to_set(settings: dict[str, str], named: str, tmp_path: Path) -> None:
+    env = {
+        "PATH": "/usr/bin:/bin",
+        "STATE_DIR": str(tmp_path),
+        "ENV_FILE": str(tmp_path / "none"),
+        **settings,
+    }
+    command = [sys.executable, "manage.py", "check"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert named in done.stderr.strip().splitlines()[-1]

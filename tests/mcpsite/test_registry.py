@@ -1,0 +1,77 @@
+"""Registration of tools: what an app may offer, and what is refused at start-up."""
+
+from typing import Annotated, Any, NotRequired, TypedDict
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field
+
+from access.caller import Caller
+from mcpsite.mcp.registry import Registry, tool
+
+
+class Greeting(TypedDict):
+    text: str
+    note: NotRequired[str]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+def test_a_function_becomes_a_tool_with_plain_schemas(registry: Registry) -> None:
+    @tool(permission="auth.view_user", title="Greet", registry=registry)
+    def greet(
+        caller: Caller, name: Annotated[str, Field(description="Whom to greet", max_length=9)]
+    ) -> Greeting:
+        """Say hello."""
+        return {"text": f"{name} from {caller.username}"}
+
+    registered = registry.get("greet")
+    assert registered is not None
+    assert registered.description == "Say hello."
+    assert registered.input_schema == {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 9, "description": "Whom to greet"}},
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    assert registered.output_schema["type"] == "object"
+    assert registered.output_schema["required"] == ["text"]
+
+
+def test_two_tools_of_one_name_are_refused(registry: Registry) -> None:
+    def offer() -> None:
+        @tool(permission="auth.view_user", title="Twice", registry=registry)
+        def twice() -> Greeting:
+            """Say it."""
+            return {"text": ""}
+
+    offer()
+    with pytest.raises(ImproperlyConfigured, match="Two tools are called 'twice'"):
+        offer()
+
+
+def _no_docstring(name: Annotated[str, Field(description="x")]) -> Greeting:
+    return {"text": name}
+
+
+def _no_return(name: Annotated[str, Field(description="x")]):  # type: ignore[no-untyped-def]
+    """Say it."""
+
+
+def _no_description(name: str) -> Greeting:
+    """Say it."""
+    return {"text": name}
+
+
+def _bare_list() -> list[int]:
+    """Say it."""
+    return []
+
+
+@pytest.mark.parametrize("function", [_no_docstring, _no_return, _no_description, _bare_list])
+def test_a_function_that_a_model_could_not_use_is_refused(registry: Registry, function: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"needs a docstring|no description|return an object"):
+        tool(permission="auth.view_user", title="Bad", registry=registry)(function)

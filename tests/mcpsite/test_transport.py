@@ -1,0 +1,260 @@
+"""The endpoint over real HTTP, as each client meets it; numbers in brackets are the client contract's."""
+
+import json
+
+import httpx2
+import pytest
+
+from tests.site import LEGACY, MODERN, Site
+
+ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
+DISCOVER = {
+    "jsonrpc": "2.0",
+    "id": "openai-mcp-discover",
+    "method": "server/discover",
+    "params": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientInfo": {"name": "openai-mcp", "version": "1.0.0"},
+            "io.modelcontextprotocol/clientCapabilities": {
+                "experimental": {"openai/visibility": {"enabled": True}},
+                "extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}},
+            },
+        }
+    },
+}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+def test_both_spellings_of_the_endpoint_answer_without_a_redirect(
+    site: Site, token: str, path: str
+) -> None:  # [1]
+    answer = httpx2.post(site.origin + path, json=LIST, headers=site.headers(token, LEGACY))
+    assert answer.status_code == 200
+
+
+@ERAS
+def test_tools_are_listed_and_called_without_a_handshake_or_a_session(
+    site: Site, token: str, era: str
+) -> None:  # [2]
+    listed = site.rpc(token, "tools/list", era=era)
+    assert "mcp-session-id" not in listed.headers
+    assert listed.headers["content-type"].startswith("application/json")
+    assert [tool["name"] for tool in listed.json()["result"]["tools"]]
+    called = site.rpc(
+        token, "tools/call", {"name": "airfare_trend_insights", "arguments": {"limit": 1}}, era=era
+    )
+    assert "mcp-session-id" not in called.headers
+    assert called.json()["result"]["structuredContent"]["rows_returned"] == 1
+
+
+@ERAS
+def test_a_stale_session_id_is_ignored(site: Site, token: str, era: str) -> None:  # [2]
+    assert site.rpc(token, "tools/list", era=era, more={"Mcp-Session-Id": "left-over"}).status_code == 200
+
+
+def test_initialize_gets_no_session_id(site: Site, token: str) -> None:  # [2]
+    params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    answer = site.rpc(token, "initialize", params, era=LEGACY)
+    assert answer.json()["result"]["protocolVersion"] == LEGACY
+    assert "mcp-session-id" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "PUT"])
+def test_other_methods_are_challenged_first_and_then_not_allowed(
+    site: Site, token: str, method: str
+) -> None:  # [3, 5]
+    assert httpx2.request(method, site.url).status_code == 401
+    answer = httpx2.request(method, site.url, headers=site.headers(token), timeout=5)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json", "text/event-stream", "*/*", "application/json, text/event-stream", "text/html", ""],
+)
+def test_every_accept_header_gets_a_json_answer(site: Site, token: str, era: str, accept: str) -> None:  # [4]
+    answer = site.rpc(token, "tools/list", era=era, more={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.json()["result"]["tools"]
+
+
+@pytest.mark.parametrize("method", ["initialize", "server/discover", "tools/list", "tools/call", "ping"])
+def test_the_first_request_without_a_token_is_challenged_whichever_it_is(
+    site: Site, method: str
+) -> None:  # [5]
+    assert site.rpc(None, method, era=LEGACY).status_code == 401
+
+
+def test_chatgpts_first_request_gets_a_complete_result(site: Site, token: str) -> None:  # [6]
+    headers = site.headers(token, MODERN, **{"Mcp-Method": "server/discover"})
+    answer = httpx2.post(site.url, json=DISCOVER, headers=headers)
+    result = answer.json()["result"]
+    assert answer.json()["id"] == "openai-mcp-discover"
+    assert MODERN in result["supportedVersions"]
+    assert result["resultType"] == "complete"
+    assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["version"]
+
+
+def test_a_header_that_disagrees_with_the_body_is_named(site: Site, token: str) -> None:  # [7]
+    answer = site.rpc(token, "tools/list", more={"Mcp-Method": "tools/call"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32020)
+
+
+def test_an_unknown_revision_is_told_what_is_supported(site: Site, token: str) -> None:  # [7]
+    headers = site.headers(token, "2031-01-01", **{"Mcp-Method": "server/discover"})
+    body = json.dumps(DISCOVER).replace(MODERN, "2031-01-01")
+    answer = httpx2.post(site.url, content=body, headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, -32022)
+    assert error["data"]["requested"] == "2031-01-01"
+    assert MODERN in error["data"]["supported"]
+
+
+def test_an_unknown_method_is_a_404_in_the_modern_era(site: Site, token: str) -> None:  # [7]
+    answer = site.rpc(token, "tools/invent")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, -32601)
+
+
+def test_a_list_says_how_long_it_holds_and_that_it_is_the_callers_own(site: Site, token: str) -> None:  # [7]
+    result = site.rpc(token, "tools/list").json()["result"]
+    assert result["resultType"] == "complete"
+    assert result["ttlMs"] > 0
+    assert result["cacheScope"] == "private"
+
+
+@ERAS
+def test_a_notification_is_accepted_with_an_empty_body(site: Site, token: str, era: str) -> None:  # [8]
+    body = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    answer = httpx2.post(site.url, json=body, headers=site.headers(token, era))
+    assert (answer.status_code, answer.content) == (202, b"")
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "body", ["{}", "[]", "", "not json", '"text"', "[1]", "null", '{"jsonrpc":"2.0"', "\xff"]
+)
+def test_a_body_that_is_no_request_is_refused_at_once(
+    site: Site, token: str, era: str, body: str
+) -> None:  # [8]
+    answer = httpx2.post(
+        site.url, content=body.encode("latin-1"), headers=site.headers(token, era), timeout=5
+    )
+    assert 400 <= answer.status_code < 500
+    assert len(answer.content) < 500
+
+
+def test_a_body_over_four_mebibytes_is_refused_before_it_is_parsed(site: Site, token: str) -> None:  # [8]
+    body = b"[" + b" " * (4 * 1024 * 1024)
+    answer = httpx2.post(site.url, content=body, headers=site.headers(token, LEGACY), timeout=10)
+    assert answer.status_code == 413
+
+
+def test_a_foreign_host_is_misdirected(site: Site, token: str) -> None:  # [9]
+    assert site.rpc(token, "tools/list", more={"Host": "rebound.example:8788"}).status_code == 421
+
+
+def test_a_foreign_origin_is_forbidden(site: Site, token: str) -> None:  # [9]
+    for origin in (
+        "https://evil.example",
+        "http://localhost.evil.example",
+        "http://localhost@evil.example",
+        "null",
+    ):
+        assert site.rpc(token, "tools/list", more={"Origin": origin}).status_code == 403
+
+
+def test_a_loopback_origin_is_allowed_on_any_port(site: Site, token: str) -> None:  # [9, 10]
+    answer = site.rpc(token, "tools/list", more={"Origin": "http://localhost:6274"})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:6274"
+    assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_browsers_preflight_needs_no_token_and_allows_the_protocols_headers(site: Site) -> None:  # [10]
+    asked = {
+        "Origin": "http://localhost:6274",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,mcp-protocol-version",
+    }
+    answer = httpx2.request("OPTIONS", site.url, headers=asked)
+    assert answer.status_code == 204
+    allowed = {name.strip() for name in answer.headers["access-control-allow-headers"].split(",")}
+    needed = (
+        "authorization content-type mcp-protocol-version mcp-method mcp-name mcp-session-id last-event-id"
+    )
+    assert allowed >= set(needed.split())
+    assert "POST" in answer.headers["access-control-allow-methods"]
+
+
+def test_a_challenge_can_be_read_by_a_browser(site: Site) -> None:  # [10]
+    answer = site.rpc(None, "tools/list", more={"Origin": "http://localhost:6274"})
+    assert answer.status_code == 401
+    assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_token_in_the_query_string_is_not_taken(site: Site, token: str) -> None:  # [15]
+    assert httpx2.post(f"{site.url}?access_token={token}", json=LIST).status_code == 401
+
+
+def test_a_request_without_a_token_is_challenged_without_an_error(site: Site) -> None:  # [14]
+    challenge = site.rpc(None, "tools/list").headers["www-authenticate"]
+    metadata = f"{site.origin}/.well-known/oauth-protected-resource/mcp"
+    assert challenge == f'Bearer resource_metadata="{metadata}"'
+
+
+def test_a_refused_token_is_challenged_with_the_reason(site: Site) -> None:  # [14]
+    challenge = site.rpc("a.b.c", "tools/list").headers["www-authenticate"]
+    assert 'error="invalid_token"' in challenge
+    assert "error_description=" in challenge
+
+
+@pytest.mark.parametrize("path", ["oauth-protected-resource", "oauth-protected-resource/mcp"])
+def test_the_resource_metadata_is_open_to_everybody(site: Site, path: str) -> None:  # [12]
+    url = f"{site.origin}/.well-known/{path}"
+    answer = httpx2.get(url, headers={"Origin": "https://any.example"})
+    assert answer.json()["resource"] == site.url
+    assert answer.json()["authorization_servers"] == [site.origin]
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert httpx2.head(url).status_code == 200
+    assert httpx2.request("OPTIONS", url).status_code == 204
+
+
+def test_the_resource_is_named_by_the_setting_whatever_the_host(site: Site) -> None:  # [12]
+    url = f"http://127.0.0.1:{site.port}/.well-known/oauth-protected-resource"
+    assert httpx2.get(url, headers={"Host": "elsewhere.example"}).json()["resource"] == site.url
+
+
+@pytest.mark.parametrize(
+    "path", ["", "security.txt", "oauth-protected-resource/other", "openid-configuration/mcp"]
+)
+def test_any_other_well_known_path_is_a_404_in_json(site: Site, path: str) -> None:  # [13]
+    answer = httpx2.get(f"{site.origin}/.well-known/{path}")
+    assert (answer.status_code, answer.json()) == (404, {"error": "not_found"})
+
+
+def test_the_own_issuers_keys_are_published(site: Site) -> None:
+    metadata = httpx2.get(f"{site.origin}/.well-known/openid-configuration").json()
+    assert metadata["issuer"] == site.origin
+    keys = httpx2.get(metadata["jwks_uri"]).json()["keys"]
+    assert [key["kty"] for key in keys] == ["RSA"]
+    assert not {"d", "p", "q"} & set(keys[0])
+
+
+def test_health_is_told_to_any_host_without_a_token(site: Site) -> None:
+    answer = httpx2.get(f"{site.origin}/healthz", headers={"Host": "10.0.0.7:8788"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_readiness_names_database_migrations_and_keys(site: Site) -> None:
+    answer = httpx2.get(f"{site.origin}/readyz")
+    checks = {"database": True, "migrations": True, "issuer_keys": True}
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "checks": checks})
+
+
+def test_the_admin_stands_beside_the_endpoint(site: Site) -> None:
+    answer = httpx2.get(f"{site.origin}/admin/login/")
+    assert answer.status_code == 200
+    assert "csrfmiddlewaretoken" in answer.text
