@@ -7,7 +7,8 @@ that a deactivated user or a group taken away ends access at the next call, what
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -16,14 +17,14 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from access import signing
 from access.caller import Caller, Claims
 from access.models import Identity
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SEEN_EVERY = timedelta(hours=1)
 
@@ -44,7 +45,7 @@ def caller_for(claims: Claims) -> Caller:
         _make_user(claims)
         caller = _known(claims)
     if caller is None:
-        log.warning("No user for subject %a at %a.", claims.subject, claims.issuer)
+        logger.warning("No user for subject %a at %a.", claims.subject, claims.issuer)
         raise AccessDenied("Your account is not known here; ask an administrator of this server for access.")
     return caller
 
@@ -171,7 +172,7 @@ def _make_user(claims: Claims) -> None:
     except IntegrityError:
         # The other one's user is read next. A user of this name without the identity is nobody's.
         return
-    log.info("Made user %s for a new identity at %s.", user.username, claims.issuer)
+    logger.info("Made user %s for a new identity at %s.", user.username, claims.issuer)
 
 
 def _add_to_default_group(user: Any) -> None:
@@ -180,7 +181,7 @@ def _add_to_default_group(user: Any) -> None:
         return
     group = Group.objects.filter(name=name).first()
     if group is None:
-        log.warning("ACCESS_DEFAULT_GROUP is %r, but there is no such group; make it in the admin.", name)
+        logger.warning("ACCESS_DEFAULT_GROUP is %r, but there is no such group; make it in the admin.", name)
     else:
         user.groups.add(group)
 
@@ -189,19 +190,39 @@ def _note_seen(identity_id: int, last_seen: object, claims: Claims) -> None:
     """Write down that the identity is in use, at most hourly."""
     now = timezone.now()
     seen = _as_datetime(last_seen)
-    if seen is None or seen < now - SEEN_EVERY:
-        Identity.objects.filter(pk=identity_id).update(
-            last_seen=now, **{name: said for name, said in _told(claims).items() if said}
-        )
+    if seen is not None and seen > now - SEEN_EVERY:
+        return
+    told = {name: said for name, said in _told(claims).items() if said}
+    try:
+        with _without_waiting():
+            Identity.objects.filter(pk=identity_id).update(last_seen=now, **told)
+    except OperationalError:
+        # A load is writing. The call goes on; the next one tries again.
+        logger.debug("An identity's time of last use was not written.")
+
+
+@contextmanager
+def _without_waiting() -> Iterator[None]:
+    """On SQLite, fail at once where another process writes, instead of waiting for it."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(usual)}")
 
 
 def _as_datetime(value: object) -> datetime | None:
-    """A timestamp as the driver gives it: SQLite's is text, in UTC."""
+    """A timestamp as the driver gives it: SQLite's is text without a time zone."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         return None
-    return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
+    return value if timezone.is_aware(value) else timezone.make_aware(value, connection.timezone)
 
 
 def _told(claims: Claims) -> dict[str, str]:

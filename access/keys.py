@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from access.algorithms import KEY_TYPES
 from access.discovery import DiscoveryFailed
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_KEYS = 64
 MIN_RSA_BITS = 2048
@@ -214,7 +214,7 @@ class Keys:
             self._failed(str(error))
         else:
             if self._failures:
-                log.info("The issuer's keys can be read again.")
+                logger.info("The issuer's keys can be read again.")
             self._failures = 0
             self._next_attempt = self._clock() + self._pause
             self._read_at = self._clock()
@@ -229,7 +229,9 @@ class Keys:
         self._failures = min(self._failures + 1, 16)
         self._next_attempt = self._clock() + wait
         holding = "going on with the keys held" if self._held else "no keys are held"
-        log.warning("The issuer's keys could not be read: %s; %s, next try in %d s.", reason, holding, wait)
+        logger.warning(
+            "The issuer's keys could not be read: %s; %s, next try in %d s.", reason, holding, wait
+        )
 
     def _unavailable(self) -> KeysUnavailable:
         return KeysUnavailable(self._next_attempt - self._clock())

@@ -27,7 +27,7 @@ from access.keys import Key, Keys, KeySet, KeysUnavailable
 
 __all__ = ["InvalidToken", "KeysUnavailable", "Verifier", "verifier"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_TOKEN_BYTES = 8 * 1024
 MAX_KID_LENGTH = 256
@@ -43,8 +43,8 @@ TOKEN_TYPES = (*ACCESS_TOKEN_TYPES, "jwt", "")
 
 REMEDY = (
     "the provider was not asked for our audience. Make its API identifier equal to the resource URL; on "
-    "Auth0 also switch on the Resource Parameter Compatibility Profile (or set a tenant Default Audience), promote "
-    "the connection to domain level, and enable DCR or CIMD"
+    "Auth0 also switch on the Resource Parameter Compatibility Profile (or set a tenant Default Audience), "
+    "promote the connection to domain level, and enable DCR or CIMD"
 )
 
 _SIGNATURES = jwt.PyJWS()
@@ -104,7 +104,7 @@ class Verifier:
                 return known[1]
             key_set, claims = await self._check(token)
         except InvalidToken as refused:
-            log.warning("Access token refused: %s", refused.reason)
+            logger.warning("Access token refused: %s", refused.reason)
             raise
         self._remember(digest, key_set, claims)
         return claims
