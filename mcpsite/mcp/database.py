@@ -11,10 +11,14 @@ import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections, connection, connections
+
+CLOSING_SECONDS = 10
+"""How long the end of the process waits for work that is still running."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,11 +29,7 @@ class DatabaseThreads:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._started = 0
-        self._executor = ThreadPoolExecutor(size, "mcp-db", initializer=self._count)
-
-    def _count(self) -> None:
-        self._started += 1
+        self._executor = ThreadPoolExecutor(size, "mcp-db")
 
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function` in a database section and return what it returns.
@@ -51,15 +51,15 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """End the threads, and with each its connection."""
-        together = threading.Barrier(self._started) if self._started else None
+        together = threading.Barrier(self._size)
 
         def part() -> None:
             # Each thread has to take one of these, so none may finish before all have begun.
-            if together is not None:
-                together.wait(timeout=5)
+            with suppress(threading.BrokenBarrierError):
+                together.wait(CLOSING_SECONDS)
             connections.close_all()
 
-        for _ in range(self._started):
+        for _ in range(self._size):
             self._executor.submit(part)
         self._executor.shutdown(wait=True)
 

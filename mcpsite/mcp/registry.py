@@ -100,7 +100,7 @@ def tool(
     on the event loop and reaches the database through `mcpsite.mcp.in_database`). A first parameter
     `caller: Caller` is filled in and not part of the schema. Every other parameter is keyword-able,
     annotated, and described with `Annotated[..., Field(description=...)]`. The return annotation is
-    a TypedDict (or a union of such): the result's schema is made from it, and no second validation
+    a TypedDict (of `typing_extensions`): the result's schema is made from it, and no second validation
     is run on what the tool returns. A `ToolError` is the way to tell the caller what to change.
 
     Raises ImproperlyConfigured when the function does not fit.

@@ -1,10 +1,11 @@
 """Registration of tools: what an app may offer, and what is refused at start-up."""
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from access.caller import Caller
 from mcpsite.mcp.registry import Registry, tool

@@ -1,0 +1,226 @@
+"""The registration context: what happens around a tool call, whatever the tool."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from access import signing
+from access.caller import Caller, Claims
+from mcpsite.mcp import Answer, ToolError, in_database, tool
+from mcpsite.mcp.context import Outcome, UnknownTool, call, tools_for
+from mcpsite.mcp.database import close_database_threads
+from mcpsite.mcp.registry import Registry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Said(TypedDict):
+    said: str
+
+
+Text = Annotated[str, Field(description="What to say")]
+Count = Annotated[int, Field(description="How often", ge=1, le=3)]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    yield
+    close_database_threads()
+
+
+@pytest.fixture
+def alice(settings: Any) -> User:
+    """May view users; nothing else."""
+    settings.AUTH0_ISSUER = ""
+    user = User.objects.create_user("alice")
+    user.user_permissions.add(Permission.objects.get(codename="view_user"))
+    return user
+
+
+def claims_of(user: User) -> Claims:
+    return Claims(
+        issuer=signing.issuer(),
+        subject=signing.subject_of(user),
+        client_id="tests",
+        scopes=frozenset(),
+        expires_at=time.time() + 60,
+    )
+
+
+def ask(registry: Registry, user: User, name: str, **arguments: object) -> Outcome:
+    return asyncio.run(call(registry, name, arguments, claims_of(user)))
+
+
+@pytest.fixture
+def say(registry: Registry) -> Registry:
+    @tool(permission="auth.view_user", title="Say", registry=registry)
+    def say(caller: Caller, text: Text, count: Count = 1) -> Said:
+        """Say a text."""
+        return {"said": f"{caller.username}: {text * count}"}
+
+    return registry
+
+
+def test_an_answer_is_compact_json_and_the_same_object(say: Registry, alice: User) -> None:
+    outcome = ask(say, alice, "say", text="é ")
+    assert outcome.text == '{"said":"alice: é "}'
+    assert outcome.value == json.loads(outcome.text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "say needs the argument 'text'."),
+        ({"text": "a", "loud": True}, "say has no argument 'loud'; it takes text, count."),
+        (
+            {"text": "a", "count": 9},
+            "The argument 'count' does not fit: input should be less than or equal to 3.",
+        ),
+        ({"text": 7}, "The argument 'text' does not fit: input should be a valid string."),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_in_one_sentence(
+    say: Registry, alice: User, arguments: dict[str, object], sentence: str
+) -> None:
+    outcome = ask(say, alice, "say", **arguments)
+    assert (outcome.value, outcome.text) == (None, sentence)
+
+
+def test_a_forbidden_tool_is_the_same_as_an_unknown_one(say: Registry, alice: User) -> None:
+    alice.user_permissions.clear()
+    for name in ("say", "shout"):
+        with pytest.raises(UnknownTool):
+            ask(say, alice, name, text="a")
+
+
+def test_only_tools_that_the_caller_may_use_are_listed(say: Registry, alice: User) -> None:
+    listed = asyncio.run(tools_for(say, claims_of(alice)))
+    assert [each.name for each in listed] == ["say"]
+    alice.user_permissions.clear()
+    assert asyncio.run(tools_for(say, claims_of(alice))) == []
+
+
+def test_a_deactivated_user_is_refused_at_the_next_call(say: Registry, alice: User) -> None:
+    assert ask(say, alice, "say", text="a").value is not None
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    outcome = ask(say, alice, "say", text="a")
+    assert outcome.value is None
+    assert "not active" in outcome.text
+    assert asyncio.run(tools_for(say, claims_of(alice))) == []
+
+
+def test_a_tools_own_error_is_shown_as_it_is(registry: Registry, alice: User) -> None:
+    @tool(permission="auth.view_user", title="Refuse", registry=registry)
+    def refuse() -> Said:
+        """Refuse."""
+        raise ToolError("Name a route such as JFK-LAX.")
+
+    assert ask(registry, alice, "refuse").text == "Name a route such as JFK-LAX."
+
+
+def test_a_crash_shows_nothing_of_the_server(
+    registry: Registry, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    @tool(permission="auth.view_user", title="Crash", registry=registry)
+    def crash() -> Said:
+        """Crash."""
+        raise RuntimeError("SELECT secret FROM /etc/passwd")
+
+    with caplog.at_level(logging.ERROR):
+        outcome = ask(registry, alice, "crash")
+    assert outcome.value is None
+    assert "secret" not in outcome.text
+    assert "crash failed" in caplog.text
+
+
+def test_a_call_ends_at_its_deadline(registry: Registry, alice: User, settings: Any) -> None:
+    @tool(permission="auth.view_user", title="Dawdle", registry=registry)
+    def dawdle() -> Said:
+        """Take long."""
+        time.sleep(1)
+        return {"said": "late"}
+
+    settings.MCP_DEADLINE_SECONDS = 0.2
+    began = time.monotonic()
+    outcome = ask(registry, alice, "dawdle")
+    assert outcome.text == "The answer took longer than 0.2 s; narrow the question."
+    assert time.monotonic() - began < 0.9
+
+
+def test_an_answer_over_the_cap_is_refused_with_the_way_on(
+    registry: Registry, alice: User, settings: Any, say: Registry
+) -> None:
+    settings.MCP_MAX_RESULT_BYTES = 1000
+    outcome = ask(say, alice, "say", text="x" * 2000)
+    assert outcome.value is None
+    assert outcome.text.endswith("ask for fewer rows or narrow the filters.")
+
+
+def test_a_tool_can_put_something_beside_its_answer(registry: Registry, alice: User) -> None:
+    @tool(permission="auth.view_user", title="Aside", registry=registry)
+    def aside() -> Said:
+        """Answer with a note."""
+        return Answer(value={"said": "a"}, meta={"mcpsite/note": "b"})  # type: ignore[return-value]
+
+    assert ask(registry, alice, "aside").meta == {"mcpsite/note": "b"}
+
+
+def test_an_asynchronous_tool_reaches_the_database_too(registry: Registry, alice: User) -> None:
+    @tool(permission="auth.view_user", title="Wait", registry=registry)
+    async def wait(caller: Caller) -> Said:
+        """Wait, then read."""
+        await asyncio.sleep(0)
+        user = await in_database(User.objects.get, pk=caller.user_id)
+        return {"said": user.username}
+
+    assert ask(registry, alice, "wait").value == {"said": "alice"}
+    alice.user_permissions.clear()
+    with pytest.raises(UnknownTool):
+        ask(registry, alice, "wait")
+
+
+def test_many_calls_at_once_hold_no_more_connections_than_threads(
+    registry: Registry, alice: User, settings: Any
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite counts no connections")
+    settings.MCP_THREADS = 4
+
+    @tool(permission="auth.view_user", title="Nap", registry=registry)
+    def nap() -> Said:
+        """Sleep in the database."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.02)")
+        return {"said": ""}
+
+    async def many() -> None:
+        await asyncio.gather(*(call(registry, "nap", {}, claims_of(alice)) for _ in range(40)))
+
+    before = _connections()
+    asyncio.run(many())
+    assert _connections() - before <= 4
+    close_database_threads()
+    end = time.monotonic() + 5
+    while _connections() > before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _connections() == before
+
+
+def _connections() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
