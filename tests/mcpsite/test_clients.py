@@ -22,9 +22,12 @@ HINTS = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True,
 
 @asynccontextmanager
 async def connected(site: Site, token: str, mode: Any) -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-        async with Client(streamable_http_client(site.url, http_client=http), mode=mode) as client:
-            yield client
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(site.url, http_client=http), mode=mode) as client,
+    ):
+        yield client
 
 
 def with_client(site: Site, token: str, mode: str, use: Callable[[Client], Any]) -> Any:
