@@ -99,7 +99,8 @@ def _usable(jwk: Mapping[str, Any]) -> tuple[Key | None, tuple[tuple[str, str], 
     kty, kid, alg = jwk.get("kty"), jwk.get("kid", ""), jwk.get("alg", "")
     operations = jwk.get("key_ops", ["verify"])
     if (
-        kty not in _PUBLIC_MEMBERS
+        not isinstance(kty, str)
+        or kty not in _PUBLIC_MEMBERS
         or not isinstance(kid, str)
         or alg not in ("", *KEY_TYPES)
         or jwk.get("use", "sig") != "sig"
@@ -108,7 +109,7 @@ def _usable(jwk: Mapping[str, Any]) -> tuple[Key | None, tuple[tuple[str, str], 
     ):
         return None, ()
     # Only the public members: a private key published by mistake is not taken up.
-    members = {"kty": kty, **{name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}}
+    members: dict[str, Any] = {"kty": kty, **{name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}}
     if not all(isinstance(value, str) for value in members.values()):
         return None, ()
     crv = members.get("crv", "")

@@ -336,7 +336,9 @@ def _json_object(part: str, name: str) -> dict[str, Any]:
     except (ValueError, binascii.Error, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InvalidToken("The access token is not a valid JWT.", reason=f"the token's {name} is not JSON.")
+        raise InvalidToken(
+            "The access token is not a valid JWT.", reason=f"the token's {name} is not a JSON object."
+        )
     return value
 
 

@@ -22,8 +22,13 @@ AUDIENCE = "https://data.example.com/mcp"
 NOW = 1_800_000_000
 
 
-@cache
 def rsa_key(name: str = "first", bits: int = 2048) -> rsa.RSAPrivateKey:
+    """The key of this name; made once, for that takes a while."""
+    return _rsa_key(name, bits)
+
+
+@cache
+def _rsa_key(name: str, bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 

@@ -211,70 +211,107 @@ def swapped_signature() -> str:
     return f"{header}.{payload}.{signature}"
 
 
-ATTACKS: dict[str, str] = {
-    "no algorithm": unsigned({"alg": "none", "typ": "at+jwt"}, claims()),
-    "no algorithm, spelled otherwise": unsigned({"alg": "nOnE", "typ": "at+jwt"}, claims(), "x"),
-    "no alg header": unsigned({"typ": "at+jwt", "kid": "first"}, claims(), "x"),
-    "alg is a list": unsigned({"alg": ["RS256"], "kid": "first"}, claims(), "x"),
-    "HS256 with the public key": hs256_with_the_public_key(),
-    "the key's own jwk in the header": mint(
-        key=rsa_key("attacker"), header={"jwk": public_jwk(rsa_key("attacker"))}
-    ),
-    "a jku in the header": mint(
-        key=rsa_key("attacker"), header={"jku": "http://127.0.0.1:9/keys", "x5u": "http://127.0.0.1:9/"}
-    ),
-    "another key under a known kid": mint(key=rsa_key("attacker")),
-    "an unknown kid": mint(key=rsa_key("attacker"), header={"kid": "attacker"}),
-    "the payload of another token": swapped_signature(),
-    "no signature": mint().rpartition(".")[0] + ".",
-    "a critical header": mint(header={"crit": ["exp"]}),
-    "an empty crit": mint(header={"crit": []}),
-    "an unencoded payload": unsigned({"alg": "RS256", "kid": "first", "b64": False}, claims(), "x"),
-    "kid is a number": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": 7}, claims(), "x"),
-    "kid is empty": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": ""}, claims(), "x"),
-    "kid is too long": mint(header={"kid": "k" * 257}),
-    "kid is null": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": None}, claims(), "x"),
-    "a type of its own": mint(header={"typ": "dpop+jwt"}),
-    "another audience": mint(claims(aud="https://other.example.com/mcp")),
-    "an audience with a slash more": mint(claims(aud=AUDIENCE + "/")),
-    "an audience that begins like ours": mint(claims(aud=AUDIENCE + ".evil.example")),
-    "audience is an object": mint(claims(aud={AUDIENCE: 1})),
-    "no audience": mint(claims(aud=None)),
-    "another issuer": mint(claims(iss="https://evil.example.com/")),
-    "an issuer with a slash less": mint(claims(iss=ISSUER.rstrip("/"))),
-    "an issuer in capitals": mint(claims(iss=ISSUER.upper())),
-    "no issuer": mint(claims(iss=None)),
-    "expired": mint(claims(exp=NOW - 1)),
-    "expiring this second": mint(claims(exp=NOW)),
-    "no exp": mint(claims(exp=None)),
-    "exp is a text": mint(claims(exp=str(NOW + 60))),
-    "exp is true": mint(claims(exp=True)),
-    "exp is not a number": mint(claims(exp=float("nan"))),
-    "exp is infinite": mint(claims(exp=float("inf"))),
-    "exp is beyond all time": mint(claims(exp=10**400)),
-    "no iat": mint(claims(iat=None)),
-    "iat in the future": mint(claims(iat=NOW + 61)),
-    "nbf in the future": mint(claims(nbf=NOW + 61)),
-    "nbf is a text": mint(claims(nbf="now")),
-    "a life of a year": mint(claims(exp=NOW + 365 * 86_400)),
-    "no subject": mint(claims(sub=None)),
-    "an empty subject": mint(claims(sub="")),
-    "a subject that is too long": mint(claims(sub="s" * 256)),
-    "a subject with a line break": mint(claims(sub="a\nb")),
-    "a subject with NUL": mint(claims(sub="a\0b")),
-    "a subject with half a character": mint(claims(sub="\ud800")),
-    "claims are a list": unsigned({"alg": "RS256", "kid": "first"}, [1], "x"),
-    "not base64": "a!.b!.c!",
-    "empty parts": "..",
-    "two parts": "a.b",
-    "not ASCII": mint() + "é",
-    "a nest of brackets": unsigned({"alg": "RS256"}, 1).replace("MQ", "W1tb" * 1500),
+# What the log has to say → the tokens of which it says so.
+REFUSALS: dict[str, dict[str, str]] = {
+    "JWT_ALGORITHMS allows RS256": {
+        "no algorithm": unsigned({"alg": "none", "typ": "at+jwt"}, claims()),
+        "no algorithm, spelled otherwise": unsigned({"alg": "nOnE", "typ": "at+jwt"}, claims(), "x"),
+        "no alg header": unsigned({"typ": "at+jwt", "kid": "first"}, claims(), "x"),
+        "alg is a list": unsigned({"alg": ["RS256"], "kid": "first"}, claims(), "x"),
+        "HS256 with the public key": hs256_with_the_public_key(),
+    },
+    "signature is not valid": {
+        "the key's own jwk in the header": mint(
+            key=rsa_key("attacker"), header={"jwk": public_jwk(rsa_key("attacker"))}
+        ),
+        "a jku in the header": mint(
+            key=rsa_key("attacker"), header={"jku": "http://127.0.0.1:9/keys", "x5u": "http://127.0.0.1:9/"}
+        ),
+        "another key under a known kid": mint(key=rsa_key("attacker")),
+        "the payload of another token": swapped_signature(),
+        "no signature": mint().rpartition(".")[0] + ".",
+    },
+    "that the issuer does not publish": {
+        "an unknown kid": mint(key=rsa_key("attacker"), header={"kid": "attacker"}),
+    },
+    "header that this server does not know": {
+        "a critical header": mint(header={"crit": ["exp"]}),
+        "an empty crit": mint(header={"crit": []}),
+        "an unencoded payload": unsigned({"alg": "RS256", "kid": "first", "b64": False}, claims(), "x"),
+    },
+    "kid is not a text": {
+        "kid is a number": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": 7}, claims(), "x"),
+        "kid is empty": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": ""}, claims(), "x"),
+        "kid is too long": mint(header={"kid": "k" * 257}),
+        "kid is null": unsigned({"alg": "RS256", "typ": "at+jwt", "kid": None}, claims(), "x"),
+    },
+    "an access token's is at+jwt": {
+        "a type of its own": mint(header={"typ": "dpop+jwt"}),
+    },
+    "JWT_AUDIENCES is": {
+        "another audience": mint(claims(aud="https://other.example.com/mcp")),
+        "an audience with a slash more": mint(claims(aud=AUDIENCE + "/")),
+        "an audience that begins like ours": mint(claims(aud=AUDIENCE + ".evil.example")),
+        "audience is an object": mint(claims(aud={AUDIENCE: 1})),
+        "no audience": mint(claims(aud=None)),
+    },
+    "equal to the letter": {
+        "another issuer": mint(claims(iss="https://evil.example.com/")),
+        "an issuer with a slash less": mint(claims(iss=ISSUER.rstrip("/"))),
+        "an issuer in capitals": mint(claims(iss=ISSUER.upper())),
+        "no issuer": mint(claims(iss=None)),
+    },
+    "token expired": {
+        "expired": mint(claims(exp=NOW - 1)),
+        "expiring this second": mint(claims(exp=NOW)),
+    },
+    "no usable exp or iat": {
+        "no exp": mint(claims(exp=None)),
+        "exp is a text": mint(claims(exp=str(NOW + 60))),
+        "exp is true": mint(claims(exp=True)),
+        "exp is not a number": mint(claims(exp=float("nan"))),
+        "exp is infinite": mint(claims(exp=float("inf"))),
+        "exp is beyond all time": mint(claims(exp=10**400)),
+        "no iat": mint(claims(iat=None)),
+    },
+    "lies in the future": {
+        "iat in the future": mint(claims(iat=NOW + 61)),
+        "nbf in the future": mint(claims(nbf=NOW + 61)),
+        "nbf is a text": mint(claims(nbf="now")),
+    },
+    "JWT_MAX_LIFETIME_SECONDS allows": {
+        "a life of a year": mint(claims(exp=NOW + 365 * 86_400)),
+    },
+    "sub is missing or not a text": {
+        "no subject": mint(claims(sub=None)),
+        "an empty subject": mint(claims(sub="")),
+        "a subject that is too long": mint(claims(sub="s" * 256)),
+        "a subject with a line break": mint(claims(sub="a\nb")),
+        "a subject with NUL": mint(claims(sub="a\0b")),
+        "a subject with half a character": mint(claims(sub="\ud800")),
+    },
+    "not a JSON object": {
+        "claims are a list": unsigned({"alg": "RS256", "kid": "first"}, [1], "x"),
+        "not base64": "a!.b!.c!",
+        "empty parts": "..",
+        "a nest of brackets": unsigned({"alg": "RS256"}, 1).replace("MQ", "W1tb" * 1500),
+    },
+    "a JWT has three parts": {
+        "two parts": "a.b",
+    },
+    "or not ASCII": {
+        "not ASCII": mint() + "é",
+    },
 }
+ATTACKS = {name: token for attacks in REFUSALS.values() for name, token in attacks.items()}
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_a_forged_foreign_or_spoilt_token_is_refused(attack: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "attack"), [(reason, attack) for reason, attacks in REFUSALS.items() for attack in attacks]
+)
+def test_a_forged_foreign_or_spoilt_token_is_refused(reason: str, attack: str) -> None:
     error = refused(ATTACKS[attack])
+    assert reason in error.reason
     assert re.fullmatch(r"[ !#-\[\]-~]+\.", error.description)
 
 

@@ -1,0 +1,290 @@
+"""Who a token's subject is in this site, and what they may do at this very call."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from access import signing
+from access.caller import Claims
+from access.identities import AccessDenied, caller_for, username_for
+from access.models import Identity
+
+ISSUER = "https://tenant.example.com/"
+
+
+@pytest.fixture(autouse=True)
+def external(settings: Settings) -> None:
+    settings.AUTH0_ISSUER = ISSUER
+    settings.ACCESS_AUTO_CREATE_USERS = True
+    settings.ACCESS_DEFAULT_GROUP = "readers"
+
+
+@pytest.fixture
+def readers(db: None) -> Group:
+    group, _ = Group.objects.get_or_create(name="readers")
+    group.permissions.set([permission("view_identity")])
+    return group
+
+
+def permission(codename: str) -> Permission:
+    return Permission.objects.get(codename=codename)
+
+
+def claims_of(subject: str = "auth0|alice", issuer: str = ISSUER, **raw: object) -> Claims:
+    return Claims(
+        issuer=issuer, subject=subject, client_id="client", scopes=frozenset(), expires_at=0, raw=raw
+    )
+
+
+def test_the_first_call_makes_a_user_who_may_read(readers: Group) -> None:
+    caller = caller_for(claims_of())
+    user = User.objects.get(pk=caller.user_id)
+    assert not user.has_usable_password()
+    assert not user.is_staff
+    assert caller.groups == {readers.pk}
+    assert caller.permissions == {"access.view_identity"}
+    assert not caller.has_perm("access.delete_identity")
+
+
+def test_the_next_call_finds_the_same_user(readers: Group) -> None:
+    assert caller_for(claims_of()) == caller_for(claims_of())
+    assert User.objects.count() == Identity.objects.count() == 1
+
+
+def test_the_same_subject_at_another_issuer_is_somebody_else(readers: Group) -> None:
+    first = caller_for(claims_of())
+    other = caller_for(claims_of(issuer="https://other.example.com/"))
+    assert first.user_id != other.user_id
+
+
+def test_subjects_that_look_alike_are_different_people(readers: Group) -> None:
+    subjects = ["auth0|alice", "auth0/alice", "AUTH0|alice", "auth0|alice "]
+    assert len({caller_for(claims_of(subject)).user_id for subject in subjects}) == 4
+
+
+def test_nobody_is_recognised_by_e_mail_or_name(readers: Group) -> None:
+    admin = User.objects.create_superuser("alice", "alice@example.com")
+    caller = caller_for(claims_of(email="alice@example.com", email_verified=True, preferred_username="alice"))
+    assert caller.user_id != admin.pk
+    assert not caller.is_superuser
+
+
+def test_a_user_who_bears_the_derived_name_is_not_taken_over(readers: Group) -> None:
+    claims = claims_of()
+    User.objects.create_superuser(username_for(claims.issuer, claims.subject))
+    with pytest.raises(AccessDenied, match="not known here"):
+        caller_for(claims)
+    assert not Identity.objects.exists()
+
+
+def test_an_identity_made_by_hand_speaks_for_its_user(readers: Group) -> None:
+    bob = User.objects.create_user("bob")
+    Identity.objects.create(issuer=ISSUER, subject="auth0|bob", user=bob)
+    caller = caller_for(claims_of("auth0|bob"))
+    assert (caller.user_id, caller.username) == (bob.pk, "bob")
+    assert not caller.permissions
+
+
+def test_strangers_stay_out_where_users_are_not_made(readers: Group, settings: Settings) -> None:
+    settings.ACCESS_AUTO_CREATE_USERS = False
+    with pytest.raises(AccessDenied, match="ask an administrator"):
+        caller_for(claims_of())
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("group", ["", "no such group"])
+def test_without_a_default_group_a_newcomer_may_do_nothing(
+    readers: Group, settings: Settings, group: str
+) -> None:
+    settings.ACCESS_DEFAULT_GROUP = group
+    caller = caller_for(claims_of())
+    assert not caller.permissions
+    assert not caller.groups
+
+
+def test_a_deactivated_user_is_out_at_the_next_call(readers: Group) -> None:
+    caller = caller_for(claims_of())
+    User.objects.filter(pk=caller.user_id).update(is_active=False)
+    with pytest.raises(AccessDenied, match="not active"):
+        caller_for(claims_of())
+
+
+def test_a_group_taken_away_ends_its_rights_at_the_next_call(readers: Group) -> None:
+    User.objects.get(pk=caller_for(claims_of()).user_id).groups.clear()
+    caller = caller_for(claims_of())
+    assert not caller.permissions
+    assert not caller.groups
+
+
+def test_a_permission_taken_from_the_group_is_gone_at_the_next_call(readers: Group) -> None:
+    caller_for(claims_of())
+    readers.permissions.clear()
+    assert not caller_for(claims_of()).permissions
+
+
+def test_rights_are_those_that_django_itself_computes(readers: Group) -> None:
+    user = User.objects.get(pk=caller_for(claims_of()).user_id)
+    user.user_permissions.add(permission("change_identity"), permission("view_identity"))
+    other = Group.objects.create(name="curators")
+    other.permissions.add(permission("add_identity"), permission("view_identity"))
+    user.groups.add(other)
+    caller = caller_for(claims_of())
+    assert caller.permissions == User.objects.get(pk=user.pk).get_all_permissions()
+    assert caller.groups == {readers.pk, other.pk}
+
+
+def test_a_superuser_may_do_everything(readers: Group) -> None:
+    User.objects.filter(pk=caller_for(claims_of()).user_id).update(is_superuser=True)
+    assert caller_for(claims_of()).has_perm("access.delete_identity")
+
+
+def test_a_call_costs_one_statement(
+    readers: Group, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    caller_for(claims_of())
+    with django_assert_num_queries(1):
+        caller_for(claims_of())
+
+
+def test_last_use_is_written_down_once_an_hour(
+    readers: Group, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    caller_for(claims_of())
+    long_ago = timezone.now() - timedelta(hours=1, seconds=1)
+    Identity.objects.update(last_seen=long_ago)
+    caller_for(claims_of(name="Alice", email="alice@example.com"))
+    identity = Identity.objects.get()
+    assert identity.last_seen is not None
+    assert timezone.now() - identity.last_seen < timedelta(minutes=1)
+    assert (identity.name, identity.email) == ("Alice", "alice@example.com")
+    with django_assert_num_queries(1):
+        caller_for(claims_of())
+
+
+def test_name_and_e_mail_are_read_from_namespaced_claims_too(readers: Group) -> None:
+    raw: dict[str, Any] = {"https://example.com/email": "alice@example.com", "name": ["not", "a text"]}
+    caller_for(claims_of(**raw))
+    identity = Identity.objects.get()
+    assert (identity.name, identity.email) == ("", "alice@example.com")
+
+
+@pytest.mark.parametrize("subject", ["|", "\N{SNOWMAN}", "s" * 255, "a@b.example", "..", "x y"])
+def test_any_subject_gives_a_valid_user_name(db: None, subject: str) -> None:
+    User(username=username_for(ISSUER, subject), password="!").full_clean()
+
+
+# Tokens of the site's own
+
+
+@pytest.fixture
+def own(settings: Settings, readers: Group) -> User:
+    settings.AUTH0_ISSUER = ""
+    user = User.objects.create_user("alice")
+    user.groups.add(readers)
+    return user
+
+
+def own_claims(subject: str) -> Claims:
+    return claims_of(subject, issuer=signing.issuer())
+
+
+def test_a_token_of_our_own_speaks_for_its_user_and_makes_no_second(own: User) -> None:
+    caller = caller_for(own_claims(signing.subject_of(own)))
+    assert (caller.user_id, caller.username) == (own.pk, "alice")
+    assert caller.permissions == {"access.view_identity"}
+    assert User.objects.count() == 1
+    assert not Identity.objects.exists()
+
+
+@pytest.mark.parametrize("subject", ["999999", "alice", "-1", "1e3", "٣", "9" * 30])
+def test_a_token_of_our_own_for_nobody_is_denied(own: User, subject: str) -> None:
+    with pytest.raises(AccessDenied, match="not known here"):
+        caller_for(own_claims(subject))
+    assert User.objects.count() == 1
+
+
+def test_a_deactivated_user_of_our_own_is_out_at_the_next_call(own: User) -> None:
+    User.objects.update(is_active=False)
+    with pytest.raises(AccessDenied, match="not active"):
+        caller_for(own_claims(signing.subject_of(own)))
+
+
+# Several calls at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_first_calls_at_once_make_one_user_and_all_succeed() -> None:
+    Group.objects.get_or_create(name="readers")
+    start = threading.Barrier(6)
+    results: list[Any] = []
+
+    def call() -> None:
+        try:
+            start.wait()
+            results.append(caller_for(claims_of()).user_id)
+        except Exception as error:  # noqa: BLE001 the test shows it
+            results.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=call) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(results) == {User.objects.get().pk}
+    assert len(results) == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_load_that_is_writing_does_not_hold_up_a_call() -> None:
+    Group.objects.get_or_create(name="readers")
+    caller_for(claims_of())
+    Identity.objects.update(last_seen=timezone.now() - timedelta(days=1))
+    writing, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN")
+                writing.set()
+                done.wait()
+                cursor.execute("ROLLBACK")
+        finally:
+            connections.close_all()
+
+    load = threading.Thread(target=write)
+    load.start()
+    writing.wait()
+    started = timezone.now()
+    try:
+        caller_for(claims_of())
+    finally:
+        took = timezone.now() - started
+        done.set()
+        load.join()
+    assert took < timedelta(seconds=1)
+
+
+# The admin
+
+
+@pytest.mark.parametrize("page", ["", "add/", "1"])
+def test_an_administrator_sees_and_links_identities(admin_client: Client, page: str) -> None:
+    bob = User.objects.create_user("bob")
+    identity = Identity.objects.create(issuer=ISSUER, subject="auth0|bob", user=bob)
+    path = f"/admin/access/identity/{f'{identity.pk}/change/' if page == '1' else page}"
+    answer = admin_client.get(path, {"q": "auth0"} if not page else {})
+    assert answer.status_code == 200
+    assert (b"auth0|bob" in answer.content) == (page != "add/")
+
+
+def test_a_signed_out_visitor_sees_no_identities(client: Client, db: None) -> None:
+    assert client.get("/admin/access/identity/").status_code == 302
