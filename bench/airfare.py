@@ -55,7 +55,7 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, "-m", "bench.airfare_data", str(rows), str(file)], cwd=ROOT, check=True
             )
-            site = stack.enter_context(running(prepare=False, LOG_LEVEL="WARNING"))
+            site = stack.enter_context(running({"LOG_LEVEL": "WARNING"}, prepare=False))
             sites[rows] = (site, _fill(site, file))
         middle, token = sites[sorted(options.sizes)[len(options.sizes) // 2]]
         answer = middle.call(token, TOOL, ROUTE)["structuredContent"]

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcpsite import health
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads
+from mcpsite.mcp.menus import discover_menus
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import build
 
@@ -29,7 +30,7 @@ class Router:
         try:
             resource = metadata.Resource.from_settings()
             self._well_known = metadata.well_known(resource)
-            self._endpoint = transport.Endpoint(build(discover()), resource)
+            self._endpoint = transport.Endpoint(build(discover(), discover_menus()), resource)
         except Exception:
             # The admin is what an operator may need to mend it, so Django stays up.
             logger.exception("The MCP server could not be built; /mcp answers 503")

@@ -96,7 +96,7 @@ class Site:
 
 
 @contextmanager
-def running(*, prepare: bool = True, **settings: str) -> Iterator[Site]:
+def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> Iterator[Site]:
     """A server with these settings and a database of its own, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="site-") as folder, _database() as url:
         port = free_port()
@@ -108,7 +108,7 @@ def running(*, prepare: bool = True, **settings: str) -> Iterator[Site]:
             "ENV_FILE": str(Path(folder) / "no.env"),
             "PORT": str(port),
             **({"DATABASE_URL": url} if url else {}),
-            **settings,
+            **(settings or {}),
         }
         log = Path(folder) / "server.log"
         command = [sys.executable, "manage.py", "serve", *(["--prepare"] if prepare else [])]

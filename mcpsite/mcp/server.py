@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from access.caller import Claims
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import INSTRUCTIONS
+from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
 
 CLAIMS = "mcpsite.claims"
@@ -24,8 +25,8 @@ LIST_TTL_MS = 60_000
 """How long a client may keep a list. A change of permission shows by then; each call is checked anyway."""
 
 
-def build(registry: Registry) -> Server[Any]:
-    """The MCP server that offers `registry` to whoever the request's claims name."""
+def build(registry: Registry, menus: Menus) -> Server[Any]:
+    """The MCP server that offers tools, resources and prompts to whoever the request's claims name."""
 
     async def list_tools(
         ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
@@ -39,8 +40,93 @@ def build(registry: Registry) -> Server[Any]:
         try:
             outcome = await context.call(registry, params.name, params.arguments or {}, _claims(ctx))
         except context.UnknownTool:
-            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:128]}") from None
+            raise _refusal(f"Unknown tool: {params.name[:128]}") from None
         return _result(outcome)
+
+    async def list_resources(
+        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        offset = _offset(params.cursor if params else None)
+        found = await menus.entries(_claims(ctx), offset)
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(
+                    uri=f"{kind.scheme}://{entry.key}",
+                    name=entry.key,
+                    title=entry.title,
+                    description=entry.description or None,
+                    mime_type=kind.mime_type,
+                )
+                for kind, entry in found[:PAGE]
+            ],
+            next_cursor=str(offset + PAGE) if len(found) > PAGE else None,
+        )
+
+    async def list_templates(
+        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(
+            resource_templates=[
+                types.ResourceTemplate(
+                    uri_template=kind.template,
+                    name=kind.scheme,
+                    title=kind.title,
+                    description=kind.description,
+                    mime_type=kind.mime_type,
+                )
+                for kind in await menus.templates(_claims(ctx))
+            ]
+        )
+
+    async def read_resource(
+        ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        try:
+            kind, text = await menus.read(_claims(ctx), params.uri)
+        except NotOffered:
+            raise _refusal(f"Unknown resource: {params.uri[:200]}") from None
+        content = types.TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text)
+        return types.ReadResourceResult(contents=[content])
+
+    async def list_prompts(
+        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=prompt.name,
+                    title=prompt.title,
+                    description=prompt.description,
+                    arguments=[
+                        types.PromptArgument(name=name, description=description, required=required)
+                        for name, (description, required) in prompt.arguments.items()
+                    ],
+                )
+                for prompt in await menus.prompts(_claims(ctx))
+            ]
+        )
+
+    async def get_prompt(
+        ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        try:
+            prompt, text = await menus.fill(_claims(ctx), params.name, params.arguments or {})
+        except NotOffered:
+            raise _refusal(f"Unknown prompt: {params.name[:128]}") from None
+        except ValueError as error:
+            raise _refusal(str(error)) from None
+        message = types.PromptMessage(role="user", content=types.TextContent(text=text))
+        return types.GetPromptResult(description=prompt.description, messages=[message])
+
+    async def complete(
+        ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
+    ) -> types.CompleteResult:
+        reference = (
+            params.ref.uri if isinstance(params.ref, types.ResourceTemplateReference) else params.ref.name
+        )
+        typed = params.argument.value[:200]
+        values = await menus.complete(_claims(ctx), reference, params.argument.name, typed)
+        return types.CompleteResult(completion=types.Completion(values=values))
 
     return Server(
         "mcpsite",
@@ -48,11 +134,24 @@ def build(registry: Registry) -> Server[Any]:
         version=site_version(),
         instructions=INSTRUCTIONS,
         # What is listed depends on the caller's permissions, so no cache may be shared.
-        cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            "prompts/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            "resources/templates/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            # What a curator hides is gone at once.
+            "resources/list": CacheHint(ttl_ms=0, scope="private"),
+            "resources/read": CacheHint(ttl_ms=0, scope="private"),
+        },
         # No parameter of ours is mirrored in an Mcp-Param header, so there is nothing to compare.
         get_tool_input_schema=lambda _: None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        on_completion=complete,
     )
 
 
@@ -84,6 +183,18 @@ def _claims(ctx: ServerRequestContext[Any]) -> Claims:
     if not isinstance(claims, Claims):
         raise MCPError(code=types.INVALID_REQUEST, message="This server answers signed-in HTTP clients only")
     return claims
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise _refusal("That cursor is not one of this server's; start the list anew.")
+    return int(cursor)
+
+
+def _refusal(sentence: str) -> MCPError:
+    return MCPError(code=types.INVALID_PARAMS, message=sentence)
 
 
 def _result(outcome: context.Outcome) -> types.CallToolResult:

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 
 from tests.site import ROOT, Site
 
-MODES: Any = pytest.mark.parametrize("mode", ["auto", "legacy"])
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 SNAPSHOT = ROOT / "tests" / "mcpsite" / "tools.json"
 HINTS = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
 

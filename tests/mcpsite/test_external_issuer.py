@@ -29,7 +29,7 @@ def behind(issuer: Provider) -> Iterator[Site]:
         "SECRET_KEY": "not-a-secret-of-anybody" * 3,
         "MIRROR_ISSUER_METADATA": "1",
     }
-    with running(**settings) as server:
+    with running(settings) as server:
         yield server
 
 
@@ -122,7 +122,7 @@ def test_an_issuer_that_was_never_reached_is_a_503_and_not_a_401() -> None:
     """A 401 would send every client back to its sign-in page."""
     with provider() as gone:
         issuer = gone.issuer
-    with running(prepare=False, AUTH0_ISSUER=issuer) as alone:
+    with running({"AUTH0_ISSUER": issuer}, prepare=False) as alone:
         now = int(time.time())
         good = mint(claims(iss=issuer, aud=alone.url, iat=now, exp=now + 600))
         answer = alone.rpc(good, "tools/list")
