@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 MAX_KEYS = 64
 MIN_RSA_BITS = 2048
 REFRESH_AFTER = 600.0
-"""Seconds after which held keys are read again in the background; also how long a withdrawn key lives on."""
+"""Seconds after which held keys are read again, in the background of the call that finds them old."""
+MAX_AGE = 2 * REFRESH_AFTER
+"""Seconds after which a call waits for fresh keys, unless the issuer is out of reach: after a quiet time a
+withdrawn key must not serve for one call more."""
 FETCH_SECONDS = 10.0
 """The time limit of one fetch, discovery and key set together."""
 PAUSE = 5.0
@@ -161,7 +164,8 @@ class Keys:
         age = self._clock() - self._read_at
         if self._held is None or age > REFRESH_AFTER:
             self._start()
-            if self._held is None or age > self._max_stale:
+            outage = self._failures > 0
+            if age > (self._max_stale if outage else min(MAX_AGE, self._max_stale)):
                 return None
         return self._held
 
@@ -198,6 +202,7 @@ class Keys:
         if self._fetching is not None and self._fetching.get_loop() is not loop:
             self._fetching = None  # It went with its loop.
         if self._fetching is None and self._clock() >= self._next_attempt:
+            self._next_attempt = self._clock() + self._pause
             self._fetching = loop.create_task(self._fetch())
 
     async def _wait(self) -> None:
@@ -217,7 +222,6 @@ class Keys:
             if self._failures:
                 logger.info("The issuer's keys can be read again.")
             self._failures = 0
-            self._next_attempt = self._clock() + self._pause
             self._read_at = self._clock()
             # The same keys stay the same object: tokens verified with them need no second look.
             if self._held is None or self._held.material != fresh.material:

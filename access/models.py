@@ -12,7 +12,12 @@ class Identity(models.Model):
 
     issuer = models.CharField(max_length=500, help_text="Exactly as in the tokens, trailing slash included.")
     subject = models.CharField(max_length=255, help_text="The claim sub of the tokens.")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="identities")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="identities",
+        help_text="To keep somebody out, make the user inactive: a deleted one may come back.",
+    )
     name = models.CharField(max_length=200, blank=True, help_text="As the tokens say; only to be read.")
     email = models.CharField(
         "e-mail",

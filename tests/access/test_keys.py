@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from access import discovery, keys
@@ -124,7 +125,7 @@ def test_a_slow_key_endpoint_blocks_neither_the_loop_nor_tokens_with_known_keys(
         by = trusting(issuer, clock)
         good = token(issuer)
         await by.verify(good)
-        issuer.delay = 0.4
+        issuer.delay = 0.5
         clock.now += keys.PAUSE
         waiting = asyncio.create_task(outcome(by.verify(token(issuer, "second"))))
         longest = 0.0
@@ -134,7 +135,7 @@ def test_a_slow_key_endpoint_blocks_neither_the_loop_nor_tokens_with_known_keys(
             await asyncio.sleep(0.01)
             longest = max(longest, time.perf_counter() - started)
         assert waiting.result() == "InvalidToken"
-        assert longest < 0.2
+        assert longest < 0.4
 
     asyncio.run(story())
 
@@ -214,13 +215,13 @@ def test_attempts_become_rarer_while_they_fail(issuer: Provider, clock: Clock) -
 
 
 def test_an_endpoint_that_never_ends_is_given_up(issuer: Provider, clock: Clock) -> None:
-    issuer.delay = 0.5
+    issuer.delay = 2.0
 
     async def story() -> None:
         by = trusting(issuer, clock, time_limit=0.1)
         started = time.perf_counter()
         assert await outcome(by.verify(token(issuer))) == "KeysUnavailable"
-        assert time.perf_counter() - started < 0.4
+        assert time.perf_counter() - started < 1.5
 
     asyncio.run(story())
 
@@ -255,6 +256,37 @@ def test_known_tokens_are_judged_anew_when_the_key_set_changes(issuer: Provider,
         assert await outcome(by.verify(good)) == "InvalidToken"
 
     asyncio.run(story())
+
+
+def test_after_a_quiet_time_a_withdrawn_key_does_not_serve_even_once(issuer: Provider, clock: Clock) -> None:
+    async def story() -> None:
+        by = trusting(issuer, clock)
+        good = token(issuer)
+        await by.verify(good)
+        issuer.publish(public_jwk(rsa_key("second"), "second"))
+        clock.now += keys.MAX_AGE + 1
+        assert await outcome(by.verify(good)) == "InvalidToken"
+
+    asyncio.run(story())
+
+
+def test_a_fault_of_ours_while_reading_keys_is_not_repeated_at_once(clock: Clock) -> None:
+    attempts: list[float] = []
+
+    async def load() -> list[dict[str, Any]]:
+        attempts.append(clock.now)
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        broken = Keys(load, max_stale=3600, clock=clock)
+        with pytest.raises(ZeroDivisionError):
+            await broken.current()
+        for _ in range(5):
+            with pytest.raises(KeysUnavailable):
+                await broken.current()
+
+    asyncio.run(story())
+    assert len(attempts) == 1
 
 
 def test_a_refresh_that_brings_the_same_keys_forgets_no_token(issuer: Provider, clock: Clock) -> None:
@@ -430,6 +462,7 @@ def test_sixty_five_keys_are_refused() -> None:
         key_set([public_jwk(rsa_key(), str(n)) for n in range(65)])
 
 
+@hypothesis_settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["kty", "kid", "alg", "use", "key_ops", "n", "e", "crv", "x"]),

@@ -1,19 +1,23 @@
 """The site's own signing keys."""
 
+import asyncio
 import base64
 import hashlib
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jwt
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from access import signing
-from access.keys import key_set
+from access.keys import PAUSE, Keys, key_set
+from tests.access.issuer import Clock, verifier
 
 
 @pytest.fixture
@@ -59,6 +63,22 @@ def test_the_first_key_signs_and_those_after_it_are_still_published(key_file: Pa
     kids = [jwk["kid"] for jwk in signing.jwks()["keys"]]
     assert [jwt.get_unverified_header(token)["kid"] for token in (new, old)] == kids
     assert len(key_set(signing.jwks()["keys"]).keys) == 2
+
+
+def test_a_new_key_is_picked_up_by_a_running_verifier_without_refusing_live_tokens(key_file: Path) -> None:
+    clock = Clock(time.time())
+    keys = Keys(signing.published_keys, max_stale=3600, clock=clock)
+    by = verifier(keys=keys, clock=clock, issuer=signing.issuer(), audiences=settings.JWT_AUDIENCES)
+
+    async def story() -> None:
+        old = signing.issue("1", lifetime=60, client_id="test")
+        await by.verify(old)
+        key_file.write_text(signing.new_key() + key_file.read_text())
+        clock.now += PAUSE
+        for token in (signing.issue("1", lifetime=60, client_id="test"), old):
+            assert (await by.verify(token)).subject == "1"
+
+    asyncio.run(story())
 
 
 def test_the_kid_follows_from_the_public_key_as_in_rfc_7638(key_file: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -447,6 +448,7 @@ CLAIM = st.sampled_from(
 )
 
 
+@hypothesis_settings(deadline=None)
 @given(st.dictionaries(CLAIM, JSON, min_size=1, max_size=4))
 def test_claims_of_any_type_are_read_or_refused_in_words(changes: dict[str, Any]) -> None:
     try:
@@ -457,11 +459,13 @@ def test_claims_of_any_type_are_read_or_refused_in_words(changes: dict[str, Any]
     assert NOW < said.expires_at <= NOW + 86_400 + 60
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="ascii"), max_size=200))
 def test_any_text_in_place_of_a_token_is_refused_in_words(text: str) -> None:
     refused(text)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["scope", "scp", "permissions"]), JSON))
 def test_scopes_are_texts_whatever_the_claims_hold(content: dict[str, Any]) -> None:
     assert all(isinstance(scope, str) for scope in scopes_of(content))

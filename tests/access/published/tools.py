@@ -1,0 +1,1 @@
+"""Where such an app would offer its tools."""

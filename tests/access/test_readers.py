@@ -1,0 +1,77 @@
+"""What the group `readers` is given by `migrate`, and what it is not given again."""
+
+import importlib
+
+import pytest
+from django.apps import AppConfig, apps
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+
+from access.models import DefaultGrant
+from access.readers import READERS, grant_new_permissions, is_data_app
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def app() -> AppConfig:
+    """A data app with one model, on a database where nothing has been granted yet."""
+    Group.objects.all().delete()
+    DefaultGrant.objects.all().delete()
+    model("report")
+    return AppConfig("tests.access.published", importlib.import_module("tests.access.published"))
+
+
+def model(name: str) -> None:
+    """The permissions that Django makes for a model of the app."""
+    content_type = ContentType.objects.create(app_label="published", model=name)
+    for action in ("add", "change", "delete", "view"):
+        Permission.objects.create(content_type=content_type, codename=f"{action}_{name}", name=action)
+
+
+def granted() -> set[str]:
+    return set(Permission.objects.filter(group__name=READERS).values_list("codename", flat=True))
+
+
+def migrate(app: AppConfig) -> None:
+    grant_new_permissions(app, using="default")
+
+
+def test_readers_may_view_what_an_app_with_tools_publishes_and_no_more(app: AppConfig) -> None:
+    migrate(app)
+    assert granted() == {"view_report"}
+
+
+@pytest.mark.parametrize("label", ["auth", "admin", "access", "sessions"])
+def test_an_app_without_tools_publishes_nothing(label: str) -> None:
+    assert not is_data_app(apps.get_app_config(label))
+
+
+def test_a_permission_that_was_taken_away_is_not_given_back(app: AppConfig) -> None:
+    migrate(app)
+    Group.objects.get(name=READERS).permissions.clear()
+    migrate(app)
+    assert granted() == set()
+
+
+def test_a_new_model_is_readable_after_the_next_migrate(app: AppConfig) -> None:
+    migrate(app)
+    Group.objects.get(name=READERS).permissions.clear()
+    model("forecast")
+    migrate(app)
+    assert granted() == {"view_forecast"}
+
+
+def test_a_group_that_was_deleted_is_not_made_again(app: AppConfig) -> None:
+    migrate(app)
+    Group.objects.all().delete()
+    model("forecast")
+    migrate(app)
+    assert not Group.objects.exists()
+
+
+def test_what_an_operator_added_to_the_group_stays(app: AppConfig) -> None:
+    migrate(app)
+    Group.objects.get(name=READERS).permissions.add(Permission.objects.get(codename="change_report"))
+    migrate(app)
+    assert granted() == {"view_report", "change_report"}
