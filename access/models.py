@@ -16,7 +16,7 @@ class Identity(models.Model):
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         related_name="identities",
-        help_text="To keep somebody out, make the user inactive: a deleted one may come back.",
+        help_text="To keep somebody out, make the user inactive; a deleted one may return.",
     )
     name = models.CharField(max_length=200, blank=True, help_text="As the tokens say; only to be read.")
     email = models.CharField(

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
-                        help_text="To keep somebody out, make the user inactive: a deleted one may come back.",
+                        help_text="To keep somebody out, make the user inactive; a deleted one may return.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="identities",
                         to=settings.AUTH_USER_MODEL,
