@@ -132,10 +132,6 @@ def _statement(*, own: bool) -> str:
         identity = "i.id, i.last_seen"
         source = f"{t['identity']} i JOIN {t['user']} u ON u.id = i.user_id"
         where = "i.issuer = %s AND i.subject = %s"
-    named = (
-        f"JOIN {t['permission']} p ON p.id = l.permission_id "
-        f"JOIN {t['content_type']} c ON c.id = p.content_type_id"
-    )
     # Nothing but table names of our own models is put into the text.
     return (
         f"WITH who (id, username, is_active, is_superuser, identity_id, last_seen) AS ("  # noqa: S608
@@ -143,11 +139,12 @@ def _statement(*, own: bool) -> str:
         f"SELECT {_USER}, id, username, '', is_active, is_superuser, identity_id, last_seen FROM who "
         f"UNION ALL SELECT {_GROUP}, l.group_id, '', '', NULL, NULL, NULL, NULL "
         f"FROM who JOIN {t['user_groups']} l ON l.user_id = who.id "
-        f"UNION ALL SELECT {_PERMISSION}, 0, c.app_label, p.codename, NULL, NULL, NULL, NULL "
-        f"FROM who JOIN {t['user_permissions']} l ON l.user_id = who.id {named} "
-        f"UNION ALL SELECT {_PERMISSION}, 0, c.app_label, p.codename, NULL, NULL, NULL, NULL "
-        f"FROM who JOIN {t['user_groups']} g ON g.user_id = who.id "
-        f"JOIN {t['group_permissions']} l ON l.group_id = g.group_id {named}"
+        f"UNION ALL SELECT {_PERMISSION}, p.id, c.app_label, p.codename, NULL, NULL, NULL, NULL FROM ("
+        f"SELECT l.permission_id FROM who JOIN {t['user_permissions']} l ON l.user_id = who.id "
+        f"UNION ALL SELECT l.permission_id FROM who JOIN {t['user_groups']} g ON g.user_id = who.id "
+        f"JOIN {t['group_permissions']} l ON l.group_id = g.group_id) held "
+        f"JOIN {t['permission']} p ON p.id = held.permission_id "
+        f"JOIN {t['content_type']} c ON c.id = p.content_type_id"
     )
 
 
