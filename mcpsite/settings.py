@@ -67,6 +67,13 @@ TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
 VECTOR_STORE_ID = env.str("VECTOR_STORE_ID", "")
+OPENAI_TIMEOUT_SECONDS = env.float("OPENAI_TIMEOUT_SECONDS", 20.0)
+OPENAI_CONCURRENCY = env.int("OPENAI_CONCURRENCY", 8)
+# OpenAI's own limits, for an account or a vector store; raise them where the account's are higher.
+OPENAI_UPLOADS_PER_MINUTE = env.int("OPENAI_UPLOADS_PER_MINUTE", 1000)
+OPENAI_ATTACHES_PER_MINUTE = env.int("OPENAI_ATTACHES_PER_MINUTE", 300)
+# Refuse answers that differ from OpenAI's documented form: for trying another server.
+OPENAI_STRICT_ANSWERS = env.bool("OPENAI_STRICT_ANSWERS", False)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
