@@ -1,0 +1,142 @@
+"""The routes, airlines and seasons there are, and how many published rows each combination has.
+
+They are few where rows are many. The counts stand in a table of their own, which is changed in the
+transaction that changes the rows; a worker reads them once for each version of the data and answers
+from memory which values a filter means and how many rows match.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import connection
+from django.db.models import Count, QuerySet
+
+from airfare import versions
+from airfare.models import Combination, FareRow, SourceFile
+from airfare.records import airports_of
+
+Result = TypeVar("Result")
+
+KEY = ("source_file_id", "route", "airline", "season")
+_KEPT_SNAPSHOTS = 8
+_KEPT_RESULTS = 2_000
+
+
+# The counts, as they are kept
+
+
+def add(counts: Counter[tuple[int, str, str, str]]) -> None:
+    """Add `counts` (negative ones too) by file, route, airline and season to those of the published rows."""
+    rows = [
+        (file, route, *airports_of(route), airline, season, rows)
+        for (file, route, airline, season), rows in counts.items()
+        if rows
+    ]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO airfare_combination AS kept "
+            "(source_file_id, route, origin_airport, destination_airport, airline, season, rows) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (source_file_id, route, airline, season) "
+            "DO UPDATE SET rows = kept.rows + excluded.rows",
+            rows,
+        )
+        cursor.execute("DELETE FROM airfare_combination WHERE rows = 0")
+
+
+def count(rows: QuerySet[FareRow]) -> Counter[tuple[int, str, str, str]]:
+    """`rows` by file, route, airline and season."""
+    groups = rows.order_by().values_list(*KEY).annotate(Count("id"))
+    return Counter({(file, route, airline, season): n for file, route, airline, season, n in groups})
+
+
+def forget(source_file_id: int) -> None:
+    """Drop the counts of a file."""
+    Combination.objects.filter(source_file_id=source_file_id).delete()
+
+
+# The counts, as a worker remembers them
+
+
+class Combined(NamedTuple):
+    """A combination and its number of published rows over all visible files."""
+
+    route: str
+    origin_airport: str
+    destination_airport: str
+    airline: str
+    season: str
+    rows: int
+
+
+class Snapshot:
+    """What one version of the data holds for those who see one set of files."""
+
+    def __init__(self, version: int, visible: frozenset[int] | None) -> None:
+        self.version = version
+        self.visible = visible
+        files = SourceFile.objects.order_by("name")
+        combinations = Combination.objects.all()
+        if visible is not None:
+            files = files.filter(id__in=visible)
+            combinations = combinations.filter(source_file_id__in=visible)
+        self.files: list[str] = list(files.values_list("name", flat=True))
+        totals: Counter[tuple[str, str, str, str, str]] = Counter()
+        for *key, rows in combinations.values_list(*Combined._fields):
+            totals[tuple(key)] += rows
+        self.combinations = [Combined(*key, rows) for key, rows in totals.items()]
+        self.total = sum(each.rows for each in self.combinations)
+        self._results: dict[Any, Any] = {}
+
+    @cached_property
+    def routes(self) -> list[str]:
+        return self._values("route")
+
+    @cached_property
+    def airlines(self) -> list[str]:
+        return self._values("airline")
+
+    @cached_property
+    def seasons(self) -> list[str]:
+        return self._values("season")
+
+    def _values(self, name: str) -> list[str]:
+        return sorted({getattr(each, name) for each in self.combinations})
+
+    def remembered(self, key: Any, compute: Callable[[], Result]) -> Result:
+        """What `compute` returns, computed once for each `key` while this version lasts."""
+        try:
+            result: Result = self._results[key]
+        except KeyError:
+            if len(self._results) >= _KEPT_RESULTS:
+                self._results.clear()
+            result = self._results[key] = compute()
+        return result
+
+
+_snapshots: dict[tuple[int, frozenset[int] | None], Snapshot] = {}
+
+
+def current(visible: Collection[int] | None = None) -> Snapshot:
+    """The snapshot of the data as it is now, for those who see the files `visible` (None: all).
+
+    Costs one query of one row while the data stays as it is.
+    """
+    key = (versions.read(), None if visible is None else frozenset(visible))
+    snapshot = _snapshots.get(key)
+    if snapshot is None:
+        snapshot = Snapshot(*key)
+        for old in list(_snapshots)[: max(0, len(_snapshots) - _KEPT_SNAPSHOTS + 1)]:
+            _snapshots.pop(old, None)
+        _snapshots[key] = snapshot
+    return snapshot
+
+
+def holding(needle: str, values: Iterable[str]) -> frozenset[str]:
+    """Those of `values` that hold `needle`, in whatever case."""
+    folded = needle.casefold()
+    return frozenset(value for value in values if folded in value.casefold())

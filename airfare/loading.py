@@ -1,0 +1,298 @@
+"""Files to rows: what `load_airfare` does.
+
+Each file is one transaction. Whatever happens to the process, the database holds the file's old rows
+or its new ones, and the answers change from one to the other at once.
+"""
+
+# ruff: noqa: S608 (SQL is put together from constants of ours alone)
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Literal
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from airfare import dimensions, versions
+from airfare.curation import Kept, drop_plain
+from airfare.models import SourceFile
+from airfare.notables import Texts, forget_unused
+from airfare.parsing import FORMATS, RefusedFile, open_table
+from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
+
+Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
+Progress = Callable[["Found", int], None]
+
+_INSERTED = ("source_file_id", *SOURCE_FIELDS, "notable_id", "hidden", "vanished")
+_COUNTED = [SOURCE_FIELDS.index(name) for name in ("route", "airline", "season")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A file to load."""
+
+    name: str
+    """Its path below the folder that is loaded."""
+    path: Path
+    folder: Path
+    refused: str = ""
+    """Why it cannot be loaded, where that is known without opening it."""
+    whole_folder: bool = False
+    """Whether all of its folder is loaded, so that files missing there are gone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of a file."""
+
+    name: str
+    result: Result
+    rows: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    """Curated rows that the file no longer holds."""
+    reason: str = ""
+
+
+def find(paths: Iterable[Path]) -> list[Found]:
+    """The files that `paths` (files, or folders with all that is below them) stand for, by name."""
+    found: list[Found] = []
+    for path in paths:
+        path = path.absolute()
+        if path.is_dir():
+            inside = sorted(
+                each
+                for each in path.rglob("*")
+                if each.suffix.lower() in FORMATS and not each.name.startswith(".") and each.is_file()
+            )
+            found += [
+                Found(name=each.relative_to(path).as_posix(), path=each, folder=path, whole_folder=True)
+                for each in inside
+            ]
+            if not inside:
+                found.append(_refused(path, f"holds no {', '.join(FORMATS)} file"))
+        elif not path.exists():
+            found.append(_refused(path, "does not exist"))
+        else:
+            found.append(Found(name=path.name, path=path, folder=path.parent))
+    return _one_of_each_name(found)
+
+
+def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
+    """`found` with each path once, and a later file that has an earlier one's name refused."""
+    first: dict[str, Path] = {}
+    kept: list[Found] = []
+    for each in found:
+        earlier = None if each.refused else first.setdefault(each.name, each.path)
+        if earlier is None or (earlier == each.path and each not in kept):
+            kept.append(each)
+        elif earlier != each.path:
+            reason = f"has the name of another file of this run, in {earlier.parent.name}; rename one of them"
+            kept.append(replace(each, refused=reason))
+    return kept
+
+
+def _refused(path: Path, reason: str) -> Found:
+    return Found(name=path.name, path=path, folder=path.parent, refused=reason)
+
+
+def load(
+    found: Sequence[Found],
+    *,
+    loaded_by: str,
+    dry_run: bool = False,
+    strict: bool = False,
+    prune: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Load each file and say what became of it; then say which files are gone from their folders.
+
+    A file whose digest has not changed is left alone, unless `force`. With `strict` a file with an
+    unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
+    curator touched. With `dry_run` nothing is written.
+    """
+    changed = False
+    for each in found:
+        outcome = _load_one(
+            each, loaded_by=loaded_by, dry_run=dry_run, strict=strict, force=force, progress=progress
+        )
+        changed |= outcome.result == "replaced"
+        yield outcome
+    for outcome in _gone(found, dry_run=dry_run, prune=prune):
+        changed |= outcome.result == "pruned"
+        yield outcome
+    if changed and not dry_run:
+        with transaction.atomic():
+            versions.bump()
+            forget_unused()
+
+
+def _load_one(
+    found: Found, *, loaded_by: str, dry_run: bool, strict: bool, force: bool, progress: Progress | None
+) -> Outcome:
+    if found.refused:
+        return Outcome(name=found.name, result="rejected", reason=found.refused)
+    try:
+        digest = _digest(found.path)
+        known = SourceFile.objects.filter(name=found.name).first()
+        if known and known.digest == digest and not force:
+            if not dry_run:
+                _still_there(known, found)
+            return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
+        with nullcontext() if dry_run else transaction.atomic():
+            return _Load(found, digest, loaded_by, strict=strict, progress=progress).run(dry_run=dry_run)
+    except RefusedFile as refusal:
+        return Outcome(name=found.name, result="rejected", reason=str(refusal))
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RefusedFile(f"cannot be read: {error.strerror or 'input/output error'}") from None
+
+
+def _still_there(known: SourceFile, found: Found) -> None:
+    if (known.folder, known.state) != (str(found.folder), SourceFile.State.LOADED):
+        SourceFile.objects.filter(pk=known.pk).update(folder=str(found.folder), state=SourceFile.State.LOADED)
+
+
+class _Load:
+    """The load of one file, inside its transaction."""
+
+    def __init__(
+        self, found: Found, digest: str, loaded_by: str, *, strict: bool, progress: Progress | None
+    ) -> None:
+        self._found = found
+        self._digest = digest
+        self._loaded_by = loaded_by
+        self._strict = strict
+        self._progress = progress
+
+    def run(self, *, dry_run: bool) -> Outcome:
+        """Replace the file's rows; with `dry_run` only read the file. Raises RefusedFile."""
+        found = self._found
+        if not dry_run:
+            versions.bump()
+        known = SourceFile.objects.filter(name=found.name).first()
+        vanished = 0
+        with open_table(found.path, columns=COLUMNS, progress=self._told) as table:
+            reader = Reader(header=table.header, fallback=found.path.name)
+            records = (reader.read(batch) for batch in table.batches)
+            if dry_run:
+                for _ in records:
+                    pass
+            else:
+                source = self._register(known)
+                vanished = self._replace(source, records)
+        if self._strict and reader.first_unreadable:
+            line, column, text = reader.first_unreadable
+            raise RefusedFile(f"{column} is {text[:40]!r}, which is not a finite number", line)
+        if not dry_run:
+            SourceFile.objects.filter(pk=source.pk).update(rows=reader.rows, unreadable=reader.unreadable)
+        return Outcome(
+            name=found.name,
+            result="replaced" if known else "new",
+            rows=reader.rows,
+            unreadable=reader.unreadable,
+            vanished=vanished,
+        )
+
+    def _told(self, read: int) -> None:
+        if self._progress:
+            self._progress(self._found, read)
+
+    def _register(self, known: SourceFile | None) -> SourceFile:
+        source = known or SourceFile(name=self._found.name)
+        source.folder = str(self._found.folder)
+        source.digest = self._digest
+        source.format = FORMATS[self._found.path.suffix.lower()]
+        source.loaded_at = timezone.now()
+        source.loaded_by = self._loaded_by
+        source.state = SourceFile.State.LOADED
+        source.save()
+        return source
+
+    def _replace(self, source: SourceFile, records: Iterable[Records]) -> int:
+        kept = Kept(source.pk)
+        drop_plain(source.pk)
+        dimensions.forget(source.pk)
+        texts = Texts()
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for each in records:
+            plain = each
+            if kept:
+                plain, met = kept.take(each)
+                kept.renew(met, texts)
+            if plain.columns:
+                counts.update(zip(*(plain.columns[place] for place in _COUNTED), strict=True))
+                _insert(source.pk, plain.columns, texts.numbers(plain.notables))
+            if len(counts) > 50_000:
+                _add(source.pk, counts)
+        _add(source.pk, counts)
+        vanished = kept.mark_vanished()
+        dimensions.add(kept.count())
+        return vanished
+
+
+def _add(source_file_id: int, counts: Counter[tuple[str, str, str]]) -> None:
+    dimensions.add(Counter({(source_file_id, *key): rows for key, rows in counts.items()}))
+    counts.clear()
+
+
+def _insert(source_file_id: int, columns: Sequence[Sequence[Any]], notables: Sequence[int | None]) -> None:
+    rows = zip(repeat(source_file_id), *columns, notables, repeat(False), repeat(False), strict=False)
+    names = ", ".join(_INSERTED)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY airfare_farerow ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            places = ", ".join(["%s"] * len(_INSERTED))
+            cursor.executemany(
+                f"INSERT INTO airfare_farerow ({names}) VALUES ({places})",
+                rows,  # type: ignore[arg-type] (any iterable is taken, and a list would be a copy)
+            )
+
+
+def _gone(found: Sequence[Found], *, dry_run: bool, prune: bool) -> Iterator[Outcome]:
+    """Files that were loaded from folders of this run and are no longer in them."""
+    folders = {str(each.folder) for each in found if each.whole_folder}
+    names = {each.name for each in found}
+    for source in SourceFile.objects.filter(folder__in=folders).exclude(name__in=names):
+        if not prune:
+            if not dry_run:
+                SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE)
+            yield Outcome(
+                name=source.name,
+                result="gone",
+                rows=source.rows,
+                reason="is gone from its folder; its rows stay until a run with --prune",
+            )
+            continue
+        vanished = 0 if dry_run else _prune(source)
+        yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
+
+
+def _prune(source: SourceFile) -> int:
+    """Delete a file's rows, and its record unless curated rows are kept; returns how many vanished."""
+    with transaction.atomic():
+        versions.bump()
+        kept = Kept(source.pk)
+        drop_plain(source.pk)
+        dimensions.forget(source.pk)
+        if not kept:
+            source.delete()
+            return 0
+        vanished = kept.mark_vanished()
+        dimensions.add(kept.count())
+        SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE, rows=0, unreadable=0)
+        return vanished

@@ -1,0 +1,123 @@
+"""`manage.py load_airfare`: load airfare files into the database."""
+
+import getpass
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import IO, Any, cast
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from airfare.loading import Found, Outcome, find, load
+
+
+class Command(BaseCommand):
+    help = (
+        "Load airfare files (CSV, TSV, JSON) into the database. Files that have not changed are skipped; "
+        "a changed one replaces its rows in one transaction, and what a curator edited or hid stays."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "paths",
+            nargs="*",
+            type=Path,
+            metavar="PATH",
+            help="files or folders; default: TREND_DATA_DIR, else data/airfare",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="read the files and write nothing")
+        parser.add_argument(
+            "--strict", action="store_true", help="reject a file in which a number cannot be read"
+        )
+        parser.add_argument(
+            "--prune", action="store_true", help="delete the rows of files that are gone from their folder"
+        )
+        parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
+        console = Console(
+            file=cast(IO[str], self.stdout), highlight=False, width=None if self.stdout.isatty() else 160
+        )
+        found = find(options["paths"] or [default_folder()])
+        with Bars(console, found) as bars:
+            outcomes = list(
+                load(
+                    found,
+                    loaded_by=_user(),
+                    dry_run=options["dry_run"],
+                    strict=options["strict"],
+                    prune=options["prune"],
+                    force=options["force"],
+                    progress=bars.advance if self.stdout.isatty() else None,
+                )
+            )
+        console.print(summary(outcomes, dry_run=options["dry_run"]))
+        for outcome in outcomes:
+            if outcome.result in ("rejected", "gone"):
+                console.print(Text(f"{outcome.name}: {outcome.reason}."))
+            if outcome.vanished:
+                console.print(
+                    Text(
+                        f"{outcome.name}: {outcome.vanished} curated rows are no longer in the file; "
+                        "they are kept and marked as vanished."
+                    )
+                )
+        if any(outcome.result == "rejected" for outcome in outcomes):
+            raise SystemExit(1)
+
+
+def default_folder() -> Path:
+    """Where the files are when no path is given."""
+    return Path(settings.TREND_DATA_DIR or settings.BASE_DIR / "data" / "airfare")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container's user may have no name.
+        return "unknown"
+
+
+def summary(outcomes: list[Outcome], *, dry_run: bool) -> Table:
+    """What became of each file, as a table."""
+    table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
+    table.add_column("File", overflow="fold")
+    table.add_column("Rows", justify="right")
+    table.add_column("Unreadable values", justify="right")
+    table.add_column("Result")
+    for each in outcomes:
+        table.add_row(Text(each.name), f"{each.rows:,}", f"{each.unreadable:,}", each.result)
+    return table
+
+
+class Bars:
+    """A progress bar for each file that is being read."""
+
+    def __init__(self, console: Console, found: list[Found]) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._sizes = {each.name: each.path.stat().st_size for each in found if not each.refused}
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def advance(self, found: Found, read: int) -> None:
+        """Show that `read` more bytes of the file were read."""
+        if found.name not in self._tasks:
+            self._tasks[found.name] = self._progress.add_task(found.name, total=self._sizes[found.name])
+        self._progress.advance(self._tasks[found.name], read)

@@ -1,0 +1,202 @@
+"""What is stored: files, the rows they hold, and what a curator changed in them.
+
+The rows are kept lean, for a file may hold a million of them: free text is stored once for each
+distinct text, counts are kept beside the rows instead of being counted, and a row that no curator
+touched carries nothing for curation but two booleans.
+"""
+
+import datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+NO_DAY = datetime.date.min
+"""`FareRow.snapshot_day` of a row whose date is missing or impossible; it sorts behind every real day.
+
+A value instead of NULL, because the databases do not agree on where NULL sorts.
+"""
+
+
+class SourceFile(models.Model):
+    """A file that was loaded, and where its rows come from."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        TSV = "tsv", "TSV"
+        JSON = "json", "JSON"
+
+    class State(models.TextChoices):
+        LOADED = "loaded", "loaded"
+        GONE = "gone", "gone from its folder"
+
+    name = models.CharField(unique=True, help_text="Path below the folder that was loaded.")
+    folder = models.CharField(help_text="The folder that was loaded.")
+    digest = models.CharField("SHA-256", max_length=64)
+    format = models.CharField(max_length=4, choices=Format)
+    rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
+    unreadable = models.PositiveIntegerField(
+        "unreadable values", default=0, help_text="Cells that should hold a number and do not."
+    )
+    loaded_at = models.DateTimeField()
+    loaded_by = models.CharField(max_length=150)
+    state = models.CharField(max_length=6, choices=State, default=State.LOADED)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "source file"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class NotableText(models.Model):
+    """A distinct text of `notable_event`. Rows point at it, so an index on free text holds it once.
+
+    Made by `airfare.notables` alone, which gives the ids.
+    """
+
+    digest = models.BigIntegerField(db_index=True, help_text="The first 64 bits of the text's BLAKE2 digest.")
+    text = models.TextField()
+    folded = models.TextField(help_text="The text casefolded: what is searched.")
+
+    class Meta:
+        verbose_name = "notable text"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class FareRow(models.Model):
+    """One row of a file: a fare on a route, or a week of searches.
+
+    An empty text and a NULL number mean that the file says nothing; 0 is a value.
+    """
+
+    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="fare_rows")
+    position = models.PositiveIntegerField(help_text="The row's place in its file, from 1.")
+    snapshot_date = models.CharField(blank=True, help_text="As the file gives it.")
+    snapshot_day = models.DateField(default=NO_DAY, editable=False)
+    subject = models.CharField(editable=False)
+    """The route, or the query where there is no route: the second key of an answer's order."""
+    route = models.CharField(blank=True, help_text="For example JFK-LAX.")
+    origin_airport = models.CharField(blank=True, editable=False)
+    destination_airport = models.CharField(blank=True, editable=False)
+    airline = models.CharField(blank=True)
+    season = models.CharField(blank=True)
+    query = models.CharField(blank=True, help_text="Empty: route, airline and season stand for it.")
+    region = models.CharField(blank=True)
+    provider = models.CharField(blank=True)
+    collection_window = models.CharField(blank=True)
+    query_count = models.CharField(blank=True)
+    week_id = models.CharField(blank=True)
+    linked_tickers = models.CharField(blank=True)
+    search_index = models.FloatField(null=True, blank=True)
+    branding_mix = models.FloatField(null=True, blank=True)
+    avg_fare_usd = models.FloatField("average fare (USD)", null=True, blank=True)
+    premium_fare_usd = models.FloatField("premium fare (USD)", null=True, blank=True)
+    fare_yoy_pct = models.FloatField("fare against last year (%)", null=True, blank=True)
+    advance_purchase_days = models.FloatField("advance purchase (days)", null=True, blank=True)
+    load_factor_pct = models.FloatField("load factor (%)", null=True, blank=True)
+    ancillary_revenue_pct = models.FloatField("ancillary revenue (%)", null=True, blank=True)
+    notable = models.ForeignKey(
+        NotableText, models.PROTECT, null=True, blank=True, db_index=False, related_name="fare_rows"
+    )
+    hidden = models.BooleanField(default=False, help_text="A hidden row is in no answer.")
+    vanished = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="A curator changed this row, and its file no longer holds it.",
+    )
+
+    class Meta:
+        verbose_name = "fare row"
+        # Each serves one filter together with the order of an answer (read backwards), so that reading stops after
+        # the first rows; hidden rows are not in them and so cost nothing.
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["snapshot_day", "subject", "airline"],
+                condition=Q(hidden=False),
+                name="airfare_by_day",
+            ),
+            models.Index(
+                fields=["route", "snapshot_day", "airline"],
+                condition=Q(hidden=False),
+                name="airfare_by_route",
+            ),
+            models.Index(
+                fields=["airline", "snapshot_day", "subject"],
+                condition=Q(hidden=False),
+                name="airfare_by_airline",
+            ),
+            models.Index(
+                fields=["season", "snapshot_day", "subject", "airline"],
+                condition=Q(hidden=False),
+                name="airfare_by_season",
+            ),
+            models.Index(fields=["notable", "hidden"], name="airfare_by_notable"),
+            # Few rows are in these two: they find what a curator did.
+            models.Index(fields=["source_file"], condition=Q(hidden=True), name="airfare_hidden"),
+            models.Index(fields=["source_file"], condition=Q(vanished=True), name="airfare_vanished"),
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.snapshot_date, self.effective_query) if part)
+
+    @property
+    def effective_query(self) -> str:
+        """The query, or what stands for it."""
+        return self.query or " ".join(part for part in (self.route, self.airline, self.season) if part)
+
+    @property
+    def notable_event(self) -> str:
+        """The text that `notable` points at."""
+        return self.notable.text if self.notable else ""
+
+
+class Edit(models.Model):
+    """What a curator changed in a row; the row itself holds the new values."""
+
+    row = models.OneToOneField(FareRow, models.CASCADE, related_name="edit")
+    original = models.JSONField(help_text="The file's value of each edited field.")
+    edited_at = models.DateTimeField(auto_now=True)
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.original))
+
+
+class Combination(models.Model):
+    """How many published rows of a file share a route, an airline and a season.
+
+    Kept in the transaction that changes the rows (see `airfare.dimensions`), so that no call counts
+    a million rows to find out which routes there are.
+    """
+
+    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="combinations", db_index=False)
+    route = models.CharField()
+    origin_airport = models.CharField()
+    destination_airport = models.CharField()
+    airline = models.CharField()
+    season = models.CharField()
+    rows = models.IntegerField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["source_file", "route", "airline", "season"], name="airfare_combination_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.airline} {self.season}: {self.rows}"
+
+
+class DataVersion(models.Model):
+    """One row: a random number that changes in every transaction that changes what answers hold."""
+
+    token = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.token)

@@ -1,0 +1,416 @@
+"""Files to tables: the cells of a CSV, TSV or JSON file, row by row, in constant memory.
+
+Nothing here knows what the columns mean, except that a header is known by the columns it names; see
+`airfare.records` for the meaning.
+"""
+
+import codecs
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ijson
+
+FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json"}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+BATCH = 5_000
+"""Rows handled together: enough to make the work per batch small, and few enough to hold."""
+MAX_CELL = 1_000_000
+"""Characters in a cell; more means that a quote was never closed."""
+MAX_DEPTH = 32
+"""Levels in a JSON value; the formats we know have five."""
+
+csv.field_size_limit(MAX_CELL)
+
+
+class RefusedFile(Exception):
+    """A file that cannot be loaded, with the reason and, where there is one, the line."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Some rows of a table."""
+
+    cells: list[list[str]]
+    """A list for each row, as long as the table's header."""
+    lines: list[int]
+    """The line on which each row ends (its place in the list, for JSON)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A file's rows under a header."""
+
+    header: list[str]
+    batches: Iterator[Batch]
+
+
+@contextmanager
+def open_table(
+    path: Path, *, columns: Iterable[str], progress: Callable[[int], None] | None = None
+) -> Iterator[Table]:
+    """The table that `path` holds; `columns` are the names by which a header is recognised.
+
+    `progress` is told how many bytes were read, now and then. Raises RefusedFile, here or while the
+    batches are read, when the file cannot be read as what its suffix says.
+    """
+    format_ = FORMATS.get(path.suffix.lower())
+    if format_ is None:
+        raise RefusedFile(f"is not one of {', '.join(FORMATS)}")
+    known = frozenset(columns)
+    try:
+        with path.open("rb") as file:
+            source = _Source(file, progress)
+            if format_ == "json":
+                names = sorted(known)
+                yield Table(header=names, batches=_json_batches(source, path, names))
+            else:
+                delimited = _Delimited(source, DELIMITERS[format_], known)
+                yield Table(header=delimited.header, batches=delimited.batches())
+    except UnicodeDecodeError:
+        raise RefusedFile("is not UTF-8 text; save the file as UTF-8", _undecodable_line(path)) from None
+    except OSError as error:
+        raise RefusedFile(f"cannot be read: {error.strerror or 'input/output error'}") from None
+
+
+class _Source:
+    """A binary file behind its byte order mark, which tells how far it was read."""
+
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None] | None) -> None:
+        self._file = file
+        self._progress = progress
+        self.rewind()
+
+    def rewind(self) -> None:
+        self._file.seek(0)
+        if self._file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            self._file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        if self._progress:
+            self._progress(len(chunk))
+        return chunk
+
+
+def _undecodable_line(path: Path) -> int | None:
+    with path.open("rb") as raw:
+        for number, line in enumerate(raw, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                # Carriage returns end lines too, where a file has no other ends.
+                return number + (line.count(b"\r") if b"\n" not in line else 0)
+    return None
+
+
+class _Lines:
+    """The lines of a file without comments and blank lines, as far as these stand outside quotes.
+
+    The csv reader asks for a further line before it has given back a record only when it is inside
+    quotes: so `inside` is set here with each line and unset by who receives the record.
+    """
+
+    def __init__(self, raw: _Source, delimiter: str) -> None:
+        self.number = 0
+        self.began = 0
+        """The line on which the current record starts."""
+        self.inside = False
+        self.unclosed = False
+        self._lines = _split(raw)
+        self._delimiter = delimiter
+        self._blank = f" \t\r\n{delimiter}"
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.number += 1
+            if not self.inside:
+                start = line.lstrip()
+                if not start or start[0] == "#" or not line.strip(self._blank):
+                    continue
+                self.began = self.number
+                self.inside = True
+            yield line
+        self.unclosed = self.inside
+
+    def header(self, known: frozenset[str]) -> list[str]:
+        """The header's cells, from the first line that is one: a plain line, or a comment that names columns."""
+        for line in self._lines:
+            self.number += 1
+            text = line.strip("\r\n")
+            start = text.lstrip()
+            if not start:
+                continue
+            if start[0] != "#":
+                return self._plain_header(line, known)
+            comment = start.lstrip("#").strip()
+            if self._delimiter in comment:
+                names = _names(next(csv.reader([comment], delimiter=self._delimiter)))
+                if known.intersection(names):
+                    return names
+        raise RefusedFile("has no header and no rows")
+
+    def _plain_header(self, line: str, known: frozenset[str]) -> list[str]:
+        self.inside = True
+
+        def lines() -> Iterator[str]:
+            yield line
+            yield from self
+
+        started = self.number
+        names = _names(next(csv.reader(lines(), delimiter=self._delimiter)))
+        if self.unclosed:
+            raise RefusedFile("a quote opens here and is never closed", started)
+        self.inside = False
+        if not known.intersection(names):
+            raise RefusedFile("is no usable header: it names no column that is known here", started)
+        return names
+
+
+def _split(raw: _Source) -> Iterator[str]:
+    """The lines of `raw`, with their ends; \\n, \\r\\n and \\r each end a line.
+
+    NUL is left out: no database of ours can store it, and no text needs it.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    rest = ""
+    while True:
+        chunk = raw.read(1 << 18)
+        text = decode(chunk, final=not chunk)
+        if "\0" in text:
+            text = text.replace("\0", "")
+        text = rest + text
+        if not chunk:
+            yield from _line_ends(text)
+            return
+        # A final \r may be the first half of \r\n, so the last line waits for the next chunk.
+        cut = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+        if len(text) - cut > MAX_CELL * 4:
+            raise RefusedFile("holds a line that is too long to be a row")
+        yield from _line_ends(text[:cut])
+        rest = text[cut:]
+
+
+def _line_ends(text: str) -> list[str]:
+    # str.splitlines also cuts at form feeds and other characters that are data here.
+    if "\r" not in text:
+        lines = text.split("\n")
+    else:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    last = lines.pop()
+    ended = [line + "\n" for line in lines]
+    return [*ended, last] if last else ended
+
+
+def _names(cells: list[str]) -> list[str]:
+    return ["_".join(cell.strip().lower().replace("-", " ").split()) for cell in cells]
+
+
+class _Delimited:
+    """The rows of a CSV or TSV file."""
+
+    def __init__(self, raw: _Source, delimiter: str, known: frozenset[str]) -> None:
+        self._lines = _Lines(raw, delimiter)
+        self._delimiter = delimiter
+        self.header = self._lines.header(known)
+        twice = next((name for name in self.header if name in known and self.header.count(name) > 1), None)
+        if twice:
+            raise RefusedFile(f"the header names {twice} twice", self._lines.number)
+
+    def batches(self) -> Iterator[Batch]:
+        lines = self._lines
+        width = len(self.header)
+        cells: list[list[str]] = []
+        numbers: list[int] = []
+        reader = csv.reader(lines, delimiter=self._delimiter)
+        try:
+            for row in reader:
+                lines.inside = False
+                if lines.unclosed:
+                    raise RefusedFile("a quote opens here and is never closed", lines.began)
+                if len(row) != width:
+                    row = _fitted(row, width, lines.number)
+                cells.append(row)
+                numbers.append(lines.number)
+                if len(cells) == BATCH:
+                    yield Batch(cells=cells, lines=numbers)
+                    cells, numbers = [], []
+        except csv.Error:
+            raise RefusedFile(f"a cell has more than {MAX_CELL:,} characters", lines.began) from None
+        if cells:
+            yield Batch(cells=cells, lines=numbers)
+
+
+def _fitted(row: list[str], width: int, line: int) -> list[str]:
+    """`row` without empty cells beyond the header; raises RefusedFile when it still does not fit."""
+    while len(row) > width and not row[-1].strip():
+        row.pop()
+    if len(row) != width:
+        raise RefusedFile(f"has {len(row)} cells where the header has {width}", line)
+    return row
+
+
+# JSON
+
+
+def _json_batches(raw: _Source, path: Path, names: list[str]) -> Iterator[Batch]:
+    cells: list[list[str]] = []
+    numbers: list[int] = []
+    try:
+        for number, record in enumerate(_records(raw), start=1):
+            cells.append([_text(record.get(name)) for name in names])
+            numbers.append(number)
+            if len(cells) == BATCH:
+                yield Batch(cells=cells, lines=numbers)
+                cells, numbers = [], []
+    except ijson.JSONError:
+        raise _malformed(path) from None
+    if cells:
+        yield Batch(cells=cells, lines=numbers)
+
+
+Events = Iterator[tuple[str, Any]]
+
+
+def _records(raw: _Source) -> Iterator[dict[str, Any]]:
+    """The objects that stand for rows, in each of the shapes that a file may have.
+
+    A nested file is read twice: what its queries inherit may stand behind them.
+    """
+    events: Events = ijson.basic_parse(raw, use_float=True)
+    event, _ = next(events)
+    if event == "start_array":
+        raw.rewind()
+        yield from (item for item in ijson.items(raw, "item", use_float=True) if isinstance(item, dict))
+        return
+    if event != "start_map":
+        raise RefusedFile("holds neither a list nor an object")
+    document: dict[str, Any] = {}
+    regions: dict[str, dict[str, Any]] | None = None
+    for key, event, value in _members(events):
+        if key == "regions" and event == "start_map":
+            regions = _regions(events)
+        else:
+            document[key] = _value(events, event, value)
+    if regions is None:
+        yield document
+        return
+    raw.rewind()
+    events = ijson.basic_parse(raw, use_float=True)
+    next(events)
+    for key, event, _ in _members(events):
+        if key == "regions" and event == "start_map":
+            yield from _queries(events, regions, document.get("week"))
+        else:
+            _skip(events, event)
+
+
+def _members(events: Events) -> Iterator[tuple[str, str, Any]]:
+    """The members of the object whose start was just read; the taker reads each value to its end."""
+    for event, key in events:
+        if event == "end_map":
+            return
+        event, value = next(events)
+        yield key, event, value
+
+
+def _regions(events: Events) -> dict[str, dict[str, Any]]:
+    """What each region says beside its list of queries; a region without one gets no such key."""
+    regions: dict[str, dict[str, Any]] = {}
+    for name, event, _ in _members(events):
+        if event != "start_map":
+            _skip(events, event)
+            continue
+        region = regions[name] = {}
+        for key, inner, value in _members(events):
+            if key == "top_queries" and inner == "start_array":
+                region[key] = []
+                _skip(events, inner)
+            else:
+                region[key] = _value(events, inner, value)
+    return regions
+
+
+def _queries(events: Events, regions: dict[str, dict[str, Any]], week: object) -> Iterator[dict[str, Any]]:
+    for name, event, _ in _members(events):
+        if event != "start_map":
+            _skip(events, event)
+            continue
+        region = regions[name]
+        inherited = {"region": name, "week": week, "channel_checks": region.get("channel_checks")}
+        listed = isinstance(region.get("top_queries"), list)
+        if not listed:
+            yield {**inherited, **region}
+        for key, inner, _ in _members(events):
+            if not (listed and key == "top_queries" and inner == "start_array"):
+                _skip(events, inner)
+                continue
+            for each, value in events:
+                if each == "end_array":
+                    break
+                query = _value(events, each, value)
+                if isinstance(query, dict):
+                    yield {**inherited, **query}
+
+
+def _value(events: Events, event: str, value: Any, depth: int = 0) -> Any:
+    """The value that starts with `event`."""
+    if depth > MAX_DEPTH:
+        raise RefusedFile("is nested too deeply")
+    if event == "start_map":
+        return {key: _value(events, each, inner, depth + 1) for key, each, inner in _members(events)}
+    if event == "start_array":
+        items = []
+        for each, inner in events:
+            if each == "end_array":
+                break
+            items.append(_value(events, each, inner, depth + 1))
+        return items
+    return value
+
+
+def _skip(events: Events, event: str) -> None:
+    """Read the value that starts with `event` to its end."""
+    depth = 1 if event in ("start_map", "start_array") else 0
+    while depth:
+        event, _ = next(events)
+        if event in ("start_map", "start_array"):
+            depth += 1
+        elif event in ("end_map", "end_array"):
+            depth -= 1
+
+
+def _text(value: Any) -> str:
+    """A JSON value as the cell of a table would hold it."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        # A lone surrogate is valid in a JSON escape and in no database.
+        return value.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_text, value)))
+    if isinstance(value, bool | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _malformed(path: Path) -> RefusedFile:
+    """Why `path` is not JSON; the streaming parser does not know the line, so a second one looks."""
+    if path.stat().st_size <= 64 << 20:
+        try:
+            json.loads(path.read_text("utf-8-sig"))
+        except json.JSONDecodeError as error:
+            return RefusedFile(f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}", error.lineno)
+        except UnicodeDecodeError:
+            return RefusedFile("is not UTF-8 text; save the file as UTF-8", _undecodable_line(path))
+        except RecursionError:
+            return RefusedFile("is nested too deeply")
+    return RefusedFile("is not JSON")

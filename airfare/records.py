@@ -1,0 +1,234 @@
+"""What the cells of a table mean: columns with many names become the fields of a fare row.
+
+Work is done column by column over a batch, with what was seen before remembered, because that is
+several times as fast as row by row: the values of most columns repeat.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airfare.models import NO_DAY
+from airfare.parsing import Batch
+
+TEXTS: dict[str, tuple[str, ...]] = {
+    "snapshot_date": ("snapshot_date", "date", "week", "week_id", "period"),
+    "route": ("route",),
+    "airline": ("airline",),
+    "season": ("season",),
+    "query": ("query", "keyword", "term", "search_term"),
+    "region": ("region", "region_name", "geo"),
+    "provider": ("provider",),
+    "collection_window": ("collection_window",),
+    "query_count": ("query_count",),
+    "week_id": ("week_id",),
+    "linked_tickers": ("linked_tickers",),
+    "notable_event": ("notable_driver", "notable_event", "notes", "channel_checks", "processing_notes"),
+    "category": ("category",),
+    "topic": ("topic",),
+}
+"""The columns that give each text field; the first that is not empty wins."""
+
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "search_index": ("search_index", "index", "score"),
+    "branding_mix": ("branding_mix", "mix_share", "implied_unit_sales_impact", "metric"),
+    "avg_fare_usd": ("avg_fare_usd",),
+    "premium_fare_usd": ("premium_fare_usd",),
+    "fare_yoy_pct": ("fare_yoy_pct",),
+    "advance_purchase_days": ("advance_purchase_days",),
+    "load_factor_pct": ("load_factor_pct",),
+    "ancillary_revenue_pct": ("ancillary_revenue_pct",),
+}
+"""The columns that give each number; the first that is not empty wins, and 0 is not empty."""
+
+COLUMNS = frozenset(name for names in (*TEXTS.values(), *NUMBERS.values()) for name in names)
+"""Every column name that means something here."""
+
+SOURCE_FIELDS = (
+    "position",
+    "snapshot_date",
+    "snapshot_day",
+    "subject",
+    "route",
+    "origin_airport",
+    "destination_airport",
+    "airline",
+    "season",
+    "query",
+    "region",
+    "provider",
+    "collection_window",
+    "query_count",
+    "week_id",
+    "linked_tickers",
+    *NUMBERS,
+)
+"""The fields of a row that its file decides, in the order of `Records.columns`; the notable text is apart."""
+
+_ROUTE = re.compile(r"([A-Za-z]{3})-([A-Za-z]{3})", re.ASCII)
+_DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
+_WEEK = re.compile(r"(\d{4})-[Ww](\d{2})", re.ASCII)
+
+
+def day_of(text: str) -> datetime.date | None:
+    """The day that `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYY-Www` (its Monday) means; None for anything else."""
+    try:
+        if match := _DAY.fullmatch(text):
+            return datetime.date(int(match[1]), int(match[3]), int(match[4]))
+        if match := _WEEK.fullmatch(text):
+            return datetime.date.fromisocalendar(int(match[1]), int(match[2]), 1)
+    except ValueError:
+        pass
+    return None
+
+
+def airports_of(route: str) -> tuple[str, str]:
+    """Origin and destination of a route written `AAA-BBB`, in capitals; empty for any other text."""
+    match = _ROUTE.fullmatch(route)
+    return (match[1].upper(), match[2].upper()) if match else ("", "")
+
+
+def number_of(text: str) -> float | None:
+    """The finite number that `text` is; None for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def subject_of(route: str, airline: str, season: str, query: str) -> str:
+    """What a row is about: its route, or its query (or what stands for that) where it has no route."""
+    return route or query or " ".join(filter(None, (airline, season)))
+
+
+class Remembered(dict[str, Any]):
+    """A function's results by argument, forgotten when they become many."""
+
+    def __init__(self, function: Callable[[str], Any], size: int = 50_000) -> None:
+        super().__init__()
+        self._function = function
+        self._size = size
+
+    def __missing__(self, key: str) -> Any:
+        if len(self) >= self._size:
+            self.clear()
+        value = self[key] = self._function(key)
+        return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Records:
+    """A batch of rows with their meaning."""
+
+    columns: list[Sequence[Any]]
+    """For each of SOURCE_FIELDS its values, row by row."""
+    notables: list[str]
+    """Each row's notable text, empty where there is none."""
+
+
+@dataclass(kw_only=True)
+class Reader:
+    """Gives the cells of one file their meaning."""
+
+    header: Sequence[str]
+    fallback: str
+    """What a row is about that says nothing of it: the file's name."""
+    rows: int = 0
+    unreadable: int = 0
+    """Cells that should hold a finite number and do not."""
+    first_unreadable: tuple[int, str, str] | None = None
+    """Line, column and text of the first cell that should hold a number and does not."""
+    _clean: Remembered = field(default_factory=lambda: Remembered(str.strip))
+    _days: Remembered = field(default_factory=lambda: Remembered(lambda text: str(day_of(text) or NO_DAY)))
+    _airports: Remembered = field(default_factory=lambda: Remembered(airports_of))
+    _numbers: Remembered = field(default_factory=lambda: Remembered(number_of))
+
+    def read(self, batch: Batch) -> Records:
+        """The meaning of `batch`."""
+        cells = batch.cells
+        given = dict(zip(self.header, zip(*cells, strict=True), strict=True)) if cells else {}
+        size = len(cells)
+        empty = [""] * size
+        texts = {name: self._first(given, names, empty) for name, names in TEXTS.items()}
+        unreadable = 0
+        numbers: list[list[float | None]] = []
+        for name, names in NUMBERS.items():
+            raw = self._first(given, names, empty)
+            values = [None] * size if raw is empty else list(map(self._numbers.__getitem__, raw))
+            numbers.append(values)
+            # Both counts run at the speed of C, unlike a look at each cell.
+            bad = values.count(None) - raw.count("")
+            if bad:
+                unreadable += bad
+                self._remember_first(name, raw, values, batch.lines)
+        route, airline, season, query = (texts[name] for name in ("route", "airline", "season", "query"))
+        if "" in query:
+            query = self._named(query, route, airline, season, texts)
+        subject = route if "" not in route else list(map(subject_of, route, airline, season, query))
+        airports = list(map(self._airports.__getitem__, route))
+        columns: list[Sequence[Any]] = [
+            range(self.rows + 1, self.rows + 1 + size),
+            texts["snapshot_date"],
+            list(map(self._days.__getitem__, texts["snapshot_date"])),
+            subject,
+            route,
+            [origin for origin, _ in airports],
+            [destination for _, destination in airports],
+            airline,
+            season,
+            query,
+            *(texts[name] for name in SOURCE_FIELDS[SOURCE_FIELDS.index("region") : -len(NUMBERS)]),
+            *numbers,
+        ]
+        self.rows += size
+        self.unreadable += unreadable
+        return Records(columns=columns, notables=texts["notable_event"])
+
+    def _first(
+        self, columns: dict[str, tuple[str, ...]], names: tuple[str, ...], empty: list[str]
+    ) -> list[str]:
+        """For each row the first of the named cells that is not empty."""
+        found: list[str] | None = None
+        for name in names:
+            column = columns.get(name)
+            if column is None:
+                continue
+            clean = list(map(self._clean.__getitem__, column))
+            found = clean if found is None else [a or b for a, b in zip(found, clean, strict=True)]
+            if "" not in found:
+                break
+        return empty if found is None else found
+
+    def _named(
+        self,
+        query: list[str],
+        route: list[str],
+        airline: list[str],
+        season: list[str],
+        texts: dict[str, list[str]],
+    ) -> list[str]:
+        """`query` with something in it wherever no route, airline or season can stand for it."""
+        return [
+            given or ("" if a or b or c else d or e or f or self.fallback)
+            for given, a, b, c, d, e, f in zip(
+                query,
+                route,
+                airline,
+                season,
+                texts["provider"],
+                texts["category"],
+                texts["topic"],
+                strict=True,
+            )
+        ]
+
+    def _remember_first(
+        self, name: str, raw: list[str], values: list[float | None], lines: list[int]
+    ) -> None:
+        if self.first_unreadable is None:
+            place = next(i for i, text in enumerate(raw) if text and values[i] is None)
+            self.first_unreadable = (lines[place], name, raw[place])

@@ -1,0 +1,103 @@
+"""Rows to figures: groups of matching rows, aggregated by the database."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When
+from django.db.models.functions import Cast
+
+from airfare import dimensions
+from airfare.dimensions import Snapshot
+from airfare.models import NO_DAY
+from airfare.queries import NUMBER_FIELDS, Filters, queryset
+
+GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
+"""What rows can be grouped by."""
+
+STATISTICS: dict[str, Callable[[str], Any]] = {"mean": Avg, "min": Min, "max": Max, "count": Count}
+"""What can be told of a number over a group's rows; rows without the number do not take part."""
+
+METRICS = tuple(f"{name}_{statistic}" for name in NUMBER_FIELDS for statistic in STATISTICS)
+"""Every figure that can be asked for: a number field and a statistic."""
+
+DECIMALS = 4
+"""Places that a mean is rounded to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """Some of the groups, in order."""
+
+    groups: list[dict[str, Any]]
+    """For each group its keys, `rows` (how many), and the figures that are not null."""
+    group_count: int
+    matched: int
+    total: int
+    files: list[str]
+
+
+def summary(
+    filters: Filters,
+    *,
+    group_by: Sequence[str],
+    metrics: Sequence[str],
+    limit: int,
+    offset: int = 0,
+    visible: Collection[int] | None = None,
+) -> Summary:
+    """The figures `metrics` (of METRICS) of the matching rows, for each group of `group_by` (of GROUPS).
+
+    Groups are in the order of their keys: dates latest first, all else by code point.
+    """
+    snapshot = dimensions.current(visible)
+    groups: list[dict[str, Any]] = snapshot.remembered(
+        ("summary", filters, tuple(group_by), tuple(metrics)),
+        lambda: _aggregate(filters, group_by, metrics, snapshot),
+    )
+    return Summary(
+        groups=groups[offset : offset + limit],
+        group_count=len(groups),
+        matched=sum(group["rows"] for group in groups),
+        total=snapshot.total,
+        files=snapshot.files,
+    )
+
+
+_DATE = Case(
+    # Dates of every format are one where they are understood.
+    When(snapshot_day=NO_DAY, then=F("snapshot_date")),
+    default=Cast(F("snapshot_day"), CharField()),
+)
+
+
+def _aggregate(
+    filters: Filters, group_by: Sequence[str], metrics: Sequence[str], snapshot: Snapshot
+) -> list[dict[str, Any]]:
+    rows = queryset(filters, visible=snapshot.visible)
+    keys = {f"key_{name}": _DATE if name == "snapshot_date" else F(name) for name in group_by}
+    figures = {f"figure_{metric}": _figure(metric) for metric in metrics}
+    found = rows.order_by().values(**keys).annotate(number_of_rows=Count("id"), **figures)
+    groups = [_group(dict(each), group_by, metrics) for each in found]
+    # Sorted here: the groups are few, and so both databases have one order. The last key first.
+    for name in reversed(group_by):
+        groups.sort(key=lambda group: str(group.get(name, "")), reverse=name == "snapshot_date")
+    return groups
+
+
+def _figure(metric: str) -> Any:
+    name, _, statistic = metric.rpartition("_")
+    return STATISTICS[statistic](name)
+
+
+def _group(found: dict[str, Any], group_by: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    group: dict[str, Any] = {name: found[f"key_{name}"] for name in group_by if found[f"key_{name}"] != ""}
+    group["rows"] = found["number_of_rows"]
+    for metric in metrics:
+        value = found[f"figure_{metric}"]
+        if isinstance(value, float):
+            value = round(value, DECIMALS)
+            value = int(value) if value.is_integer() else value
+        if value is not None:
+            group[metric] = value
+    return group

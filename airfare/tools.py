@@ -1,0 +1,323 @@
+"""What a model can ask about airfare."""
+
+import re
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import Field
+
+from access.caller import Caller
+from airfare import queries, summaries
+from airfare.queries import Filters
+from mcpsite.mcp import ToolError, tool
+
+MOST_ROWS = 200
+MOST_CHARACTERS = 500
+"""The longest text that is searched for."""
+
+SnapshotDate = Annotated[
+    str | None,
+    Field(description="A day (2025-10-06), an ISO week (2025-W41), a month (2025-10) or a year (2025)."),
+]
+RouteContains = Annotated[
+    str | None, Field(description="Part of the route, in any case; routes are written JFK-LAX.")
+]
+OriginAirport = Annotated[str | None, Field(description="Airport of departure, three letters, e.g. JFK.")]
+DestinationAirport = Annotated[str | None, Field(description="Airport of arrival, three letters, e.g. LAX.")]
+AirlineContains = Annotated[str | None, Field(description="Part of the airline's name, e.g. delta.")]
+SeasonContains = Annotated[str | None, Field(description="Part of the season, e.g. summer or 2025.")]
+NotableContains = Annotated[
+    str | None, Field(description="Part of the notable event: the text on what moved the fare.")
+]
+Offset = Annotated[
+    int, Field(description="How many to leave out from the start, to go on where an answer was truncated.")
+]
+
+
+class AppliedFilters(TypedDict, total=False):
+    """The filters as they were applied; those that were not given are left out."""
+
+    snapshot_date: str
+    route_contains: str
+    origin_airport: str
+    destination_airport: str
+    airline_contains: str
+    season_contains: str
+    notable_contains: str
+    limit: int
+    offset: int
+
+
+class Fare(TypedDict, total=False):
+    """One row; what its file does not say is left out."""
+
+    query: str
+    snapshot_date: str
+    route: str
+    origin_airport: str
+    destination_airport: str
+    airline: str
+    season: str
+    avg_fare_usd: float
+    premium_fare_usd: float
+    fare_yoy_pct: float
+    advance_purchase_days: float
+    load_factor_pct: float
+    ancillary_revenue_pct: float
+    notable_event: str
+    region: str
+    provider: str
+    collection_window: str
+    query_count: str
+    week_id: str
+    linked_tickers: str
+    search_index: float
+    branding_mix: float
+    source_file: str
+
+
+class FareRows(TypedDict):
+    """Rows of airfare data, latest first."""
+
+    rows: list[Fare]
+    available_files: list[str]
+    filters: AppliedFilters
+    total_rows: int
+    matched_rows: int
+    rows_returned: int
+    truncated: NotRequired[str]
+
+
+class FareGroups(TypedDict):
+    """Figures over groups of airfare rows: in each group its keys, `rows`, and the metrics."""
+
+    groups: list[dict[str, str | float]]
+    available_files: list[str]
+    filters: AppliedFilters
+    total_rows: int
+    matched_rows: int
+    groups_returned: int
+    truncated: NotRequired[str]
+
+
+@tool(permission="airfare.view_farerow", title="Airfare trend insights")
+def airfare_trend_insights(
+    caller: Caller,
+    snapshot_date: SnapshotDate = None,
+    route_contains: RouteContains = None,
+    origin_airport: OriginAirport = None,
+    destination_airport: DestinationAirport = None,
+    airline_contains: AirlineContains = None,
+    season_contains: SeasonContains = None,
+    notable_contains: NotableContains = None,
+    limit: Annotated[int, Field(description="How many rows at most, from 1 to 200.")] = 25,
+    offset: Offset = 0,
+) -> FareRows:
+    """Airfare rows by snapshot date, route, airline and season: average and premium fare in US dollars,
+    change against last year, days of advance purchase, load factor, ancillary revenue and what moved
+    the fare. Filters are optional and all have to hold; letter case does not matter. The latest
+    snapshot comes first. For averages over many rows use airfare_fare_summary.
+    """
+    filters, applied = _filters(
+        snapshot_date,
+        route_contains,
+        origin_airport,
+        destination_airport,
+        airline_contains,
+        season_contains,
+        notable_contains,
+    )
+    _check_page(limit, offset)
+    page = queries.page(filters, limit=limit, offset=offset, visible=visible_files(caller))
+    applied["limit"] = limit
+    if offset:
+        applied["offset"] = offset
+    answer: FareRows = {
+        "rows": page.rows,  # type: ignore[typeddict-item]
+        "available_files": page.files,
+        "filters": applied,
+        "total_rows": page.total,
+        "matched_rows": page.matched,
+        "rows_returned": len(page.rows),
+    }
+    end = offset + len(page.rows)
+    if page.rows and end < page.matched:
+        answer["truncated"] = (
+            f"{page.matched - end} more rows match; narrow the filters, or go on with offset={end}."
+        )
+    return answer
+
+
+@tool(permission="airfare.view_farerow", title="Airfare fare summary")
+def airfare_fare_summary(
+    caller: Caller,
+    group_by: Annotated[
+        Literal["route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport"]
+        | list[
+            Literal["route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport"]
+        ],
+        Field(description="One or several of these; each combination found is a group."),
+    ] = "route",
+    metrics: Annotated[
+        list[str] | None,
+        Field(
+            description=(
+                "Figures for each group: a number and one of _mean, _min, _max, _count, e.g. "
+                "avg_fare_usd_mean. Numbers: " + ", ".join(queries.NUMBER_FIELDS) + "."
+            )
+        ),
+    ] = None,
+    snapshot_date: SnapshotDate = None,
+    route_contains: RouteContains = None,
+    origin_airport: OriginAirport = None,
+    destination_airport: DestinationAirport = None,
+    airline_contains: AirlineContains = None,
+    season_contains: SeasonContains = None,
+    notable_contains: NotableContains = None,
+    limit: Annotated[int, Field(description="How many groups at most, from 1 to 200.")] = 50,
+    offset: Offset = 0,
+) -> FareGroups:
+    """Figures over airfare rows, grouped: mean, lowest, highest and number of fares, load factors and
+    the like for each route, airline, season, snapshot date or airport. Takes the filters of
+    airfare_trend_insights and counts every row that matches. Without metrics: average and premium
+    fare, change against last year and load factor, as means.
+    """
+    filters, applied = _filters(
+        snapshot_date,
+        route_contains,
+        origin_airport,
+        destination_airport,
+        airline_contains,
+        season_contains,
+        notable_contains,
+    )
+    _check_page(limit, offset)
+    found = summaries.summary(
+        filters,
+        group_by=_group_by(group_by),
+        metrics=_metrics(metrics),
+        limit=limit,
+        offset=offset,
+        visible=visible_files(caller),
+    )
+    applied["limit"] = limit
+    if offset:
+        applied["offset"] = offset
+    answer: FareGroups = {
+        "groups": found.groups,
+        "available_files": found.files,
+        "filters": applied,
+        "total_rows": found.total,
+        "matched_rows": found.matched,
+        "groups_returned": len(found.groups),
+    }
+    end = offset + len(found.groups)
+    if found.groups and end < found.group_count:
+        answer["truncated"] = (
+            f"{found.group_count - end} more groups match; narrow the filters, group by less, "
+            f"or go on with offset={end}."
+        )
+    return answer
+
+
+DEFAULT_METRICS = ("avg_fare_usd_mean", "premium_fare_usd_mean", "fare_yoy_pct_mean", "load_factor_pct_mean")
+
+
+def visible_files(caller: Caller) -> frozenset[int] | None:  # noqa: ARG001 (the place for entitlements)
+    """The ids of the source files whose rows `caller` may see; None for all.
+
+    Whoever holds `airfare.view_farerow` sees each file; every answer asks here, and nowhere else.
+    """
+    return None
+
+
+def _filters(
+    snapshot_date: str | None,
+    route_contains: str | None,
+    origin_airport: str | None,
+    destination_airport: str | None,
+    airline_contains: str | None,
+    season_contains: str | None,
+    notable_contains: str | None,
+) -> tuple[Filters, AppliedFilters]:
+    """The filters, and the same as the answer tells them; raises ToolError."""
+    applied: AppliedFilters = {}
+    days = None
+    if date := (snapshot_date or "").strip():
+        days = queries.days_of(date)
+        if days is None:
+            raise ToolError(
+                f"snapshot_date is {_short(date)}; write a day as 2025-10-06, a week as 2025-W41, "
+                "a month as 2025-10 or a year as 2025."
+            )
+        applied["snapshot_date"] = date
+    if route := _contains("route_contains", route_contains):
+        applied["route_contains"] = route
+    if origin := _airport("origin_airport", origin_airport):
+        applied["origin_airport"] = origin
+    if destination := _airport("destination_airport", destination_airport):
+        applied["destination_airport"] = destination
+    if airline := _contains("airline_contains", airline_contains):
+        applied["airline_contains"] = airline
+    if season := _contains("season_contains", season_contains):
+        applied["season_contains"] = season
+    if notable := _contains("notable_contains", notable_contains):
+        applied["notable_contains"] = notable
+    filters = Filters(
+        route_contains=route,
+        origin_airport=origin,
+        destination_airport=destination,
+        airline_contains=airline,
+        season_contains=season,
+        notable_contains=notable,
+        first_day=days[0] if days else None,
+        end_day=days[1] if days else None,
+    )
+    return filters, applied
+
+
+def _contains(name: str, value: str | None) -> str:
+    text = (value or "").strip()
+    if len(text) > MOST_CHARACTERS:
+        raise ToolError(f"{name} has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
+    return text
+
+
+_AIRPORT = re.compile(r"[A-Za-z]{3}", re.ASCII)
+
+
+def _airport(name: str, value: str | None) -> str:
+    text = (value or "").strip()
+    if text and not _AIRPORT.fullmatch(text):
+        raise ToolError(f"{name} is {_short(text)}; write an airport as its three letters, for example JFK.")
+    return text.upper()
+
+
+def _check_page(limit: int, offset: int) -> None:
+    if not 1 <= limit <= MOST_ROWS:
+        raise ToolError(f"limit is {limit}; it has to be from 1 to {MOST_ROWS}.")
+    if not 0 <= offset < 1 << 31:
+        raise ToolError(f"offset is {offset}; it has to be 0 or more, and no more than there are rows.")
+
+
+def _group_by(value: str | list[Any]) -> list[str]:
+    names = list(dict.fromkeys([value] if isinstance(value, str) else value))
+    unknown = [name for name in names if name not in summaries.GROUPS]
+    if unknown or not names:
+        told = f"holds {_short(str(unknown[0]))}" if unknown else "is empty"
+        raise ToolError(f"group_by {told}; it takes {', '.join(summaries.GROUPS)}.")
+    return names
+
+
+def _metrics(value: list[str] | None) -> list[str]:
+    names = list(dict.fromkeys(value or DEFAULT_METRICS))
+    unknown = [name for name in names if name not in summaries.METRICS]
+    if unknown:
+        raise ToolError(
+            f"metrics holds {_short(unknown[0])}; write one of {', '.join(queries.NUMBER_FIELDS)} "
+            "followed by _mean, _min, _max or _count."
+        )
+    return names
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")

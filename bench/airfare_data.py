@@ -1,0 +1,132 @@
+"""Airfare files of any size that look like real ones: `python -m bench.airfare_data ROWS PATH`.
+
+The same number of rows gives the same file. Dates are weekly snapshots, oldest first, as such files
+grow; four in five notable texts recur, one in five is found in one row only.
+"""
+
+import argparse
+import csv
+import datetime
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+HEADER = (
+    "snapshot_date",
+    "route",
+    "airline",
+    "season",
+    "avg_fare_usd",
+    "premium_fare_usd",
+    "fare_yoy_pct",
+    "advance_purchase_days",
+    "load_factor_pct",
+    "ancillary_revenue_pct",
+    "notable_driver",
+)
+ROUTES = (
+    "ATL-SEA",
+    "ATL-BOS",
+    "BOS-MCO",
+    "BOS-SFO",
+    "CLT-FLL",
+    "DEN-PHX",
+    "DFW-DEN",
+    "DFW-MIA",
+    "EWR-LHR",
+    "IAD-CDG",
+    "IAH-CUN",
+    "JFK-LAX",
+    "JFK-LHR",
+    "LAX-HNL",
+    "LAX-NRT",
+    "LGA-ORD",
+    "MIA-BOG",
+    "MSP-DTW",
+    "ORD-SFO",
+    "SEA-ANC",
+    "SFO-JFK",
+)
+AIRLINES = (
+    "Alaska Airlines",
+    "American Airlines",
+    "Breeze Airways",
+    "Delta Air Lines",
+    "Frontier Airlines",
+    "Hawaiian Airlines",
+    "JetBlue Airways",
+    "Southwest Airlines",
+    "Spirit Airlines",
+    "United Airlines",
+)
+SEASONS = ("Spring", "Summer", "Fall Shoulder", "Holiday", "Winter")
+_CAUSES = (
+    "Conference traffic",
+    "A corporate contract",
+    "School holidays",
+    "Storm recovery",
+    "A fare sale",
+    "Cruise departures",
+    "A new lounge",
+    "Card sign-up bonuses",
+    "Film festival demand",
+    "Weekend shuttles",
+)
+_EFFECTS = (
+    "filled premium cabins",
+    "moved bookings closer in",
+    "kept yields flat",
+    "lifted ancillary revenue",
+    "pulled demand forward",
+    "softened midweek fares",
+    "closed lower fare buckets",
+    "widened the premium gap",
+)
+_PLACES = ("on the coast", "at the hub", "in the suburbs", "for crews", "against rivals", "before the break")
+FIRST_WEEK = datetime.date(2016, 1, 4)
+WEEKS = 500
+"""Weekly snapshots in a file, however long it is."""
+
+
+def rows(count: int, seed: int = 1) -> Iterator[list[str]]:
+    """`count` rows under HEADER, in the order of their dates."""
+    chance = random.Random(seed)
+    for number in range(count):
+        day = FIRST_WEEK + datetime.timedelta(weeks=number * WEEKS // count)
+        fare = chance.randint(90, 950)
+        text = f"{chance.choice(_CAUSES)} {chance.choice(_EFFECTS)} {chance.choice(_PLACES)}"
+        if chance.random() < 0.2:
+            text += f", notice {number}"
+        yield [
+            day.isoformat(),
+            chance.choice(ROUTES),
+            chance.choice(AIRLINES),
+            f"{chance.choice(SEASONS)} {day.year}",
+            str(fare),
+            str(chance.choice((0, round(fare * chance.uniform(1.4, 2.1))))),
+            f"{chance.uniform(-12, 14):.1f}",
+            str(chance.randint(3, 60)),
+            str(chance.randint(62, 97)),
+            str(chance.randint(8, 34)),
+            text,
+        ]
+
+
+def write(count: int, path: Path) -> None:
+    """Write a CSV file of `count` rows."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(rows(count))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("path", type=Path)
+    arguments = parser.parse_args()
+    write(arguments.rows, arguments.path)
+
+
+if __name__ == "__main__":
+    main()
