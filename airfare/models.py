@@ -112,8 +112,8 @@ class FareRow(models.Model):
 
     class Meta:
         verbose_name = "fare row"
-        # Each serves one filter together with the order of an answer (read backwards), so that reading stops after
-        # the first rows; hidden rows are not in them and so cost nothing.
+        # Each serves one filter together with the order of an answer (read backwards), so that reading
+        # stops after the first rows; hidden rows are not in them and so cost nothing.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
                 fields=["snapshot_day", "subject", "airline"],

@@ -79,7 +79,10 @@ def _insert(digests: dict[str, int]) -> dict[str, int]:
 
 def forget_unused() -> None:
     """Delete the texts that no row points at, so that what was taken out of the data is gone."""
-    unused = "FROM airfare_notabletext WHERE NOT EXISTS (SELECT 1 FROM airfare_farerow WHERE notable_id = airfare_notabletext.id)"
+    unused = (
+        "FROM airfare_notabletext WHERE NOT EXISTS "
+        "(SELECT 1 FROM airfare_farerow WHERE notable_id = airfare_notabletext.id)"
+    )
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(

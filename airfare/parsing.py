@@ -142,7 +142,7 @@ class _Lines:
         self.unclosed = self.inside
 
     def header(self, known: frozenset[str]) -> list[str]:
-        """The header's cells, from the first line that is one: a plain line, or a comment that names columns."""
+        """The header's cells: those of the first plain line, or of a comment before it that names columns."""
         for line in self._lines:
             self.number += 1
             text = line.strip("\r\n")

@@ -210,7 +210,7 @@ def _counted(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Meanin
 
 
 def _worth_sorting(total: int) -> int:
-    """Up to how many matching rows it is quicker to sort them all than to read in order until there are enough.
+    """How many matching rows are sooner sorted than met by reading in order.
 
     Of `matched` rows among `total`, reading in order looks at about `25 * total / matched` rows.
     """

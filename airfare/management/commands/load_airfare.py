@@ -39,9 +39,8 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
-        console = Console(
-            file=cast(IO[str], self.stdout), highlight=False, width=None if self.stdout.isatty() else 160
-        )
+        terminal = self.stdout.isatty()
+        console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
         found = find(options["paths"] or [default_folder()])
         with Bars(console, found) as bars:
             outcomes = list(
@@ -52,7 +51,7 @@ class Command(BaseCommand):
                     strict=options["strict"],
                     prune=options["prune"],
                     force=options["force"],
-                    progress=bars.advance if self.stdout.isatty() else None,
+                    progress=bars.advance if terminal else None,
                 )
             )
         console.print(summary(outcomes, dry_run=options["dry_run"]))
