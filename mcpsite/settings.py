@@ -63,6 +63,10 @@ MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
 TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
 
+# Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
+TRANSCRIPT_STORE = env.str("TRANSCRIPT_STORE", "")
+TRANSCRIPT_STORE_FALLBACK = env.bool("TRANSCRIPT_STORE_FALLBACK", True)
+
 # The vector store
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")

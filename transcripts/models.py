@@ -1,0 +1,149 @@
+"""What is stored of a call: the transcript, its turns, the passages that search finds, and its uploads."""
+
+from collections.abc import Collection as Several
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from access.caller import Caller
+
+
+class Collection(models.Model):
+    """A set of transcripts that is read by the same people."""
+
+    name = models.CharField(max_length=200, unique=True)
+    slug = models.SlugField(max_length=200, unique=True)
+    groups = models.ManyToManyField(
+        Group, blank=True, help_text="Who may read it. With none, everybody who may read transcripts."
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def default(cls) -> "Collection":
+        """The collection of transcripts that were put into no other."""
+        return cls.objects.get_or_create(slug="default", defaults={"name": "Default"})[0]
+
+
+class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    """The one place that decides which transcripts somebody gets to see."""
+
+    def visible_to(self, who: "Caller | AbstractBaseUser | AnonymousUser") -> "TranscriptQuerySet":
+        """Published transcripts in collections that `who` may read; a superuser reads each collection."""
+        published = self.filter(published=True)
+        if who.is_superuser:  # type: ignore[union-attr]
+            return published
+        return published.filter(Q(collection__in=Collection.objects.filter(_readable(who))))
+
+
+def _readable(who: "Caller | AbstractBaseUser | AnonymousUser") -> Q:
+    groups: Several[int] = who.groups if isinstance(who, Caller) else who.groups.values_list("pk", flat=True)  # type: ignore[union-attr]
+    return Q(groups__isnull=True) | Q(groups__in=list(groups))
+
+
+class Transcript(models.Model):
+    """One call."""
+
+    slug = models.SlugField(max_length=200, unique=True, help_text="The public id; it never changes.")
+    title = models.CharField(max_length=300)
+    call_date = models.DateField(null=True, blank=True)
+    moderator = models.CharField(max_length=300, blank=True)
+    sector = models.CharField(max_length=300, blank=True)
+    duration = models.CharField(max_length=100, blank=True, help_text="As the file gives it: 32 minutes.")
+    participants = models.JSONField(default=list, blank=True, help_text="A list of texts.")
+    text = models.TextField(help_text="The whole call as it is read and searched.")
+    digest = models.CharField("SHA-256 of the file", max_length=64)
+    source_file = models.CharField(max_length=500, unique=True, help_text="The file's path below its folder.")
+    published = models.BooleanField(default=True, help_text="Others are in no answer and on no page.")
+    collection = models.ForeignKey(Collection, models.PROTECT, related_name="transcripts")
+    loaded_at = models.DateTimeField(auto_now=True)
+
+    objects = TranscriptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-call_date", "slug"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["call_date"]),
+            models.Index(fields=["sector"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("transcripts:transcript", args=[self.slug])
+
+
+class Turn(models.Model):
+    """What one person said at one time."""
+
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns")
+    position = models.PositiveIntegerField(help_text="From 1.")
+    offset = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds from the start of the call."
+    )
+    speaker = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["transcript", "position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["transcript", "position"], name="transcripts_turn_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.speaker}: {self.text[:80]}" if self.speaker else self.text[:80]
+
+
+class Passage(models.Model):
+    """Consecutive turns, about 120 words together: what search finds and shows."""
+
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="passages")
+    position = models.PositiveIntegerField(help_text="From 1.")
+    first_turn = models.PositiveIntegerField(help_text="Position of the first turn.")
+    last_turn = models.PositiveIntegerField(help_text="Position of the last turn.")
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["transcript", "position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["transcript", "position"], name="transcripts_passage_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class VectorStoreFile(models.Model):
+    """A transcript's file in an OpenAI vector store, as of the last upload."""
+
+    class Status(models.TextChoices):
+        IN_PROGRESS = "in_progress", "being indexed"
+        COMPLETED = "completed", "indexed"
+        FAILED = "failed", "failed"
+
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="store_files")
+    store_id = models.CharField(max_length=100)
+    file_id = models.CharField(max_length=100, blank=True)
+    digest = models.CharField("SHA-256 of the text uploaded", max_length=64, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.IN_PROGRESS)
+    error = models.TextField(blank=True, help_text="What the API said, in plain words.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "vector store file"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["transcript", "store_id"], name="transcripts_store_file_once")
+        ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["file_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.file_id or '-'} ({self.get_status_display()})"

@@ -1,0 +1,1 @@
+"""Where transcripts are searched: see `transcripts.stores.base`."""

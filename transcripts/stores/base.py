@@ -1,0 +1,72 @@
+"""What a store of transcripts does, and which one is in use.
+
+The database always holds the transcripts; a store finds passages in them. A further store (Azure AI
+Search, Pinecone, pgvector) is one class with the three methods of `Store`, named by its dotted path in
+TRANSCRIPT_STORE. It is made without arguments, once for each process.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+STORES = {
+    "local": "transcripts.stores.local.LocalStore",
+    "openai": "transcripts.stores.openai.OpenAIStore",
+}
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer; one sentence that says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    """One passage that was found."""
+
+    transcript_id: int
+    text: str
+    """The passage."""
+    score: float
+    """Higher is better; comparable within one search only."""
+    position: int | None = None
+    """The passage's position in its transcript, where the store knows it."""
+
+
+class Store(Protocol):
+    """Finds passages. Its methods run on the event loop and reach the ORM through `sync_to_async`'s like."""
+
+    async def index(self, transcript_ids: Collection[int]) -> None:
+        """Bring these transcripts up to date in the store. Raises StoreUnavailable."""
+
+    async def remove(self, transcript_ids: Collection[int]) -> None:
+        """Take these transcripts out of the store. Raises StoreUnavailable."""
+
+    async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
+        """At most `limit` passages, best first, of the transcripts `among` (None: all).
+
+        Any text is a legal query; a blank one finds nothing. Raises StoreUnavailable.
+        """
+
+
+@cache
+def store(name: str) -> Store:
+    """The process's store called `name`: local, openai, or a dotted path."""
+    try:
+        made: Store = import_string(STORES.get(name, name))()
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"TRANSCRIPT_STORE is {name!r}; set it to local, openai or the dotted path of a class."
+        ) from error
+    return made
+
+
+def chosen() -> str:
+    """The name of the store in use: TRANSCRIPT_STORE, else openai where its key and store id are set."""
+    if settings.TRANSCRIPT_STORE:
+        return str(settings.TRANSCRIPT_STORE)
+    return "openai" if settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID else "local"
