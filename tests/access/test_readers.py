@@ -6,6 +6,7 @@ import pytest
 from django.apps import AppConfig, apps
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 
 from access.models import DefaultGrant
 from access.readers import READERS, grant_new_permissions, is_data_app
@@ -40,6 +41,14 @@ def migrate(app: AppConfig) -> None:
 def test_readers_may_view_what_an_app_with_tools_publishes_and_no_more(app: AppConfig) -> None:
     migrate(app)
     assert granted() == {"view_report"}
+
+
+def test_every_installed_data_app_is_readable_after_migrate() -> None:
+    call_command("migrate", verbosity=0)
+    published = [app.label for app in apps.get_app_configs() if is_data_app(app)]
+    assert "airfare" in published
+    wanted = Permission.objects.filter(content_type__app_label__in=published, codename__startswith="view_")
+    assert granted() == set(wanted.values_list("codename", flat=True))
 
 
 @pytest.mark.parametrize("label", ["auth", "admin", "access", "sessions"])
