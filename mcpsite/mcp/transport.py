@@ -5,6 +5,7 @@ requests, CORS, the order of challenge and answer). Each difference is settled h
 through is a POST of at most 4 MiB from an allowed host and origin with a verified token.
 """
 
+import json
 import logging
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -14,14 +15,17 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from access.caller import Claims
+from access.oauth import grants
 from access.tokens import InvalidToken, KeysUnavailable, verifier
 from mcpsite.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges
+from mcpsite.mcp.database import in_database
 from mcpsite.mcp.metadata import Resource
 from mcpsite.mcp.server import CLAIMS
 
@@ -37,6 +41,8 @@ EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
 
 _DROPPED = (b"accept", b"mcp-session-id")
 """`Accept` is written anew, since every client gets JSON; a stateless server knows no sessions."""
+_MEMBERS = frozenset({"method", "result", "error"})
+"""One of these stands in every JSON-RPC message."""
 _ACCEPT = (b"accept", b"application/json, text/event-stream")
 
 
@@ -45,9 +51,7 @@ class Endpoint:
 
     def __init__(self, server: Server[Any], resource: Resource) -> None:
         self._resource = resource
-        self._manager = StreamableHTTPSessionManager(
-            server, json_response=True, stateless=True, max_request_body_size=settings.MCP_MAX_REQUEST_BYTES
-        )
+        self._manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         self._origins = frozenset(settings.ALLOWED_ORIGINS)
 
     def run(self) -> AbstractAsyncContextManager[None]:
@@ -76,9 +80,17 @@ class Endpoint:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        body = await _body(receive)
+        if body is None:
+            await _error(413, "The request is larger than 4 MiB.")(scope, receive, send)
+            return
+        fault = _fault(body)
+        if fault is not None:
+            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": fault}, 400)(scope, receive, send)
+            return
         scope["path"] = "/mcp"
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + [_ACCEPT]
-        await self._manager.handle_request(scope, receive, send)
+        await self._manager.handle_request(scope, _replay(body, receive), send)
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Why this request goes no further, or None and the claims are in the scope.
@@ -128,7 +140,47 @@ async def _authenticate(headers: Headers) -> Claims | None:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         return None
-    return await verifier().verify(token)
+    claims = await verifier().verify(token)
+    grant = grants.of_token(claims)
+    if grant is not None and not grants.seen_alive(grant) and not await in_database(grants.is_alive, grant):
+        raise InvalidToken("The access token has been revoked.")
+    return claims
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body, or None as soon as it is longer than MCP_MAX_REQUEST_BYTES."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        if len(body) > settings.MCP_MAX_REQUEST_BYTES:
+            return None
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _fault(body: bytes) -> dict[str, Any] | None:
+    """The JSON-RPC error of a body that is no single message, which the SDK answers at great length."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return {"code": PARSE_ERROR, "message": "The body is not JSON."}
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not _MEMBERS & message.keys():
+        return {"code": INVALID_REQUEST, "message": "The body is not a single JSON-RPC message."}
+    return None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """`receive` once more, from the body that was read."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receiving
 
 
 def _error(status: int, sentence: str) -> Response:
