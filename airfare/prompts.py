@@ -1,0 +1,35 @@
+"""What a person may pick from a client's menu about fares."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from access.caller import Caller
+from airfare import dimensions
+from mcpsite.mcp import prompt
+
+
+def routes_like(_: Caller, typed: str) -> Iterable[str]:
+    """The routes that hold what was typed, those that begin with it first."""
+    found = dimensions.holding(typed, dimensions.current().routes) - {""}
+    return sorted(found, key=lambda route: (not route.casefold().startswith(typed.casefold()), route))
+
+
+@prompt(
+    title="Airfare movements on a route",
+    permission="airfare.view_farerow",
+    complete={"route": routes_like},
+)
+def airfare_movements(
+    route: Annotated[str, Field(description="Route, for example JFK-LAX")],
+    season: Annotated[str, Field(description="Season, for example Summer 2026; empty for all")] = "",
+) -> str:
+    """How fares, premium fares and load factors moved on one route, and what drove them."""
+    during = f" in {season}" if season else ""
+    return (
+        f"How did fares move on {route}{during}? Use airfare_fare_summary grouped by snapshot_date and airline "
+        "for average and premium fares and load factors, then airfare_trend_insights for the notable drivers. "
+        "Give a table by date and airline, name the largest movements with their drivers, and say which "
+        "files the numbers come from."
+    )
