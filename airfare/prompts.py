@@ -28,8 +28,8 @@ def airfare_movements(
     """How fares, premium fares and load factors moved on one route, and what drove them."""
     during = f" in {season}" if season else ""
     return (
-        f"How did fares move on {route}{during}? Use airfare_fare_summary grouped by snapshot_date and airline "
-        "for average and premium fares and load factors, then airfare_trend_insights for the notable drivers. "
-        "Give a table by date and airline, name the largest movements with their drivers, and say which "
-        "files the numbers come from."
+        f"How did fares move on {route}{during}? Use airfare_fare_summary grouped by snapshot_date and "
+        "airline for average and premium fares and load factors, then airfare_trend_insights for the notable "
+        "drivers. Give a table by date and airline, name the largest movements with their drivers, and say "
+        "which files the numbers come from."
     )
