@@ -3,7 +3,7 @@
 from collections.abc import Collection as Several
 from typing import ClassVar
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -35,21 +35,35 @@ class Collection(models.Model):
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     """The one place that decides which transcripts somebody gets to see."""
 
-    def visible_to(self, who: "Caller | AbstractBaseUser | AnonymousUser") -> "TranscriptQuerySet":
-        """Published transcripts in collections that `who` may read; a superuser reads each collection."""
+    def visible_to(self, who: "Caller | User | AnonymousUser") -> "TranscriptQuerySet":
+        """Published transcripts in collections that `who` may read; a superuser reads each collection.
+
+        Without the permission `transcripts.view_transcript` there are none.
+        """
         published = self.filter(published=True)
-        if who.is_superuser:  # type: ignore[union-attr]
+        if not who.has_perm("transcripts.view_transcript"):
+            return published.none()
+        if who.is_superuser:
             return published
-        return published.filter(Q(collection__in=Collection.objects.filter(_readable(who))))
-
-
-def _readable(who: "Caller | AbstractBaseUser | AnonymousUser") -> Q:
-    groups: Several[int] = who.groups if isinstance(who, Caller) else who.groups.values_list("pk", flat=True)  # type: ignore[union-attr]
-    return Q(groups__isnull=True) | Q(groups__in=list(groups))
+        groups: Several[int] = (
+            who.groups if isinstance(who, Caller) else set(who.groups.values_list("pk", flat=True))
+        )
+        readable = Collection.objects.filter(Q(groups=None) | Q(groups__in=list(groups)))
+        return published.filter(collection__in=readable.values("pk"))
 
 
 class Transcript(models.Model):
-    """One call."""
+    """One call: the facts of its header, and what was said."""
+
+    FACTS: ClassVar[tuple[str, ...]] = (
+        "title",
+        "call_date",
+        "moderator",
+        "sector",
+        "duration",
+        "participants",
+    )
+    """What a file says about its call, and a curator may correct."""
 
     slug = models.SlugField(max_length=200, unique=True, help_text="The public id; it never changes.")
     title = models.CharField(max_length=300)
@@ -58,9 +72,15 @@ class Transcript(models.Model):
     sector = models.CharField(max_length=300, blank=True)
     duration = models.CharField(max_length=100, blank=True, help_text="As the file gives it: 32 minutes.")
     participants = models.JSONField(default=list, blank=True, help_text="A list of texts.")
-    text = models.TextField(help_text="The whole call as it is read and searched.")
+    text = models.TextField(help_text="The whole file, header included, without invisible characters.")
     digest = models.CharField("SHA-256 of the file", max_length=64)
     source_file = models.CharField(max_length=500, unique=True, help_text="The file's path below its folder.")
+    source_folder = models.CharField(
+        max_length=1000, blank=True, help_text="The folder that was loaded last with this file in it."
+    )
+    corrected = models.JSONField(
+        default=list, blank=True, editable=False, help_text="Facts that a curator wrote; loading keeps them."
+    )
     published = models.BooleanField(default=True, help_text="Others are in no answer and on no page.")
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="transcripts")
     loaded_at = models.DateTimeField(auto_now=True)
@@ -68,7 +88,8 @@ class Transcript(models.Model):
     objects = TranscriptQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-call_date", "slug"]
+        # The databases do not agree on where NULL sorts.
+        ordering = [models.F("call_date").desc(nulls_last=True), "slug"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["call_date"]),
             models.Index(fields=["sector"]),
@@ -82,13 +103,14 @@ class Transcript(models.Model):
 
 
 class Turn(models.Model):
-    """What one person said at one time."""
+    """What one person said at one time; a paragraph where the file names no speakers."""
 
-    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns")
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns", db_index=False)
     position = models.PositiveIntegerField(help_text="From 1.")
     offset = models.PositiveIntegerField(
         null=True, blank=True, help_text="Seconds from the start of the call."
     )
+    anchor = models.CharField(max_length=40, help_text="Its name in the page's address: t-00-12.")
     speaker = models.CharField(max_length=200, blank=True)
     text = models.TextField()
 
@@ -101,15 +123,24 @@ class Turn(models.Model):
     def __str__(self) -> str:
         return f"{self.speaker}: {self.text[:80]}" if self.speaker else self.text[:80]
 
+    @property
+    def stamp(self) -> str:
+        """The offset as `mm:ss`, from an hour on as `h:mm:ss`; empty where there is none."""
+        return stamp(self.offset)
+
 
 class Passage(models.Model):
-    """Consecutive turns, about 120 words together: what search finds and shows."""
+    """Consecutive turns, about 120 words together: what search finds and shows.
 
-    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="passages")
+    The first one holds the facts instead (title and header) and no turn. The database itself keeps
+    the full-text index over `text`, in the same transaction: see the migration.
+    """
+
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="passages", db_index=False)
     position = models.PositiveIntegerField(help_text="From 1.")
-    first_turn = models.PositiveIntegerField(help_text="Position of the first turn.")
-    last_turn = models.PositiveIntegerField(help_text="Position of the last turn.")
-    text = models.TextField()
+    first_turn = models.PositiveIntegerField(null=True, help_text="Position of the first turn.")
+    last_turn = models.PositiveIntegerField(null=True, help_text="Position of the last turn.")
+    text = models.TextField(help_text="Its turns as “Speaker: text”, one a line.")
 
     class Meta:
         ordering = ["transcript", "position"]
@@ -147,3 +178,11 @@ class VectorStoreFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_id or '-'} ({self.get_status_display()})"
+
+
+def stamp(offset: int | None) -> str:
+    """`offset` seconds as `mm:ss`, from an hour on as `h:mm:ss`; empty for None."""
+    if offset is None:
+        return ""
+    hours, rest = divmod(offset, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"

@@ -1,0 +1,222 @@
+"""Files → rows: what is new is added, what changed is replaced, what is gone is pruned when asked to.
+
+Each file is one transaction together with its turns, its passages and so its full-text index; a run
+that is killed leaves whole transcripts behind, and the next run goes on.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
+from transcripts.passages import anchors, passages
+
+SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
+BATCH = 500
+
+
+class NothingToLoad(Exception):
+    """A path that cannot be loaded; one sentence for the person."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A file to load."""
+
+    name: str
+    """Its path below its folder: what identifies the transcript."""
+    folder: Path
+    path: Path
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """What a load did, by the files' names."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    pruned: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Name → why."""
+
+
+def sources(paths: Iterable[Path]) -> list[Source]:
+    """The transcript files at `paths` (files, or folders with everything below them), by name.
+
+    Hidden files are left out, and in folders every file that is not text or Markdown by its suffix.
+    Raises NothingToLoad where a path does not exist, a folder holds no such file, or two files have
+    the same name.
+    """
+    found: dict[str, Source] = {}
+    for path in paths:
+        if path.is_dir():
+            below = [
+                Source(name=each.relative_to(path).as_posix(), folder=path.resolve(), path=each)
+                for each in sorted(path.rglob("*"))
+                if each.suffix.lower() in SUFFIXES
+                and each.is_file()
+                and not any(part.startswith(".") for part in each.relative_to(path).parts)
+            ]
+            if not below:
+                raise NothingToLoad(f"There is no .txt or .md file in {path}.")
+        elif path.is_file():
+            below = [Source(name=path.name, folder=path.parent.resolve(), path=path)]
+        else:
+            raise NothingToLoad(f"{path} does not exist; name a transcript file or a folder of them.")
+        for source in below:
+            other = found.setdefault(source.name, source)
+            if other.path.resolve() != source.path.resolve():
+                raise NothingToLoad(
+                    f"{other.path} and {source.path} would be the same transcript {source.name!r}; "
+                    "rename one of them."
+                )
+    return [found[name] for name in sorted(found)]
+
+
+def load(
+    files: Iterable[Source],
+    *,
+    collection: Collection | None = None,
+    prune: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[Source], None] = lambda _: None,
+) -> Report:
+    """Bring the stored transcripts in line with `files`; `progress` is told each before it is read.
+
+    A file that cannot be read or parsed is in the report's `refused` and leaves what was stored of it
+    as it was. New transcripts go into `collection` (the default one). `prune` deletes the transcripts
+    whose file is no longer in one of the folders of `files`. A `dry_run` only reports.
+    """
+    report = Report()
+    files = list(files)
+    for source in files:
+        progress(source)
+        try:
+            parsed = parse(source.name, _read(source.path))
+            outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
+        except BadFile as error:
+            report.refused[source.name] = str(error)
+        else:
+            getattr(report, outcome).append(source.name)
+    if prune:
+        gone = Transcript.objects.filter(source_folder__in={str(source.folder) for source in files}).exclude(
+            source_file__in=[source.name for source in files]
+        )
+        report.pruned = sorted(gone.values_list("source_file", flat=True))
+        if not dry_run:
+            gone.delete()
+    return report
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadFile(f"It cannot be read: {error.strerror}.") from None
+    if len(data) > MAX_BYTES:
+        raise too_large()
+    return data
+
+
+def _outcome(source: Source, parsed: Parsed) -> str:
+    stored = Transcript.objects.filter(source_file=source.name).values_list("digest", flat=True).first()
+    return "added" if stored is None else "unchanged" if stored == parsed.digest else "changed"
+
+
+@transaction.atomic
+def save(source: Source, parsed: Parsed, collection: Collection | None = None) -> str:
+    """Store what the file `source` says; returns added, changed or unchanged.
+
+    Slug, collection, whether it is published and what a curator corrected stay over a change.
+    """
+    folder = str(source.folder)
+    stored = Transcript.objects.select_for_update().filter(source_file=source.name).first()
+    if stored is not None and stored.digest == parsed.digest:
+        if stored.source_folder != folder:
+            Transcript.objects.filter(pk=stored.pk).update(source_folder=folder)
+        return "unchanged"
+    transcript = stored or Transcript(
+        source_file=source.name,
+        slug=free_slug(source.name),
+        collection=collection or Collection.default(),
+    )
+    transcript.source_folder = folder
+    for name in Transcript.FACTS:
+        if name not in transcript.corrected:
+            setattr(transcript, name, getattr(parsed, name))
+    transcript.text = parsed.text
+    transcript.digest = parsed.digest
+    transcript.save()
+    rewrite(transcript, parsed.turns)
+    return "changed" if stored else "added"
+
+
+def free_slug(name: str) -> str:
+    """A readable public id for the file called `name` that no other transcript has."""
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    slug = slugify(Path(name).stem.replace("_", "-"))[:180].strip("-")
+    if not slug:
+        return f"transcript-{mark}"
+    # The mark comes from the name, so that the same name gets the same slug in another database.
+    return f"{slug}-{mark}" if Transcript.objects.filter(slug=slug).exists() else slug
+
+
+@transaction.atomic
+def rewrite(transcript: Transcript, turns: list[Said]) -> None:
+    """Replace the turns and passages of `transcript`, and with them its full-text index."""
+    transcript.turns.all().delete()
+    transcript.passages.all().delete()
+    names = anchors(turn.offset for turn in turns)
+    Turn.objects.bulk_create(
+        (
+            Turn(
+                transcript=transcript,
+                position=position,
+                offset=turn.offset,
+                anchor=anchor,
+                speaker=turn.speaker,
+                text=turn.text,
+            )
+            for position, (turn, anchor) in enumerate(zip(turns, names, strict=True), 1)
+        ),
+        batch_size=BATCH,
+    )
+    Passage.objects.bulk_create(_rows(transcript, turns), batch_size=BATCH)
+
+
+@transaction.atomic
+def index_facts(transcript: Transcript) -> None:
+    """Write the passage of the facts anew, after one of them was corrected."""
+    transcript.passages.filter(first_turn=None).delete()
+    transcript.passages.add(_facts(transcript), bulk=False)
+
+
+def _rows(transcript: Transcript, turns: list[Said]) -> Iterator[Passage]:
+    yield _facts(transcript)
+    for position, run in enumerate(passages(turns), 2):
+        yield Passage(
+            transcript=transcript, position=position, first_turn=run.first, last_turn=run.last, text=run.text
+        )
+
+
+def _facts(transcript: Transcript) -> Passage:
+    """The passage that is found by the call's title, sector or participants."""
+    facts = {
+        "Call date": transcript.call_date,
+        "Moderator": transcript.moderator,
+        "Sector": transcript.sector,
+        "Participants": "; ".join(transcript.participants),
+    }
+    lines = [
+        transcript.title,
+        *(f"{name}: {value}" for name, value in facts.items() if value),
+        *other_facts(transcript.text),
+    ]
+    return Passage(transcript=transcript, position=1, text="\n".join(lines))

@@ -1,0 +1,306 @@
+"""A file's bytes → the facts of its header and its turns. Knows nothing of the database.
+
+Files are text or Markdown, UTF-8. Most have a header block opened by `---` and turns
+`[mm:ss] Speaker: text`; without a header, stamps or speakers the paragraphs are the turns. Nothing
+of the text is lost, whatever it looks like.
+"""
+
+import datetime
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+MAX_BYTES = 8 * 1024 * 1024
+"""More than any call: a day of talk is under one megabyte."""
+PARAGRAPH_WORDS = 200
+"""A longer paragraph of a file without speakers is divided at the ends of sentences."""
+SPEAKER_WORDS = 6
+"""What has more words before its colon is a sentence, not a name."""
+
+
+class BadFile(Exception):
+    """A file that is refused: one plain sentence that says why."""
+
+
+def too_large() -> BadFile:
+    return BadFile(f"It is larger than {MAX_BYTES // 1024 // 1024} MB; split it.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One turn."""
+
+    text: str
+    speaker: str = ""
+    offset: int | None = None
+    """Seconds from the start of the call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """What a file says."""
+
+    title: str
+    text: str
+    """The whole file without invisible characters; lines end in a newline."""
+    digest: str
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    call_date: datetime.date | None = None
+    moderator: str = ""
+    sector: str = ""
+    duration: str = ""
+    participants: list[str] = field(default_factory=list)
+    turns: list[Said] = field(default_factory=list)
+
+
+def parse(name: str, data: bytes) -> Parsed:
+    """What the file called `name` (its path is ignored) with content `data` says.
+
+    Raises BadFile for what is not a readable, non-empty UTF-8 text of at most MAX_BYTES.
+    """
+    if len(data) > MAX_BYTES:
+        raise too_large()
+    if b"\x00" in data:
+        raise BadFile("It holds NUL bytes, so it is not a text file; save it as UTF-8 text.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"It is not UTF-8 (byte {error.start}); save it as UTF-8 text.") from None
+    text = clean(text)
+    header, body = _split(text.split("\n"))
+    facts, participants = _facts(header)
+    turns = list(_turns(body, {_label(each) for each in participants}))
+    if not turns:
+        raise BadFile("It holds no text.")
+    return Parsed(
+        title=title_of(name),
+        text=text,
+        digest=hashlib.sha256(data).hexdigest(),
+        call_date=_day(facts.get("call date", "") or facts.get("date", "")) or _day(PurePath(name).name),
+        moderator=facts.get("moderator", "")[:300],
+        sector=facts.get("sector", "")[:300],
+        duration=facts.get("duration", "")[:100],
+        participants=participants,
+        turns=turns,
+    )
+
+
+def other_facts(text: str) -> list[str]:
+    """The lines of the header of `text` that no field holds."""
+    header, _ = _split(text.split("\n"))
+    others: list[str] = []
+    known = False
+    for line in header:
+        fact = _FACT.match(line.rstrip())
+        known = fact[1].strip().casefold() in _KNOWN if fact else known
+        if not known:
+            others.append(line.strip())
+    return others
+
+
+def title_of(name: str) -> str:
+    """A title from a file's name: without folder, suffix, leading date and underscores."""
+    stem = clean(PurePath(name).stem)
+    words = re.sub(r"[\s_]+", " ", _LEADING_DAY.sub("", stem)).strip(" -")
+    return (words or stem)[:300]
+
+
+_LEADING_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}(?!\d)[\s_-]*")
+
+# Characters
+
+_JOINERS = "\u200c\u200d"
+_SELECTORS = range(0xFE00, 0xFE10)
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Invisible although Unicode calls them letters or marks."""
+
+
+def clean(text: str) -> str:
+    r"""`text` with `\n` as its only line end, and without what a reader cannot see.
+
+    Gone are control characters, bidirectional controls, tags, fillers and every other format
+    character; a joiner or a variation selector stays where a script or an emoji needs it: alone,
+    behind a letter or sign outside Latin (client contract 34).
+    """
+    text = re.sub(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]", "\n", text)
+    if text.isascii() and not _CONTROLS.search(text):
+        return text
+    kept: list[str] = []
+    for place, character in enumerate(text):
+        if character in _JOINERS:
+            behind = kept[-1] if kept else ""
+            ahead = text[place + 1 : place + 2]
+            if _outside_latin(behind) and _outside_latin(ahead):
+                kept.append(character)
+        elif ord(character) in _SELECTORS:
+            if kept and _outside_latin(kept[-1]):
+                kept.append(character)
+        elif not _invisible(character):
+            kept.append(character)
+    return "".join(kept)
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+def _invisible(character: str) -> bool:
+    return (
+        character in _BLANK_LETTERS
+        or (character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs"))
+        or 0xE0100 <= ord(character) <= 0xE01EF
+    )
+
+
+def _outside_latin(character: str) -> bool:
+    return (
+        character > "\u02ff"
+        and character not in _JOINERS
+        and ord(character) not in _SELECTORS
+        and not _invisible(character)
+    )
+
+
+# Header
+
+_KNOWN = ("call date", "date", "moderator", "sector", "duration", "participants")
+_FACT = re.compile(r"^([^\W\d_][\w /&-]{0,40}):(?:\s+(.*))?$")
+_ITEM = re.compile(r"^\s*[-*•]\s+(.+)$")
+_RULE = re.compile(r"^-{3,}\s*$")
+
+
+def _split(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The header's lines without its rules, and the others. No header: no lines, and all."""
+    start = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
+    if start == len(lines) or not _RULE.match(lines[start]):
+        return [], lines
+    end = start + 1
+    while end < len(lines) and (_FACT.match(lines[end].rstrip()) or _ITEM.match(lines[end])):
+        end += 1
+    header = lines[start + 1 : end]
+    if not any(_FACT.match(line.rstrip()) for line in header):
+        return [], lines  # A rule of Markdown, not a header.
+    closed = end < len(lines) and _RULE.match(lines[end])
+    return header, lines[end + 1 :] if closed else lines[end:]
+
+
+def _facts(header: list[str]) -> tuple[dict[str, str], list[str]]:
+    facts: dict[str, str] = {}
+    participants: list[str] = []
+    key = ""
+    for line in header:
+        fact, item = _FACT.match(line.rstrip()), _ITEM.match(line)
+        if fact:
+            key = fact[1].strip().casefold()
+            facts.setdefault(key, (fact[2] or "").strip().strip("\"'"))
+        elif item and key == "participants":
+            participants.append(item[1].strip())
+    if facts.get("participants"):
+        participants.insert(0, facts["participants"])
+    return facts, participants
+
+
+def _label(participant: str) -> str:
+    """`Analyst` of `Senior Analyst, Summit Peak Capital (Analyst)`."""
+    found = re.search(r"\(([^()]+)\)\s*$", participant)
+    return found[1].strip() if found else participant
+
+
+def _day(text: str) -> datetime.date | None:
+    found = re.match(r"\s*(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)", text)
+    try:
+        return datetime.date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return None
+
+
+# Turns
+
+_STAMP = re.compile(r"^\s*\**\[(?:(\d{1,3}):)?(\d{1,4}):(\d{2})\]\**\s*(.*)$")
+_SPEAKER = re.compile(
+    r"^\s*\*{0,2}([^\s:*\[\]#>|?!;-][^:*\[\]#|?!;]{0,80}?)\s*(?::\*{0,2}|\*{0,2}:)(?:\s+|$)(.*)$"
+)
+
+
+def _speaker(line: str) -> tuple[str, str] | None:
+    """Who speaks in `line` and what, where it can be a turn's first line."""
+    found = _SPEAKER.match(line)
+    if found is None:
+        return None
+    name = " ".join(found[1].split())
+    if len(name.split()) > SPEAKER_WORDS or name[0].islower() or name.casefold() in ("http", "https"):
+        return None
+    return name, found[2]
+
+
+def _names(lines: list[str], labels: set[str]) -> set[str]:
+    """The names that stand for speakers in this file: the header's labels, and what recurs."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        stamped = _STAMP.match(line)
+        found = _speaker(stamped[4] if stamped else line)
+        if found:
+            # A short name behind a time stamp needs no second proof.
+            seen[found[0]] += 2 if stamped and len(found[0].split()) <= 3 else 1
+    return labels | {name for name, count in seen.items() if count >= 2}
+
+
+def _turns(lines: list[str], labels: set[str]) -> Iterator[Said]:
+    names = _names(lines, labels)
+    offset: int | None = None
+    speaker = ""
+    talk = False
+    """Whether a turn is open that paragraphs belong to."""
+    text: list[str] = []
+    for line in lines:
+        stamped = _STAMP.match(line)
+        found = _speaker(stamped[4] if stamped else line)
+        if found and found[0] not in names:
+            found = None
+        if stamped or found:
+            yield from _said(text, speaker, offset, whole=talk)
+            talk = True
+            offset = _seconds(stamped) if stamped else None
+            speaker, rest = found or ("", stamped[4] if stamped else line)
+            text = [rest]
+        else:
+            text.append(line)
+    yield from _said(text, speaker, offset, whole=talk)
+
+
+def _seconds(stamped: re.Match[str]) -> int:
+    return int(stamped[1] or 0) * 3600 + int(stamped[2]) * 60 + int(stamped[3])
+
+
+def _said(lines: list[str], speaker: str, offset: int | None, *, whole: bool) -> Iterator[Said]:
+    text = "\n".join(lines).strip()
+    if whole:
+        # A stamp or a name without words is said too: it would be lost otherwise.
+        if text or speaker or offset is not None:
+            yield Said(text=text, speaker=speaker[:200], offset=offset)
+        return
+    for paragraph in re.split(r"\n\s*\n", text):
+        for part in _parts(paragraph.strip()):
+            yield Said(text=part)
+
+
+def _parts(paragraph: str) -> Iterable[str]:
+    """`paragraph`, or parts of it of about PARAGRAPH_WORDS that end where sentences do."""
+    if not paragraph:
+        return []
+    if len(paragraph.split()) <= PARAGRAPH_WORDS:
+        return [paragraph]
+    parts: list[str] = []
+    open_part: list[str] = []
+    words = 0
+    for sentence in re.split(r"(?<=[.!?。！？])\s+|\n", paragraph):
+        count = len(sentence.split())
+        if open_part and words + count > PARAGRAPH_WORDS:
+            parts.append(" ".join(open_part))
+            open_part, words = [], 0
+        open_part.append(sentence)
+        words += count
+    return [*parts, " ".join(open_part)]

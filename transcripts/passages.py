@@ -1,0 +1,52 @@
+"""Turns → passages: runs of whole turns of about 120 words, the unit that is searched and cited."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from transcripts.parsing import Said
+
+WORDS = 120
+"""A passage is closed before it would grow beyond this; a longer turn is a passage of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Consecutive turns; `first` and `last` are positions, from 1."""
+
+    first: int
+    last: int
+    text: str
+    """Each turn as `Speaker: text`, one a line."""
+
+
+def passages(turns: Sequence[Said]) -> Iterator[Run]:
+    """`turns` as passages, in order: each turn is in exactly one, and in one piece."""
+    start = 0
+    words = 0
+    lines: list[str] = []
+    for place, turn in enumerate(turns):
+        line = f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text
+        count = len(line.split())
+        if lines and words + count > WORDS:
+            yield Run(first=start + 1, last=place, text="\n".join(lines))
+            start, words, lines = place, 0, []
+        lines.append(line)
+        words += count
+    if lines:
+        yield Run(first=start + 1, last=len(turns), text="\n".join(lines))
+
+
+def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
+    """A name for each turn within its page: `t-00-12`, or `t-1-00-12` from an hour on.
+
+    The second turn of the same second is `t-00-12-x2`; a turn without an offset is `turn-7`.
+    """
+    seen: dict[int, int] = {}
+    for position, offset in enumerate(offsets, 1):
+        if offset is None:
+            yield f"turn-{position}"
+            continue
+        hours, rest = divmod(offset, 3600)
+        name = f"t-{hours}-{rest // 60:02}-{rest % 60:02}" if hours else f"t-{rest // 60:02}-{rest % 60:02}"
+        seen[offset] = seen.get(offset, 0) + 1
+        yield name if seen[offset] == 1 else f"{name}-x{seen[offset]}"
