@@ -26,7 +26,7 @@ MIN_RSA_BITS = 2048
 REFRESH_AFTER = 600.0
 """Seconds after which held keys are read again, in the background of the call that finds them old."""
 MAX_AGE = 2 * REFRESH_AFTER
-"""Seconds after which a call waits for fresh keys, unless the issuer is out of reach: after a quiet time a
+"""Seconds after which a call waits for fresh keys, unless a try has failed just now: after a quiet time a
 withdrawn key must not serve for one call more."""
 FETCH_SECONDS = 10.0
 """The time limit of one fetch, discovery and key set together."""
@@ -154,6 +154,7 @@ class Keys:
         self._read_at = 0.0
         self._next_attempt = float("-inf")
         self._failures = 0
+        self._failed_at = 0.0
         self._fetching: asyncio.Task[None] | None = None
 
     def held(self) -> KeySet | None:
@@ -164,7 +165,7 @@ class Keys:
         age = self._clock() - self._read_at
         if self._held is None or age > REFRESH_AFTER:
             self._start()
-            outage = self._failures > 0
+            outage = self._failures > 0 and self._clock() - self._failed_at < 2 * LONGEST_PAUSE
             if age > (self._max_stale if outage else min(MAX_AGE, self._max_stale)):
                 return None
         return self._held
@@ -232,7 +233,8 @@ class Keys:
     def _failed(self, reason: str) -> None:
         wait = min(self._pause * 2**self._failures, LONGEST_PAUSE)
         self._failures = min(self._failures + 1, 16)
-        self._next_attempt = self._clock() + wait
+        self._failed_at = self._clock()
+        self._next_attempt = self._failed_at + wait
         holding = "going on with the keys held" if self._held else "no keys are held"
         logger.warning(
             "The issuer's keys could not be read: %s; %s, next try in %d s.", reason, holding, wait

@@ -270,6 +270,22 @@ def test_after_a_quiet_time_a_withdrawn_key_does_not_serve_even_once(issuer: Pro
     asyncio.run(story())
 
 
+def test_a_quiet_time_that_began_in_an_outage_makes_no_difference(issuer: Provider, clock: Clock) -> None:
+    async def story() -> None:
+        by = trusting(issuer, clock)
+        good = token(issuer, exp=int(clock.now) + 20_000)
+        await by.verify(good)
+        issuer.answer("/keys", {}, status=500)
+        clock.now += keys.REFRESH_AFTER + 1
+        await by.verify(good)
+        await refetch_over(by)
+        issuer.publish(public_jwk(rsa_key("second"), "second"))
+        clock.now += 3600
+        assert await outcome(by.verify(good)) == "InvalidToken"
+
+    asyncio.run(story())
+
+
 def test_a_fault_of_ours_while_reading_keys_is_not_repeated_at_once(clock: Clock) -> None:
     attempts: list[float] = []
 
