@@ -11,7 +11,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files import locks
 from jwt.algorithms import RSAAlgorithm
 
 from access.discovery import DiscoveryFailed
@@ -29,6 +31,11 @@ from mcpsite import conf
 
 ALGORITHM = "RS256"
 KEY_BITS = 2048
+MOST_KEYS = 32
+"""Verifiers stop at some number of keys (`access.keys.MAX_KEYS`)."""
+RETIREMENT_MARGIN = 3600
+"""Seconds that a replaced key is published beyond the life of the last token it may have signed."""
+_REPLACED = re.compile(r"^# replaced (\S+)$", re.MULTILINE)
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
@@ -62,14 +69,19 @@ async def published_keys() -> list[dict[str, Any]]:
 
 
 def issue(
-    subject: str, *, scopes: Iterable[str] = (), lifetime: int, client_id: str, audience: str | None = None
+    subject: str,
+    *,
+    scopes: Iterable[str] = (),
+    lifetime: int,
+    client_id: str,
+    audience: str | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> str:
     """An access token (RFC 9068) of this site for `subject`, good for `lifetime` seconds.
 
-    `audience` is the first of JWT_AUDIENCES unless given.
+    `audience` is the first of JWT_AUDIENCES unless given; `more` are further claims.
     """
     now = int(time.time())
-    key = private_keys()[0]
     claims = {
         "iss": issuer(),
         "sub": subject,
@@ -80,7 +92,13 @@ def issue(
         "iat": now,
         "exp": now + lifetime,
     }
-    return jwt.encode(claims, key, ALGORITHM, headers={"typ": "at+jwt", "kid": key_id(key)})
+    return sign({**(more or {}), **claims}, "at+jwt")
+
+
+def sign(claims: Mapping[str, object], kind: str) -> str:
+    """A JWT of `claims` with the header `typ` of its kind, signed with the current key."""
+    key = private_keys()[0]
+    return jwt.encode(dict(claims), key, ALGORITHM, headers={"typ": kind, "kid": key_id(key)})
 
 
 def subject_of(user: AbstractBaseUser) -> str:
@@ -111,6 +129,47 @@ def new_key() -> str:
         )
         .decode("ascii")
     )
+
+
+def rotate() -> tuple[str, int]:
+    """Sign with a new key from now on; returns its `kid` and how many older keys stay published.
+
+    An older key stays for as long as a token that it signed may live (JWT_MAX_LIFETIME_SECONDS), counted
+    from the day it was replaced, which is noted beside it in the file. A running server notices by itself.
+    """
+    path = Path(settings.SIGNING_KEY_FILE)
+    private_keys()
+    now = datetime.now(UTC).replace(microsecond=0)
+    fresh = new_key()
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        locks.lock(lock, locks.LOCK_EX)
+        kept = [
+            (retired, pem)
+            for retired, pem in _dated(path.read_text(encoding="ascii"), now)
+            if (now - retired).total_seconds() <= settings.JWT_MAX_LIFETIME_SECONDS + RETIREMENT_MARGIN
+        ]
+        if len(kept) >= MOST_KEYS:
+            raise ImproperlyConfigured(
+                f"{len(kept)} keys are still needed for live tokens; wait, or lower JWT_MAX_LIFETIME_SECONDS."
+            )
+        text = fresh + "".join(f"\n# replaced {retired.isoformat()}\n{pem}\n" for retired, pem in kept)
+        beside = path.with_name(f"{path.name}.new")
+        beside.unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(text, encoding="ascii")
+        beside.replace(path)
+    return key_id(private_keys()[0]), len(kept)
+
+
+def _dated(text: str, now: datetime) -> list[tuple[datetime, str]]:
+    """Each key in `text` with the time at which it was replaced; `now` for one that signed until now."""
+    dated: list[tuple[datetime, str]] = []
+    end = 0
+    for pem in _PEM.finditer(text):
+        noted = _REPLACED.search(text, end, pem.start())
+        dated.append((datetime.fromisoformat(noted[1]) if noted else now, pem.group()))
+        end = pem.end()
+    return dated
 
 
 def key_id(key: RSAPrivateKey) -> str:

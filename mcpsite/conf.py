@@ -64,12 +64,45 @@ def allowed_origins(url: str, extra: list[str]) -> list[str]:
     return list(dict.fromkeys([origin_of(url), *(origin.rstrip("/") for origin in extra)]))
 
 
+BUILTIN = "builtin"
+
+
+def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> str:
+    """Who signs clients in: BUILTIN, or "" for the provider at `issuer` (AUTH0_ISSUER).
+
+    On a loopback `url` the built-in server needs no choosing. Raises ImproperlyConfigured when nobody is
+    left to trust, when two are, or when the built-in server would be public and unsafe.
+    """
+    public = not is_loopback(url)
+    if chosen not in ("", BUILTIN):
+        raise ImproperlyConfigured(f"AUTHORIZATION_SERVER is {chosen!r}; it can be {BUILTIN!r} or left out.")
+    if chosen and issuer:
+        raise ImproperlyConfigured(
+            f"AUTHORIZATION_SERVER is {BUILTIN!r} and AUTH0_ISSUER is set too; unset one of them."
+        )
+    require_issuer(issuer, public=public and not chosen)
+    if issuer:
+        return ""
+    if public and not url.startswith("https://"):
+        raise ImproperlyConfigured(
+            "The built-in authorization server is public without https, so passwords and tokens could be "
+            "read on the way; set RESOURCE_SERVER_URL to the https:// address of this server."
+        )
+    if public and debug:
+        raise ImproperlyConfigured(
+            "The built-in authorization server is public with DEBUG on, which shows secrets in error pages; "
+            "set DEBUG=0."
+        )
+    return BUILTIN
+
+
 def require_issuer(issuer: str, *, public: bool) -> None:
     """Raise ImproperlyConfigured when a public server has nobody to trust for its tokens."""
     if public and not issuer:
         raise ImproperlyConfigured(
             "AUTH0_ISSUER is not set and RESOURCE_SERVER_URL is public; set AUTH0_ISSUER to your identity "
-            "provider's issuer, for example https://your-tenant.eu.auth0.com/."
+            "provider's issuer, for example https://your-tenant.eu.auth0.com/, or choose the built-in "
+            "authorization server with AUTHORIZATION_SERVER=builtin."
         )
     if issuer and not (
         issuer.startswith("https://") or (issuer.startswith("http://") and is_loopback(issuer))

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf import global_settings
 
+from access.oauth import conf as oauth
 from mcpsite import conf
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -47,7 +49,16 @@ JWT_MAX_LIFETIME_SECONDS = env.int("JWT_MAX_LIFETIME_SECONDS", 30 * 24 * 3600)
 JWKS_MAX_STALE_SECONDS = env.int("JWKS_MAX_STALE_SECONDS", 6 * 3600)
 MIRROR_ISSUER_METADATA = env.bool("MIRROR_ISSUER_METADATA", False)
 SIGNING_KEY_FILE = Path(env.str("SIGNING_KEY_FILE", str(STATE_DIR / "signing_key.pem")))
-conf.require_issuer(AUTH0_ISSUER, public=PUBLIC)
+AUTHORIZATION_SERVER = conf.authorization_server(
+    env.str("AUTHORIZATION_SERVER", ""), AUTH0_ISSUER, url=RESOURCE_SERVER_URL, debug=DEBUG
+)
+
+# The built-in authorization server (only there without AUTH0_ISSUER)
+OAUTH_SCOPES = env.list("OAUTH_SCOPES", default=[])
+OAUTH_ACCESS_TOKEN_SECONDS = env.int("OAUTH_ACCESS_TOKEN_SECONDS", 3600)
+OAUTH_REFRESH_TOKEN_SECONDS = env.int("OAUTH_REFRESH_TOKEN_SECONDS", 90 * 24 * 3600)
+OAUTH_REGISTRATIONS_PER_HOUR = env.int("OAUTH_REGISTRATIONS_PER_HOUR", 30)
+OAUTH_TRUSTED_CLIENT_HOSTS = env.list("OAUTH_TRUSTED_CLIENT_HOSTS", default=[])
 
 # Identities: who a token's subject is in this site
 ACCESS_AUTO_CREATE_USERS = env.bool("ACCESS_AUTO_CREATE_USERS", True)
@@ -91,6 +102,20 @@ INSTALLED_APPS = [
     "airfare",
     "transcripts",
 ]
+
+if AUTHORIZATION_SERVER == conf.BUILTIN:
+    INSTALLED_APPS += oauth.APPS
+    OAUTH2_PROVIDER = oauth.provider(
+        SITE_URL,
+        access_token_seconds=OAUTH_ACCESS_TOKEN_SECONDS,
+        refresh_token_seconds=OAUTH_REFRESH_TOKEN_SECONDS,
+    )
+    # Clients open the sign-in in a window and wait for its callback page to answer through `opener`,
+    # which the default policy cuts off for good.
+    SECURE_CROSS_ORIGIN_OPENER_POLICY = "unsafe-none"
+    # Redirects over http are for loopback alone, which this check cannot know.
+    SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
+PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -100,13 +100,9 @@ def well_known(resource: Resource) -> WellKnown:
         return resource.document()
 
     async def own_issuer() -> dict[str, Any]:
-        # Tokens come from `manage.py issue_token`, so there is nowhere to send a browser to.
-        return {
-            "issuer": resource.issuer,
-            "jwks_uri": f"{settings.SITE_URL}{PREFIX}jwks.json",
-            "response_types_supported": [],
-            "grant_types_supported": [],
-        }
+        from access.oauth import metadata as authorization_server  # its app is there only then
+
+        return authorization_server.document()
 
     async def own_keys() -> dict[str, Any]:
         return signing.jwks()

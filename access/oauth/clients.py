@@ -1,0 +1,114 @@
+"""Clients: what one may say about itself, and where it may send people back to.
+
+Anybody may register a client, so nothing here is believed: names are shown as claims, and a redirect
+goes to https or to the person's own machine.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcpsite import conf
+
+AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
+GRANT_TYPES = ("authorization_code", "refresh_token")
+
+MAX_METADATA_BYTES = 16 * 1024
+MAX_REDIRECT_URIS = 20
+MAX_URI_LENGTH = 2000
+MAX_NAME_LENGTH = 100
+
+
+class InvalidMetadata(Exception):
+    """The metadata cannot be accepted: an error code of RFC 7591 §3.2.2 and a sentence."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metadata:
+    """What is kept of a client's metadata (RFC 7591 §2)."""
+
+    name: str
+    redirect_uris: tuple[str, ...]
+    auth_method: str
+    """One of AUTH_METHODS."""
+
+    @classmethod
+    def from_json(cls, body: bytes) -> "Metadata":
+        """The metadata in a registration request; raises InvalidMetadata."""
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise InvalidMetadata("invalid_client_metadata", "The request is not a JSON object.")
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Metadata":
+        """The metadata in `document`; what this server has no use for is left out (RFC 7591 §2).
+
+        Grant types are not refused as long as the code flow is among them: clients list whatever they
+        could do. Raises InvalidMetadata.
+        """
+        uris = document.get("redirect_uris")
+        if not isinstance(uris, list) or not uris or len(uris) > MAX_REDIRECT_URIS:
+            raise InvalidMetadata(
+                "invalid_redirect_uri", f"redirect_uris has to be a list of 1 to {MAX_REDIRECT_URIS} URLs."
+            )
+        for uri in uris:
+            fault = redirect_fault(uri)
+            if fault:
+                raise InvalidMetadata("invalid_redirect_uri", fault)
+        if "authorization_code" not in _texts(document, "grant_types", "authorization_code"):
+            raise InvalidMetadata("invalid_client_metadata", "grant_types has to hold authorization_code.")
+        if "code" not in _texts(document, "response_types", "code"):
+            raise InvalidMetadata("invalid_client_metadata", "response_types has to hold code.")
+        method = document.get("token_endpoint_auth_method", "client_secret_basic")
+        if method not in AUTH_METHODS:
+            raise InvalidMetadata(
+                "invalid_client_metadata",
+                f"token_endpoint_auth_method has to be one of {', '.join(AUTH_METHODS)}.",
+            )
+        return cls(
+            name=clean_name(document.get("client_name")), redirect_uris=tuple(uris), auth_method=method
+        )
+
+
+def redirect_fault(uri: object) -> str:
+    """What is wrong with a redirect URI, as a sentence; empty where it can be used.
+
+    https, or http on this machine at any port (RFC 8252 §7.3); no fragment (RFC 6749 §3.1.2), no user.
+    """
+    if not isinstance(uri, str) or len(uri) > MAX_URI_LENGTH:
+        return f"A redirect URI is a text of at most {MAX_URI_LENGTH} characters."
+    # Browsers and servers read backslashes, spaces and other scripts differently.
+    if not all("!" <= each <= "~" and each not in '"<>\\^`{|}' for each in uri):
+        return "A redirect URI holds only the characters of a URL."
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018  (raises for what is no port)
+    except ValueError:
+        return "A redirect URI has to be a URL."
+    if not parts.hostname or "@" in parts.netloc or "#" in uri:
+        return "A redirect URI has a host and neither a user nor a fragment."
+    if parts.scheme != "https" and not (parts.scheme == "http" and conf.is_loopback(uri)):
+        return "A redirect URI has to be https, or http on localhost, 127.0.0.1 or [::1]."
+    return ""
+
+
+def clean_name(value: object) -> str:
+    """A client's own name as it may be shown: one bounded line without invisible or turning characters."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(each if each.isprintable() else " " for each in value).split())[:MAX_NAME_LENGTH]
+
+
+def _texts(document: dict[str, Any], name: str, default: str) -> list[Any]:
+    value = document.get(name, [default])
+    return value if isinstance(value, list) else []

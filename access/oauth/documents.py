@@ -1,0 +1,125 @@
+"""Client ID Metadata Documents: clients whose id is the address of a document about themselves.
+
+Reading it is a request that a stranger makes this server send, so it goes to public addresses only,
+over https, without redirects, once the address is resolved, within five seconds and 16 KiB
+(draft-ietf-oauth-client-id-metadata-document §6).
+"""
+
+import socket
+import ssl
+import time
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+from django.conf import settings
+from django.http.request import validate_host
+from oauth2_provider import cimd
+from oauth2_provider.settings import oauth2_settings
+
+from access.oauth import clients
+from access.oauth.floods import seconds_to_wait
+
+MAX_CLIENT_ID_LENGTH = 255
+AUTHORIZE_PATH = "/oauth/authorize"
+
+
+class MayBeRead:
+    """Whether a document may be read now: only where somebody signed in is asked to consent.
+
+    At the token endpoint a client's id is already known or of no use, so a stranger cannot make this
+    server send requests. The count is for each address.
+    """
+
+    def has_permission(self, request: Any, _client_id: str) -> bool:
+        if urlsplit(request.uri).path != AUTHORIZE_PATH:
+            return False
+        address = request.headers.get("REMOTE_ADDR", "")
+        return not seconds_to_wait("document", address, settings.OAUTH_REGISTRATIONS_PER_HOUR)
+
+
+class DocumentFetcher(cimd.SafeMetadataFetcher):
+    """The toolkit's fetcher, with two differences.
+
+    Hosts in OAUTH_TRUSTED_CLIENT_HOSTS may have addresses inside the company. And a document that names
+    another method first but lists `none` too is a public client here, ChatGPT's among them.
+    """
+
+    def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
+        """The document at `client_id` and for how many seconds it is good; raises CIMDError."""
+        if len(client_id) > MAX_CLIENT_ID_LENGTH or not client_id.isascii() or not client_id.isprintable():
+            raise cimd.CIMDError("the client_id is too long or not a URL")
+        url = urlsplit(client_id)
+        cimd._validate_client_id_url(client_id)
+        document, max_age = self._read(url)
+        return as_public_client(document), max_age
+
+    def _read(self, url: SplitResult) -> tuple[dict[str, Any], int]:
+        host, port = url.hostname or "", url.port or 443
+        deadline = time.monotonic() + oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS
+        failure: Exception | None = None
+        for address in _addresses(host, port):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            # To the address that was judged, so that a second answer of the DNS changes nothing; the
+            # certificate is still that of the name.
+            pool = urllib3.HTTPSConnectionPool(
+                address,
+                port,
+                timeout=urllib3.Timeout(total=remaining),
+                retries=False,
+                maxsize=1,
+                ssl_context=ssl.create_default_context(),
+                server_hostname=host,
+                assert_hostname=host,
+            )
+            try:
+                response = pool.urlopen(
+                    "GET",
+                    url.path + (f"?{url.query}" if url.query else ""),
+                    headers={"Host": url.netloc, "Accept": "application/json", "Accept-Encoding": "identity"},
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+                document: tuple[dict[str, Any], int] = self._read_document(response)
+                return document
+            except urllib3.exceptions.HTTPError as error:
+                failure = error
+            finally:
+                pool.close()
+        raise cimd.CIMDError(f"the document could not be read ({type(failure).__name__})")
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Where `host` is; raises CIMDError unless every address is public or the host is trusted."""
+    if not validate_host(host, settings.OAUTH_TRUSTED_CLIENT_HOSTS):
+        public: list[str] = cimd._resolve_and_validate(host, port)
+        return public
+    try:
+        found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
+    except OSError as error:
+        raise cimd.CIMDError(f"{host} could not be resolved") from error
+    return [str(each[4][0]) for each in found]
+
+
+def as_public_client(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as the toolkit takes it, for a client that can do without a secret; raises CIMDError."""
+    methods = [document.get("token_endpoint_auth_method", "none")]
+    for name in ("token_endpoint_auth_methods", "token_endpoint_auth_methods_supported"):
+        listed = document.get(name)
+        methods += listed if isinstance(listed, list) else []
+    if "none" not in methods:
+        raise cimd.CIMDError(f"the client cannot do without authentication ({methods[0]!r:.100})")
+    try:
+        metadata = clients.Metadata.from_document({**document, "token_endpoint_auth_method": "none"})
+    except clients.InvalidMetadata as error:
+        raise cimd.CIMDError(error.description) from error
+    return {
+        **document,
+        "client_name": metadata.name,
+        "redirect_uris": list(metadata.redirect_uris),
+        "grant_types": ["authorization_code"],
+        "token_endpoint_auth_method": "none",
+    }

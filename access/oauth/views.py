@@ -1,0 +1,294 @@
+"""The endpoints of the built-in authorization server, under `/oauth/`."""
+
+import hashlib
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from oauth2_provider.exceptions import OAuthToolkitError
+from oauth2_provider.models import AccessToken, Application, RefreshToken
+from oauth2_provider.oauth2_backends import _add_iss_to_redirect
+from oauth2_provider.views import AuthorizationView, RevokeTokenView, TokenView
+from oauth2_provider.views.mixins import OAuthLibMixin
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749.errors import ConsentRequired
+
+from access import readers, signing
+from access.oauth import clients, grants
+from access.oauth.floods import seconds_to_wait
+
+logger = logging.getLogger(__name__)
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, content-type, mcp-protocol-version",
+    "Access-Control-Expose-Headers": "WWW-Authenticate, Retry-After",
+    "Access-Control-Max-Age": "600",
+}
+
+
+@method_decorator(never_cache, name="dispatch")
+class Authorize(AuthorizationView):
+    """Asks the person who signed in whether the client may act for them (RFC 6749 §4.1.1)."""
+
+    template_name = "oauth/consent.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "none" in request.GET.get("prompt", "").split():
+            return self._consent_needed(request)
+        response: HttpResponse = super().get(request, *args, **kwargs)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        application = context["application"]
+        host = urlsplit(application.client_id).hostname if application.registration_source == "cimd" else None
+        return context | {
+            "name": application.name or host or "An application without a name",
+            "verified_host": host,
+            "destination": urlsplit(context["redirect_uri"]).netloc,
+            "on_this_machine": not context["redirect_uri"].startswith("https:"),
+            "readable": readable_by(self.request.user),
+            "abilities": context["scopes_descriptions"],
+        }
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # The hidden fields come from the browser: nobody is redirected before they are judged again.
+        application = Application.objects.filter(client_id=form.cleaned_data["client_id"]).first()
+        target = form.cleaned_data["redirect_uri"]
+        if (
+            application is None
+            or clients.redirect_fault(target)
+            or not application.redirect_uri_allowed(target)
+        ):
+            return self.form_invalid(form)
+        response: HttpResponse = super().form_valid(form)
+        return response
+
+    def form_invalid(self, _form: Any) -> HttpResponse:
+        return self.fault("The page was not sent as it was made; start again from your application.")
+
+    def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponse:
+        """Tell the client, or the person where nobody may be redirected to (RFC 6749 §4.1.2.1)."""
+        to_client, details = OAuthLibMixin.error_response(self, error, **kwargs)
+        if to_client:
+            return self.redirect(details["url"], application)
+        return self.fault(details["error"].description or details["error"].error)
+
+    def redirect(self, redirect_to: str, application: Any) -> HttpResponse:
+        """Send the person back to the client, with the issuer in errors too (RFC 9207 §2)."""
+        response: HttpResponse = super().redirect(
+            _add_iss_to_redirect(redirect_to, signing.issuer()), application
+        )
+        return response
+
+    def handle_no_permission(self) -> HttpResponse:
+        prompt = self.request.GET.get("prompt", "").split()
+        known = Application.objects.filter(client_id=self.request.GET.get("client_id", "").replace("\0", ""))
+        if "none" in prompt and not known.exists():
+            return self.fault("The application is not known here.")
+        response: HttpResponse = super().handle_no_permission()
+        return response
+
+    def fault(self, sentence: str) -> HttpResponse:
+        return render(self.request, "oauth/fault.html", {"sentence": sentence}, status=400)
+
+    def _consent_needed(self, request: HttpRequest) -> HttpResponse:
+        """A client that wants no page shown is told that one is needed (OpenID Connect Core §3.1.2.6)."""
+        try:
+            _, credentials = self.validate_authorization_request(request)
+        except OAuthToolkitError as error:
+            return self.error_response(error, application=None)
+        needed = ConsentRequired(state=credentials.get("state"))
+        return self.error_response(
+            OAuthToolkitError(error=needed, redirect_uri=credentials["redirect_uri"]), application=None
+        )
+
+
+def readable_by(user: Any) -> list[str]:
+    """The names of the data apps that `user` may read something of."""
+    return [
+        str(app.verbose_name)
+        for app in apps.get_app_configs()
+        if readers.is_data_app(app)
+        and any(user.has_perm(f"{app.label}.view_{model._meta.model_name}") for model in app.get_models())
+    ]
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class Endpoint(View):
+    """An endpoint for programs: POST only, from pages of any origin, since no cookie counts here."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "OPTIONS":
+            response: HttpResponseBase = HttpResponse(status=204)
+        elif request.method == "POST" and any(
+            "\0" in value for _, values in request.POST.lists() for value in values
+        ):
+            response = fault(400, "invalid_request", "A parameter holds a NUL character.")
+        else:
+            response = super().dispatch(request, *args, **kwargs)
+        for name, value in CORS.items():
+            response.headers[name] = value
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def fault(status: int, error: str, description: str) -> JsonResponse:
+    """An error as RFC 6749 §5.2 wants it."""
+    response = JsonResponse({"error": error, "error_description": description}, status=status)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Basic"
+    return response
+
+
+class Token(Endpoint, TokenView):
+    """Codes and refresh tokens for tokens (RFC 6749 §3.2)."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        # One transaction: what the validator locks stays locked until the tokens are saved.
+        with transaction.atomic():
+            response: HttpResponse = self.authorization_flow_token_response(request)
+        return response
+
+
+class Revoke(Endpoint, RevokeTokenView):
+    """RFC 7009; the client's grant is over with either of its tokens."""
+
+
+class Register(Endpoint):
+    """RFC 7591: open to anybody, within a limit for each address."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        wait = seconds_to_wait(
+            "registration", request.META.get("REMOTE_ADDR", ""), settings.OAUTH_REGISTRATIONS_PER_HOUR
+        )
+        if wait:
+            response = fault(429, "temporarily_unavailable", "Too many clients were registered; try later.")
+            response.headers["Retry-After"] = str(wait)
+            return response
+        if len(request.body) > clients.MAX_METADATA_BYTES:
+            return fault(413, "invalid_client_metadata", "The metadata is longer than 16 KiB.")
+        try:
+            metadata = clients.Metadata.from_json(request.body)
+            application = Application(
+                name=metadata.name,
+                redirect_uris=" ".join(metadata.redirect_uris),
+                client_type="public" if metadata.auth_method == "none" else "confidential",
+                authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
+                registration_source=Application.RegistrationSource.DCR,
+            )
+            secret = application.client_secret  # Only its digest is kept.
+            application.full_clean(exclude=["client_secret"])
+        except clients.InvalidMetadata as error:
+            return fault(400, error.code, error.description)
+        except ValidationError:
+            return fault(400, "invalid_redirect_uri", "A redirect URI is not one that can be used here.")
+        application.save()
+        logger.info("A client registered itself: %a, %s.", metadata.name, application.client_id)
+        answer = {
+            "client_id": application.client_id,
+            "client_id_issued_at": int(application.created.timestamp()),
+            "client_name": metadata.name,
+            "redirect_uris": list(metadata.redirect_uris),
+            "grant_types": list(clients.GRANT_TYPES),
+            "response_types": ["code"],
+            "token_endpoint_auth_method": metadata.auth_method,
+        }
+        if metadata.auth_method != "none":
+            answer |= {"client_secret": secret, "client_secret_expires_at": 0}
+        return JsonResponse(answer, status=201)
+
+
+class Introspect(Endpoint, OAuthLibMixin):
+    """RFC 7662, for clients that prove themselves with a secret.
+
+    A client that registered itself learns about its own tokens only; one that an operator made (a
+    gateway, another resource server) about everybody's.
+    """
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        client = self._authenticated(request)
+        if client is None:
+            return fault(401, "invalid_client", "Introspection needs a client with a secret.")
+        value = request.POST.get("token", "")
+        if not value:
+            return fault(400, "invalid_request", "The parameter token is missing.")
+        return JsonResponse(describe(value, client))
+
+    def _authenticated(self, request: HttpRequest) -> Any:
+        core = self.get_oauthlib_core()
+        asked = Request(*core._extract_params(request))
+        # The secret of a public client is nobody's, so only a confidential one passes.
+        return asked.client if core.server.request_validator.authenticate_client(asked) else None
+
+
+def describe(value: str, client: Any) -> dict[str, Any]:
+    """What RFC 7662 §2.2 wants said of a token to `client`; for any other reason than life, only `active`."""
+    checksum = hashlib.sha256(value.encode()).hexdigest()
+    mine = {} if client.registration_source == "manual" else {"application": client}
+    token = AccessToken.objects.filter(token_checksum=checksum, **mine).select_related("user", "application")
+    found = token.first()
+    if found is not None and found.is_valid() and found.user.is_active:
+        return {
+            "active": True,
+            "token_type": "Bearer",
+            "scope": found.scope,
+            "client_id": found.application.client_id,
+            "username": found.user.get_username(),
+            "sub": signing.subject_of(found.user),
+            "iss": signing.issuer(),
+            "aud": settings.JWT_AUDIENCES[0],
+            "iat": int(found.created.timestamp()),
+            "exp": int(found.expires.timestamp()),
+        }
+    refresh = RefreshToken.objects.filter(token_checksum=checksum, revoked__isnull=True, **mine)
+    held = refresh.select_related("user", "application", "access_token").first()
+    if held is not None and held.access_token is not None and held.user.is_active:
+        return {
+            "active": True,
+            "scope": held.access_token.scope,
+            "client_id": held.application.client_id,
+            "username": held.user.get_username(),
+            "sub": signing.subject_of(held.user),
+            "iss": signing.issuer(),
+            "iat": int(held.created.timestamp()),
+        }
+    return {"active": False}
+
+
+@method_decorator(never_cache, name="dispatch")
+class Connections(LoginRequiredMixin, View):
+    """The clients that somebody has connected, each with a button to end it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        live = RefreshToken.objects.filter(
+            user=request.user, revoked__isnull=True, access_token__isnull=False
+        )
+        connections = live.select_related("application").order_by("application__name", "-created")
+        return render(request, "oauth/connections.html", {"connections": connections})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            grant = UUID(request.POST.get("grant", ""))
+        except ValueError:
+            return redirect("oauth:connections")
+        if RefreshToken.objects.filter(user=request.user, token_family=grant).exists():
+            grants.end(grant)
+            messages.success(request, "Disconnected. It can no longer read anything in your name.")
+        return redirect("oauth:connections")
