@@ -1,0 +1,140 @@
+"""The OpenAI API as this app calls it: how to open a client, to wait, to try again, to say what failed."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import openai
+from django.conf import settings
+from django.utils import timezone
+
+T = TypeVar("T")
+
+MINUTE = 60.0
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 8.0
+
+
+def open_client(*, timeout: float, connections: int) -> openai.AsyncOpenAI:
+    """A client for OPENAI_BASE_URL that waits `timeout` seconds for an answer and never repeats a call.
+
+    It does not repeat because the API takes no idempotency key: a POST that is sent again after a
+    lost answer makes a second file. Who calls decides (see `patiently`).
+    """
+    return openai.AsyncOpenAI(
+        api_key=settings.OPENAI_API_KEY,
+        base_url=settings.OPENAI_BASE_URL or None,
+        max_retries=0,
+        http_client=openai.DefaultAsyncHttpxClient(
+            timeout=timeout,
+            limits=openai.DEFAULT_CONNECTION_LIMITS.__class__(
+                max_connections=connections, max_keepalive_connections=connections
+            ),
+        ),
+        timeout=timeout,
+        _strict_response_validation=settings.OPENAI_STRICT_ANSWERS,
+    )
+
+
+def may_have_happened(error: openai.APIError) -> bool:
+    """Whether the call that ended in `error` may have been performed all the same."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409) or error.status_code >= 500
+    return True
+
+
+def out_of_quota(error: Exception) -> bool:
+    """Whether it is a person, not patience, that has to end this 429."""
+    return isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota"
+
+
+def worth_another_try(error: openai.APIError) -> bool:
+    """Whether the same call may well succeed in a while."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 429) or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError)
+
+
+async def patiently(work: Callable[[], Awaitable[T]], *, attempts: int) -> T:
+    """What `work` gives, called up to `attempts` times while its failures are worth another try.
+
+    Waits as long as `Retry-After` says, else twice as long each time. Raises the last failure.
+    """
+    for attempt in range(attempts):
+        try:
+            return await work()
+        except openai.APIError as error:
+            if attempt + 1 == attempts or out_of_quota(error) or not worth_another_try(error):
+                raise
+            delay = _retry_after(error)
+            if delay is None:
+                # Spread, so that several calls refused together do not come back together.
+                delay = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.75, 1)  # noqa: S311
+        await asyncio.sleep(delay)
+    raise AssertionError("unreachable")
+
+
+def _retry_after(error: openai.APIError) -> float | None:
+    """Seconds from the answer's `Retry-After` (RFC 9110 §10.2.3), a number or a date."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - timezone.now()).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+class Pace:
+    """At most `per_minute` starts in any minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._starts: deque[float] = deque()
+
+    async def start(self) -> None:
+        """Wait for a place and take it."""
+        while True:
+            now = time.monotonic()
+            while self._starts and now - self._starts[0] >= MINUTE:
+                self._starts.popleft()
+            if len(self._starts) < self._per_minute:
+                self._starts.append(now)
+                return
+            await asyncio.sleep(MINUTE - (now - self._starts[0]))
+
+
+def sentence(error: Exception) -> str:
+    """What `error` means, in one sentence for a person who runs this site."""
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        return "OpenAI did not answer in time; try again in a while."
+    if isinstance(error, openai.APIResponseValidationError):
+        return "The server answered in a form that is not OpenAI's; check OPENAI_BASE_URL."
+    if isinstance(error, openai.APIConnectionError):
+        return "OpenAI could not be reached; check the network and OPENAI_BASE_URL."
+    if isinstance(error, openai.AuthenticationError):
+        return "OpenAI refused the key; check OPENAI_API_KEY."
+    if isinstance(error, openai.PermissionDeniedError):
+        return "The OpenAI key may not use files and vector stores; give it that permission."
+    if out_of_quota(error):
+        return "The OpenAI account's quota is used up; raise it in OpenAI's billing settings."
+    if isinstance(error, openai.RateLimitError):
+        return "OpenAI refused more requests for now; try again in a minute."
+    if isinstance(error, openai.APIStatusError):
+        if error.status_code >= 500:
+            return f"OpenAI had an error of its own (HTTP {error.status_code}); try again in a while."
+        return f"OpenAI refused the request (HTTP {error.status_code}): {_reason(error)}"
+    return "OpenAI could not be used."
+
+
+def _reason(error: openai.APIStatusError) -> str:
+    message = error.body.get("message") if isinstance(error.body, dict) else None
+    return str(message or "no reason was given.")[:300]

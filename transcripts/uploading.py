@@ -1,0 +1,628 @@
+"""Bring an OpenAI vector store in line with this site's transcripts: `sync`.
+
+The store is made to hold each transcript once, in its present text. What is there is found out by
+asking, never by trusting what an earlier run remembered, because a run may be killed between any two
+steps and a POST whose answer got lost may have been performed (the API takes no idempotency key):
+
+- A file in storage is recognised by its name, `<slug>.<start of the sha256>.<store id>.txt`. So one
+  that was uploaded and not yet attached is found again, and used.
+- A file in the store is recognised by its attributes `slug`, `sha256` and `site`, or by our record of
+  it. So one that was attached and not recorded is found again, and recorded.
+- New versions are attached before old ones are removed. What is to go is worked out at the end from
+  fresh lists: everything of ours that is not the one copy kept. That takes away duplicates, replaced
+  and deleted transcripts alike, and never a file that somebody else put there.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+import openai
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
+from django.core.files import locks
+from django.db import connection
+from django.utils.crypto import salted_hmac
+from openai.types import FileObject, VectorStore
+from openai.types.vector_stores import VectorStoreFile as StoreFile
+
+from transcripts.models import Transcript, VectorStoreFile
+from transcripts.stores.openai_client import Pace, may_have_happened, open_client, patiently, sentence
+
+T = TypeVar("T")
+
+PURPOSE: Literal["assistants"] = "assistants"
+PAGE = 100  # the API's most for stores and their files
+LONGEST_VALUE = 512  # of an attribute, by the API's rules
+LOCK = 5_402_117  # any number that nothing else in the database locks
+LOCK_PATIENCE = 10.0  # seconds; the locks of a killed run may take a moment to go
+
+
+class UploadStopped(Exception):
+    """The run cannot go on; one sentence for the person. Running again takes up where it stopped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How hard a run may press."""
+
+    concurrency: int = 8
+    """Files uploaded and attached at the same time."""
+    uploads_per_minute: int = field(default_factory=lambda: settings.OPENAI_UPLOADS_PER_MINUTE)
+    attaches_per_minute: int = field(default_factory=lambda: settings.OPENAI_ATTACHES_PER_MINUTE)
+    """Per vector store."""
+    file_seconds: float = 300.0
+    """For one file from the start of its upload to the end of its indexing, waits for a place left out."""
+    call_seconds: float = 60.0
+    """For one answer."""
+    attempts: int = 8
+    """For one call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A file that the store does not hold now, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(kw_only=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    store_id: str = ""
+    uploaded: list[str] = field(default_factory=list)
+    """Slugs that the store holds now and did not hold before."""
+    unchanged: list[str] = field(default_factory=list)
+    removed: int = 0
+    """Files taken out: replaced, deleted here, or left over from a run that was cut short."""
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A transcript as the store is to hold it."""
+
+    pk: int
+    slug: str
+    name: str
+    """What a person calls the file in a report."""
+    sha256: str
+    """Of `text`, in hexadecimal."""
+    text: str
+    attributes: dict[str, str]
+    recorded: str
+    """The id of the file that our record knows, in whichever version, or empty."""
+    recorded_sha256: str
+    """Of the text in that file."""
+
+    def filename(self, store_id: str) -> str:
+        return f"{self.slug[:120]}.{self.sha256[:16]}.{store_id}.txt"
+
+    def is_in(self, file: StoreFile) -> bool:
+        """Whether `file` of the store is this text."""
+        if file.id == self.recorded:
+            return self.recorded_sha256 == self.sha256
+        held = file.attributes or {}
+        return (held.get("slug"), held.get("sha256")) == (self.slug, self.sha256)
+
+
+def sync(
+    *,
+    name: str = "transcripts",
+    limits: Limits | None = None,
+    dry_run: bool = False,
+    only: Collection[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Upload what VECTOR_STORE_ID misses, wait for its indexing, and take out what is to go.
+
+    With VECTOR_STORE_ID empty the store called `name` is made, or the one that an earlier run of this
+    site made is found. `only` names the transcripts to look after (None: all). `progress` is told
+    (done, all) after each of them. A `dry_run` changes nothing and says what would be done. Raises
+    UploadStopped when the run cannot go on; a file that could not be indexed is in the summary's
+    `failures` and does not stop the others.
+    """
+    if not settings.OPENAI_API_KEY:
+        raise UploadStopped("OPENAI_API_KEY is not set; put a key of your OpenAI project into it.")
+    with _alone():
+        return async_to_sync(_sync)(
+            name, limits or Limits(), dry_run, only, progress or (lambda _done, _all: None)
+        )
+
+
+def withdraw(transcripts: Collection[int]) -> None:
+    """Delete the files of these transcripts from VECTOR_STORE_ID and from storage, and our record of them.
+
+    For before a transcript is deleted; what is missed here, the next `sync` takes out. Raises UploadStopped.
+    """
+    rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID, transcript_id__in=transcripts)
+    with _alone():
+        async_to_sync(_withdraw)(list(rows.exclude(file_id="").values_list("file_id", flat=True)))
+        rows.delete()
+
+
+async def _withdraw(file_ids: list[str]) -> None:
+    limits = Limits()
+    async with open_client(timeout=limits.call_seconds, connections=limits.concurrency) as client:
+        store_id, places = settings.VECTOR_STORE_ID, asyncio.Semaphore(limits.concurrency)
+
+        async def one(file_id: str) -> None:
+            async with places:
+                try:
+                    file = await patiently(
+                        lambda: client.vector_stores.files.retrieve(file_id, vector_store_id=store_id),
+                        attempts=limits.attempts,
+                    )
+                    await _delete(
+                        client, store_id, file_id, limits, whole="sha256" in (file.attributes or {})
+                    )
+                except openai.NotFoundError:
+                    return
+
+        try:
+            await asyncio.gather(*map(one, file_ids))
+        except openai.APIError as error:
+            raise UploadStopped(sentence(error)) from error
+
+
+async def _delete(
+    client: openai.AsyncOpenAI, store_id: str, file_id: str, limits: Limits, *, whole: bool
+) -> None:
+    """Take a file out of the store and, where it is `whole`, out of storage; one that is gone is no error."""
+    if whole:
+        with suppress(openai.NotFoundError):
+            # Leaves each store too.
+            await patiently(lambda: client.files.delete(file_id), attempts=limits.attempts)
+            return
+    with suppress(openai.NotFoundError):
+        await patiently(
+            lambda: client.vector_stores.files.delete(file_id, vector_store_id=store_id),
+            attempts=limits.attempts,
+        )
+
+
+async def _sync(
+    name: str,
+    limits: Limits,
+    dry_run: bool,
+    only: Collection[int] | None,
+    progress: Callable[[int, int], None],
+) -> Summary:
+    async with open_client(timeout=limits.call_seconds, connections=4 * limits.concurrency) as client:
+        try:
+            store_id = await _store(client, name, limits, dry_run=dry_run)
+            documents = await sync_to_async(_documents)(store_id)
+            recorded = await sync_to_async(_recorded)(store_id)
+            run = _Run(client, store_id, limits, documents, recorded, only, progress)
+            return await run.rehearse() if dry_run else await run.perform()
+        except openai.APIError as error:
+            raise UploadStopped(sentence(error)) from error
+
+
+class _Run:
+    """One run against one store."""
+
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        store_id: str,
+        limits: Limits,
+        documents: list[Document],
+        recorded: set[str],
+        only: Collection[int] | None,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._client, self._store_id, self._limits = client, store_id, limits
+        self._recorded, self._progress = recorded, progress
+        self._documents = [each for each in documents if only is None or each.pk in only]
+        self._left_alone = [each for each in documents if only is not None and each.pk not in only]
+        self._summary = Summary(store_id=store_id)
+        self._attached: dict[str, StoreFile] = {}
+        """What the store holds, by id."""
+        self._by_slug: dict[str, list[StoreFile]] = {}
+        self._stored: list[FileObject] = []
+        """Files in storage that are named for this store."""
+        self._uploaded: dict[str, str] = {}
+        """Those of them that are not attached: name → id."""
+        self._keep: set[str] = set()
+        """Ids that the sweep leaves alone."""
+        self._stop: Exception | None = None
+        """What makes it pointless to start another file."""
+        self._done = 0
+        self._transfers = asyncio.Semaphore(limits.concurrency)
+        # Files that wait for their indexing hold no transfer, but each of them asks again and again.
+        self._in_flight = asyncio.Semaphore(4 * limits.concurrency)
+        self._uploads = Pace(limits.uploads_per_minute)
+        self._attaches = Pace(limits.attaches_per_minute)
+
+    async def rehearse(self) -> Summary:
+        """What `perform` would do, as far as it can be told before."""
+        if self._store_id:
+            await self._look()
+        for document in self._documents:
+            copies = self._copies(document)
+            self._keep.update(file.id for file in copies[:1])
+            (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
+        whole, detached = self._unwanted()
+        self._summary.removed = len(whole) + len(detached)
+        return self._summary
+
+    async def perform(self) -> Summary:
+        await self._look()
+        async with asyncio.TaskGroup() as tasks:
+            for document in self._documents:
+                tasks.create_task(self._one(document))
+        if self._stop:
+            raise UploadStopped(sentence(self._stop)) from self._stop
+        await self._sweep()
+        for names in (self._summary.uploaded, self._summary.unchanged):
+            names.sort()
+        self._summary.failures.sort(key=lambda failure: failure.name)
+        return self._summary
+
+    async def _one(self, document: Document) -> None:
+        async with self._in_flight:
+            if self._stop:
+                return
+            try:
+                await self._hold(document)
+            except TimeoutError:
+                seconds = self._limits.file_seconds
+                await self._fail(
+                    document, f"It was not done within {seconds:g} seconds; run the command again."
+                )
+            except openai.APIError as error:
+                if _stops(error):
+                    self._stop = error
+                await self._fail(document, sentence(error))
+            self._done += 1
+            self._progress(self._done, len(self._documents))
+
+    async def _hold(self, document: Document) -> None:
+        """See to it that the store holds `document`, indexed, and that our record says so."""
+        async with asyncio.timeout(self._limits.file_seconds) as limit:
+            copies = self._copies(document)
+            if copies:
+                file = copies[0]
+            else:
+                await _untimed(limit, self._transfers.acquire())
+                try:
+                    file_id = self._loose(document) or await self._upload(document, limit)
+                    file = await self._attach(document, file_id, limit)
+                finally:
+                    self._transfers.release()
+            # From here on it is the copy to keep, even if the time is up before it is indexed.
+            self._keep.add(file.id)
+            if file.status == "in_progress":
+                file = await self._indexed(file.id)
+            if (
+                file.status == "completed"
+                and copies
+                and self._is_ours(file)
+                and file.attributes != document.attributes
+            ):
+                await self._again(
+                    lambda: self._client.vector_stores.files.update(
+                        file.id, vector_store_id=self._store_id, attributes=dict(document.attributes)
+                    )
+                )
+        if file.status != "completed":
+            self._keep.discard(file.id)
+            reason = file.last_error.message if file.last_error else "The indexing was cancelled."
+            await self._fail(document, reason)
+            return
+        await sync_to_async(_record_done)(document, self._store_id, file.id)
+        (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
+
+    async def _fail(self, document: Document, reason: str) -> None:
+        # The version before this one stays until there is a better one.
+        self._keep.update(self._versions(document))
+        self._summary.failures.append(Failure(name=document.name, reason=reason))
+        await sync_to_async(_record_failure)(document, self._store_id, reason)
+
+    def _versions(self, document: Document) -> set[str]:
+        """Ids of the store's files that hold `document` as it is or as it was."""
+        usable = {
+            file.id
+            for file in self._by_slug.get(document.slug, [])
+            if file.status in ("completed", "in_progress")
+        }
+        return usable | {document.recorded}
+
+    def _copies(self, document: Document) -> list[StoreFile]:
+        """The store's files that hold this very text, the one to keep first."""
+        candidates = {file.id: file for file in self._by_slug.get(document.slug, [])}
+        if document.recorded in self._attached:
+            candidates[document.recorded] = self._attached[document.recorded]
+        copies = [
+            file
+            for file in candidates.values()
+            if document.is_in(file) and file.status in ("completed", "in_progress")
+        ]
+        return sorted(copies, key=lambda file: (file.status != "completed", file.created_at, file.id))
+
+    def _loose(self, document: Document) -> str | None:
+        """The id of a file that an earlier run uploaded and did not come to attach."""
+        return self._uploaded.get(document.filename(self._store_id))
+
+    async def _upload(self, document: Document, limit: asyncio.Timeout) -> str:
+        name, lost = document.filename(self._store_id), False
+
+        async def attempt() -> str:
+            nonlocal lost
+            if lost:
+                found = [
+                    file.id async for file in self._storage(newer_than_run=True) if file.filename == name
+                ]
+                if found:
+                    return found[0]
+            await _untimed(limit, self._uploads.start())
+            try:
+                file = await self._client.files.create(
+                    file=(name, document.text.encode(), "text/plain"), purpose=PURPOSE
+                )
+            except openai.APIError as error:
+                lost = lost or may_have_happened(error)
+                raise
+            return file.id
+
+        return await self._again(attempt)
+
+    async def _attach(self, document: Document, file_id: str, limit: asyncio.Timeout) -> StoreFile:
+        lost = False
+
+        async def attempt() -> StoreFile:
+            nonlocal lost
+            if lost:
+                try:
+                    return await self._client.vector_stores.files.retrieve(
+                        file_id, vector_store_id=self._store_id
+                    )
+                except openai.NotFoundError:
+                    pass
+            await _untimed(limit, self._attaches.start())
+            try:
+                return await self._client.vector_stores.files.create(
+                    self._store_id, file_id=file_id, attributes=dict(document.attributes)
+                )
+            except openai.APIError as error:
+                lost = lost or may_have_happened(error)
+                raise
+
+        return await self._again(attempt)
+
+    async def _indexed(self, file_id: str) -> StoreFile:
+        """The file when its indexing has ended, well or badly; asks as often as the API wishes."""
+        files = self._client.vector_stores.files
+        while True:
+            answer = await self._again(
+                lambda: files.with_raw_response.retrieve(file_id, vector_store_id=self._store_id)
+            )
+            file = answer.parse()
+            if file.status != "in_progress":
+                return file
+            await asyncio.sleep(float(answer.headers.get("openai-poll-after-ms", 1000)) / 1000)
+
+    async def _look(self) -> None:
+        """Fetch what the store holds, and what of ours the storage holds; oldest first."""
+
+        async def attached() -> list[StoreFile]:
+            files = self._client.vector_stores.files.list(self._store_id, limit=PAGE, order="asc")
+            return [file async for file in files]
+
+        async def stored() -> list[FileObject]:
+            return [file async for file in self._storage()]
+
+        self._attached = {file.id: file for file in await self._again(attached)}
+        self._by_slug = {}
+        for file in self._attached.values():
+            self._by_slug.setdefault(str((file.attributes or {}).get("slug")), []).append(file)
+        self._stored = await self._again(stored)
+        self._uploaded = {
+            file.filename: file.id
+            for file in sorted(self._stored, key=lambda file: (file.created_at, file.id), reverse=True)
+            if file.id not in self._attached
+        }
+
+    async def _storage(self, *, newer_than_run: bool = False) -> AsyncIterator[FileObject]:
+        """Our files in the project's storage, newest first; the storage may hold anybody's files."""
+        oldest = max((file.created_at for file in self._stored), default=0) if newer_than_run else 0
+        ending = f".{self._store_id}.txt"
+        async for file in self._client.files.list(purpose=PURPOSE, order="desc", limit=1000):
+            if file.created_at < oldest:
+                return
+            if file.filename.endswith(ending):
+                yield file
+
+    def _is_ours(self, file: StoreFile) -> bool:
+        """Whether this site put `file` into the store; another site may use the same one."""
+        held = file.attributes or {}
+        return "sha256" in held and (held.get("site") == settings.SITE_URL or file.id in self._recorded)
+
+    def _unwanted(self) -> tuple[set[str], set[str]]:
+        """Ids to delete, and ids only to take out of the store (files that somebody else uploaded)."""
+        for document in self._left_alone:
+            self._keep.update(self._versions(document))
+        ours = {file.id for file in self._attached.values() if self._is_ours(file)}
+        ours |= set(self._uploaded_ids())
+        imported = (self._recorded & self._attached.keys()) - ours
+        return ours - self._keep, imported - self._keep
+
+    def _uploaded_ids(self) -> Iterator[str]:
+        """Files named for this store and not in it: left over, unless this run has just attached them."""
+        return (file.id for file in self._stored if file.id not in self._attached)
+
+    async def _sweep(self) -> None:
+        await self._look()
+        whole, detached = self._unwanted()
+
+        async def drop(file_id: str) -> None:
+            async with self._transfers:
+                await _delete(self._client, self._store_id, file_id, self._limits, whole=file_id in whole)
+
+        self._summary.removed = len(whole) + len(detached)
+        await asyncio.gather(*map(drop, sorted(whole | detached)))
+
+    async def _again(self, work: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(work, attempts=self._limits.attempts)
+
+
+def _stops(error: openai.APIError) -> bool:
+    """Whether `error` will meet each other file as well."""
+    if isinstance(error, openai.APIConnectionError):
+        return not isinstance(error, openai.APITimeoutError)
+    return isinstance(
+        error, openai.AuthenticationError | openai.PermissionDeniedError | openai.RateLimitError
+    )
+
+
+async def _untimed(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
+    """What `wait` gives, without using up the time that `limit` gives."""
+    loop, deadline = asyncio.get_running_loop(), limit.when()
+    left = None if deadline is None else deadline - loop.time()
+    limit.reschedule(None)
+    try:
+        return await wait
+    finally:
+        limit.reschedule(None if left is None else loop.time() + left)
+
+
+async def _store(client: openai.AsyncOpenAI, name: str, limits: Limits, *, dry_run: bool) -> str:
+    """The id of the store to fill; empty in a dry run that would make one."""
+    store_id = settings.VECTOR_STORE_ID
+    if store_id:
+        try:
+            store = await patiently(lambda: client.vector_stores.retrieve(store_id), attempts=limits.attempts)
+        except openai.NotFoundError as error:
+            raise UploadStopped(
+                f"OpenAI knows no vector store {store_id}; correct VECTOR_STORE_ID or empty it for a new one."
+            ) from error
+        if store.status == "expired":
+            raise UploadStopped(
+                f"The vector store {store_id} has expired; empty VECTOR_STORE_ID to have a new one made."
+            )
+        return store.id
+    # The mark is this installation's own, so that a run killed after the creation is taken up again.
+    mark = salted_hmac("transcripts.uploading.store", name).hexdigest()[:32]
+
+    async def found() -> list[VectorStore]:
+        stores = client.vector_stores.list(limit=PAGE, order="asc")
+        return [
+            store
+            async for store in stores
+            if (store.metadata or {}).get("made_for") == mark and store.status != "expired"
+        ]
+
+    async def attempt() -> str:
+        known = await found()
+        if not known and not dry_run:
+            metadata = {"made_by": "mcpsite", "made_for": mark}
+            return (await client.vector_stores.create(name=name, metadata=metadata)).id
+        return max(known, key=lambda store: store.file_counts.total).id if known else ""
+
+    async def drop(twin: VectorStore) -> None:
+        await patiently(lambda: client.vector_stores.delete(twin.id), attempts=limits.attempts)
+
+    chosen: str = await patiently(attempt, attempts=limits.attempts)
+    if not dry_run:
+        # Empty twins come from a creation that was performed although its answer was lost.
+        for twin in await patiently(found, attempts=limits.attempts):
+            if twin.id != chosen and not twin.file_counts.total:
+                await drop(twin)
+    return chosen
+
+
+def _documents(store_id: str) -> list[Document]:
+    """Each transcript of this site, published or not: what may be seen is decided when it is asked for."""
+    recorded = {
+        row.transcript_id: (row.digest, row.file_id)
+        for row in VectorStoreFile.objects.filter(store_id=store_id).exclude(file_id="")
+    }
+    documents = []
+    for transcript in Transcript.objects.select_related("collection").iterator():
+        sha256 = hashlib.sha256(transcript.text.encode()).hexdigest()
+        digest, file_id = recorded.get(transcript.pk, ("", ""))
+        facts = {
+            "slug": transcript.slug,
+            "title": transcript.title,
+            "date": transcript.call_date.isoformat() if transcript.call_date else "",
+            "sector": transcript.sector,
+            "collection": transcript.collection.slug,
+            "sha256": sha256,
+            "site": settings.SITE_URL,
+        }
+        documents.append(
+            Document(
+                pk=transcript.pk,
+                slug=transcript.slug,
+                name=transcript.source_file,
+                sha256=sha256,
+                text=transcript.text,
+                attributes={key: value[:LONGEST_VALUE] for key, value in facts.items() if value},
+                recorded=file_id,
+                recorded_sha256=digest,
+            )
+        )
+    return documents
+
+
+def _recorded(store_id: str) -> set[str]:
+    """Ids of the store's files that our record knows, in whichever version."""
+    rows = VectorStoreFile.objects.filter(store_id=store_id).exclude(file_id="")
+    return set(rows.values_list("file_id", flat=True))
+
+
+def _record_done(document: Document, store_id: str, file_id: str) -> None:
+    VectorStoreFile.objects.update_or_create(
+        transcript_id=document.pk,
+        store_id=store_id,
+        defaults={
+            "file_id": file_id,
+            "digest": document.sha256,
+            "status": VectorStoreFile.Status.COMPLETED,
+            "error": "",
+        },
+    )
+
+
+def _record_failure(document: Document, store_id: str, reason: str) -> None:
+    """Note why; `file_id` and `digest` stay those of the version before, which the store still holds."""
+    VectorStoreFile.objects.update_or_create(
+        transcript_id=document.pk,
+        store_id=store_id,
+        defaults={"status": VectorStoreFile.Status.FAILED, "error": reason},
+    )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep a second run out: two would each take the other's fresh uploads for leftovers."""
+    until = time.monotonic() + LOCK_PATIENCE
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            while True:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+                if cursor.fetchone()[0]:
+                    break
+                _wait_or_give_up(until)
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+    else:
+        with (settings.STATE_DIR / "upload.lock").open("w") as file:
+            while not locks.lock(file, locks.LOCK_EX | locks.LOCK_NB):
+                _wait_or_give_up(until)
+            yield
+
+
+def _wait_or_give_up(until: float) -> None:
+    if time.monotonic() > until:
+        raise UploadStopped("Another upload is running; wait for its end.")
+    time.sleep(0.2)
