@@ -295,5 +295,8 @@ def _prune(source: SourceFile) -> int:
             return 0
         vanished = kept.mark_vanished()
         dimensions.add(kept.count())
-        SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE, rows=0, unreadable=0)
+        # Without a digest: should the file come back as it was, its rows have to be loaded again.
+        SourceFile.objects.filter(pk=source.pk).update(
+            state=SourceFile.State.GONE, digest="", rows=0, unreadable=0
+        )
         return vanished

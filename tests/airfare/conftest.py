@@ -1,0 +1,65 @@
+"""Files to load, and what came of loading them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from access.caller import Caller, Claims
+from airfare.loading import Outcome, find, load
+
+HEADER = (
+    "snapshot_date,route,airline,season,avg_fare_usd,premium_fare_usd,fare_yoy_pct,"
+    "advance_purchase_days,load_factor_pct,ancillary_revenue_pct,notable_driver"
+)
+
+Load = Callable[..., dict[str, Outcome]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder of data."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def load_folder(folder: Path, db: None) -> Load:
+    """Writes the given files (name to content), loads the folder, and tells what became of each file."""
+
+    def run(files: dict[str, str | bytes] | None = None, **options: Any) -> dict[str, Outcome]:
+        for name, content in (files or {}).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return {each.name: each for each in load(find([folder]), loaded_by="alice", **options)}
+
+    return run
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """Somebody who may see every fare."""
+    claims = Claims(
+        issuer="https://issuer.example/", subject="alice", client_id="", scopes=frozenset(), expires_at=0
+    )
+    return Caller(user_id=1, username="alice", claims=claims, permissions=frozenset({"airfare.view_farerow"}))
+
+
+def table(*rows: str) -> str:
+    """A CSV file of `rows` under the usual header."""
+    return "\n".join([HEADER, *rows]) + "\n"
+
+
+def fare(
+    day: str = "2025-10-06",
+    route: str = "JFK-LAX",
+    airline: str = "Delta",
+    season: str = "Summer",
+    fare: object = 452,
+    note: str = "",
+) -> str:
+    """A row of such a file."""
+    return f'{day},{route},{airline},{season},{fare},,,,,,"{note}"'

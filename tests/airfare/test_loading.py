@@ -1,0 +1,180 @@
+"""Files to rows, again and again."""
+
+from pathlib import Path
+
+import pytest
+
+from airfare import dimensions, versions
+from airfare.loading import find, load
+from airfare.models import Combination, FareRow, NotableText, SourceFile
+from tests.airfare.conftest import Load, fare, table
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_file_becomes_rows_with_its_provenance(load_folder: Load, folder: Path) -> None:
+    outcomes = load_folder({"a.csv": table(fare(note="Lounge"), fare(fare="n/a"), fare(airline="United"))})
+    assert (outcomes["a.csv"].result, outcomes["a.csv"].rows, outcomes["a.csv"].unreadable) == ("new", 3, 1)
+    source = SourceFile.objects.get()
+    assert (source.name, source.folder, source.rows, source.unreadable) == ("a.csv", str(folder), 3, 1)
+    assert (source.format, source.loaded_by, source.state, len(source.digest)) == ("csv", "alice", "loaded", 64)
+    row = FareRow.objects.get(position=1)
+    assert (row.route, row.origin_airport, row.avg_fare_usd, row.premium_fare_usd) == ("JFK-LAX", "JFK", 452, None)
+    assert (row.notable_event, row.effective_query) == ("Lounge", "JFK-LAX Delta Summer")
+
+
+def test_files_are_found_below_a_folder_and_named_by_their_path(load_folder: Load) -> None:
+    load_folder({"us/a.csv": table(fare()), "eu/a.csv": table(fare()), ".b.csv": "x", "c.txt": "x"})
+    assert [source.name for source in SourceFile.objects.all()] == ["eu/a.csv", "us/a.csv"]
+
+
+def test_an_unchanged_file_is_skipped_and_keeps_the_version(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare())})
+    version = versions.read()
+    assert load_folder()["a.csv"].result == "unchanged"
+    assert versions.read() == version
+
+
+def test_force_loads_an_unchanged_file(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare())})
+    assert load_folder(force=True)["a.csv"].result == "replaced"
+    assert FareRow.objects.count() == 1
+
+
+def test_a_changed_file_is_replaced(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(fare=1, note="old")), "b.csv": table(fare(fare=2))})
+    version = versions.read()
+    assert load_folder({"a.csv": table(fare(fare=3), fare(fare=4))})["a.csv"].result == "replaced"
+    assert sorted(FareRow.objects.values_list("avg_fare_usd", flat=True)) == [2, 3, 4]
+    assert versions.read() != version
+
+
+def test_texts_that_no_row_has_any_more_are_forgotten(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(note="old"), fare(note="kept"))})
+    load_folder({"a.csv": table(fare(note="kept"), fare(note="new"))})
+    assert sorted(NotableText.objects.values_list("text", flat=True)) == ["kept", "new"]
+
+
+def test_a_text_is_stored_once(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(note="same"), fare(note="same")), "b.csv": table(fare(note="same"))})
+    assert NotableText.objects.count() == 1
+
+
+def test_counts_are_those_of_the_rows(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(), fare(), fare(airline="United")), "b.csv": table(fare())})
+    load_folder({"a.csv": table(fare(), fare(airline="United", season="Fall"))})
+    assert counted() == counted_by_hand()
+    assert dimensions.current().total == 3
+
+
+def counted() -> list[tuple[object, ...]]:
+    """The counts that are kept."""
+    return sorted(Combination.objects.values_list("source_file", "route", "airline", "season", "rows"))
+
+
+def counted_by_hand() -> list[tuple[object, ...]]:
+    """The counts as the rows are now."""
+    return sorted((*key, n) for key, n in dimensions.count(FareRow.objects.filter(hidden=False)).items())
+
+
+def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
+    outcomes = load_folder({"a.csv": table(fare()), "b.csv": table("1,2"), "c.json": "[", "d.csv": b"\xff"})
+    assert [each.result for each in outcomes.values()] == ["new", "rejected", "rejected", "rejected"]
+    assert outcomes["b.csv"].reason == "line 2: has 2 cells where the header has 11"
+    assert FareRow.objects.count() == 1
+
+
+def test_a_file_that_turns_bad_leaves_its_old_rows(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(fare=1))})
+    version = versions.read()
+    good = [fare(fare=2)] * 6_000
+    assert load_folder({"a.csv": table(*good, "1,2")})["a.csv"].result == "rejected"
+    assert FareRow.objects.get().avg_fare_usd == 1
+    assert (versions.read(), SourceFile.objects.get().rows) == (version, 1)
+
+
+def test_strict_rejects_a_file_with_an_unreadable_value(load_folder: Load) -> None:
+    outcome = load_folder({"a.csv": table(fare(), fare(fare="cheap"))}, strict=True)["a.csv"]
+    assert (outcome.result, outcome.reason) == (
+        "rejected",
+        "line 3: avg_fare_usd is 'cheap', which is not a finite number",
+    )
+    assert not FareRow.objects.exists()
+
+
+def test_a_dry_run_writes_nothing(load_folder: Load) -> None:
+    outcomes = load_folder({"a.csv": table(fare()), "b.csv": "x"}, dry_run=True, prune=True)
+    assert [(each.result, each.rows) for each in outcomes.values()] == [("new", 1), ("rejected", 0)]
+    assert not SourceFile.objects.exists()
+    assert versions.read() == 0
+
+
+def test_a_folder_without_files_is_refused(folder: Path) -> None:
+    (folder / "notes.txt").write_text("x")
+    [outcome] = load(find([folder]), loaded_by="alice")
+    assert (outcome.result, outcome.reason) == ("rejected", "holds no .csv, .tsv, .json file")
+
+
+def test_a_path_that_does_not_exist_is_refused(folder: Path) -> None:
+    [outcome] = load(find([folder / "none.csv"]), loaded_by="alice")
+    assert (outcome.name, outcome.reason) == ("none.csv", "does not exist")
+
+
+def test_the_second_file_of_one_name_is_refused(folder: Path) -> None:
+    for name in ("x", "y"):
+        (folder / name).mkdir()
+        (folder / name / "a.csv").write_text(table(fare(airline=name)))
+    first, second = load(find([folder / "x", folder / "y"]), loaded_by="alice")
+    assert (first.result, second.result) == ("new", "rejected")
+    assert second.reason == "has the name of another file of this run, in x; rename one of them"
+    assert FareRow.objects.get().airline == "x"
+
+
+def test_a_file_named_twice_is_loaded_once(folder: Path) -> None:
+    path = folder / "a.csv"
+    path.write_text(table(fare()))
+    [outcome] = load(find([path, path]), loaded_by="alice")
+    assert outcome.result == "new"
+
+
+def test_a_gone_file_is_told_and_keeps_its_rows(load_folder: Load, folder: Path) -> None:
+    load_folder({"a.csv": table(fare()), "b.csv": table(fare())})
+    (folder / "a.csv").unlink()
+    assert load_folder()["a.csv"].result == "gone"
+    assert SourceFile.objects.get(name="a.csv").state == "gone"
+    assert FareRow.objects.count() == 2
+
+
+def test_a_gone_file_that_comes_back_is_no_longer_gone(load_folder: Load, folder: Path) -> None:
+    text = table(fare())
+    load_folder({"a.csv": text, "b.csv": table(fare())})
+    (folder / "a.csv").unlink()
+    load_folder()
+    assert load_folder({"a.csv": text})["a.csv"].result == "unchanged"
+    assert SourceFile.objects.get(name="a.csv").state == "loaded"
+
+
+def test_prune_deletes_the_rows_of_gone_files(load_folder: Load, folder: Path) -> None:
+    load_folder({"a.csv": table(fare(note="gone")), "b.csv": table(fare(fare=2))})
+    (folder / "a.csv").unlink()
+    assert load_folder(prune=True)["a.csv"].result == "pruned"
+    assert SourceFile.objects.get().name == "b.csv"
+    assert FareRow.objects.get().avg_fare_usd == 2
+    assert not NotableText.objects.exists()
+    assert counted() == counted_by_hand()
+
+
+def test_files_of_other_folders_are_not_gone(load_folder: Load, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "z.csv").write_text(table(fare()))
+    list(load(find([other]), loaded_by="alice"))
+    assert list(load_folder({"a.csv": table(fare())}, prune=True)) == ["a.csv"]
+    assert FareRow.objects.count() == 2
+
+
+def test_progress_tells_every_byte(load_folder: Load) -> None:
+    text = table(*[fare()] * 20_000)
+    read: list[int] = []
+    load_folder({"a.csv": text}, progress=lambda found, size: read.append(size))
+    assert sum(read) == len(text)

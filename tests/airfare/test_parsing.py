@@ -1,0 +1,197 @@
+"""What a file may hold, and which files are refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airfare.parsing import RefusedFile, open_table
+
+COLUMNS = frozenset({"date", "query", "notes", "region", "week", "channel_checks", "week_id", "provider"})
+
+
+def read(folder: Path, name: str, content: str | bytes) -> list[dict[str, str]]:
+    """The rows of a file, without empty cells."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with open_table(path, columns=COLUMNS) as table:
+        return [
+            {name: cell for name, cell in zip(table.header, row, strict=True) if cell}
+            for batch in table.batches
+            for row in batch.cells
+        ]
+
+
+def refusal(folder: Path, name: str, content: str | bytes) -> str:
+    """Why a file is refused."""
+    with pytest.raises(RefusedFile) as caught:
+        read(folder, name, content)
+    return str(caught.value)
+
+
+def test_comments_and_blank_lines_outside_quotes_are_skipped(tmp_path: Path) -> None:
+    text = "# a comment\n\ndate,query\n  # another\n2025,a\n \n,,\n2026,b\n# last, one\n"
+    assert read(tmp_path, "a.csv", text) == [{"date": "2025", "query": "a"}, {"date": "2026", "query": "b"}]
+
+
+def test_quoted_cells_hold_newlines_hashes_blank_lines_and_delimiters(tmp_path: Path) -> None:
+    text = 'date,query\n2025,"one, two\n# not a comment\n\nend"\n2026,b\n'
+    assert read(tmp_path, "a.csv", text)[0]["query"] == "one, two\n# not a comment\n\nend"
+
+
+def test_a_doubled_quote_stands_for_one(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", 'date,query\n2025,"say ""#hi"""\n')[0]["query"] == 'say "#hi"'
+
+
+def test_a_first_comment_with_columns_is_the_header(tmp_path: Path) -> None:
+    text = "# week_id\tprovider\n2024-W36\tAlpha\n# provider\tweek_id\n2024-W37\tBeta\n"
+    assert read(tmp_path, "a.tsv", text) == [
+        {"week_id": "2024-W36", "provider": "Alpha"},
+        {"week_id": "2024-W37", "provider": "Beta"},
+    ]
+
+
+def test_a_comment_that_names_no_column_is_no_header(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", "# exported by hand, see the wiki\ndate,query\n2025,a\n") == [
+        {"date": "2025", "query": "a"}
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", b"\xef\xbb\xbfdate,query\n2025,a\n") == [{"date": "2025", "query": "a"}]
+    assert read(tmp_path, "a.json", b'\xef\xbb\xbf[{"query": "a"}]') == [{"query": "a"}]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_any_newline_ends_a_line(tmp_path: Path, newline: str) -> None:
+    text = newline.join(["date,query", "2025,a", "# comment", "2026,b", ""])
+    assert [row["query"] for row in read(tmp_path, "a.csv", text)] == ["a", "b"]
+
+
+def test_header_names_may_have_capitals_and_spaces(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", "Week ID, Provider\n2024-W36,x\n") == [
+        {"week_id": "2024-W36", "provider": "x"}
+    ]
+
+
+def test_empty_cells_beyond_the_header_are_dropped(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", "date,query\n2025,a,,\n") == [{"date": "2025", "query": "a"}]
+
+
+def test_nul_is_left_out(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", "date,query\n2025,a\0b\n")[0]["query"] == "ab"
+    assert read(tmp_path, "a.json", '[{"query": "a\\u0000b"}]')[0]["query"] == "ab"
+
+
+def test_a_large_file_is_read_in_batches_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("date,query\n" + "".join(f"2025,{n}\n# x\n" for n in range(12_345)))
+    with open_table(path, columns=COLUMNS) as table:
+        batches = list(table.batches)
+    assert len(batches) == 3
+    assert sum(len(batch.cells) for batch in batches) == 12_345
+    assert batches[-1].lines[-1] == 2 * 12_345
+
+
+@given(
+    cells=st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20),
+        ),
+        max_size=20,
+    ),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_quoted_cells_come_back_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]], newline: str
+) -> None:
+    def quoted(cell: str) -> str:
+        return '"' + cell.replace('"', '""').replace("\n", newline) + '"'
+
+    lines = ["date,query", *(f"{quoted(a)},{quoted(b)}" for a, b in cells)]
+    path = tmp_path_factory.mktemp("given") / "a.csv"
+    path.write_bytes((newline.join(lines) + newline).encode())
+    with open_table(path, columns=COLUMNS) as table:
+        assert [tuple(row) for batch in table.batches for row in batch.cells] == cells
+
+
+def test_json_lists_skip_what_is_no_object(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.json", '[{"query": "a"}, 3, null, ["b"], "c", {"query": "d"}]') == [
+        {"query": "a"},
+        {"query": "d"},
+    ]
+
+
+def test_json_values_become_cells(tmp_path: Path) -> None:
+    document = [{"query": 0, "notes": ["DAL", "UAL"], "region": None, "week": 1.5, "provider": True}]
+    assert read(tmp_path, "a.json", json.dumps(document)) == [
+        {"query": "0", "notes": "DAL, UAL", "week": "1.5", "provider": "true"}
+    ]
+
+
+def test_a_json_object_is_one_row(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.json", '{"query": "a", "week": "2024-W36", "other": {"x": []}}') == [
+        {"query": "a", "week": "2024-W36"}
+    ]
+
+
+def test_nested_queries_inherit_from_their_region_whatever_the_order(tmp_path: Path) -> None:
+    document = {
+        "regions": {
+            "US": {"top_queries": [{"query": "a"}, 7, {"query": "b", "region": "CA"}], "channel_checks": "c"},
+            "EU": {"channel_checks": "d", "query": "whole"},
+            "UK": {"top_queries": []},
+            "XX": None,
+        },
+        "week": "2024-W36",
+    }
+    assert read(tmp_path, "a.json", json.dumps(document)) == [
+        {"query": "a", "region": "US", "week": "2024-W36", "channel_checks": "c"},
+        {"query": "b", "region": "CA", "week": "2024-W36", "channel_checks": "c"},
+        {"query": "whole", "region": "EU", "week": "2024-W36", "channel_checks": "d"},
+    ]
+
+
+def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.csv", b"date,query\n2025,a\n2025,\xff\n") == (
+        "line 3: is not UTF-8 text; save the file as UTF-8"
+    )
+    assert "line 2: is not UTF-8" in refusal(tmp_path, "a.json", b'[\n{"query": "\xff"}]')
+
+
+def test_malformed_json_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.json", '[{"query": "a"},\n{"query": }]').startswith("line 2: is not JSON")
+    assert refusal(tmp_path, "a.json", "").startswith("line 1: is not JSON")
+    assert refusal(tmp_path, "a.json", '[{"query": "a"}').startswith("line 1: is not JSON")
+    assert refusal(tmp_path, "a.json", "3") == "holds neither a list nor an object"
+
+
+def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
+    assert "nested too deeply" in refusal(tmp_path, "a.json", '{"query": ' + "[" * 5000 + "]" * 5000 + "}")
+
+
+def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.csv", "") == "has no header and no rows"
+    assert refusal(tmp_path, "a.csv", "# only a comment\n") == "has no header and no rows"
+    assert refusal(tmp_path, "a.csv", "\n1,2,3\n4,5,6\n").startswith("line 2: is no usable header")
+
+
+def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == "line 1: the header names date twice"
+
+
+@pytest.mark.parametrize("row", ["2025", "2025,a,b"])
+def test_a_ragged_row_is_refused_with_its_line(tmp_path: Path, row: str) -> None:
+    assert refusal(tmp_path, "a.csv", f'date,query\n2025,"x\ny"\n# c\n{row}\n').startswith("line 5: has ")
+
+
+def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -> None:
+    expected = "line 3: a quote opens here and is never closed"
+    assert refusal(tmp_path, "a.csv", 'date,query\n2025,a\n2025,"b\n2025,c\n') == expected
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.xlsx", "PK") == "is not one of .csv, .tsv, .json"

@@ -1,0 +1,104 @@
+"""What the cells mean."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from airfare.models import NO_DAY
+from airfare.parsing import Batch
+from airfare.records import SOURCE_FIELDS, Reader, airports_of, day_of
+
+
+def meaning(cells: dict[str, str]) -> dict[str, Any]:
+    """The fields of one row, without the empty ones."""
+    reader = Reader(header=list(cells), fallback="file.csv")
+    records = reader.read(Batch(cells=[list(cells.values())], lines=[2]))
+    row = dict(zip(SOURCE_FIELDS, (column[0] for column in records.columns), strict=True))
+    row["notable_event"] = records.notables[0]
+    row["unreadable"] = reader.unreadable
+    return {name: value for name, value in row.items() if value not in ("", None)}
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2025-10-06", datetime.date(2025, 10, 6)),
+        ("2025/10/06", datetime.date(2025, 10, 6)),
+        ("2025-W41", datetime.date(2025, 10, 6)),
+        ("2020-W53", datetime.date(2020, 12, 28)),
+        ("2025-02-30", None),
+        ("2025-W53", None),
+        ("2025-W00", None),
+        ("0000-01-01", None),
+        ("2025-1-6", None),
+        ("2025-10/06", None),
+        ("２０２５-10-06", None),
+        ("last week", None),
+        ("", None),
+    ],
+)
+def test_a_date_is_understood_in_three_formats_and_when_possible(
+    text: str, day: datetime.date | None
+) -> None:
+    assert day_of(text) == day
+
+
+def test_an_impossible_date_is_kept_as_text() -> None:
+    row = meaning({"date": "2025-02-30", "query": "a"})
+    assert (row["snapshot_date"], row["snapshot_day"]) == ("2025-02-30", str(NO_DAY))
+
+
+def test_airports_come_from_a_route_of_two_codes() -> None:
+    assert airports_of("jfk-LAX") == ("JFK", "LAX")
+    assert airports_of("JFK-LAX-SFO") == ("", "")
+    assert airports_of("London-Paris") == ("", "")
+
+
+def test_the_first_alias_that_is_not_empty_wins() -> None:
+    row = meaning(
+        {"keyword": " ", "term": "t", "search_term": "s", "week": "", "period": "2025", "geo": "US", "notes": "n"}
+    )
+    assert (row["query"], row["snapshot_date"], row["region"], row["notable_event"]) == ("t", "2025", "US", "n")
+
+
+def test_zero_is_a_value() -> None:
+    row = meaning({"search_index": "0", "index": "8", "premium_fare_usd": "0", "mix_share": "0", "metric": "5"})
+    assert (row["search_index"], row["premium_fare_usd"], row["branding_mix"]) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999", "n/a", "12%", "1,843"])
+def test_what_is_no_finite_number_is_absent_and_counted(text: str) -> None:
+    row = meaning({"avg_fare_usd": text, "fare_yoy_pct": " -3.5 ", "query": "a"})
+    assert "avg_fare_usd" not in row
+    assert (row["fare_yoy_pct"], row["unreadable"]) == (-3.5, 1)
+
+
+def test_the_first_unreadable_value_is_told_with_its_line_and_column() -> None:
+    reader = Reader(header=["avg_fare_usd", "score"], fallback="f")
+    reader.read(Batch(cells=[["1", ""], ["2", "x"]], lines=[2, 3]))
+    reader.read(Batch(cells=[["y", ""]], lines=[4]))
+    assert (reader.unreadable, reader.first_unreadable) == (2, (3, "search_index", "x"))
+
+
+def test_route_airline_and_season_stand_for_a_missing_query() -> None:
+    row = meaning({"route": "JFK-LAX", "airline": "Delta", "season": "Summer", "provider": "p"})
+    assert "query" not in row
+    assert row["subject"] == "JFK-LAX"
+    assert meaning({"route": "", "airline": "Delta", "season": "Summer"})["subject"] == "Delta Summer"
+
+
+@pytest.mark.parametrize(
+    ("cells", "query"),
+    [
+        ({"provider": "p", "category": "c", "topic": "t"}, "p"),
+        ({"provider": "", "category": "c", "topic": "t"}, "c"),
+        ({"provider": "", "category": "", "topic": "t"}, "t"),
+        ({"provider": "", "notes": "n"}, "file.csv"),
+    ],
+)
+def test_without_these_provider_category_topic_or_the_file_stand_for_it(
+    cells: dict[str, str], query: str
+) -> None:
+    row = meaning(cells)
+    assert (row["query"], row["subject"]) == (query, query)
