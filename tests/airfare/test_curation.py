@@ -25,7 +25,7 @@ def answered() -> list[dict[str, object]]:
     return queries.page(Filters(), limit=200).rows
 
 
-def fares() -> list[object]:
+def fares() -> list[str]:
     return sorted(str(row["avg_fare_usd"]) for row in answered())
 
 
@@ -70,7 +70,9 @@ def test_curating_gives_the_data_a_new_version(load_folder: Load, curator: User)
 def test_a_hidden_row_stays_hidden_over_a_reload(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(fare=1), fare(fare=2, airline="United"))})
     hide(airline="Delta")
-    load_folder({"a.csv": table(fare(fare=9, airline="Alaska"), fare(fare=1), fare(fare=3, airline="United"))})
+    load_folder(
+        {"a.csv": table(fare(fare=9, airline="Alaska"), fare(fare=1), fare(fare=3, airline="United"))}
+    )
     assert fares() == ["3", "9"]
     assert counted() == counted_by_hand()
 
@@ -83,7 +85,11 @@ def test_an_edit_stays_over_a_reload_and_the_rest_of_the_row_is_renewed(
     curation.edit(row, {"avg_fare_usd": 7.0, "airline": "Delta Air Lines"}, curator)
     load_folder({"a.csv": table(fare(fare=2, note="new"))})
     [answer] = answered()
-    assert (answer["avg_fare_usd"], answer["airline"], answer["notable_event"]) == (7, "Delta Air Lines", "new")
+    assert (answer["avg_fare_usd"], answer["airline"], answer["notable_event"]) == (
+        7,
+        "Delta Air Lines",
+        "new",
+    )
     edit = Edit.objects.get()
     assert edit.original == {"avg_fare_usd": 2.0, "airline": "Delta"}
     assert (edit.row_id, edit.edited_by) == (row.pk, curator)
@@ -125,12 +131,17 @@ def test_reverting_gives_the_files_values_back(load_folder: Load, curator: User)
 
 
 def test_a_curated_row_that_vanished_is_kept_and_marked(load_folder: Load, curator: User) -> None:
-    load_folder({"a.csv": table(fare(fare=1), fare(fare=2, airline="United"), fare(fare=3, airline="Alaska"))})
+    load_folder(
+        {"a.csv": table(fare(fare=1), fare(fare=2, airline="United"), fare(fare=3, airline="Alaska"))}
+    )
     curation.edit(FareRow.objects.get(airline="Delta"), {"avg_fare_usd": 7.0}, curator)
     hide(airline="United")
     outcome = load_folder({"a.csv": table(fare(fare=3, airline="Alaska"))})["a.csv"]
     assert (outcome.rows, outcome.vanished) == (1, 2)
-    assert sorted(FareRow.objects.filter(vanished=True).values_list("airline", flat=True)) == ["Delta", "United"]
+    assert sorted(FareRow.objects.filter(vanished=True).values_list("airline", flat=True)) == [
+        "Delta",
+        "United",
+    ]
     assert fares() == ["3", "7"]
     assert counted() == counted_by_hand()
 

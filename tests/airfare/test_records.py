@@ -57,13 +57,28 @@ def test_airports_come_from_a_route_of_two_codes() -> None:
 
 def test_the_first_alias_that_is_not_empty_wins() -> None:
     row = meaning(
-        {"keyword": " ", "term": "t", "search_term": "s", "week": "", "period": "2025", "geo": "US", "notes": "n"}
+        {
+            "keyword": " ",
+            "term": "t",
+            "search_term": "s",
+            "week": "",
+            "period": "2025",
+            "geo": "US",
+            "notes": "n",
+        }
     )
-    assert (row["query"], row["snapshot_date"], row["region"], row["notable_event"]) == ("t", "2025", "US", "n")
+    assert (row["query"], row["snapshot_date"], row["region"], row["notable_event"]) == (
+        "t",
+        "2025",
+        "US",
+        "n",
+    )
 
 
 def test_zero_is_a_value() -> None:
-    row = meaning({"search_index": "0", "index": "8", "premium_fare_usd": "0", "mix_share": "0", "metric": "5"})
+    row = meaning(
+        {"search_index": "0", "index": "8", "premium_fare_usd": "0", "mix_share": "0", "metric": "5"}
+    )
     assert (row["search_index"], row["premium_fare_usd"], row["branding_mix"]) == (0.0, 0.0, 0.0)
 
 

@@ -1,0 +1,311 @@
+"""Filters to rows, compared with what plain Python makes of the same rows."""
+
+import datetime
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from airfare import curation, dimensions, notables, queries
+from airfare.loading import find, load
+from airfare.models import FareRow, SourceFile
+from airfare.queries import Filters, days_of, page
+from airfare.records import airports_of, day_of
+from tests.airfare.conftest import Load, fare, table
+
+pytestmark = pytest.mark.django_db
+
+
+def answer(filters: Filters = Filters(), limit: int = 200, **options: Any) -> list[dict[str, Any]]:  # noqa: B008
+    return page(filters, limit=limit, **options).rows
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "end"),
+    [
+        ("2025-10-06", "2025-10-06", "2025-10-07"),
+        ("2025/10/06", "2025-10-06", "2025-10-07"),
+        ("2025-W41", "2025-10-06", "2025-10-07"),
+        ("2025-12", "2025-12-01", "2026-01-01"),
+        ("2025-02", "2025-02-01", "2025-03-01"),
+        ("2025", "2025-01-01", "2026-01-01"),
+    ],
+)
+def test_a_date_filter_is_a_day_a_month_or_a_year(text: str, first: str, end: str) -> None:
+    days = days_of(text)
+    assert days is not None
+    assert (str(days[0]), str(days[1])) == (first, end)
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-13", "2025-02-30", "0000", "9999", "9999-12-31", "25", "2025-W60", "x", ""]
+)
+def test_other_texts_are_no_date_filter(text: str) -> None:
+    assert days_of(text) is None
+
+
+def test_impossible_dates_sort_last_and_match_no_date(load_folder: Load) -> None:
+    days = ["2025-02-30", "2025-W06", "", "2024-12-31", "2025/02/01", "2025-W53"]
+    load_folder({"a.csv": table(*(fare(day) for day in days))})
+    shown = [row.get("snapshot_date") for row in answer()]
+    assert shown[:3] == ["2025-W06", "2025/02/01", "2024-12-31"]
+    first, end = days_of("2025") or (None, None)
+    assert [row["snapshot_date"] for row in answer(Filters(first_day=first, end_day=end))] == [
+        "2025-W06",
+        "2025/02/01",
+    ]
+
+
+# Order
+
+
+def test_rows_descend_by_date_route_and_airline_by_code_point(load_folder: Load) -> None:
+    names = ["a", "Z", "é", "z", "ab", "a b", "_", "🛫", "ﬀ", "A"]
+    load_folder(
+        {"a.csv": table(*(fare(route=route, airline=each) for each in names for route in ("b", "B")))}
+    )
+    shown = [(row["route"], row["airline"]) for row in answer()]
+    assert shown == sorted(shown, reverse=True)
+
+
+def test_equal_rows_keep_the_order_of_file_names_and_rows(load_folder: Load) -> None:
+    load_folder({"b.csv": table(fare(fare=3), fare(fare=4))})
+    load_folder({"B.csv": table(fare(fare=1), fare(fare=2)), "é.csv": table(fare(fare=5))})
+    assert [row["avg_fare_usd"] for row in answer()] == [1, 2, 3, 4, 5]
+
+
+def test_a_row_without_a_route_stands_where_its_query_stands(load_folder: Load) -> None:
+    load_folder(
+        {"a.csv": "date,route,keyword\n2025-01-01,M-N,\n2025-01-01,,Z\n2025-01-01,,A\n2025-01-01,B-C,x\n"}
+    )
+    assert [row["query"] for row in answer()] == ["Z", "M-N", "x", "A"]
+
+
+# Against an oracle
+
+TEXTS = st.text(st.sampled_from("aAbB %_\\'\"ßẞſsSσςΣİiıIée\u0301ꭰᎠ🛫-*()ﬁ"), max_size=6)
+ROW = st.fixed_dictionaries(
+    {
+        "day": st.sampled_from(["2025-01-06", "2025/01/06", "2025-W02", "2024-12-30", "2025-02-30", ""]),
+        "route": st.sampled_from(["JFK-LAX", "jfk-sfo", "SFO-JFK", "", "Straße-%", "LAX-HNL"]),
+        "airline": TEXTS,
+        "season": st.sampled_from(["Summer", "SUMMER 2025", "Winter", "", "İstanbul"]),
+        "note": TEXTS,
+        "hidden": st.booleans(),
+    }
+)
+FILTERS = st.builds(
+    Filters,
+    route_contains=st.sampled_from(["", "", "jfk", "strasse", "-", "%", "no such"]),
+    origin_airport=st.sampled_from(["", "", "JFK", "LAX", "XXX"]),
+    destination_airport=st.sampled_from(["", "", "LAX", "JFK"]),
+    airline_contains=st.one_of(st.just(""), TEXTS.map(str.strip)),
+    season_contains=st.sampled_from(["", "", "summer", "i\u0307s", "2025"]),
+    notable_contains=st.one_of(st.just(""), TEXTS.map(str.strip)),
+)
+DATES = st.sampled_from(["", "", "2025", "2025-01", "2025-01-06", "2024"])
+
+
+def oracle(rows: list[dict[str, Any]], filters: Filters) -> list[dict[str, Any]]:
+    """The rows that match, in order, as plain Python finds them."""
+
+    def holds(text: str, needle: str) -> bool:
+        return needle.casefold() in text.casefold()
+
+    def matches(row: dict[str, Any]) -> bool:
+        origin, destination = airports_of(row["route"])
+        day = day_of(row["day"])
+        return (
+            not row["hidden"]
+            and holds(row["route"], filters.route_contains)
+            and filters.origin_airport in ("", origin)
+            and filters.destination_airport in ("", destination)
+            and holds(row["airline"], filters.airline_contains)
+            and holds(row["season"], filters.season_contains)
+            and holds(row["note"], filters.notable_contains)
+            and (
+                not (filters.first_day and filters.end_day)
+                or (day is not None and filters.first_day <= day < filters.end_day)
+            )
+        )
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        subject = row["route"] or " ".join(filter(None, (row["airline"], row["season"]))) or "a.json"
+        return day_of(row["day"]) or datetime.date.min, subject, row["airline"]
+
+    return sorted(filter(matches, rows), key=key, reverse=True)
+
+
+def stored(rows: list[dict[str, Any]]) -> None:
+    """Put `rows` in place of all rows."""
+    document = [
+        {
+            "date": row["day"],
+            "route": row["route"],
+            "airline": row["airline"],
+            "season": row["season"],
+            "notes": row["note"],
+            "avg_fare_usd": number,
+        }
+        for number, row in enumerate(rows)
+    ]
+    FareRow.objects.all().delete()
+    SourceFile.objects.all().delete()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_text(json.dumps(document))
+        [outcome] = load(find([path]), loaded_by="alice")
+    assert outcome.result == "new"
+    hidden = [number for number, row in enumerate(rows) if row["hidden"]]
+    curation.hide(FareRow.objects.filter(avg_fare_usd__in=hidden))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(
+    rows=st.lists(ROW, max_size=12),
+    asked=st.lists(st.tuples(FILTERS, DATES), min_size=1, max_size=6),
+    limit=st.integers(1, 5),
+    offset=st.integers(0, 3),
+)
+def test_answers_are_those_of_plain_python(
+    rows: list[dict[str, Any]], asked: list[tuple[Filters, str]], limit: int, offset: int, db: None
+) -> None:
+    rows = [{**row, "airline": row["airline"].strip(), "note": row["note"].strip()} for row in rows]
+    stored(rows)
+    numbered = [{**row, "number": number} for number, row in enumerate(rows)]
+    for filters, date in asked:
+        first, end = days_of(date) or (None, None)
+        filters = Filters(
+            **{name: getattr(filters, name) for name in filters.__slots__ if "day" not in name},
+            first_day=first,
+            end_day=end,
+        )
+        expected = oracle(numbered, filters)
+        found = page(filters, limit=limit, offset=offset)
+        shown = [row["avg_fare_usd"] for row in found.rows]
+        assert shown == [row["number"] for row in expected[offset : offset + limit]]
+        assert found.matched == len(expected)
+        assert found.total == sum(not row["hidden"] for row in rows)
+        assert sorted(row.avg_fare_usd or 0 for row in queries.queryset(filters)) == sorted(
+            row["number"] for row in expected
+        )
+
+
+UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(texts=st.lists(UNICODE, max_size=6, unique=True), needle=st.one_of(UNICODE, st.text(max_size=5)))
+@example(texts=["Straße nach Köln"], needle="STRASSE")
+@example(texts=["İstanbul", "istanbul", "ISTANBUL"], needle="i̇st")
+@example(texts=["ΟΔΥΣΣΕΥΣ", "Οδυσσευς"], needle="σευς")
+@example(texts=["ᏣᎳᎩ language"], needle="ꮳꮃꭹ")
+@example(texts=["100% sure_thing\\", "100 sure thing"], needle="0% sure_thing\\")
+@example(texts=['say "quoted" AND OR NEAR('], needle='"quoted" AND OR')
+@example(texts=["café", "cafe\u0301"], needle="E\u0301")
+@example(texts=["nul"], needle="n\0l")
+@example(texts=["pair"], needle="\ud800")
+@example(texts=["a'b--;", "x"], needle="'b--;")
+@example(texts=["ends in a tilde~*"], needle="de~*")
+def test_free_text_matches_as_plain_python_does(texts: list[str], needle: str, db: None) -> None:
+    numbers = notables.Texts().numbers(texts)
+    found = set(notables.matching(needle)) & set(numbers)
+    folded = needle.casefold()
+    assert found == {
+        number for text, number in zip(texts, numbers, strict=True) if number and folded in text.casefold()
+    }
+
+
+# Speed that does not depend on luck
+
+
+@pytest.fixture
+def many(load_folder: Load) -> None:
+    routes = ["JFK-LAX", "JFK-SFO", "SEA-ANC", "ORD-SFO"]
+    lines = [
+        fare(
+            f"2025-01-{n % 28 + 1:02}",
+            routes[n % 4],
+            f"Line {n % 7}",
+            f"Season {n % 5}",
+            n,
+            f"note {n % 300}",
+        )
+        for n in range(3_000)
+    ]
+    load_folder({"a.csv": table(*lines)})
+
+
+CASES = {
+    "nothing": Filters(),
+    "a route": Filters(route_contains="SEA-ANC"),
+    "an airline": Filters(airline_contains="line 3"),
+    "a season": Filters(season_contains="season 2"),
+    "an airport": Filters(origin_airport="JFK"),
+    "a text": Filters(notable_contains="note 299"),
+    "a frequent text": Filters(notable_contains="note"),
+    "a route and an airline": Filters(route_contains="SEA-ANC", airline_contains="line 3"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_answer_takes_two_statements_once_its_filters_are_known(case: str, many: None) -> None:
+    answer(CASES[case])
+    with CaptureQueriesContext(connection) as captured:
+        answer(CASES[case])
+    assert len(captured) == 2
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "a text"])
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="asks SQLite for its plan")
+def test_no_answer_sorts_all_rows(case: str, many: None) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        assert len(answer(CASES[case], limit=25)) == 25
+    statement = captured.captured_queries[-1]["sql"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        plan = [row[3] for row in cursor.fetchall()]
+    assert not any(step.startswith("SCAN r") and "INDEX" not in step for step in plan), plan
+    if case != "an airport":  # The rows of several routes are merged: sorted, but few.
+        assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
+def test_only_visible_files_are_in_an_answer(load_folder: Load) -> None:
+    load_folder(
+        {
+            "a.csv": table(fare(fare=1, note="x")),
+            "b.csv": table(fare(fare=2, note="x"), fare(route="SEA-ANC")),
+        }
+    )
+    seen = frozenset(SourceFile.objects.filter(name="a.csv").values_list("id", flat=True))
+    for filters in (Filters(), Filters(origin_airport="JFK"), Filters(notable_contains="x")):
+        found = page(filters, limit=10, visible=seen)
+        assert ([row["avg_fare_usd"] for row in found.rows], found.matched, found.total) == ([1], 1, 1)
+        assert found.files == ["a.csv"]
+    assert page(Filters(route_contains="SEA"), limit=10, visible=seen).matched == 0
+    assert page(Filters(), limit=10, visible=frozenset()).total == 0
+
+
+def test_more_routes_than_are_merged_are_answered_too(load_folder: Load) -> None:
+    letters = "ABCDEFGHIJ"
+    routes = [f"A{a}{b}-XYZ" for a in letters for b in letters]
+    load_folder({"a.csv": table(*(fare(route=route) for route in routes), fare(route="ZZZ-XYZ"))})
+    found = page(Filters(route_contains="-xyz", origin_airport="", airline_contains="delta"), limit=3)
+    assert (found.matched, found.rows[0]["route"]) == (101, "ZZZ-XYZ")
+    found = page(Filters(route_contains="a"), limit=3, offset=99)
+    assert (found.matched, [row["route"] for row in found.rows]) == (100, ["AAA-XYZ"])
+
+
+def test_the_combinations_are_those_that_are_published(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(), fare(airline="United"))})
+    curation.hide(FareRow.objects.filter(airline="United"))
+    assert dimensions.current().airlines == ["Delta"]
