@@ -1,8 +1,16 @@
 """What a store of transcripts does, and which one is in use.
 
-The database always holds the transcripts; a store finds passages in them. A further store (Azure AI
-Search, Pinecone, pgvector) is one class with the three methods of `Store`, named by its dotted path in
-TRANSCRIPT_STORE. It is made without arguments, once for each process.
+The database always holds the transcripts; a store finds passages in them. How a further one (Azure AI
+Search, Pinecone, pgvector) is added:
+
+1. Write a class with the three methods of `Store`; it is made without arguments, once for each
+   process, and takes what it needs from the settings. It reaches the ORM through `mcpsite.mcp.in_database`.
+2. Name it by its dotted path in TRANSCRIPT_STORE, for example `TRANSCRIPT_STORE=acme.search.AzureStore`.
+3. What it raises as `StoreUnavailable` is answered from the local index, unless
+   TRANSCRIPT_STORE_FALLBACK is off.
+
+Who may read what is not a store's business: it is told the transcripts to search `among`, and what
+it finds beyond them is dropped.
 """
 
 from collections.abc import Collection, Sequence
@@ -47,7 +55,7 @@ class Store(Protocol):
         """Take these transcripts out of the store. Raises StoreUnavailable."""
 
     async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages, best first, of the transcripts `among` (None: all).
+        """At most `limit` passages, best first, of the transcripts `among` (None: all); fewer are fine.
 
         Any text is a legal query; a blank one finds nothing. Raises StoreUnavailable.
         """
