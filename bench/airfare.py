@@ -29,6 +29,7 @@ from tests.site import Site, free_port, running
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (1_000, 100_000, 1_000_000)
 TOOL = "airfare_trend_insights"
+PRODUCTION = {"LOG_LEVEL": "WARNING", "DEBUG": "0", "SECRET_KEY": "for the benchmark alone, and long enough"}
 ROUTE: dict[str, Any] = {"route_contains": "JFK-LAX", "limit": 25}
 SHAPES: dict[str, dict[str, Any]] = {
     "one route": ROUTE,
@@ -55,7 +56,7 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, "-m", "bench.airfare_data", str(rows), str(file)], cwd=ROOT, check=True
             )
-            site = stack.enter_context(running({"LOG_LEVEL": "WARNING"}, prepare=False))
+            site = stack.enter_context(running(PRODUCTION, prepare=False))
             sites[rows] = (site, _fill(site, file))
         middle, token = sites[sorted(options.sizes)[len(options.sizes) // 2]]
         answer = middle.call(token, TOOL, ROUTE)["structuredContent"]
