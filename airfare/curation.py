@@ -108,6 +108,17 @@ def revert(rows: QuerySet[FareRow]) -> int:
     return reverted
 
 
+def delete_vanished(rows: QuerySet[FareRow]) -> int:
+    """Delete those of `rows` that their file no longer holds; returns how many there were."""
+    with transaction.atomic():
+        versions.bump()
+        chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"), vanished=True)
+        dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
+        number = chosen.count()
+        chosen.delete()
+    return number
+
+
 def _assign(row: FareRow, name: str, value: Any, texts: Texts) -> None:
     if name == "notable_event":
         row.notable_id = texts.numbers([value])[0]

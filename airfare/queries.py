@@ -309,5 +309,6 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
         if value is not None and value != ""
     }
     if "query" not in row:
-        row["query"] = " ".join([row[name] for name in ("route", "airline", "season") if name in row])
+        named = [str(row[name]) for name in ("route", "airline", "season") if name in row]
+        row["query"] = " ".join(named) or row["source_file"]
     return row

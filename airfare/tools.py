@@ -1,10 +1,10 @@
 """What a model can ask about airfare."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from access.caller import Caller
 from airfare import queries, summaries

@@ -1,0 +1,372 @@
+"""Where people look at the data and correct it.
+
+The pages are made for a million rows: nothing counts or sorts all of them, and the choices of the
+filters come from `airfare.dimensions`. Everything that changes a row goes through `airfare.curation`.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import ShowFacets
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
+
+from airfare import curation, dimensions, notables, queries
+from airfare.models import Edit, FareRow, SourceFile
+from airfare.records import NUMBERS
+
+if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
+    SourceFileAdminBase = admin.ModelAdmin[SourceFile]
+    FareRowAdminBase = admin.ModelAdmin[FareRow]
+    FareRowFormBase = forms.ModelForm[FareRow]
+    FareRowPaginatorBase = Paginator[FareRow]
+else:
+    SourceFileAdminBase = FareRowAdminBase = admin.ModelAdmin
+    FareRowFormBase = forms.ModelForm
+    FareRowPaginatorBase = Paginator
+
+ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
+
+
+# Source files: read only
+
+
+@admin.register(SourceFile)
+class SourceFileAdmin(SourceFileAdminBase):
+    """Where the rows come from: which file, in which state, loaded when and by whom."""
+
+    list_display = ("name", "format", "rows", "unreadable", "state", "loaded_at", "loaded_by", "short_digest")
+    list_filter = ("state", "format", "loaded_by")
+    search_fields = ("name", "digest")
+    fields = ("name", "folder", "format", "digest", "rows", "unreadable", "state", "loaded_at", "loaded_by")
+    readonly_fields = fields
+    date_hierarchy = "loaded_at"
+
+    @admin.display(description="SHA-256", ordering="digest")
+    def short_digest(self, source: SourceFile) -> str:
+        return source.digest[:12]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        # Files go by `load_airfare --prune`, which keeps what a curator touched.
+        return False
+
+
+# Fare rows: filters
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Published rows unless another state is chosen, for these are what there is an index for."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [("hidden", "Hidden"), ("edited", "Edited"), ("vanished", "Vanished"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Published"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
+        match self.value():
+            case "hidden":
+                return queryset.filter(hidden=True)
+            case "edited":
+                return queryset.filter(id__in=Edit.objects.values("row_id"))
+            case "vanished":
+                return queryset.filter(vanished=True)
+            case "all":
+                return queryset
+            case _:
+                return queryset.filter(hidden=False)
+
+
+class DimensionFilter(admin.SimpleListFilter):
+    """A filter on one field whose choices are known without a look at the rows."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [(value, value) for value in self.values() if value]
+
+    def values(self) -> list[str]:
+        """The field's values, in order."""
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
+        value = self.value()
+        return queryset if value is None else queryset.filter(**{str(self.parameter_name): value})
+
+
+class RouteFilter(DimensionFilter):
+    title = "route"
+    parameter_name = "route"
+
+    def values(self) -> list[str]:
+        return dimensions.current().routes
+
+
+class AirlineFilter(DimensionFilter):
+    title = "airline"
+    parameter_name = "airline"
+
+    def values(self) -> list[str]:
+        return dimensions.current().airlines
+
+
+class SeasonFilter(DimensionFilter):
+    title = "season"
+    parameter_name = "season"
+
+    def values(self) -> list[str]:
+        return dimensions.current().seasons
+
+
+class DateFilter(admin.SimpleListFilter):
+    """Years, and the months of the chosen year, between the first and the last day there is."""
+
+    title = "snapshot date"
+    parameter_name = "date"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        rows = FareRow.objects.filter(hidden=False, snapshot_day__year__gt=1).order_by("snapshot_day")
+        first = rows.values_list("snapshot_day", flat=True).first()
+        last = rows.reverse().values_list("snapshot_day", flat=True).first()
+        if first is None or last is None:
+            return []
+        chosen = (self.used_parameters.get(self.parameter_name) or "")[:4]
+        found: list[tuple[str, str]] = []
+        for year in range(last.year, first.year - 1, -1):
+            found.append((str(year), str(year)))
+            if str(year) == chosen:
+                found += [(f"{year}-{month:02}", f"{year}-{month:02}") for month in range(12, 0, -1)]
+        return found
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
+        days = queries.days_of(self.value() or "")
+        if days is None:
+            return queryset
+        return queryset.filter(snapshot_day__gte=days[0], snapshot_day__lt=days[1])
+
+
+# Fare rows
+
+
+class QuickPaginator(FareRowPaginatorBase):
+    """Knows how many rows are published without counting them; what is filtered is counted by an index."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast(QuerySet[FareRow], self.object_list)
+        if rows.query.where == FareRow.objects.filter(hidden=False).query.where:
+            return dimensions.current().total
+        return rows.order_by().count()
+
+
+class FareRowForm(FareRowFormBase):
+    """What a curator may change; the file's own values stand beside it."""
+
+    notable_event = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+    class Meta:
+        model = FareRow
+        fields: ClassVar[list[str]] = [
+            *(name for name in curation.EDITABLE if name != "notable_event"),
+            "hidden",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "notable_event" in self.fields:
+            self.initial["notable_event"] = self.instance.notable_event
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        for name, value in cleaned.items():
+            if isinstance(value, str) and not notables.is_storable(value):
+                self.add_error(name, "This text has a character that cannot be stored.")
+        return cleaned
+
+
+@admin.register(FareRow)
+class FareRowAdmin(FareRowAdminBase):
+    """Rows as the answers hold them, to correct, hide and publish."""
+
+    form = FareRowForm
+    list_display = (
+        "label",
+        "airline",
+        "season",
+        "avg_fare_usd",
+        "premium_fare_usd",
+        "fare_yoy_pct",
+        "load_factor_pct",
+        "hidden",
+        "badges",
+        "file",
+    )
+    list_display_links = ("label",)
+    list_editable = ("avg_fare_usd", "premium_fare_usd", "fare_yoy_pct", "load_factor_pct", "hidden")
+    list_filter = (StateFilter, DateFilter, RouteFilter, AirlineFilter, SeasonFilter, "source_file")
+    list_select_related = ("source_file", "edit", "notable")
+    list_per_page = 50
+    search_fields = ("notable_event",)
+    search_help_text = "Part of the route, the airline, the season or the notable event."
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    paginator = QuickPaginator
+    actions = ("hide", "publish", "revert")
+    fieldsets = (
+        (
+            None,
+            {"fields": ("snapshot_date", "route", "airline", "season", "query", "notable_event", "hidden")},
+        ),
+        ("Figures", {"fields": tuple(NUMBERS)}),
+        (
+            "Source",
+            {
+                "fields": (
+                    "region",
+                    "provider",
+                    "collection_window",
+                    "query_count",
+                    "week_id",
+                    "linked_tickers",
+                    "source_file",
+                    "position",
+                    "badges",
+                    "file_values",
+                )
+            },
+        ),
+    )
+    readonly_fields = ("source_file", "position", "badges", "file_values")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: FareRow | None = None) -> bool:
+        # A row that its file holds would be back with the next load: hide it instead.
+        return obj is not None and obj.vanished and super().has_delete_permission(request, obj)
+
+    # The list
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        # Published rows have an index in the order of an answer; the rows of a file stand by their ids.
+        filtered = {"state", "source_file__id__exact"}.intersection(request.GET)
+        return () if filtered else ANSWER_ORDER
+
+    def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002 (Django's signature)
+        return ()
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        queryset: QuerySet[FareRow],
+        search_term: str,
+    ) -> tuple[QuerySet[FareRow], bool]:
+        """Every word has to be in the route, the airline, the season or the notable event."""
+        snapshot = dimensions.current()
+        for word in search_term.split():
+            routes = dimensions.holding(word, snapshot.routes)
+            airlines = dimensions.holding(word, snapshot.airlines)
+            seasons = dimensions.holding(word, snapshot.seasons)
+            texts = notables.matching(word)
+            found = Q(id__in=[])
+            # What no value holds is left out, so that the database looks only where there is something.
+            if routes:
+                found |= Q(route__in=routes)
+            if airlines:
+                found |= Q(airline__in=airlines)
+            if seasons:
+                found |= Q(season__in=seasons)
+            if texts and len(texts) <= queries.MOST_TEXTS:
+                found |= Q(notable_id__in=texts)
+            elif texts:
+                found |= Q(notable__folded__contains=word.casefold())
+            queryset = queryset.filter(found)
+        return queryset, False
+
+    @admin.display(description="Row")
+    def label(self, row: FareRow) -> str:
+        subject = row.route or row.effective_query
+        return f"{row.snapshot_date} {subject}".strip()
+
+    @admin.display(description="File")
+    def file(self, row: FareRow) -> str:
+        return f"{row.source_file.name}:{row.position}"
+
+    @admin.display(description="Curation")
+    def badges(self, row: FareRow) -> SafeString:
+        marks = []
+        if row.hidden:
+            marks.append("hidden")
+        if edit := _edit(row):
+            marks.append(f"edited: {edit}")
+        if row.vanished:
+            marks.append("vanished from its file")
+        return format_html("{}", ", ".join(marks) or "–")
+
+    @admin.display(description="The file's values of edited fields")
+    def file_values(self, row: FareRow) -> str:
+        edit = _edit(row)
+        if edit is None:
+            return "–"
+        return "; ".join(f"{name}: {_shown(value)}" for name, value in sorted(edit.original.items()))
+
+    # Changes
+
+    def save_model(self, request: HttpRequest, obj: FareRow, form: Any, change: bool) -> None:  # noqa: ARG002
+        values = {name: form.cleaned_data[name] for name in form.changed_data if name in curation.EDITABLE}
+        if values:
+            curation.edit(obj, values, cast(User, request.user))
+        if "hidden" in form.changed_data:
+            row = FareRow.objects.filter(pk=obj.pk)
+            if form.cleaned_data["hidden"]:
+                curation.hide(row)
+            else:
+                curation.publish(row)
+
+    def delete_model(self, request: HttpRequest, obj: FareRow) -> None:  # noqa: ARG002 (Django's signature)
+        curation.delete_vanished(FareRow.objects.filter(pk=obj.pk))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description="Hide from every answer", permissions=["change"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
+        self._tell(request, curation.hide(queryset), "hidden")
+
+    @admin.action(description="Publish again", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
+        self._tell(request, curation.publish(queryset), "published")
+
+    @admin.action(description="Give back the file's values", permissions=["change"])
+    def revert(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
+        self._tell(request, curation.revert(queryset), "given the file's values back")
+
+    def _tell(self, request: HttpRequest, changed: int, what: str) -> None:
+        text = ngettext("%(n)s row was %(what)s.", "%(n)s rows were %(what)s.", changed)
+        self.message_user(request, text % {"n": f"{changed:,}", "what": what}, messages.SUCCESS)
+
+
+def _edit(row: FareRow) -> Edit | None:
+    return getattr(row, "edit", None)
+
+
+def _shown(value: object) -> str:
+    return "empty" if value in (None, "") else str(value)

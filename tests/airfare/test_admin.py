@@ -1,0 +1,212 @@
+"""The admin of airfare, as a curator uses it."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from airfare import curation, queries
+from airfare.models import Edit, FareRow, SourceFile
+from airfare.queries import Filters
+from tests.airfare.conftest import Load, fare, table
+from tests.airfare.test_loading import counted, counted_by_hand
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/airfare/farerow/"
+
+
+@pytest.fixture
+def curator(client: Client) -> User:
+    user = User.objects.create_user("curator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def loaded(load_folder: Load) -> None:
+    load_folder(
+        {
+            "a.csv": table(
+                fare(fare=1, note="Lounge opened"),
+                fare(fare=2, airline="United", route="SEA-ANC"),
+                fare("2024-03-04", airline="Alaska", season="Winter", fare=3),
+            ),
+            "b.csv": table(fare("2025-02-30", airline="Breeze", fare=4)),
+        }
+    )
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    """The airlines in the list, in its order."""
+    response = client.get(LIST + query)
+    assert response.status_code == 200
+    return [row.airline for row in response.context["cl"].result_list]
+
+
+def number(airline: str) -> int:
+    return FareRow.objects.get(airline=airline).pk
+
+
+def answered() -> list[str]:
+    return [str(row["airline"]) for row in queries.page(Filters(), limit=200).rows]
+
+
+def test_the_list_is_in_the_order_of_the_answers(client: Client, curator: User, loaded: None) -> None:
+    assert shown(client) == answered() == ["United", "Delta", "Alaska", "Breeze"]
+
+
+@pytest.mark.parametrize(
+    ("query", "airlines"),
+    [
+        ("?route=SEA-ANC", ["United"]),
+        ("?airline=Delta", ["Delta"]),
+        ("?season=Winter", ["Alaska"]),
+        ("?date=2025", ["United", "Delta"]),
+        ("?date=2024-03", ["Alaska"]),
+        ("?q=LOUNGE", ["Delta"]),
+        ("?q=winter+alaska", ["Alaska"]),
+        ("?q=nowhere", []),
+        ("?q=%25", []),
+        ("?state=all", ["Breeze", "Alaska", "United", "Delta"]),
+        ("?state=hidden", []),
+    ],
+)
+def test_the_list_is_filtered_and_searched(
+    client: Client, curator: User, loaded: None, query: str, airlines: list[str]
+) -> None:
+    assert shown(client, query) == airlines
+
+
+def test_the_list_is_filtered_by_file(client: Client, curator: User, loaded: None) -> None:
+    source = SourceFile.objects.get(name="b.csv")
+    assert shown(client, f"?source_file__id__exact={source.pk}") == ["Breeze"]
+
+
+def test_rows_are_hidden_and_published_by_actions(client: Client, curator: User, loaded: None) -> None:
+    chosen = {"_selected_action": [number("Delta"), number("Alaska")]}
+    response = client.post(LIST, {"action": "hide", **chosen}, follow=True)
+    assert "2 rows were hidden." in response.content.decode()
+    assert answered() == ["United", "Breeze"]
+    assert shown(client, "?state=hidden") == ["Alaska", "Delta"]
+    response = client.post(f"{LIST}?state=hidden", {"action": "publish", **chosen}, follow=True)
+    assert "2 rows were published." in response.content.decode()
+    assert len(answered()) == 4
+    assert counted() == counted_by_hand()
+
+
+def test_an_action_takes_all_rows_of_a_filter(client: Client, curator: User, load_folder: Load) -> None:
+    load_folder({"a.csv": table(*(fare(fare=n) for n in range(300)), fare(airline="United"))})
+    page = {"action": "hide", "select_across": "1", "_selected_action": [FareRow.objects.first().pk]}  # type: ignore[union-attr]
+    response = client.post(f"{LIST}?airline=Delta", page, follow=True)
+    assert "300 rows were hidden." in response.content.decode()
+    assert answered() == ["United"]
+
+
+def test_a_fare_is_edited_in_the_list(client: Client, curator: User, loaded: None) -> None:
+    row = FareRow.objects.get(airline="United")
+    form = {
+        "form-TOTAL_FORMS": "1",
+        "form-INITIAL_FORMS": "1",
+        "form-0-id": row.pk,
+        "form-0-avg_fare_usd": "0",
+        "form-0-load_factor_pct": "",
+        "_save": "Save",
+    }
+    response = client.post(f"{LIST}?airline=United", form, follow=True)
+    assert "1 fare row was changed successfully" in response.content.decode()
+    assert queries.page(Filters(airline_contains="united"), limit=1).rows[0]["avg_fare_usd"] == 0
+    assert Edit.objects.get().original == {"avg_fare_usd": 2.0}
+    assert Edit.objects.get().edited_by == curator
+
+
+def change(client: Client, pk: int, **values: str) -> str:
+    """Change a row on its page; returns the page that follows."""
+    url = reverse("admin:airfare_farerow_change", args=[pk])
+    form = client.get(url).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in {**data, **values}.items() if value not in (None, False)}
+    return client.post(url, data, follow=True).content.decode()
+
+
+def test_a_row_is_edited_on_its_page(client: Client, curator: User, loaded: None) -> None:
+    change(client, number("Delta"), route="BOS-SFO", notable_event="Storms")
+    [answer] = queries.page(Filters(origin_airport="BOS", notable_contains="storm"), limit=9).rows
+    assert (answer["destination_airport"], answer["avg_fare_usd"]) == ("SFO", 1)
+    assert Edit.objects.get().original == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
+    assert counted() == counted_by_hand()
+    page = client.get(reverse("admin:airfare_farerow_change", args=[number("Delta")])).content.decode()
+    assert "edited: notable_event, route" in page
+    assert "route: JFK-LAX" in page
+
+
+def test_a_page_saved_as_it_was_is_no_edit(client: Client, curator: User, loaded: None) -> None:
+    change(client, number("Delta"))
+    assert not Edit.objects.exists()
+
+
+def test_a_row_is_hidden_on_its_page(client: Client, curator: User, loaded: None) -> None:
+    change(client, number("Delta"), hidden="on")
+    assert "Delta" not in answered()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("avg_fare_usd", "nan"), ("avg_fare_usd", "x"), ("airline", "a\0b")]
+)
+def test_what_cannot_be_stored_is_told(
+    client: Client, curator: User, loaded: None, name: str, value: str
+) -> None:
+    assert "errorlist" in change(client, number("Delta"), **{name: value})
+    assert not Edit.objects.exists()
+
+
+def test_edits_are_reverted_by_an_action(client: Client, curator: User, loaded: None) -> None:
+    pk = number("Delta")
+    change(client, pk, airline="Delta Air Lines")
+    client.post(f"{LIST}?state=edited", {"action": "revert", "_selected_action": [pk]})
+    assert "Delta" in answered()
+
+
+def test_only_vanished_rows_can_be_deleted(
+    client: Client, curator: User, loaded: None, load_folder: Load
+) -> None:
+    pk = number("Delta")
+    change(client, pk, avg_fare_usd="7")
+    delete = reverse("admin:airfare_farerow_delete", args=[pk])
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    load_folder({"a.csv": table(fare(airline="United"))})
+    assert shown(client, "?state=vanished") == ["Delta"]
+    assert client.post(delete, {"post": "yes"}).status_code == 302
+    assert "Delta" not in answered()
+    assert counted() == counted_by_hand()
+
+
+def test_a_files_provenance_is_shown_and_cannot_be_changed(
+    client: Client, curator: User, loaded: None
+) -> None:
+    source = SourceFile.objects.get(name="a.csv")
+    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    page = client.get(url).content.decode()
+    assert source.digest in page
+    assert "alice" in page
+    assert client.post(url, {"name": "x"}).status_code == 403
+    assert client.post(reverse("admin:airfare_sourcefile_delete", args=[source.pk])).status_code == 403
+    assert client.get("/admin/airfare/sourcefile/?q=a.csv").status_code == 200
+
+
+def test_somebody_who_may_only_look_changes_nothing(client: Client, loaded: None) -> None:
+    user = User.objects.create_user("reader", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_farerow", "view_sourcefile"]))
+    client.force_login(user)
+    assert len(shown(client)) == 4
+    client.post(LIST, {"action": "hide", "_selected_action": [number("Delta")]})
+    assert "Delta" in answered()
+
+
+def test_the_list_is_counted_without_a_look_at_the_rows(
+    client: Client, curator: User, loaded: None, django_assert_max_num_queries: object
+) -> None:
+    curation.hide(FareRow.objects.filter(airline="Delta"))
+    assert client.get(LIST).context["cl"].result_count == 3
+    assert client.get(f"{LIST}?state=all").context["cl"].result_count == 4
