@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: str, **options: Any) -> None:
         if options["prepare"]:
-            self._prepare()
+            self.prepare()
         uvicorn.run(
             "mcpsite.asgi:application",
             host=options["host"],
@@ -46,7 +46,8 @@ class Command(BaseCommand):
             server_header=False,
         )
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Migrate, load what is new in the data folders, make the first account, and say how to go on."""
         call_command("migrate", verbosity=0, interactive=False)
         for command in ("load_airfare", "upload_transcripts"):
             try:

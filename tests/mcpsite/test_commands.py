@@ -1,0 +1,66 @@
+"""The commands a newcomer meets first: serve --prepare, call_tool."""
+
+import json
+import re
+
+import pytest
+
+from tests.site import Site, free_port
+
+
+def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command(site: Site) -> None:
+    told = site.log.read_text()
+    assert f"MCP endpoint  {site.url}" in told
+    assert re.search(r"Account +admin / \S{12,}", told)
+    ready = re.search(r"Try it +\S+ manage\.py (call_tool .+)", told)
+    assert ready is not None
+    answer = json.loads(site.manage(*ready[1].split()).stdout)
+    assert answer["rows_returned"] == 5
+
+
+def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:
+    """What a second `make run` prepares, on the first one's database."""
+    code = (
+        "from mcpsite.management.commands.serve import Command; from airfare.models import FareRow; "
+        "before = FareRow.objects.count(); Command().prepare(); print(before == FareRow.objects.count() > 150)"
+    )
+    told = site.shell(code)
+    assert told.endswith("True")
+    assert "MCP endpoint" in told
+    assert "Account" not in told
+
+
+def test_call_tool_lists_the_tools(site: Site) -> None:
+    names = [tool["name"] for tool in json.loads(site.manage("call_tool", "list").stdout)["tools"]]
+    assert names[:2] == ["airfare_trend_insights", "airfare_fare_summary"]
+
+
+def test_call_tool_reads_each_value_as_the_tool_takes_it(site: Site) -> None:
+    done = site.manage("call_tool", "airfare_trend_insights", "snapshot_date=2026", "limit=2")
+    answer = json.loads(done.stdout)
+    assert answer["filters"]["snapshot_date"] == "2026"
+    assert answer["rows_returned"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["invented"], "Unknown tool: invented"),
+        (["airfare_trend_insights", "limit=900"], "The argument 'limit' does not fit"),
+        (["airfare_trend_insights", "limit"], "'limit' is not of the form key=value"),
+        (["list", "--token", "a.b.c"], "is the token for this server, and still good?"),
+    ],
+)
+def test_call_tool_says_what_went_wrong_in_one_line(site: Site, arguments: list[str], sentence: str) -> None:
+    done = site.manage("call_tool", *arguments, check=False)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_call_tool_says_when_nothing_listens(site: Site) -> None:
+    url = f"http://localhost:{free_port()}/mcp"
+    done = site.manage("call_tool", "list", "--url", url, check=False)
+    assert "start the server with 'make run'" in done.stderr
+    assert "Traceback" not in done.stderr
