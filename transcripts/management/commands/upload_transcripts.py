@@ -1,0 +1,197 @@
+"""`manage.py upload_transcripts`: transcript files into the database, and into the vector store if there is one."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from transcripts.loading import NothingToLoad, Report, Source, load, sources
+from transcripts.models import Transcript
+from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
+from transcripts.uploading import Limits, Summary, UploadStopped, sync
+
+MOST_AT_ONCE = 64
+"""More connections than this gain nothing against the API's limits for a minute."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Load transcript files (text or Markdown) into the database, where they are searched, and with "
+        "OPENAI_API_KEY into an OpenAI vector store. What has not changed is skipped, so running it again "
+        "finishes what was cut short; what a curator changed stays."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "paths",
+            nargs="*",
+            type=Path,
+            metavar="PATH",
+            help="files or folders; default: TRANSCRIPT_DATA_DIR, else data/transcripts",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+        parser.add_argument(
+            "--prune", action="store_true", help="delete transcripts whose file is gone from its folder"
+        )
+        parser.add_argument(
+            "--store",
+            choices=["local", "openai"],
+            help="where to search; default: openai where OPENAI_API_KEY is set",
+        )
+        parser.add_argument(
+            "--name", default="transcripts", help="name of a vector store that has to be made"
+        )
+        parser.add_argument(
+            "--concurrency", type=_concurrency, default=Limits().concurrency, help="uploads at once"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
+        terminal = self.stdout.isatty()
+        console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
+        dry_run: bool = options["dry_run"]
+        try:
+            found = sources(options["paths"] or [default_folder()])
+        except NothingToLoad as nothing:
+            console.print(Text(str(nothing)))
+            raise SystemExit(1) from None
+        with _bar(console, "Loading", len(found)) as advance:
+
+            def one_more(_: Source) -> None:
+                advance(1)
+
+            report = load(found, prune=options["prune"], dry_run=dry_run, progress=one_more)
+        console.print(loaded(report, dry_run=dry_run))
+        for name, reason in report.refused.items():
+            console.print(Text(f"{name}: {reason}"))
+        failed = bool(report.refused)
+        if self._uploads(options["store"]):
+            failed |= not self._upload(
+                console,
+                name=options["name"],
+                limits=Limits(concurrency=options["concurrency"]),
+                dry_run=dry_run,
+            )
+        elif chosen() in STORES:
+            console.print("Transcripts are searched locally, in this site's database.")
+        else:
+            failed |= not self._index(console, dry_run=dry_run)
+        if failed:
+            raise SystemExit(1)
+
+    @staticmethod
+    def _uploads(asked: str | None) -> bool:
+        if asked:
+            return asked == "openai"
+        # With a store of the site's own choosing, a key alone asks for nothing.
+        return bool(settings.OPENAI_API_KEY) and (settings.TRANSCRIPT_STORE in ("", "openai"))
+
+    @staticmethod
+    def _index(console: Console, *, dry_run: bool) -> bool:
+        """Bring the store that TRANSCRIPT_STORE names up to date; whether it went without a failure."""
+        if dry_run:
+            return True
+        every = list(Transcript.objects.values_list("pk", flat=True))
+        try:
+            async_to_sync(store(chosen()).index)(every)
+        except StoreUnavailable as error:
+            console.print(Text(f"The store did not answer: {error}"))
+            return False
+        console.print(f"{len(every)} transcripts are indexed in {chosen()}.")
+        return True
+
+    @staticmethod
+    def _upload(console: Console, *, name: str, limits: Limits, dry_run: bool) -> bool:
+        """Bring the vector store in line; whether it went without a failure."""
+        try:
+            with _bar(console, "Uploading", None) as advance:
+                summary = sync(
+                    name=name,
+                    limits=limits,
+                    dry_run=dry_run,
+                    progress=lambda done, of: advance(done, of),
+                )
+        except UploadStopped as stopped:
+            console.print(Text(f"The upload stopped: {stopped}"))
+            return False
+        console.print(uploaded(summary, dry_run=dry_run))
+        for failure in summary.failures:
+            console.print(Text(f"{failure.name}: {failure.reason}"))
+        if chosen() == "local" and settings.VECTOR_STORE_ID:
+            console.print("TRANSCRIPT_STORE is local, so transcripts are searched in this site's database.")
+        if summary.store_id:
+            console.print(Text(f"VECTOR_STORE_ID={summary.store_id}"))
+        return not summary.failures
+
+
+def default_folder() -> Path:
+    """Where the files are when no path is given."""
+    return Path(settings.TRANSCRIPT_DATA_DIR or settings.BASE_DIR / "data" / "transcripts")
+
+
+def loaded(report: Report, *, dry_run: bool) -> Table:
+    """What became of the files, as a table: those that changed something by name, the others counted."""
+    table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
+    table.add_column("File", overflow="fold")
+    table.add_column("Result")
+    for result in ("added", "changed", "pruned"):
+        for name in getattr(report, result):
+            table.add_row(Text(name), result)
+    for name in report.refused:
+        table.add_row(Text(name), "refused")
+    if report.unchanged:
+        table.add_row(f"{len(report.unchanged)} more", "unchanged")
+    return table
+
+
+def uploaded(summary: Summary, *, dry_run: bool) -> Table:
+    """What became of the vector store's files, counted."""
+    table = Table(title="Nothing was uploaded (--dry-run)" if dry_run else None)
+    table.add_column("Vector store")
+    table.add_column("Transcripts", justify="right")
+    for result, count in (
+        ("uploaded", len(summary.uploaded)),
+        ("unchanged", len(summary.unchanged)),
+        ("files removed", summary.removed),
+        ("failed", len(summary.failures)),
+    ):
+        table.add_row(result, f"{count:,}")
+    return table
+
+
+@contextmanager
+def _bar(console: Console, what: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """A progress bar on a terminal. It is advanced by 1, or set to (done, of)."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task(what, total=total)
+
+        def advance(done: int, of: int | None = None) -> None:
+            if of is None:
+                progress.advance(task, done)
+            else:
+                progress.update(task, completed=done, total=of)
+
+        yield advance
+
+
+def _concurrency(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_AT_ONCE:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_AT_ONCE}")
