@@ -22,7 +22,8 @@ def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:
     """What a second `make run` prepares, on the first one's database."""
     code = (
         "from mcpsite.management.commands.serve import Command; from airfare.models import FareRow; "
-        "before = FareRow.objects.count(); Command().prepare(); print(before == FareRow.objects.count() > 150)"
+        "before = FareRow.objects.count(); Command().prepare(); "
+        "print(before == FareRow.objects.count() > 150)"
     )
     told = site.shell(code)
     assert told.endswith("True")
