@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -47,6 +47,12 @@ class Authorize(AuthorizationView):
     """Asks the person who signed in whether the client may act for them (RFC 6749 §4.1.1)."""
 
     template_name = "oauth/consent.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if holds_nul(request.GET) or holds_nul(request.POST):
+            return self.fault("The application sent a parameter that holds a NUL character.")
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "none" in request.GET.get("prompt", "").split():
@@ -99,7 +105,7 @@ class Authorize(AuthorizationView):
 
     def handle_no_permission(self) -> HttpResponse:
         prompt = self.request.GET.get("prompt", "").split()
-        known = Application.objects.filter(client_id=self.request.GET.get("client_id", "").replace("\0", ""))
+        known = Application.objects.filter(client_id=self.request.GET.get("client_id", ""))
         if "none" in prompt and not known.exists():
             return self.fault("The application is not known here.")
         response: HttpResponse = super().handle_no_permission()
@@ -120,6 +126,11 @@ class Authorize(AuthorizationView):
         )
 
 
+def holds_nul(parameters: QueryDict) -> bool:
+    """Whether a value holds the character that PostgreSQL refuses in any comparison."""
+    return any("\0" in value for _, values in parameters.lists() for value in values)
+
+
 def readable_by(user: Any) -> list[str]:
     """The names of the data apps that `user` may read something of."""
     return [
@@ -134,12 +145,13 @@ def readable_by(user: Any) -> list[str]:
 class Endpoint(View):
     """An endpoint for programs: POST only, from pages of any origin, since no cookie counts here."""
 
+    takes_form = True
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "OPTIONS":
             response: HttpResponseBase = HttpResponse(status=204)
-        elif request.method == "POST" and any(
-            "\0" in value for _, values in request.POST.lists() for value in values
-        ):
+        elif self.takes_form and any("\0" in value for _, values in request.POST.lists() for value in values):
+            # PostgreSQL refuses it in any comparison.
             response = fault(400, "invalid_request", "A parameter holds a NUL character.")
         else:
             response = super().dispatch(request, *args, **kwargs)
@@ -173,6 +185,8 @@ class Revoke(Endpoint, RevokeTokenView):
 
 class Register(Endpoint):
     """RFC 7591: open to anybody, within a limit for each address."""
+
+    takes_form = False
 
     def post(self, request: HttpRequest) -> HttpResponse:
         wait = seconds_to_wait(
@@ -234,8 +248,9 @@ class Introspect(Endpoint, OAuthLibMixin):
     def _authenticated(self, request: HttpRequest) -> Any:
         core = self.get_oauthlib_core()
         asked = Request(*core._extract_params(request))
-        # The secret of a public client is nobody's, so only a confidential one passes.
-        return asked.client if core.server.request_validator.authenticate_client(asked) else None
+        proven = core.server.request_validator.authenticate_client(asked)
+        # The toolkit lets a public client pass as one that logs in from a device.
+        return asked.client if proven and asked.client.client_type == "confidential" else None
 
 
 def describe(value: str, client: Any) -> dict[str, Any]:
