@@ -76,17 +76,27 @@ class OpenAIStore:
         if not settings.VECTOR_STORE_ID:
             raise StoreUnavailable("VECTOR_STORE_ID is not set; run manage.py upload_transcripts to get one.")
         line = self._line()
+
+        async def ask() -> list[VectorStoreSearchResponse]:
+            page = await line.client.vector_stores.search(
+                settings.VECTOR_STORE_ID,
+                query=query,
+                filters=condition if condition is not None else openai.omit,
+                max_num_results=MOST_RESULTS,
+            )
+            return page.data
+
         try:
             async with asyncio.timeout(settings.OPENAI_TIMEOUT_SECONDS), line.places:
-                page = await line.client.vector_stores.search(
-                    settings.VECTOR_STORE_ID,
-                    query=query,
-                    filters=condition if condition is not None else openai.omit,
-                    max_num_results=MOST_RESULTS,
-                )
+                try:
+                    return await ask()
+                except openai.APITimeoutError:
+                    raise
+                except openai.APIConnectionError:
+                    # A connection kept open may have been cut meanwhile; one more try tells.
+                    return await ask()
         except (openai.APIError, TimeoutError) as error:
             raise StoreUnavailable(sentence(error)) from error
-        return page.data
 
     def _line(self) -> "_Line":
         loop = asyncio.get_running_loop()

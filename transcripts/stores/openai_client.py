@@ -124,6 +124,8 @@ def sentence(error: Exception) -> str:
         return "OpenAI refused the key; check OPENAI_API_KEY."
     if isinstance(error, openai.PermissionDeniedError):
         return "The OpenAI key may not use files and vector stores; give it that permission."
+    if isinstance(error, openai.NotFoundError):
+        return "OpenAI does not know the vector store or file that was asked for; check VECTOR_STORE_ID."
     if out_of_quota(error):
         return "The OpenAI account's quota is used up; raise it in OpenAI's billing settings."
     if isinstance(error, openai.RateLimitError):
