@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.models.signals import post_migrate
 
-from access import algorithms
+from access import algorithms, limits
 
 
 class AccessConfig(AppConfig):
@@ -13,4 +13,5 @@ class AccessConfig(AppConfig):
         from access.readers import grant_new_permissions  # needs the models
 
         algorithms.allowed(settings.JWT_ALGORITHMS)
+        limits.limits()
         post_migrate.connect(grant_new_permissions, dispatch_uid="access.readers")

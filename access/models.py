@@ -48,3 +48,52 @@ class DefaultGrant(models.Model):
 
     def __str__(self) -> str:
         return str(self.permission)
+
+
+class AuditEvent(models.Model):
+    """One tool call: who asked what, and what came of it. Written by `access.audit`, never changed.
+
+    It holds the names as they were, and outlives the user whom it names.
+    """
+
+    class Outcome(models.TextChoices):
+        OK = "ok", "OK"
+        TOOL_ERROR = "tool error", "Tool error"
+        DENIED = "denied", "Denied"
+        LIMITED = "limited", "Limited"
+        DEADLINE = "deadline", "Deadline"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    time = models.DateTimeField(db_index=True, help_text="When the call began.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    username = models.CharField(max_length=150, blank=True)
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    client_id = models.CharField(max_length=500, blank=True, help_text="Whom the token was issued to.")
+    client_name = models.CharField(max_length=200, blank=True, help_text="As the client calls itself.")
+    tool = models.CharField(max_length=128, help_text="As asked for, also where there is no such tool.")
+    arguments = models.TextField(blank=True, help_text="Shortened JSON, with secrets struck out.")
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    note = models.CharField(
+        max_length=500, blank=True, help_text="What the caller was told instead of an answer, or a fallback."
+    )
+    rows = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveIntegerField(default=0, help_text="Of the answer as JSON.")
+    milliseconds = models.FloatField()
+    protocol = models.CharField(max_length=20, blank=True, help_text="The revision of MCP that was spoken.")
+    request_id = models.CharField(max_length=64, blank=True, help_text="The client's own, of JSON-RPC.")
+
+    class Meta:
+        verbose_name = "tool call"
+        ordering = ["-time"]
+
+    def __str__(self) -> str:
+        return f"{self.tool} by {self.username or self.subject} at {self.time:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def era(self) -> str:
+        """`modern` since the revision of 2026-07-28, which knows no sessions; else `legacy`."""
+        return "modern" if self.protocol >= "2026-07-28" else "legacy"

@@ -25,7 +25,7 @@ from access.algorithms import allowed
 from access.caller import Claims
 from access.keys import Key, Keys, KeySet, KeysUnavailable
 
-__all__ = ["InvalidToken", "KeysUnavailable", "Verifier", "verifier"]
+__all__ = ["ExpiredToken", "InvalidToken", "KeysUnavailable", "Verifier", "verifier"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,10 @@ class InvalidToken(Exception):
         """One sentence for `error_description`: printable ASCII, nothing of the token in it."""
         self.reason = reason or description
         """What the log and `doctor` say: more exact, with the remedy where there is one; never the token."""
+
+
+class ExpiredToken(InvalidToken):
+    """A proven token whose time is over: what every client sends once before it refreshes, no attack."""
 
 
 class Verifier:
@@ -248,7 +252,7 @@ class Verifier:
                 reason="the token has no usable exp or iat.",
             )
         if expires_at <= now:
-            raise InvalidToken(
+            raise ExpiredToken(
                 "The access token has expired.",
                 reason=f"the token expired {now - expires_at:.0f} seconds ago.",
             )

@@ -4,12 +4,14 @@
 dispatcher by exact path has none of this.
 """
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access.audit import Trail
 from mcpsite import health
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads
@@ -25,12 +27,15 @@ class Router:
 
     def __init__(self, django: ASGIApp) -> None:
         self._django = django
+        self._trail = Trail()
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})
         try:
             resource = metadata.Resource.from_settings()
             self._well_known = metadata.well_known(resource)
-            self._endpoint = transport.Endpoint(build(discover(), discover_menus()), resource)
+            self._endpoint = transport.Endpoint(
+                build(discover(), discover_menus(), self._trail.record), resource
+            )
         except Exception:
             # The admin is what an operator may need to mend it, so Django stays up.
             logger.exception("The MCP server could not be built; /mcp answers 503")
@@ -55,6 +60,9 @@ class Router:
         await receive()
         async with AsyncExitStack() as stack:
             if self._endpoint is not None:
+                self._trail.start()
+                # Left after the endpoint, so that calls which end with it are written too.
+                stack.push_async_callback(asyncio.to_thread, self._trail.close)
                 await stack.enter_async_context(self._endpoint.run())
             await send({"type": "lifespan.startup.complete"})
             await receive()

@@ -70,6 +70,12 @@ MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 45.0)
 MCP_MAX_RESULT_BYTES = env.int("MCP_MAX_RESULT_BYTES", 256 * 1024)
 MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
+# Limits: rates like 120/minute, or empty for none; calls at once in each process, or 0 for any number
+RATE_LIMIT = env.str("RATE_LIMIT", "120/minute")
+TOOL_RATE_LIMITS = env.dict("TOOL_RATE_LIMITS", default={})
+CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8)
+FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute")
+
 # Data
 TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
 TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")

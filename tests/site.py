@@ -107,6 +107,10 @@ def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> 
             "STATE_DIR": folder,
             "ENV_FILE": str(Path(folder) / "no.env"),
             "PORT": str(port),
+            # Tests and benchmarks call more often than people; those of the limits set their own.
+            "RATE_LIMIT": "",
+            "FAILED_AUTH_RATE_LIMIT": "",
+            "CONCURRENT_CALLS": "0",
             **({"DATABASE_URL": url} if url else {}),
             **(settings or {}),
         }

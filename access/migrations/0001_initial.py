@@ -87,4 +87,81 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="AuditEvent",
+            fields=[
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("time", models.DateTimeField(db_index=True, help_text="When the call began.")),
+                ("username", models.CharField(blank=True, max_length=150)),
+                ("issuer", models.CharField(max_length=500)),
+                ("subject", models.CharField(max_length=255)),
+                (
+                    "client_id",
+                    models.CharField(blank=True, help_text="Whom the token was issued to.", max_length=500),
+                ),
+                (
+                    "client_name",
+                    models.CharField(blank=True, help_text="As the client calls itself.", max_length=200),
+                ),
+                (
+                    "tool",
+                    models.CharField(
+                        help_text="As asked for, also where there is no such tool.", max_length=128
+                    ),
+                ),
+                (
+                    "arguments",
+                    models.TextField(blank=True, help_text="Shortened JSON, with secrets struck out."),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("ok", "OK"),
+                            ("tool error", "Tool error"),
+                            ("denied", "Denied"),
+                            ("limited", "Limited"),
+                            ("deadline", "Deadline"),
+                            ("failed", "Failed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True,
+                        help_text="What the caller was told instead of an answer, or a fallback.",
+                        max_length=500,
+                    ),
+                ),
+                ("rows", models.PositiveIntegerField(default=0)),
+                ("bytes", models.PositiveIntegerField(default=0, help_text="Of the answer as JSON.")),
+                ("milliseconds", models.FloatField()),
+                (
+                    "protocol",
+                    models.CharField(
+                        blank=True, help_text="The revision of MCP that was spoken.", max_length=20
+                    ),
+                ),
+                (
+                    "request_id",
+                    models.CharField(blank=True, help_text="The client's own, of JSON-RPC.", max_length=64),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "tool call",
+                "ordering": ["-time"],
+            },
+        ),
     ]

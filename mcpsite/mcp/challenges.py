@@ -27,6 +27,15 @@ def insufficient_scope(resource: Resource, needed: tuple[str, ...]) -> JSONRespo
     )
 
 
+def too_many_failures(seconds: int) -> JSONResponse:
+    """429 (RFC 6585 §4) for an address that has sent too many tokens that are not good."""
+    body = {
+        "error": "too_many_requests",
+        "error_description": f"Too many tokens were refused; try again in {seconds} s.",
+    }
+    return JSONResponse(body, 429, {"Retry-After": str(seconds), "Cache-Control": "no-store"})
+
+
 def _refusal(status: int, parts: dict[str, str], body: dict[str, str]) -> JSONResponse:
     challenge = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parts.items() if value)
     return JSONResponse(body, status, {"WWW-Authenticate": challenge, "Cache-Control": "no-store"})

@@ -1,13 +1,14 @@
 """The registration context: what happens around each tool call, once and for all tools.
 
-Arguments are checked, the caller is looked up, the permission is asked, the function runs with a
-database connection under a deadline, and the answer is measured and written as compact JSON. A tool
-cannot go round any of it.
+The caller is looked up, the permission is asked, the limits are counted, arguments are checked, the
+function runs with a database connection, all of it under a deadline; the answer is measured and written
+as compact JSON, and the call is recorded for the audit. A tool cannot go round any of it.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +16,20 @@ from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
+from access import audit
 from access.caller import Caller, Claims
 from access.identities import AccessDenied, caller_for
+from access.limits import LimitExceeded, limits
+from access.models import AuditEvent
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
 
 logger = logging.getLogger(__name__)
+
+Kind = AuditEvent.Outcome
+
+FALLBACK = "/fallback"
+"""The end of the key under which a tool's `Answer.meta` says that it answered by another way than usual."""
 
 
 class UnknownTool(Exception):
@@ -36,6 +45,20 @@ class Outcome:
     value: Mapping[str, Any] | None = None
     """The answer itself; None for an error."""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = Kind.OK
+    size: int = 0
+    """Bytes of the answer as JSON; 0 for an error."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Call:
+    """One call on its way."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    claims: Claims
+    caller: Caller | None = None
+    """Known once the call is admitted, or refused for want of a permission."""
 
 
 async def tools_for(registry: Registry, claims: Claims) -> list[Tool]:
@@ -47,60 +70,137 @@ async def tools_for(registry: Registry, claims: Claims) -> list[Tool]:
     return [tool for tool in registry.all() if caller.has_perm(tool.permission)]
 
 
-async def call(registry: Registry, name: str, arguments: Mapping[str, Any], claims: Claims) -> Outcome:
-    """Call the tool `name` for the bearer of `claims`.
+async def call(
+    registry: Registry,
+    name: str,
+    arguments: Mapping[str, Any],
+    claims: Claims,
+    *,
+    origin: audit.Origin = audit.Origin(),  # noqa: B008 (immutable)
+    record: Callable[[audit.Event], None],
+) -> Outcome:
+    """Call the tool `name` for the bearer of `claims`, and give `record` exactly one event.
 
     Whatever goes wrong within the tool is an Outcome without a value, whose text is one sentence.
     Raises UnknownTool.
     """
-    tool = registry.get(name)
-    if tool is None:
-        raise UnknownTool(name)
+    now, began = time.time(), time.perf_counter()
+    call = _Call(name=name, arguments=arguments, claims=claims)
+    # What stands when the wait is cancelled: the client has gone, or the process ends.
+    outcome = Outcome(text="The call was given up before it was answered.", kind=Kind.FAILED)
     try:
-        async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
-            result = await _run(tool, arguments, claims)
-    except (ToolError, AccessDenied) as error:
-        return Outcome(text=str(error))
+        outcome = await _answer(registry, call)
+    except UnknownTool:
+        outcome = Outcome(text="", kind=Kind.DENIED)
+        raise
+    finally:
+        record(_event(call, outcome, origin, now, (time.perf_counter() - began) * 1000))
+    return outcome
+
+
+async def _answer(registry: Registry, call: _Call) -> Outcome:
+    try:
+        with limits().slot(call.claims.issuer, call.claims.subject):
+            async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+                result = await _run(registry.get(call.name), call)
+    except ToolError as error:
+        return Outcome(text=str(error), kind=Kind.TOOL_ERROR)
+    except AccessDenied as error:
+        return Outcome(text=str(error), kind=Kind.DENIED)
+    except LimitExceeded as error:
+        return Outcome(text=str(error), kind=Kind.LIMITED)
     except TimeoutError:
-        logger.warning("%s did not answer within %g s", name, settings.MCP_DEADLINE_SECONDS)
+        logger.warning("%s did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
         return Outcome(
-            text=f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question."
+            text=f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question.",
+            kind=Kind.DEADLINE,
         )
     except UnknownTool:
         raise
     except Exception:
-        logger.exception("%s failed", name)
+        logger.exception("%s failed", call.name)
         return Outcome(
-            text="The server could not answer this; try again, or tell its operator the time of the call."
+            text="The server could not answer this; try again, or tell its operator the time of the call.",
+            kind=Kind.FAILED,
         )
     answer = result if isinstance(result, Answer) else Answer(value=result)
     text = to_json(answer.value)
     if len(text) > settings.MCP_MAX_RESULT_BYTES:
         return Outcome(
             text=f"The answer would hold {len(text):,} bytes and at most "
-            f"{settings.MCP_MAX_RESULT_BYTES:,} are sent; ask for fewer rows or narrow the filters."
+            f"{settings.MCP_MAX_RESULT_BYTES:,} are sent; ask for fewer rows or narrow the filters.",
+            kind=Kind.TOOL_ERROR,
         )
-    return Outcome(text=text.decode(), value=answer.value, meta=answer.meta)
+    return Outcome(text=text.decode(), value=answer.value, meta=answer.meta, size=len(text))
 
 
-async def _run(tool: Tool, arguments: Mapping[str, Any], claims: Claims) -> Any:
-    if not tool.is_async:
-        return await in_database(_run_sync, tool, arguments, claims)
-    caller = await in_database(_admit, tool, claims)
-    return await tool.function(*_positional(tool, caller), **_check(tool, arguments))
+async def _run(tool: Tool | None, call: _Call) -> Any:
+    if tool is None or not tool.is_async:
+        return await in_database(_run_sync, tool, call)
+    caller = await in_database(_admit, tool, call)
+    return await tool.function(*_positional(tool, caller), **_check(tool, call.arguments))
 
 
-def _run_sync(tool: Tool, arguments: Mapping[str, Any], claims: Claims) -> Any:
-    caller = _admit(tool, claims)
-    return tool.function(*_positional(tool, caller), **_check(tool, arguments))
+def _run_sync(tool: Tool | None, call: _Call) -> Any:
+    caller = _admit(tool, call)
+    assert tool is not None  # noqa: S101 (_admit lets nobody call what does not exist)
+    return tool.function(*_positional(tool, caller), **_check(tool, call.arguments))
 
 
-def _admit(tool: Tool, claims: Claims) -> Caller:
-    caller = caller_for(claims)
-    if not caller.has_perm(tool.permission):
-        logger.info("user %s may not call %s", caller.user_id, tool.name)
-        raise UnknownTool(tool.name)
+def _admit(tool: Tool | None, call: _Call) -> Caller:
+    """The caller, who may call `tool` now. A tool that does not exist goes the same way as a forbidden one.
+
+    Raises AccessDenied, UnknownTool and LimitExceeded.
+    """
+    call.caller = caller = caller_for(call.claims)
+    if tool is None or not caller.has_perm(tool.permission):
+        logger.info("user %s may not call %.100a", caller.user_id, call.name)
+        raise UnknownTool(call.name)
+    limits().count_call(caller.user_id, tool.name)
     return caller
+
+
+def _event(
+    call: _Call, outcome: Outcome, origin: audit.Origin, now: float, milliseconds: float
+) -> audit.Event:
+    claims, caller = call.claims, call.caller
+    note = outcome.text if outcome.value is None else _fallback(outcome.meta)
+    return audit.Event(
+        id=audit.new_id(now),
+        time=now,
+        user_id=caller.user_id if caller else None,
+        username=caller.username if caller else "",
+        issuer=claims.issuer,
+        subject=claims.subject,
+        client_id=audit.plain(claims.client_id, 500),
+        client_name=audit.plain(origin.client_name, 200),
+        tool=audit.plain(call.name, 128),
+        arguments=audit.shown(call.arguments),
+        outcome=outcome.kind.value,
+        note=audit.redacted(note, 500) if note else "",
+        rows=_rows(outcome.value),
+        bytes=outcome.size,
+        milliseconds=round(milliseconds, 2),
+        protocol=audit.plain(origin.protocol, 20),
+        request_id=audit.plain(origin.request_id, 64),
+    )
+
+
+def _fallback(meta: Mapping[str, Any]) -> str:
+    return "; ".join(str(value) for key, value in meta.items() if key.endswith(FALLBACK)) if meta else ""
+
+
+def _rows(value: Mapping[str, Any] | None) -> int:
+    """How many things an answer holds: `rows_returned`, else its first list of objects, else itself."""
+    if value is None:
+        return 0
+    stated = value.get("rows_returned")
+    if isinstance(stated, int):
+        return stated
+    for part in value.values():
+        if isinstance(part, list) and (not part or isinstance(part[0], Mapping)):
+            return len(part)
+    return 1
 
 
 def _positional(tool: Tool, caller: Caller) -> tuple[Caller, ...]:

@@ -3,6 +3,7 @@
 With `transport`, the only code that touches the SDK's server.
 """
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,6 +13,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from access import audit
 from access.caller import Claims
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import INSTRUCTIONS
@@ -25,8 +27,11 @@ LIST_TTL_MS = 60_000
 """How long a client may keep a list. A change of permission shows by then; each call is checked anyway."""
 
 
-def build(registry: Registry, menus: Menus) -> Server[Any]:
-    """The MCP server that offers tools, resources and prompts to whoever the request's claims name."""
+def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None]) -> Server[Any]:
+    """The MCP server that offers tools, resources and prompts to whoever the request's claims name.
+
+    `record` is given one event for each tool call.
+    """
 
     async def list_tools(
         ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
@@ -38,7 +43,14 @@ def build(registry: Registry, menus: Menus) -> Server[Any]:
         ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         try:
-            outcome = await context.call(registry, params.name, params.arguments or {}, _claims(ctx))
+            outcome = await context.call(
+                registry,
+                params.name,
+                params.arguments or {},
+                _claims(ctx),
+                origin=_origin(ctx),
+                record=record,
+            )
         except context.UnknownTool:
             raise _refusal(f"Unknown tool: {params.name[:128]}") from None
         return _result(outcome)
@@ -195,6 +207,20 @@ def _offset(cursor: str | None) -> int:
 
 def _refusal(sentence: str) -> MCPError:
     return MCPError(code=types.INVALID_PARAMS, message=sentence)
+
+
+def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
+    """Who asked, and how; a legacy client says its name at `initialize` only, so its User-Agent is taken."""
+    client = ctx.session.client_params
+    name = (
+        f"{client.client_info.name} {client.client_info.version}"
+        if client is not None
+        else ctx.request.headers.get("user-agent", "")
+        if ctx.request is not None
+        else ""
+    )
+    request_id = "" if ctx.request_id is None else str(ctx.request_id)
+    return audit.Origin(client_name=name, protocol=ctx.protocol_version, request_id=request_id)
 
 
 def _result(outcome: context.Outcome) -> types.CallToolResult:

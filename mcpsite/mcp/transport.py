@@ -7,7 +7,8 @@ through is a POST of at most 4 MiB from an allowed host and origin with a verifi
 
 import json
 import logging
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +21,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from access.audit import Refusals
 from access.caller import Claims
+from access.limits import limits
 from access.oauth import grants
-from access.tokens import InvalidToken, KeysUnavailable, verifier
+from access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges
 from mcpsite.mcp.database import in_database
@@ -53,10 +56,16 @@ class Endpoint:
         self._resource = resource
         self._manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         self._origins = frozenset(settings.ALLOWED_ORIGINS)
+        self._refusals = Refusals()
 
-    def run(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
         """The SDK's task group; open it for as long as the process serves."""
-        return self._manager.run()
+        try:
+            async with self._manager.run():
+                yield
+        finally:
+            self._refusals.log()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -100,7 +109,15 @@ class Endpoint:
         """
         try:
             claims = await _authenticate(headers)
+        except ExpiredToken as error:
+            self._refusals.count("with an expired token")
+            return challenges.unauthorized(self._resource, error.description)
         except InvalidToken as error:
+            self._refusals.count("with a bad token")
+            # Good tokens of this address go on being served: many people may share it.
+            wait = await limits().count_failure(scope["client"][0] if scope.get("client") else "")
+            if wait is not None:
+                return challenges.too_many_failures(wait)
             return challenges.unauthorized(self._resource, error.description)
         except KeysUnavailable as error:
             # Not a 401: that would send every client back to the sign-in page.
@@ -110,8 +127,10 @@ class Endpoint:
                 {"Retry-After": str(max(1, round(error.retry_after)))},
             )
         if claims is None:
+            self._refusals.count("without a token")
             return challenges.unauthorized(self._resource)
         if not claims.scopes.issuperset(settings.REQUIRED_SCOPES):
+            self._refusals.count("with a token that lacks a scope")
             return challenges.insufficient_scope(self._resource, tuple(settings.REQUIRED_SCOPES))
         if scope["method"] != "POST":
             return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "POST"})

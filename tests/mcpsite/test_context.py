@@ -14,6 +14,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from access import signing
+from access.audit import Event
 from access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
 from mcpsite.mcp.context import Outcome, UnknownTool, call, tools_for
@@ -62,7 +63,11 @@ def claims_of(user: User) -> Claims:
 
 
 def ask(registry: Registry, user: User, name: str, **arguments: object) -> Outcome:
-    return asyncio.run(call(registry, name, arguments, claims_of(user)))
+    return asyncio.run(call(registry, name, arguments, claims_of(user), record=discard))
+
+
+def discard(_: Event) -> None:
+    """What is recorded is tested in tests/access/test_audit.py."""
 
 
 @pytest.fixture
@@ -208,7 +213,9 @@ def test_many_calls_at_once_hold_no_more_connections_than_threads(
         return {"said": ""}
 
     async def many() -> None:
-        await asyncio.gather(*(call(registry, "nap", {}, claims_of(alice)) for _ in range(40)))
+        await asyncio.gather(
+            *(call(registry, "nap", {}, claims_of(alice), record=discard) for _ in range(40))
+        )
 
     before = _connections()
     asyncio.run(many())

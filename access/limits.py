@@ -1,0 +1,271 @@
+"""How often and how much at once: limits on calls, and on failed authentication.
+
+Counted by the `limits` library in fixed windows, which is the cheapest of its strategies and the one
+whose answer to "when may I come back" is exact. The counts live in this process, or in Redis when
+CACHE_URL says so, where all processes share them. A store that is down limits nothing: the log says so.
+"""
+
+import ipaddress
+import logging
+import math
+import threading
+import time
+from asyncio import to_thread
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import RedisStorage, Storage
+from limits.strategies import FixedWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+STORE_TIMEOUT_SECONDS = 0.25
+STORE_PAUSE_SECONDS = 5.0
+"""A store that failed is left alone this long, so that not every call waits for its timeout."""
+STORE_LOG_SECONDS = 60.0
+MAX_COUNTERS = 100_000
+"""Counters of one process; far more than there are callers and tools."""
+
+
+class LimitExceeded(Exception):
+    """Too many calls: one plain sentence that says when to come back."""
+
+
+class ProcessMemory(Storage):
+    """Counters of this process.
+
+    The library's own keeps a timer thread running while it is in use, which costs ten times as much as
+    the counting; here a counter that has run out is found when it is next used or when room is needed.
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counters: dict[str, tuple[int, float]] = {}
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return ValueError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        now = self._clock()
+        with self._lock:
+            count, ends = self._counters.get(key, (0, 0.0))
+            if ends <= now:
+                count, ends = 0, now + expiry
+                if len(self._counters) >= MAX_COUNTERS:
+                    self._make_room(now)
+            self._counters[key] = (count + amount, ends)
+            return count + amount
+
+    def get(self, key: str) -> int:
+        count, ends = self._counters.get(key, (0, 0.0))
+        return count if ends > self._clock() else 0
+
+    def get_expiry(self, key: str) -> float:
+        return max(self._clock(), self._counters.get(key, (0, 0.0))[1])
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        with self._lock:
+            count = len(self._counters)
+            self._counters.clear()
+            return count
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._counters.pop(key, None)
+
+    def _make_room(self, now: float) -> None:
+        self._counters = {key: held for key, held in self._counters.items() if held[1] > now}
+        # Addresses are an attacker's to choose: the oldest counters go, never the memory.
+        while len(self._counters) >= MAX_COUNTERS:
+            del self._counters[next(iter(self._counters))]
+
+
+class Limits:
+    """The limits of one process; safe to use from its threads."""
+
+    def __init__(
+        self,
+        *,
+        calls: RateLimitItem | None,
+        tools: Mapping[str, RateLimitItem | None],
+        concurrent: int,
+        failures: RateLimitItem | None,
+        storage: Storage,
+    ) -> None:
+        """`calls`: of each caller to each tool, save those that `tools` names. `concurrent`: calls of one
+        caller in this process at once, 0 for any number. `failures`: failed authentications of an address.
+        """
+        self._calls = calls
+        self._tools = tools
+        self._concurrent = concurrent
+        self._failures = failures
+        self._strategy = FixedWindowRateLimiter(storage)
+        self._running: dict[tuple[str, str], int] = {}
+        self._paused_until = 0.0
+        self._logged_at = -math.inf
+
+    @contextmanager
+    def slot(self, issuer: str, subject: str) -> Iterator[None]:
+        """One of the calls that this caller may have running at once; raises LimitExceeded.
+
+        Counted in each process by itself, for it is this process's threads that it shares out. Belongs
+        to the event loop's thread.
+        """
+        key = (issuer, subject)
+        running = self._running.get(key, 0)
+        if self._concurrent and running >= self._concurrent:
+            raise LimitExceeded(
+                f"You have {running} calls running, which is as many as one caller may have; "
+                "try again in 1 second, or when one of them has been answered."
+            )
+        self._running[key] = running + 1
+        try:
+            yield
+        finally:
+            left = self._running[key] - 1
+            if left:
+                self._running[key] = left
+            else:
+                del self._running[key]
+
+    def count_call(self, user_id: int, tool: str) -> None:
+        """Count a call; raises LimitExceeded. May wait for Redis, so not for the event loop's thread."""
+        limit = self._tools.get(tool, self._calls)
+        if limit is None:
+            return
+        seconds = self._exceeded(limit, "call", str(user_id), tool)
+        if seconds is not None:
+            raise LimitExceeded(
+                f"You may call {tool} {_times(limit.amount)} {_per(limit)}; try again in {_seconds(seconds)}."
+            )
+
+    async def count_failure(self, address: str) -> int | None:
+        """Count a failed authentication from an address; the seconds to wait, or None where it may try on."""
+        if self._failures is None:
+            return None
+        return await to_thread(self._exceeded, self._failures, "failure", network(address))
+
+    def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
+        """The seconds until the window ends where this use is one too many, else None."""
+        if time.monotonic() < self._paused_until:
+            return None
+        try:
+            if self._strategy.hit(limit, *key):
+                return None
+            ends = self._strategy.get_window_stats(limit, *key).reset_time
+        except StorageError as error:
+            self._note_down(error)
+            return None
+        return max(1, math.ceil(ends - time.time()))
+
+    def _note_down(self, error: StorageError) -> None:
+        now = time.monotonic()
+        self._paused_until = now + STORE_PAUSE_SECONDS
+        if now - self._logged_at >= STORE_LOG_SECONDS:
+            self._logged_at = now
+            # The error's own text may hold the store's address with its password.
+            logger.error(
+                "The store of CACHE_URL cannot be used (%s): nothing is limited until it is back.",
+                type(error.storage_error).__name__,
+            )
+
+
+def network(address: str) -> str:
+    """Whom an address stands for: itself, or the /64 that one IPv6 host may choose its address from."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"  # a Unix socket: there is no address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return str(parsed)
+
+
+def rate(name: str, text: str) -> RateLimitItem | None:
+    """The setting `name`, such as `120/minute`; None for an empty one, which limits nothing.
+
+    Raises ImproperlyConfigured.
+    """
+    if not text.strip():
+        return None
+    try:
+        return parse(text)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} holds {text!r}; write for example 120/minute, 20/second or 1000/hour, "
+            "or leave it empty for no limit."
+        ) from None
+
+
+def tool_rates(texts: Mapping[str, str]) -> dict[str, RateLimitItem | None]:
+    """The setting TOOL_RATE_LIMITS: tool → limit, in place of RATE_LIMIT. Raises ImproperlyConfigured."""
+    return {tool: rate(f"TOOL_RATE_LIMITS for {tool}", text) for tool, text in texts.items()}
+
+
+@cache
+def limits() -> Limits:
+    """This process's limits, as the settings say, made anew when one changes; or ImproperlyConfigured."""
+    return Limits(
+        calls=rate("RATE_LIMIT", settings.RATE_LIMIT),
+        tools=tool_rates(settings.TOOL_RATE_LIMITS),
+        concurrent=settings.CONCURRENT_CALLS,
+        failures=rate("FAILED_AUTH_RATE_LIMIT", settings.FAILED_AUTH_RATE_LIMIT),
+        storage=_storage(settings.CACHES["default"]),
+    )
+
+
+def _storage(config: Mapping[str, Any]) -> Storage:
+    location = config.get("LOCATION", "")
+    if not location.startswith(("redis://", "rediss://", "unix://")):
+        return ProcessMemory()
+    options: Any = {
+        "socket_connect_timeout": STORE_TIMEOUT_SECONDS,
+        "socket_timeout": STORE_TIMEOUT_SECONDS,
+        # Once more, for a connection that the server has closed since it was last used.
+        "retry": Retry(NoBackoff(), 1),
+    }
+    uri = f"redis+{location}" if location.startswith("unix://") else location
+    return RedisStorage(uri, key_prefix="mcpsite", wrap_exceptions=True, **options)
+
+
+def _times(amount: int) -> str:
+    return "once" if amount == 1 else f"{amount} times"
+
+
+def _per(limit: RateLimitItem) -> str:
+    unit = limit.GRANULARITY.name
+    return f"per {unit}" if limit.multiples == 1 else f"per {limit.multiples} {unit}s"
+
+
+def _seconds(seconds: int) -> str:
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
+_SETTINGS = ("RATE_LIMIT", "TOOL_RATE_LIMITS", "CONCURRENT_CALLS", "FAILED_AUTH_RATE_LIMIT", "CACHES")
+
+
+def _forget_limits(*, setting: str, **_: object) -> None:
+    if setting in _SETTINGS:
+        limits.cache_clear()
+
+
+setting_changed.connect(_forget_limits, dispatch_uid="access.limits")

@@ -1,0 +1,7 @@
+"""The site's settings, with the tools of this package installed."""
+
+from mcpsite.settings import *  # noqa: F403
+from mcpsite.settings import INSTALLED_APPS, env
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.access.probes"]
+MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 1.0)

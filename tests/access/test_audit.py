@@ -1,0 +1,414 @@
+"""The audit trail: what a row holds, and that no call goes without one."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from access import audit
+from access.audit import Event, Trail, new_id, plain, redacted, shown, unwritten, write
+from access.models import AuditEvent
+from tests.access.audited import audited, rows, rows_after_a_while
+from tests.site import LEGACY, Site
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+
+def event(**given: Any) -> Event:
+    """An event of Alice's, some parts as given."""
+    now = given.pop("time", time.time())
+    parts: dict[str, Any] = {
+        "id": new_id(now),
+        "time": now,
+        "user_id": None,
+        "username": "alice",
+        "issuer": "https://issuer.example.com/",
+        "subject": "alice",
+        "client_id": "client",
+        "client_name": "tests 1",
+        "tool": "probe",
+        "arguments": "",
+        "outcome": "ok",
+        "note": "",
+        "rows": 1,
+        "bytes": 2,
+        "milliseconds": 1.5,
+        "protocol": "2026-07-28",
+        "request_id": "1",
+    }
+    return Event(**(parts | given))
+
+
+# What a row shows of the arguments
+
+
+def test_arguments_are_shown_as_compact_json() -> None:
+    assert shown({"route": "JFK-LAX", "limit": 5, "names": ["é"]}) == (
+        '{"route":"JFK-LAX","limit":5,"names":["é"]}'
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "apiKey", "api_key", "access_token", "Authorization", "client_secret"]
+)
+def test_what_is_named_like_a_secret_is_struck_out(name: str) -> None:
+    assert shown({"deep": [{name: "hunter2"}]}) == f'{{"deep":[{{"{name}":"[redacted]"}}]}}'
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        JWT,
+        f"Bearer {JWT}",
+        "bearer 0123456789abcdef",
+        "sk-proj-0123456789abcdef",
+        "ghp_0123456789abcdefghij",
+        "AKIA0123456789ABCDEF",
+        "postgres://me:0123456789abcdef@db/x",
+        "-----BEGIN RSA PRIVATE KEY-----0123456789abcdef",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "look: ", "x" * (audit.MAX_TEXT - 8) + " "])
+def test_what_looks_like_a_secret_is_struck_out_also_where_a_cut_falls_into_it(
+    secret: str, before: str
+) -> None:
+    text = shown({"query": before + secret})
+    assert "0123456789" not in text
+    assert "c2lnbmF0dXJl" not in text
+    assert "eyJzdWIi" not in text
+
+
+def test_ordinary_words_are_left_as_they_are() -> None:
+    text = "token rotation, a bearer of news, basic fares: the task-force asks about sk-eyes"
+    assert redacted(text, 500) == text
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=40,
+)
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_whatever_a_client_sends_is_shown_within_bounds_and_can_be_stored(arguments: dict[str, Any]) -> None:
+    text = shown(arguments)
+    assert len(text) <= audit.MAX_ARGUMENTS
+    assert text.isprintable()
+    text.encode()
+
+
+def test_a_flood_of_arguments_is_cut() -> None:
+    text = shown({f"name{n}": "x" * 10_000 for n in range(10_000)})
+    assert len(text) == audit.MAX_ARGUMENTS
+    assert text.endswith("…")
+
+
+def test_deep_nesting_is_cut() -> None:
+    deep: Any = "x"
+    for _ in range(900):
+        deep = [deep]
+    assert shown({"deep": deep}) == '{"deep":[[["…"]]]}'
+
+
+def test_characters_that_a_database_cannot_hold_are_replaced() -> None:
+    assert plain("a\x00b\ud800c\u202e", 10) == "a�b�c�"
+
+
+def test_ids_of_later_events_sort_after_earlier_ones() -> None:
+    ids = [new_id(1_700_000_000 + n) for n in range(50)]
+    assert ids == sorted(ids)
+    assert len({new_id(1.0) for _ in range(1000)}) == 1000
+
+
+# Writing
+
+
+@pytest.mark.django_db
+def test_an_event_becomes_the_row_that_says_the_same() -> None:
+    alice = User.objects.create_user("alice")
+    sent = event(user_id=alice.pk, note="é\"'%s{}", time=1_700_000_000.25)
+    write([sent])
+    row = AuditEvent.objects.select_related("user").get()
+    assert row.user == alice
+    assert (row.pk.hex, row.time.timestamp(), row.note) == (sent.id, 1_700_000_000.25, sent.note)
+    assert (row.rows, row.bytes, row.milliseconds, row.outcome) == (1, 2, 1.5, AuditEvent.Outcome.OK)
+    assert row.era == "modern"
+
+
+@pytest.mark.django_db
+def test_a_row_is_found_by_its_time() -> None:
+    write([event(time=1_700_000_000.5)])
+    row = AuditEvent.objects.get()
+    assert AuditEvent.objects.filter(time=row.time).count() == 1
+    assert AuditEvent.objects.filter(time__date="2023-11-14").count() == 1
+
+
+@pytest.mark.django_db
+def test_rows_outlive_their_user() -> None:
+    alice = User.objects.create_user("alice")
+    write([event(user_id=alice.pk)])
+    alice.delete()
+    assert AuditEvent.objects.get().username == "alice"
+
+
+@pytest.mark.django_db
+def test_what_is_already_written_is_not_written_twice() -> None:
+    first, second = event(), event()
+    write([first])
+    assert unwritten([first, second]) == [second]
+
+
+@pytest.fixture
+def trail(transactional_db: None) -> Iterator[Trail]:
+    trail = Trail()
+    yield trail
+    trail.close()
+
+
+def test_events_are_written_within_a_second(trail: Trail) -> None:
+    trail.start()
+    for _ in range(10):
+        trail.record(event())
+    time.sleep(1.0)
+    assert AuditEvent.objects.count() == 10
+
+
+def test_closing_writes_what_is_left_at_once(trail: Trail) -> None:
+    trail.start()
+    for _ in range(2500):
+        trail.record(event())
+    trail.close()
+    assert AuditEvent.objects.count() == 2500
+
+
+def test_events_of_many_threads_are_each_written_once(trail: Trail) -> None:
+    trail.start()
+
+    def work() -> None:
+        for _ in range(200):
+            trail.record(event())
+            time.sleep(0.001)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    trail.close()
+    assert AuditEvent.objects.count() == 1600
+
+
+def test_events_wait_while_the_table_cannot_be_written(
+    trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = AuditEvent._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO away")
+    try:
+        trail.record(event())
+        trail.start()
+        time.sleep(1.2)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE away RENAME TO {table}")
+    trail.record(event())
+    trail.close()
+    assert AuditEvent.objects.count() == 2
+    assert caplog.text.count("cannot be written") == 1
+
+
+def test_one_bad_row_does_not_take_its_batch_with_it(trail: Trail, caplog: pytest.LogCaptureFixture) -> None:
+    trail.record(event())
+    trail.record(event(rows=-1))
+    trail.record(event())
+    with caplog.at_level(logging.ERROR):
+        trail.start()
+        trail.close()
+    assert AuditEvent.objects.count() == 2
+    assert "1 tool calls are missing" in caplog.text
+
+
+# Over a real server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Site, str]]:
+    with audited() as pair:
+        yield pair
+
+
+@pytest.fixture
+def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
+    site, _ = server
+    time.sleep(0.8)
+    site.shell("from access.models import AuditEvent; AuditEvent.objects.all().delete()")
+    return server
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "outcome", "note"),
+    [
+        ("probe_count", {"count": 4}, "ok", ""),
+        ("probe_fallback", {}, "ok", "the store did not answer"),
+        ("probe_complain", {}, "tool error", "Name a route such as JFK-LAX."),
+        ("probe_count", {"count": 400}, "tool error", "The argument 'count' does not fit"),
+        ("probe_forbidden", {}, "denied", ""),
+        ("nowhere", {"a": 1}, "denied", ""),
+        ("probe_dawdle", {"seconds": 2}, "deadline", "The answer took longer than 1 s"),
+        ("probe_crash", {}, "failed", "The server could not answer this"),
+    ],
+)
+def test_each_outcome_leaves_one_row(
+    fresh: tuple[Site, str], tool: str, arguments: dict[str, Any], outcome: str, note: str
+) -> None:
+    site, token = fresh
+    site.rpc(token, "tools/call", {"name": tool, "arguments": arguments})
+    (row,) = rows_after_a_while(site, 1)
+    assert (row["tool"], row["outcome"], row["username"]) == (tool, outcome, "alice")
+    assert row["note"].startswith(note)
+    assert bool(row["note"]) == bool(note)
+    assert json.loads(row["arguments"] or "{}") == arguments
+
+
+def test_a_row_says_who_asked_what_with_what_and_what_was_sent(fresh: tuple[Site, str]) -> None:
+    site, token = fresh
+    answer = site.call(token, "probe_count", {"count": 7, "password": "hunter2"})
+    (row,) = rows_after_a_while(site, 1)
+    assert (row["rows"], row["bytes"]) == (7, len(answer["content"][0]["text"]))
+    assert row["arguments"] == '{"count":7,"password":"[redacted]"}'
+    assert (row["issuer"], row["client_id"]) == (site.origin, "issue_token")
+    assert (row["client_name"], row["protocol"], row["request_id"]) == ("tests 1", "2026-07-28", "1")
+    assert str(row["user_id"]) == row["subject"]
+    assert 0 < row["milliseconds"] < 5000
+
+
+def test_a_legacy_client_is_named_by_its_user_agent(fresh: tuple[Site, str]) -> None:
+    site, token = fresh
+    params = {"name": "probe_count", "arguments": {}}
+    site.rpc(token, "tools/call", params, era=LEGACY, more={"User-Agent": "openai-mcp/1.0"})
+    (row,) = rows_after_a_while(site, 1)
+    assert (row["client_name"], row["protocol"]) == ("openai-mcp/1.0", LEGACY)
+
+
+def test_what_is_refused_before_it_is_a_tool_call_leaves_no_row(fresh: tuple[Site, str]) -> None:
+    site, token = fresh
+    site.rpc(None, "tools/call", {"name": "probe_count", "arguments": {}})
+    site.rpc("not.a.token", "tools/call", {"name": "probe_count", "arguments": {}})
+    site.rpc(token, "tools/list")
+    time.sleep(1)
+    assert rows(site) == []
+
+
+def test_a_caller_without_access_leaves_a_row(fresh: tuple[Site, str]) -> None:
+    site, _ = fresh
+    token = site.token("bob")
+    site.shell("from django.contrib.auth.models import User; User.objects.filter(username='bob').delete()")
+    site.call(token, "probe_count")
+    (row,) = rows_after_a_while(site, 1)
+    assert (row["outcome"], row["user_id"], row["username"]) == ("denied", None, "")
+    site.shell("from django.contrib.auth.models import User; User.objects.create_user('bob')")
+
+
+async def _many(site: Site, token: str, calls: list[tuple[str, dict[str, Any]]], at_once: int) -> int:
+    """Make the calls; how many were answered."""
+    answered, queue = 0, iter(enumerate(calls))
+
+    async def worker(http: httpx2.AsyncClient) -> None:
+        nonlocal answered
+        for n, (name, arguments) in queue:
+            params = {"name": name, "arguments": arguments}
+            body = {"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params}
+            try:
+                answer = await http.post(site.url, json=body, headers=site.headers(token, LEGACY))
+            except httpx2.HTTPError:
+                return
+            answered += answer.status_code == 200
+
+    async with httpx2.AsyncClient(timeout=30) as http:
+        await asyncio.gather(*(worker(http) for _ in range(at_once)))
+    return answered
+
+
+def test_many_calls_at_once_leave_exactly_one_row_each(fresh: tuple[Site, str]) -> None:
+    site, token = fresh
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("probe_count", {}),
+        ("probe_complain", {}),
+        ("probe_forbidden", {}),
+        ("probe_crash", {}),
+    ]
+    asyncio.run(_many(site, token, kinds * 100, at_once=40))
+    found = rows_after_a_while(site, 400)
+    assert Counter(row["outcome"] for row in found) == {
+        "ok": 100,
+        "tool error": 100,
+        "denied": 100,
+        "failed": 100,
+    }
+    assert len({row["request_id"] for row in found}) == 400
+
+
+def test_a_call_over_the_limit_leaves_a_row() -> None:
+    with audited(RATE_LIMIT="2/minute") as (site, token):
+        answers = [site.call(token, "probe_count") for _ in range(3)]
+        assert answers[2]["isError"] is True
+        found = rows_after_a_while(site, 3)
+        assert [row["outcome"] for row in found] == ["ok", "ok", "limited"]
+        assert found[2]["note"] == answers[2]["content"][0]["text"]
+
+
+def test_a_graceful_stop_loses_no_row() -> None:
+    with audited(MCP_DEADLINE_SECONDS="20") as (site, token), ThreadPoolExecutor(1) as pool:
+        work = [("probe_count", {}), ("probe_dawdle", {"seconds": 0.05})] * 5000
+        answered = pool.submit(asyncio.run, _many(site, token, work, at_once=10))
+        time.sleep(2.0)
+        site.process.terminate()
+        site.process.wait(timeout=30)
+        count = answered.result()
+        found = rows(site)
+        assert count > 50
+        # A call that the stop cut off has a row without having been answered.
+        assert count <= len(found) <= count + 10
+        assert sum(row["outcome"] == "ok" for row in found) >= count
+
+
+def test_a_kill_loses_the_last_second_at_most() -> None:
+    with audited() as (site, token):
+        ended: list[float] = []
+        with httpx2.Client(timeout=10) as http:
+            params = {"name": "probe_count", "arguments": {}}
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            began = time.monotonic()
+            while time.monotonic() < began + 3:
+                http.post(site.url, json=body, headers=site.headers(token, LEGACY)).raise_for_status()
+                ended.append(time.monotonic())
+                time.sleep(0.005)
+        site.process.kill()
+        killed = time.monotonic()
+        site.process.wait(timeout=10)
+        kept = len(rows(site))
+        assert sum(each < killed - 1 for each in ended) <= kept <= len(ended)
+
+
+def test_refusals_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    refusals = audit.Refusals()
+    with caplog.at_level(logging.INFO):
+        for reason in ("without a token", "with a bad token", "without a token"):
+            refusals.count(reason)
+        refusals.log()
+        refusals.log()
+    assert caplog.text.count("Refused in the last") == 1
+    assert "1 with a bad token, 2 without a token." in caplog.text

@@ -1,0 +1,327 @@
+"""Limits: how often a caller may call, how much at once, and how often an address may fail."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from limits import parse
+
+from access import limits as module
+from access.limits import LimitExceeded, Limits, ProcessMemory, limits, network, rate
+from mcpsite import conf
+from tests.access.audited import audited
+from tests.site import Site, free_port, running
+
+
+class Clock:
+    """A clock that is moved by hand; it begins now."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def made(**given: Any) -> Limits:
+    parts: dict[str, Any] = {"calls": None, "tools": {}, "concurrent": 0, "failures": None}
+    return Limits(**({"storage": ProcessMemory()} | parts | given))
+
+
+def spent(limits: Limits, user: int = 1, tool: str = "search") -> bool:
+    """Count one call; whether it was one too many."""
+    try:
+        limits.count_call(user, tool)
+    except LimitExceeded:
+        return True
+    return False
+
+
+# Calls
+
+
+def test_calls_up_to_the_limit_pass_and_the_next_is_told_when_to_come_back() -> None:
+    limited = made(calls=parse("3/minute"))
+    assert [spent(limited) for _ in range(3)] == [False] * 3
+    with pytest.raises(LimitExceeded, match=r"^You may call search 3 times per minute; try again in \d+ sec"):
+        limited.count_call(1, "search")
+
+
+def test_coming_back_when_told_to_succeeds() -> None:
+    clock = Clock()
+    limited = made(calls=parse("2/minute"), storage=ProcessMemory(clock))
+    for _ in range(3):
+        refused = spent(limited)
+    assert refused
+    clock.now += 59
+    assert spent(limited)
+    clock.now += 1
+    assert not spent(limited)
+
+
+def test_each_caller_has_a_limit_of_their_own() -> None:
+    limited = made(calls=parse("1/minute"))
+    assert not spent(limited, user=1)
+    assert not spent(limited, user=2)
+    assert spent(limited, user=1)
+
+
+def test_each_tool_is_counted_by_itself_and_may_have_a_limit_of_its_own() -> None:
+    limited = made(calls=parse("1/minute"), tools={"fetch": parse("2/minute"), "free": None})
+    assert [spent(limited, tool="search") for _ in range(2)] == [False, True]
+    assert [spent(limited, tool="fetch") for _ in range(3)] == [False, False, True]
+    assert not any(spent(limited, tool="free") for _ in range(50))
+
+
+def test_calls_of_many_threads_are_counted_exactly() -> None:
+    limited = made(calls=parse("500/minute"))
+    with ThreadPoolExecutor(8) as pool:
+        refused = list(pool.map(lambda _: spent(limited), range(800)))
+    assert sum(refused) == 300
+
+
+def test_counters_that_ran_out_make_room() -> None:
+    clock = Clock()
+    memory = ProcessMemory(clock)
+    for n in range(module.MAX_COUNTERS):
+        memory.incr(f"old {n}", 60)
+    clock.now += 61
+    memory.incr("new", 60)
+    assert memory.reset() == 1
+
+
+def test_a_flood_of_counters_does_not_fill_the_memory() -> None:
+    memory = ProcessMemory()
+    for n in range(module.MAX_COUNTERS + 10):
+        memory.incr(str(n), 60)
+    assert memory.get(str(module.MAX_COUNTERS + 9)) == 1
+    assert memory.reset() <= module.MAX_COUNTERS
+
+
+# Calls at once
+
+
+def test_a_caller_may_have_so_many_calls_running_and_another_has_their_own() -> None:
+    limited = made(concurrent=2)
+    with limited.slot("i", "alice"), limited.slot("i", "alice"):
+        with limited.slot("i", "bob"):
+            pass
+        with pytest.raises(LimitExceeded, match="try again in 1 second"), limited.slot("i", "alice"):
+            raise AssertionError
+    with limited.slot("i", "alice"):
+        pass
+
+
+def test_a_call_that_fails_gives_its_place_back() -> None:
+    limited = made(concurrent=1)
+    for _ in range(3):
+        with pytest.raises(KeyError), limited.slot("i", "alice"):
+            raise KeyError
+
+
+# Failed authentication
+
+
+def test_an_address_that_keeps_failing_is_told_to_wait() -> None:
+    limited = made(failures=parse("2/minute"))
+
+    async def fail(address: str) -> int | None:
+        return await limited.count_failure(address)
+
+    assert [asyncio.run(fail("192.0.2.1")) for _ in range(2)] == [None, None]
+    assert 55 <= (asyncio.run(fail("192.0.2.1")) or 0) <= 60
+    assert asyncio.run(fail("192.0.2.2")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "whom"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("", "unknown"),
+        ("/run/site.sock", "unknown"),
+    ],
+)
+def test_an_address_stands_for_the_network_that_one_host_can_choose_from(address: str, whom: str) -> None:
+    assert network(address) == whom
+
+
+# Settings
+
+
+@pytest.mark.parametrize("text", ["lots", "120", "/minute", "120/fortnight"])
+def test_a_rate_that_cannot_be_read_is_refused_with_the_remedy(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"RATE_LIMIT holds .* write for example 120/minute"):
+        rate("RATE_LIMIT", text)
+
+
+def test_an_empty_rate_limits_nothing(settings: Any) -> None:
+    settings.RATE_LIMIT = ""
+    assert not any(spent(limits()) for _ in range(1000))
+
+
+def test_limits_follow_the_settings(settings: Any) -> None:
+    settings.RATE_LIMIT = "1/hour"
+    settings.TOOL_RATE_LIMITS = {"fetch": "2/hour"}
+    assert [spent(limits()) for _ in range(2)] == [False, True]
+    assert [spent(limits(), tool="fetch") for _ in range(3)] == [False, False, True]
+
+
+# Redis
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A Redis of its own; its URL and its process."""
+    port = free_port()
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    with redis.Redis(port=port) as client:
+        for _ in range(100):
+            try:
+                client.ping()
+                break
+            except redis.ConnectionError:
+                time.sleep(0.05)
+    yield f"redis://127.0.0.1:{port}/1", process
+    process.kill()
+    process.wait()
+
+
+def shared(settings: Any, url: str) -> Limits:
+    settings.RATE_LIMIT = "3/minute"
+    settings.CACHES = {"default": conf.cache(url)}
+    return limits()
+
+
+def test_processes_share_their_counts_in_redis(settings: Any, server: Any) -> None:
+    first = shared(settings, server[0])
+    limits.cache_clear()
+    second = shared(settings, server[0])
+    assert first is not second
+    assert [spent(first), spent(second), spent(first), spent(second)] == [False, False, False, True]
+    with pytest.raises(LimitExceeded, match=r"try again in (59|60) seconds"):
+        first.count_call(1, "search")
+
+
+def test_a_redis_that_is_down_limits_nothing_and_says_so_once(
+    settings: Any, server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STORE_PAUSE_SECONDS", 0.05)
+    limited = shared(settings, server[0].replace("127.0.0.1", ":hunter2@127.0.0.1"))
+    server[1].kill()
+    server[1].wait()
+    with caplog.at_level(logging.ERROR):
+        for _ in range(6):
+            assert not spent(limited)
+            time.sleep(0.06)
+    assert caplog.text.count("The store of CACHE_URL cannot be used") == 1
+    assert "hunter2" not in caplog.text
+
+
+def test_a_redis_that_hangs_does_not_hold_every_call_up(settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        limited = shared(settings, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        began = time.monotonic()
+        assert not any(spent(limited) for _ in range(100))
+        assert time.monotonic() - began < 3 * module.STORE_TIMEOUT_SECONDS
+
+
+def test_limits_are_back_when_redis_is(settings: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STORE_PAUSE_SECONDS", 0.05)
+    limited = shared(settings, server[0])
+    port = int(server[0].rsplit(":")[-1].split("/")[0])
+    with redis.Redis(port=port) as client:
+        assert not spent(limited)
+        client.execute_command("CLIENT", "PAUSE", "600", "ALL")
+        assert not spent(limited)
+        time.sleep(0.7)
+        refused = [spent(limited) for _ in range(4)]
+    assert refused[-1]
+
+
+# Over a real server
+
+
+def test_a_call_over_the_limit_is_a_tool_error_with_the_time_to_wait() -> None:
+    with audited(RATE_LIMIT="2/minute", TOOL_RATE_LIMITS="probe_fallback=1/hour") as (site, token):
+        for _ in range(2):
+            assert not site.call(token, "probe_count")["isError"]
+        refused = site.call(token, "probe_count")
+        assert refused["isError"] is True
+        assert "try again in" in refused["content"][0]["text"]
+        assert not site.call(token, "probe_fallback")["isError"]
+        assert "once per hour" in site.call(token, "probe_fallback")["content"][0]["text"]
+        # A forbidden tool is the same as an unknown one, however often it is called.
+        answers = [
+            site.rpc(token, "tools/call", {"name": name, "arguments": {}}).json()["error"]["code"]
+            for name in ("probe_forbidden", "nowhere")
+            for _ in range(3)
+        ]
+        assert len(set(answers)) == 1
+
+
+def test_more_calls_at_once_than_allowed_are_refused_and_others_are_served() -> None:
+    with audited(CONCURRENT_CALLS="2", MCP_DEADLINE_SECONDS="10") as (site, token):
+        answers: list[Any] = []
+
+        def dawdle() -> None:
+            answers.append(site.call(token, "probe_dawdle", {"seconds": 2}))
+
+        threads = [threading.Thread(target=dawdle) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answer["isError"] for answer in answers) == [False, False, True, True]
+        assert not site.call(token, "probe_count")["isError"]
+
+
+def bad(site: Site, **headers: str) -> Any:
+    return site.rpc("a.bad.token", "tools/list", more=headers)
+
+
+def test_failed_authentication_is_limited_by_address_and_good_tokens_still_pass() -> None:
+    with audited(FAILED_AUTH_RATE_LIMIT="3/minute") as (site, token):
+        assert [bad(site).status_code for _ in range(4)] == [401, 401, 401, 429]
+        refused = bad(site)
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert refused.json()["error"] == "too_many_requests"
+        assert site.rpc(token, "tools/list").status_code == 200
+        assert site.rpc(None, "tools/list").status_code == 401
+        # The proxy on this machine is believed; each of its clients counts by itself.
+        assert bad(site, **{"X-Forwarded-For": "203.0.113.7"}).status_code == 401
+
+
+def test_an_unknown_machine_is_not_believed_about_whom_it_forwards() -> None:
+    settings = {"FAILED_AUTH_RATE_LIMIT": "1/minute", "FORWARDED_ALLOW_IPS": "192.0.2.1"}
+    with running(settings, prepare=False) as site:
+        answers = [bad(site, **{"X-Forwarded-For": f"203.0.113.{n}"}).status_code for n in range(3)]
+        assert answers == [401, 429, 429]
+
+
+def test_an_expired_token_is_no_failure() -> None:
+    with audited(FAILED_AUTH_RATE_LIMIT="1/minute") as (site, _):
+        expired = site.token("alice", "--ttl", "1")
+        time.sleep(2)
+        answers = [site.rpc(expired, "tools/list") for _ in range(4)]
+        assert {answer.status_code for answer in answers} == {401}
+        assert 'error="invalid_token"' in answers[0].headers["WWW-Authenticate"]
+
+
+def test_a_rate_that_cannot_be_read_stops_the_start() -> None:
+    with pytest.raises(RuntimeError, match="RATE_LIMIT holds 'lots'"), running({"RATE_LIMIT": "lots"}):
+        raise AssertionError
