@@ -117,20 +117,26 @@ def load(
     unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
     curator touched. With `dry_run` nothing is written.
     """
-    changed = False
+    changed: set[Result] = set()
     for each in found:
         outcome = _load_one(
             each, loaded_by=loaded_by, dry_run=dry_run, strict=strict, force=force, progress=progress
         )
-        changed |= outcome.result == "replaced"
+        changed.add(outcome.result)
         yield outcome
     for outcome in _gone(found, dry_run=dry_run, prune=prune):
-        changed |= outcome.result == "pruned"
+        changed.add(outcome.result)
         yield outcome
-    if changed and not dry_run:
+    if dry_run:
+        return
+    if changed & {"replaced", "pruned"}:
         with transaction.atomic():
             versions.bump()
             forget_unused()
+    if changed & {"new", "replaced", "pruned"} and connection.vendor == "postgresql":
+        # Its plans are guesses until it has looked at what there is now.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE airfare_farerow, airfare_notabletext")
 
 
 def _load_one(

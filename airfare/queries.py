@@ -225,13 +225,15 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     leading = None
     if meaning.texts is None:
-        few = [name for name, values in meaning.chosen.items() if len(values) <= MOST_MERGED]
-        leading = min(few, key=lambda name: meaning.sizes[name], default=None)
+        short = [name for name, values in meaning.chosen.items() if len(values) <= MOST_MERGED]
+        leading = min(short, key=lambda name: meaning.sizes[name], default=None)
     where, parameters = _conditions(filters, meaning, snapshot, without=leading)
     values = meaning.chosen[leading] if leading else ()
     order = _ORDER_OF_ONE_ROUTE if leading == "route" else _ORDER
     with connection.cursor() as cursor:
-        if not values:
+        if meaning.texts is not None:
+            cursor.execute(_sorted(where), [*parameters, limit, offset])
+        elif not values:
             cursor.execute(_plain(where, order), [*parameters, limit, offset])
         elif len(values) == 1:
             sql = _plain(f"r.{leading} = %s AND {where}", order)
@@ -247,6 +249,18 @@ def _rows(
 @lru_cache(maxsize=512)
 def _plain(where: str, order: str) -> str:
     return f"SELECT {_COLUMNS} FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT %s OFFSET %s"
+
+
+@lru_cache(maxsize=512)
+def _sorted(where: str) -> str:
+    """All rows that match, found first and then sorted: for filters that few rows pass.
+
+    Without the fence PostgreSQL would read in order, expecting to meet such rows soon.
+    """
+    return (
+        f"WITH r AS MATERIALIZED (SELECT r.* FROM airfare_farerow r WHERE {where}) SELECT {_COLUMNS} "
+        f"FROM r LEFT JOIN airfare_notabletext n ON n.id = r.notable_id ORDER BY {_ORDER} LIMIT %s OFFSET %s"
+    )
 
 
 @lru_cache(maxsize=512)
@@ -281,7 +295,7 @@ def _conditions(
         parts.append("r.snapshot_day >= %s AND r.snapshot_day < %s")
         parameters += [str(filters.first_day), str(filters.end_day)]
     if meaning.texts is not None:
-        parts.append(_among("r.notable_id"))
+        parts.append(_among("r.notable_id", many=len(meaning.texts) > MOST_TEXTS))
         parameters.append(_array(meaning.texts))
     elif meaning.compared:
         contains = "instr(n.folded, %s) > 0" if connection.vendor == "sqlite" else "strpos(n.folded, %s) > 0"
@@ -290,10 +304,12 @@ def _conditions(
     return " AND ".join(parts), parameters
 
 
-def _among(column: str) -> str:
+def _among(column: str, *, many: bool = False) -> str:
     """A condition with one parameter, however many values there are: so that statements are few."""
     if connection.vendor == "sqlite":
         return f"{column} IN (SELECT value FROM json_each(%s))"
+    if many:  # PostgreSQL hashes them when they are rows; a long array it looks through each time.
+        return f"{column} IN (SELECT unnest(%s::bigint[]))"
     return f"{column} = ANY(%s)"
 
 
