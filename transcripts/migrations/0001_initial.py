@@ -52,7 +52,7 @@ POSTGRESQL = [
         ADD COLUMN lexemes tsvector GENERATED ALWAYS AS (transcripts_lexemes(text)) STORED
     """,
     "CREATE INDEX transcripts_passage_lexemes ON transcripts_passage USING gin (lexemes)",
-    # How many passages hold a lexeme; the empty one stands for all passages.
+    # How many passages hold a lexeme; '' stands for all passages, ' ' for the sum of their lengths.
     "CREATE TABLE transcripts_frequency (lexeme text PRIMARY KEY, passages bigint NOT NULL)",
     # A row for each statement, not for each passage: loads write passages by the hundred. The lock
     # makes writers take turns, for two that touch the same lexemes in another order would deadlock.
@@ -65,10 +65,11 @@ POSTGRESQL = [
             RETURN NULL;
         END IF;
         INSERT INTO transcripts_frequency AS f
-            SELECT lexeme, count(*) * TG_ARGV[0]::int
+            SELECT lexeme, sum(held) * TG_ARGV[0]::int
             FROM (
-                SELECT unnest(tsvector_to_array(lexemes)) AS lexeme FROM changed
-                UNION ALL SELECT '' FROM changed
+                SELECT unnest(tsvector_to_array(lexemes)) AS lexeme, 1 AS held FROM changed
+                UNION ALL SELECT '', 1 FROM changed
+                UNION ALL SELECT ' ', length(lexemes) FROM changed
             ) AS counted
             GROUP BY lexeme
         ON CONFLICT (lexeme) DO UPDATE SET passages = f.passages + excluded.passages;

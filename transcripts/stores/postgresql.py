@@ -1,4 +1,10 @@
-"""Ranking on PostgreSQL: the sum of idf × ts_rank of each word, over the root of the passage's length."""
+"""Ranking on PostgreSQL: BM25 as SQLite's FTS5 has it, made of `ts_rank`.
+
+`ts_rank` of one word that stands n times in a passage is, with all weights 1, the sum of 1/i² for i
+from 1 to n, divided by that sum without end (SERIES). So x = SERIES × ts_rank tells n: it is
+1 / (SERIES - x) - 1 / SERIES to a good approximation, and BM25's n / (n + K) becomes
+x / (x + K × SERIES × (SERIES - x)). The positions need not be unpacked, which would take ten times as long.
+"""
 
 from collections.abc import Collection
 from math import log
@@ -8,6 +14,10 @@ from django.db import connection
 
 BUDGET = 3_000
 """Candidates, taken from the rarest words first."""
+K1, B = 1.2, 0.75
+"""BM25's constants; FTS5 has the same."""
+SERIES = 1.64493406685
+"""π²/6, to the digits that PostgreSQL's source has."""
 MAX_LEXEMES = 64
 """Of a query, the rarest; the others change no order."""
 
@@ -16,26 +26,39 @@ def ranked(
     query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
 ) -> list[tuple[int, float]]:
     """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search`."""
-    lexemes = _lexemes(query)
+    lexemes, mean_length = _lexemes(query)
     if not lexemes:
         return []
     where, parameters = _filter(among, speakers)
-    matches, scores, wanted, ranks = [], [], list[Any](), list[Any]()
-    for lexeme, idf in lexemes:
-        word = _quoted(lexeme)
-        matches.append(f"(SELECT p.id FROM transcripts_passage p WHERE p.lexemes @@ %s::tsquery {where})")  # noqa: S608
-        wanted += [word, *parameters]
-        scores.append("%s * ts_rank(p.lexemes, %s::tsquery)")
-        ranks += [idf, word]
+    words = [_quoted(lexeme) for lexeme, _ in lexemes]
+    match = f"(SELECT p.id FROM transcripts_passage p WHERE p.lexemes @@ %s::tsquery {where})"  # noqa: S608
+    matches = [match] * len(words)
+    ranks = [
+        f"{SERIES} * ts_rank('{{1,1,1,1}}', p.lexemes, %s::tsquery) AS x{place}"
+        for place in range(len(words))
+    ]
+    scores = [f"%s * x{place} / (x{place} + k * ({SERIES} - x{place}))" for place in range(len(words))]
     # UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
+    # OFFSET 0 keeps each ts_rank from being worked out twice.
     statement = f"""
-        SELECT p.id, ({" + ".join(scores)}) / sqrt(length(p.lexemes)) AS score
-        FROM transcripts_passage p
-        JOIN (SELECT DISTINCT id FROM ({" UNION ALL ".join(matches)} LIMIT {BUDGET}) m) c ON c.id = p.id
-        ORDER BY score DESC, p.id LIMIT %s
+        SELECT id, {" + ".join(scores)} AS score
+        FROM (
+            SELECT p.id, {SERIES * K1} * ({1 - B} + {B} * length(p.lexemes) / %s) AS k, {", ".join(ranks)}
+            FROM transcripts_passage p
+            JOIN (SELECT DISTINCT id FROM ({" UNION ALL ".join(matches)} LIMIT {BUDGET}) m) c ON c.id = p.id
+            OFFSET 0
+        ) r
+        ORDER BY score DESC, id LIMIT %s
     """  # noqa: S608 (constants; every value is a parameter)
+    values = [
+        *(idf for _, idf in lexemes),
+        mean_length,
+        *words,
+        *(value for word in words for value in (word, *parameters)),
+        limit,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*ranks, *wanted, limit])
+        cursor.execute(statement, values)
         return [(passage, float(score)) for passage, score in cursor.fetchall()]
 
 
@@ -53,23 +76,24 @@ def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[
     return where, parameters
 
 
-def _lexemes(query: str) -> list[tuple[str, float]]:
-    """The lexemes of `query` that some passage holds, the rarest first, each with its idf."""
+def _lexemes(query: str) -> tuple[list[tuple[str, float]], float]:
+    """The lexemes of `query` that some passage holds, the rarest first, each with its idf; and the mean
+    length of a passage in lexemes."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT f.lexeme, f.passages, (SELECT passages FROM transcripts_frequency WHERE lexeme = '')
-            FROM transcripts_frequency f
-            WHERE f.lexeme = ANY(tsvector_to_array(transcripts_lexemes(%s))) AND f.passages > 0
-            ORDER BY f.passages, f.lexeme LIMIT %s
+            SELECT lexeme, passages FROM transcripts_frequency
+            WHERE lexeme = ANY(tsvector_to_array(transcripts_lexemes(%s)) || ARRAY['', ' '])
+            ORDER BY passages, lexeme
             """,
             # PostgreSQL's text holds no NUL, and its encoding no half of a surrogate pair.
-            [query.replace("\x00", " ").encode("utf-8", "replace").decode(), MAX_LEXEMES],
+            [query.replace("\x00", " ").encode("utf-8", "replace").decode()],
         )
-        return [
-            (lexeme, log(1 + (total - count + 0.5) / (count + 0.5)))
-            for lexeme, count, total in cursor.fetchall()
-        ]
+        counts = dict(cursor.fetchall())
+    total, length = counts.pop("", 0), counts.pop(" ", 0)
+    rarest = list(counts.items())[:MAX_LEXEMES]
+    weighed = [(lexeme, log(1 + (total - count + 0.5) / (count + 0.5))) for lexeme, count in rarest]
+    return weighed, length / total if total else 1.0
 
 
 def _quoted(lexeme: str) -> str:
