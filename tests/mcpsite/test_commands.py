@@ -47,9 +47,9 @@ def test_call_tool_reads_each_value_as_the_tool_takes_it(site: Site) -> None:
     ("arguments", "sentence"),
     [
         (["invented"], "Unknown tool: invented"),
-        (["airfare_trend_insights", "limit=900"], "The argument 'limit' does not fit"),
+        (["airfare_trend_insights", "limit=900"], "limit is 900; it has to be from 1 to 200."),
         (["airfare_trend_insights", "limit"], "'limit' is not of the form key=value"),
-        (["list", "--token", "a.b.c"], "is the token for this server, and still good?"),
+        (["list", "--token", "a.b.c"], "refused the token: is it for this server, and still good?"),
     ],
 )
 def test_call_tool_says_what_went_wrong_in_one_line(site: Site, arguments: list[str], sentence: str) -> None:

@@ -66,7 +66,7 @@ def test_the_pool_and_the_age_of_connections_are_set_in_the_database_url() -> No
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("environment", "named"),
     [
         ({"RESOURCE_SERVER_URL": "https://data.example.com", "SECRET_KEY": "x" * 60}, "AUTH0_ISSUER"),
         (
@@ -77,7 +77,7 @@ def test_the_pool_and_the_age_of_connections_are_set_in_the_database_url() -> No
         ({"CACHE_URL": "memcached://x"}, "CACHE_URL"),
     ],
 )
-def test_an_unsafe_start_says_what_to_set(settings: dict[str, str], named: str, tmp_path: Path) -> None:
+def test_an_unsafe_start_says_what_to_set(environment: dict[str, str], named: str, tmp_path: Path) -> None:
     env = {
         "PATH": "/usr/bin:/bin",
         "STATE_DIR": str(tmp_path),

@@ -61,7 +61,15 @@ class Command(BaseCommand):
 
 
 async def _call(url: str, token: str, name: str, texts: dict[str, str]) -> Any:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
+    refused: list[int] = []
+
+    async def watch(response: httpx2.Response) -> None:
+        # The SDK's client tells of a refusal by HTTP without its status.
+        if response.status_code >= 400:
+            refused.append(response.status_code)
+
+    headers, hooks = {"Authorization": f"Bearer {token}"}, {"response": [watch]}
+    async with httpx2.AsyncClient(headers=headers, timeout=60, event_hooks=hooks) as http:
         try:
             async with Client(streamable_http_client(url, http_client=http)) as client:
                 tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -71,18 +79,18 @@ async def _call(url: str, token: str, name: str, texts: dict[str, str]) -> Any:
                 arguments = {each: _value(text, schema.get(each, {})) for each, text in texts.items()}
                 result = await client.call_tool(name, arguments)
         except* (httpx2.HTTPError, MCPError, OSError) as group:
-            raise CommandError(_reason(url, group)) from None
+            raise CommandError(_reason(url, refused, group)) from None
     if result.is_error:
         raise CommandError(" ".join(getattr(part, "text", "") for part in result.content))
     return result.structured_content
 
 
-def _reason(url: str, group: BaseExceptionGroup[BaseException]) -> str:
+def _reason(url: str, refused: list[int], group: BaseExceptionGroup[BaseException]) -> str:
+    if 401 in refused or 403 in refused:
+        return f"{url} refused the token: is it for this server, and still good?"
     first: BaseException = group
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    if isinstance(first, httpx2.HTTPStatusError):
-        return f"{url} answered {first.response.status_code}: is the token for this server, and still good?"
     if isinstance(first, MCPError):
         return str(first)
     return f"Nothing answers at {url}: start the server with 'make run', or name another with --url."
