@@ -2,11 +2,23 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from django.views.generic import TemplateView
 
 urlpatterns = [
+    path(
+        "",
+        TemplateView.as_view(
+            template_name="home.html", extra_context={"endpoint": settings.RESOURCE_SERVER_URL}
+        ),
+        name="home",
+    ),
+    path("transcripts/", include("transcripts.urls")),
+    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
 ]
 
 if settings.AUTHORIZATION_SERVER:
-    urlpatterns += [path("oauth/", include("access.oauth.urls"))]
+    urlpatterns += [path("", include("access.oauth.urls"))]

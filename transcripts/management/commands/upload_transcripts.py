@@ -1,4 +1,4 @@
-"""`manage.py upload_transcripts`: transcript files into the database, and into the vector store if there is one."""
+"""`manage.py upload_transcripts`: transcript files into the database and the vector store."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator

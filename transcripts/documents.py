@@ -1,0 +1,121 @@
+"""A transcript as one text, for who reads it whole: turns with their stamps, in parts where long."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from transcripts.models import Transcript, Turn, VectorStoreFile
+from transcripts.parsing import other_facts
+from transcripts.searching import Who
+
+MOST_CHARACTERS = 100_000
+"""Of one part."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One part of a transcript's text; most have but one."""
+
+    transcript: Transcript
+    number: int
+    """From 1."""
+    of: int
+    text: str
+
+    @property
+    def id(self) -> str:
+        return name_of(self.transcript, self.number)
+
+    @property
+    def next_id(self) -> str:
+        """The id of the part after this one; empty for the last."""
+        return name_of(self.transcript, self.number + 1) if self.number < self.of else ""
+
+
+def name_of(transcript: Transcript, number: int) -> str:
+    """`slug`, `slug#2`, `slug#3` …"""
+    return transcript.slug if number == 1 else f"{transcript.slug}#{number}"
+
+
+def part(who: Who, name: str) -> Part | None:
+    """The part called `name`, of a transcript that `who` may see; None where there is no such part.
+
+    `name` is a transcript's slug or the id of its file in the vector store, and from the second part
+    on `#` and the part's number.
+    """
+    document, _, digits = name.strip().partition("#")
+    if "\0" in document or (digits and not (digits.isascii() and digits.isdigit() and len(digits) < 7)):
+        return None
+    number = int(digits) if digits else 1
+    visible = Transcript.objects.visible_to(who).select_related("collection")
+    transcript = visible.filter(slug=document).first()
+    if transcript is None and document:
+        of_file = VectorStoreFile.objects.filter(file_id=document).values("transcript")
+        transcript = visible.filter(pk__in=of_file).first()
+    if transcript is None:
+        return None
+    texts = list(_parts(lines(transcript)))
+    if not 1 <= number <= len(texts):
+        return None
+    return Part(transcript=transcript, number=number, of=len(texts), text=texts[number - 1])
+
+
+def facts(transcript: Transcript) -> dict[str, str]:
+    """What is known of the call beside its title; nothing that is empty."""
+    known = {
+        "date": transcript.call_date.isoformat() if transcript.call_date else "",
+        "sector": transcript.sector,
+        "moderator": transcript.moderator,
+        "participants": "; ".join(transcript.participants),
+        "duration": transcript.duration,
+        "collection": transcript.collection.name,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def line(turn: Turn) -> str:
+    """`[00:12] Speaker: text`, as far as the turn has these."""
+    stamp = f"[{turn.stamp}] " if turn.stamp else ""
+    return f"{stamp}{turn.speaker}: {turn.text}" if turn.speaker else f"{stamp}{turn.text}"
+
+
+def lines(transcript: Transcript) -> Iterator[str]:
+    """The transcript's text in pieces: header lines that no field holds, then the turns."""
+    others = other_facts(transcript.text)
+    if others:
+        yield "\n".join(others)
+    for turn in transcript.turns.all():
+        yield line(turn)
+
+
+def _parts(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces joined to texts that may be sent; a turn is cut only where it alone is too long."""
+    text, size = "", 0
+    # An answer is measured in bytes of JSON: three for a Chinese character, two for a line's end.
+    most_bytes = settings.MCP_MAX_RESULT_BYTES * 3 // 4
+    empty = True
+    for piece in _cut(pieces, most_bytes):
+        more = len(json.dumps(piece, ensure_ascii=False).encode()) + 4
+        if text and (len(text) + len(piece) + 2 > MOST_CHARACTERS or size + more > most_bytes):
+            yield text
+            text, size = "", 0
+        text = f"{text}\n\n{piece}" if text else piece
+        size += more
+        empty = False
+    if text or empty:
+        yield text
+
+
+def _cut(pieces: Iterable[str], most_bytes: int) -> Iterator[str]:
+    for piece in pieces:
+        rest = piece
+        while len(rest) > MOST_CHARACTERS or len(json.dumps(rest, ensure_ascii=False).encode()) > most_bytes:
+            # At most six bytes for a character: such a piece fits in any case.
+            most = min(MOST_CHARACTERS, most_bytes // 6)
+            end = rest.rfind(" ", most // 2, most)
+            end = end if end > 0 else most
+            yield rest[:end]
+            rest = rest[end:].lstrip(" ")
+        yield rest

@@ -1,0 +1,288 @@
+"""Filters and found passages → what is shown of them: whoever asks, a tool or a page, gets it from here.
+
+A store finds, the database decides: what is not visible to the person who asks is neither searched nor
+cited, and the text shown is the one that the database holds now.
+"""
+
+import datetime
+import logging
+import re
+from collections.abc import Collection as Several
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from access.caller import Caller
+from mcpsite.mcp import in_database
+from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.stores import local
+from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
+
+logger = logging.getLogger(__name__)
+
+MOST_HITS = 50
+"""Passages asked for at once; more an OpenAI store does not give."""
+FACTS = 1
+"""The position of the passage that holds the facts."""
+ROUNDS = 3
+"""How often a store is asked again because a few long transcripts took all places."""
+SNIPPET = 500
+"""Characters of a passage that are shown of a result."""
+
+MOST_READ = 20_000
+"""Characters of a passage, or of a query, among which the place of a snippet is chosen."""
+
+Who = Caller | User | AnonymousUser
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filters:
+    """Which transcripts, and whose words; all that are given have to hold. Text is found in any case."""
+
+    title: str = ""
+    """Part of the title."""
+    sector: str = ""
+    """Part of the sector."""
+    collection: str = ""
+    """Name or slug of a collection."""
+    speaker: str = ""
+    """Part of the label of somebody who speaks."""
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+    """The last day that counts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cited:
+    """A passage that was found, in its transcript."""
+
+    transcript: Transcript
+    position: int | None
+    """The passage's, in the transcript; None where the store did not know it."""
+    turns: Sequence[Turn]
+    """What it consists of; none for the passage of the facts."""
+    text: str
+
+    @property
+    def path(self) -> str:
+        """The page that shows it, on this site: at the passage, which it highlights."""
+        page = self.transcript.get_absolute_url()
+        return f"{page}?p={self.position}#{self.turns[0].anchor}" if self.turns else page
+
+    @property
+    def url(self) -> str:
+        return f"{settings.SITE_URL}{self.path}"
+
+    @property
+    def stamp(self) -> str:
+        """When it begins, as `mm:ss` or `h:mm:ss`; empty where the file does not say."""
+        return self.turns[0].stamp if self.turns else ""
+
+
+def matching(who: Who, filters: Filters) -> QuerySet[Transcript]:
+    """The transcripts that `who` may see and that `filters` let pass, latest first."""
+    found: QuerySet[Transcript] = Transcript.objects.visible_to(who)
+    if filters.title:
+        found = found.filter(title__in=_holding(filters.title, _values(found, "title")))
+    if filters.sector:
+        found = found.filter(sector__in=_holding(filters.sector, _values(found, "sector")))
+    if filters.collection:
+        wanted = filters.collection.strip().casefold()
+        found = found.filter(
+            collection__in=[
+                each.pk
+                for each in Collection.objects.all()
+                if wanted in (each.name.casefold(), each.slug.casefold())
+            ]
+        )
+    if filters.speaker:
+        labels = _holding(filters.speaker, Turn.objects.values_list("speaker", flat=True).distinct())
+        found = found.filter(Exists(Turn.objects.filter(transcript=OuterRef("pk"), speaker__in=labels)))
+    if filters.since:
+        found = found.filter(call_date__gte=filters.since)
+    if filters.until:
+        found = found.filter(call_date__lte=filters.until)
+    return found.defer("text").select_related("collection")
+
+
+def _values(found: QuerySet[Transcript], name: str) -> Iterable[str]:
+    return found.order_by(name).values_list(name, flat=True).distinct()
+
+
+def _holding(part: str, texts: Iterable[str]) -> list[str]:
+    """Those of `texts` that contain `part`, in any case of any script (no database does that)."""
+    wanted = part.strip().casefold()
+    return [text for text in texts if text and wanted in text.casefold()]
+
+
+def sectors(who: Who) -> list[str]:
+    """The sectors of the transcripts that `who` may see, in order."""
+    return [sector for sector in _values(Transcript.objects.visible_to(who), "sector") if sector]
+
+
+async def passages(
+    who: Who, query: str, filters: Filters, *, limit: int, each_once: bool = False
+) -> tuple[list[Cited], str]:
+    """At most `limit` passages for `query`, best first, and why another store answered, or empty.
+
+    With `each_once` only the best passage of each transcript. A filter by speaker is answered from the
+    local index, for other stores know nothing of speakers. Raises StoreUnavailable where the chosen
+    store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
+    """
+    among = await in_database(_among, who, filters)
+    name = "local" if filters.speaker else chosen()
+    reason = ""
+    try:
+        hits = await _ask(name, query, among, filters, limit, each_once=each_once)
+    except StoreUnavailable as error:
+        if not settings.TRANSCRIPT_STORE_FALLBACK or name == "local":
+            raise
+        logger.warning("The store %s did not answer, the local index did: %s", name, error)
+        reason = "The vector store did not answer; this comes from the local index."
+        hits = await _ask("local", query, among, filters, limit, each_once=each_once)
+    return await in_database(cite, who, hits), reason
+
+
+def passages_here(who: Who, query: str, filters: Filters, *, limit: int) -> list[Cited]:
+    """The best passage of each of at most `limit` transcripts, from the local index, best first."""
+    among = _among(who, filters)
+    hits: list[Hit] = []
+    for _ in range(ROUNDS):
+        found = local.search(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
+        hits, among, full = _added(hits, found, among)
+        if full or len(hits) >= limit:
+            break
+    return cite(who, hits[:limit])
+
+
+def _among(who: Who, filters: Filters) -> set[int]:
+    return set(matching(who, filters).order_by().values_list("pk", flat=True))
+
+
+async def _ask(
+    name: str, query: str, among: set[int], filters: Filters, limit: int, *, each_once: bool
+) -> list[Hit]:
+    if not query.strip() or not among:
+        return []
+    if not each_once:
+        return list(await _search(name, query, among, filters, limit))[:limit]
+    hits: list[Hit] = []
+    for _ in range(ROUNDS):
+        found = await _search(name, query, among, filters, MOST_HITS)
+        hits, among, full = _added(hits, found, among)
+        if full or len(hits) >= limit:
+            break
+    return hits[:limit]
+
+
+async def _search(name: str, query: str, among: Several[int], filters: Filters, limit: int) -> Sequence[Hit]:
+    if filters.speaker:
+        return await in_database(
+            local.search, query, among=among, speaker=filters.speaker.strip(), limit=limit
+        )
+    return await store(name).search(query, among=among, limit=limit)
+
+
+def _added(hits: list[Hit], found: Sequence[Hit], among: set[int]) -> tuple[list[Hit], set[int], bool]:
+    """`hits` with the best hit of each further transcript, where else to look, and whether that is all."""
+    best: dict[int, Hit] = {hit.transcript_id: hit for hit in hits}
+    for hit in found:
+        earlier = best.setdefault(hit.transcript_id, hit)
+        if earlier.position == FACTS:
+            # The facts rank the transcript, but what somebody says is better to show.
+            best[hit.transcript_id] = hit
+    rest = among - best.keys()
+    return list(best.values()), rest, len(found) < MOST_HITS or not rest
+
+
+def cite(who: Who, hits: Sequence[Hit]) -> list[Cited]:
+    """`hits` with all that is shown of them, in their order; what `who` may not see is left out."""
+    transcripts = (
+        Transcript.objects.visible_to(who)
+        .defer("text")
+        .select_related("collection")
+        .in_bulk({hit.transcript_id for hit in hits})
+    )
+    wanted = [(hit.transcript_id, hit.position) for hit in hits if hit.position is not None]
+    places = {
+        (passage.transcript_id, passage.position): passage
+        for passage in _any_of(
+            Passage.objects.defer("text"),
+            [Q(transcript_id=pk, position=position) for pk, position in wanted],
+        )
+    }
+    turns: dict[int, list[Turn]] = {}
+    spans = [
+        Q(transcript_id=each.transcript_id, position__range=(each.first_turn, each.last_turn))
+        for each in places.values()
+        if each.first_turn is not None
+    ]
+    for turn in _any_of(Turn.objects.order_by("transcript_id", "position"), spans):
+        turns.setdefault(turn.transcript_id, []).append(turn)
+    cited = []
+    for hit in hits:
+        if hit.transcript_id not in transcripts:
+            continue
+        place = places.get((hit.transcript_id, hit.position or 0))
+        inside = [
+            turn
+            for turn in turns.get(hit.transcript_id, [])
+            if place
+            and place.first_turn is not None
+            and place.first_turn <= turn.position <= (place.last_turn or 0)
+        ]
+        cited.append(
+            Cited(
+                transcript=transcripts[hit.transcript_id],
+                position=hit.position,
+                turns=inside,
+                text=hit.text,
+            )
+        )
+    return cited
+
+
+def _any_of(rows: "QuerySet[T]", conditions: Sequence[Q]) -> "QuerySet[T]":  # type: ignore[type-var]
+    if not conditions:
+        return rows.none()
+    either = Q()
+    for condition in conditions:
+        either |= condition
+    return rows.filter(either)
+
+
+def snippet(text: str, query: str, length: int = SNIPPET) -> str:
+    """About `length` characters of `text`, in one line, where most of the words of `query` stand."""
+    text = " ".join(text[:MOST_READ].split())
+    if len(text) <= length:
+        return text
+    # A word is met in its other forms too: what it begins with is enough to choose a place.
+    asked = re.findall(r"\w{3,}", query[:MOST_READ].casefold())[:50]
+    starts = tuple({word[: max(4, len(word) - 3)] for word in asked})
+    words = list(re.finditer(r"\S+", text))
+    met = [_start_of(word[0].casefold().strip("\"'“”‘’(["), starts) for word in words]
+    best, place = -1, 0
+    for first, word in enumerate(words):
+        if first and not words[first - 1][0].endswith((".", "?", "!", ":")):
+            continue  # Better to begin where a sentence does.
+        inside = set()
+        for start, other in zip(met[first:], words[first:], strict=True):
+            if other.end() - word.start() > length:
+                break
+            inside.add(start)
+        count = len(inside - {""})
+        if count > best:
+            best, place = count, word.start()
+    cut = text[place : place + length]
+    if place + length < len(text):
+        cut = (cut.rsplit(" ", 1)[0] if " " in cut else cut) + " …"
+    return f"… {cut}" if place else cut
+
+
+def _start_of(word: str, starts: Sequence[str]) -> str:
+    return next((start for start in starts if word.startswith(start)), "")
