@@ -82,7 +82,7 @@ def test_an_unsafe_start_says_what_to_set(environment: dict[str, str], named: st
         "PATH": "/usr/bin:/bin",
         "STATE_DIR": str(tmp_path),
         "ENV_FILE": str(tmp_path / "none"),
-        **settings,
+        **environment,
     }
     command = [sys.executable, "manage.py", "check"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -49,11 +49,14 @@ def test_calls_run_beside_each_other(threads: DatabaseThreads) -> None:
     assert sorted(asyncio.run(meet())) == [0, 1, 2]
 
 
-def test_a_thread_keeps_its_connection_from_call_to_call(threads: DatabaseThreads, settings: Any) -> None:
+def test_a_thread_keeps_its_connection_from_call_to_call() -> None:
+    thread = DatabaseThreads(1)
+
     async def twice() -> tuple[int, int]:
-        return await threads.run(_keep), await threads.run(_driver)
+        return await thread.run(_keep), await thread.run(_driver)
 
     first, second = asyncio.run(twice())
+    thread.close()
     assert first == second
 
 
