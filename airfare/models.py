@@ -131,7 +131,7 @@ class FareRow(models.Model):
                 name="airfare_by_airline",
             ),
             models.Index(
-                fields=["season", "snapshot_day", "subject", "airline"],
+                fields=["season", "snapshot_day", "subject"],
                 condition=Q(hidden=False),
                 name="airfare_by_season",
             ),

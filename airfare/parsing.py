@@ -7,9 +7,10 @@ Nothing here knows what the columns mean, except that a header is known by the c
 import codecs
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,8 +19,10 @@ import ijson
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json"}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
+READ = 1 << 19
+"""Bytes read together: enough to make the work per batch small, and few enough to hold."""
 BATCH = 5_000
-"""Rows handled together: enough to make the work per batch small, and few enough to hold."""
+"""Rows of a JSON file handled together, for the same reasons."""
 MAX_CELL = 1_000_000
 """Characters in a cell; more means that a quote was never closed."""
 MAX_DEPTH = 32
@@ -41,7 +44,7 @@ class Batch:
 
     cells: list[list[str]]
     """A list for each row, as long as the table's header."""
-    lines: list[int]
+    lines: Sequence[int]
     """The line on which each row ends (its place in the list, for JSON)."""
 
 
@@ -121,32 +124,62 @@ class _Lines:
 
     def __init__(self, raw: _Source, delimiter: str) -> None:
         self.number = 0
+        """The line that was read last."""
         self.began = 0
         """The line on which the current record starts."""
         self.inside = False
         self.unclosed = False
-        self._lines = _split(raw)
+        self._blocks = _split(raw)
+        self._block: list[str] = []
+        self._place = 0
         self._delimiter = delimiter
         self._blank = f" \t\r\n{delimiter}"
 
+    def block(self) -> list[str]:
+        """The lines that were read from the file and not yet given; empty at its end."""
+        if self._place:
+            self._block, self._place = self._block[self._place :], 0
+        while not self._block:
+            block = next(self._blocks, None)
+            if block is None:
+                return []
+            self._block = block
+        return self._block
+
+    def skip_block(self) -> None:
+        """Go on behind what `block` returned."""
+        self.number += len(self._block)
+        self._block = []
+
+    def holds_data(self, line: str) -> bool:
+        """Whether `line`, outside quotes, is neither comment nor blank."""
+        return line.lstrip()[:1] not in ("", "#") and line.strip(self._blank) != ""
+
+    def _next(self) -> str | None:
+        if self._place >= len(self._block) and not self.block():
+            return None
+        self._place += 1
+        self.number += 1
+        return self._block[self._place - 1]
+
     def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.number += 1
+        """The lines up to the end of the block, or of the record that reaches beyond it."""
+        while self.inside or self._place < len(self._block):
+            line = self._next()
+            if line is None:
+                self.unclosed = True
+                return
             if not self.inside:
-                start = line.lstrip()
-                if not start or start[0] == "#" or not line.strip(self._blank):
+                if not self.holds_data(line):
                     continue
                 self.began = self.number
                 self.inside = True
             yield line
-        self.unclosed = self.inside
 
     def header(self, known: frozenset[str]) -> list[str]:
         """The header's cells: those of the first plain line, or of a comment before it that names columns."""
-        for line in self._lines:
-            self.number += 1
-            text = line.strip("\r\n")
-            start = text.lstrip()
+        while (line := self._next()) is not None:
+            start = line.strip()
             if not start:
                 continue
             if start[0] != "#":
@@ -160,42 +193,37 @@ class _Lines:
 
     def _plain_header(self, line: str, known: frozenset[str]) -> list[str]:
         self.inside = True
-
-        def lines() -> Iterator[str]:
-            yield line
-            yield from self
-
-        started = self.number
-        names = _names(next(csv.reader(lines(), delimiter=self._delimiter)))
+        self.began = self.number
+        names = _names(next(csv.reader(chain([line], self), delimiter=self._delimiter)))
         if self.unclosed:
-            raise RefusedFile("a quote opens here and is never closed", started)
+            raise RefusedFile("a quote opens here and is never closed", self.began)
         self.inside = False
         if not known.intersection(names):
-            raise RefusedFile("is no usable header: it names no column that is known here", started)
+            raise RefusedFile("is no usable header: it names no column that is known here", self.began)
         return names
 
 
-def _split(raw: _Source) -> Iterator[str]:
-    """The lines of `raw`, with their ends; \\n, \\r\\n and \\r each end a line.
+def _split(raw: _Source) -> Iterator[list[str]]:
+    """The lines of `raw`, with their ends, block by block; \\n, \\r\\n and \\r each end a line.
 
     NUL is left out: no database of ours can store it, and no text needs it.
     """
     decode = codecs.getincrementaldecoder("utf-8")().decode
     rest = ""
     while True:
-        chunk = raw.read(1 << 18)
+        chunk = raw.read(READ)
         text = decode(chunk, final=not chunk)
         if "\0" in text:
             text = text.replace("\0", "")
         text = rest + text
         if not chunk:
-            yield from _line_ends(text)
+            yield _line_ends(text)
             return
         # A final \r may be the first half of \r\n, so the last line waits for the next chunk.
         cut = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
         if len(text) - cut > MAX_CELL * 4:
             raise RefusedFile("holds a line that is too long to be a row")
-        yield from _line_ends(text[:cut])
+        yield _line_ends(text[:cut])
         rest = text[cut:]
 
 
@@ -226,23 +254,48 @@ class _Delimited:
             raise RefusedFile(f"the header names {twice} twice", self._lines.number)
 
     def batches(self) -> Iterator[Batch]:
+        while block := self._lines.block():
+            batch = self._quickly(block)
+            if batch is None:
+                yield from self._carefully()
+            else:
+                self._lines.skip_block()
+                yield batch
+
+    def _quickly(self, block: list[str]) -> Batch | None:
+        """The rows of a block in which each line is a row, a comment or blank; None for other blocks.
+
+        Where every line that looks like a row is a complete record, no quote reaches over a line's
+        end, and so the lines that look like comments are comments.
+        """
+        lines, first = self._lines, self._lines.number + 1
+        doubtful = f" \t\n#{self._delimiter}"
+        kept = [line for line in block if line[0] not in doubtful or lines.holds_data(line)]
+        try:
+            cells = list(csv.reader(kept, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return None
+        if len(cells) != len(kept) or set(map(len, cells)) - {len(self.header)}:
+            return None
+        numbers = range(first, first + len(block))
+        if len(kept) == len(block):
+            return Batch(cells=cells, lines=numbers)
+        held = (number for number, line in zip(numbers, block, strict=True) if lines.holds_data(line))
+        return Batch(cells=cells, lines=list(held))
+
+    def _carefully(self) -> Iterator[Batch]:
+        """The rows of a block, record by record; raises RefusedFile with the line of what is wrong."""
         lines = self._lines
         width = len(self.header)
         cells: list[list[str]] = []
         numbers: list[int] = []
-        reader = csv.reader(lines, delimiter=self._delimiter)
         try:
-            for row in reader:
+            for row in csv.reader(lines, delimiter=self._delimiter):
                 lines.inside = False
                 if lines.unclosed:
                     raise RefusedFile("a quote opens here and is never closed", lines.began)
-                if len(row) != width:
-                    row = _fitted(row, width, lines.number)
-                cells.append(row)
+                cells.append(row if len(row) == width else _fitted(row, width, lines.number))
                 numbers.append(lines.number)
-                if len(cells) == BATCH:
-                    yield Batch(cells=cells, lines=numbers)
-                    cells, numbers = [], []
         except csv.Error:
             raise RefusedFile(f"a cell has more than {MAX_CELL:,} characters", lines.began) from None
         if cells:

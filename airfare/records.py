@@ -227,7 +227,7 @@ class Reader:
         ]
 
     def _remember_first(
-        self, name: str, raw: list[str], values: list[float | None], lines: list[int]
+        self, name: str, raw: list[str], values: list[float | None], lines: Sequence[int]
     ) -> None:
         if self.first_unreadable is None:
             place = next(i for i, text in enumerate(raw) if text and values[i] is None)

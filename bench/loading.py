@@ -1,7 +1,8 @@
 """How fast `load_airfare` is: `python -m bench.loading [ROWS …]`.
 
 For each number of rows a file is made and the real command loads it into a new SQLite database;
-printed are rows a second from the command's start to its end, and the most memory it had.
+printed are rows a second from the command's start to its end, the same by processor time (on a busy
+machine the fairer figure), and the most memory it had.
 """
 
 import argparse
@@ -17,8 +18,8 @@ from bench import airfare_data
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak memory (MiB) of one run of manage.py with its state in `folder`."""
+def run(folder: Path, *arguments: str) -> tuple[float, float, float]:
+    """Seconds, processor seconds and peak memory (MiB) of one run of manage.py, its state in `folder`."""
     environment = {
         **os.environ,
         "STATE_DIR": str(folder),
@@ -36,7 +37,7 @@ def run(folder: Path, *arguments: str) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"manage.py {' '.join(arguments)} ended with {process.returncode}.")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -47,8 +48,11 @@ def main() -> None:
             path = Path(folder) / "fares.csv"
             airfare_data.write(rows, path)
             run(Path(folder), "migrate", "-v0")
-            seconds, memory = run(Path(folder), "load_airfare", str(path))
-        print(f"{rows:>9,} rows: {seconds:6.1f} s, {rows / seconds:8,.0f} rows/s, {memory:5.0f} MiB at most")
+            seconds, processor, memory = run(Path(folder), "load_airfare", str(path))
+        print(
+            f"{rows:>9,} rows: {seconds:6.1f} s, {rows / seconds:7,.0f} rows/s, "
+            f"{rows / processor:7,.0f} rows/s of processor time, {memory:4.0f} MiB at most"
+        )
 
 
 if __name__ == "__main__":

@@ -260,7 +260,7 @@ class Migration(migrations.Migration):
             model_name="farerow",
             index=models.Index(
                 condition=models.Q(("hidden", False)),
-                fields=["season", "snapshot_day", "subject", "airline"],
+                fields=["season", "snapshot_day", "subject"],
                 name="airfare_by_season",
             ),
         ),

@@ -1,13 +1,14 @@
 """What a file may hold, and which files are refused."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airfare.parsing import RefusedFile, open_table
+from airfare.parsing import READ, RefusedFile, open_table
 
 COLUMNS = frozenset({"date", "query", "notes", "region", "week", "channel_checks", "week_id", "provider"})
 
@@ -90,9 +91,34 @@ def test_a_large_file_is_read_in_batches_with_its_lines(tmp_path: Path) -> None:
     path.write_text("date,query\n" + "".join(f"2025,{n}\n# x\n" for n in range(12_345)))
     with open_table(path, columns=COLUMNS) as table:
         batches = list(table.batches)
-    assert len(batches) == 3
     assert sum(len(batch.cells) for batch in batches) == 12_345
     assert batches[-1].lines[-1] == 2 * 12_345
+
+
+def test_rows_of_every_kind_come_back_from_a_file_of_many_blocks(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    expected: list[list[str]] = []
+    ends: list[int] = []
+    path = tmp_path / "a.csv"
+    with path.open("w", newline="") as file:
+        number = file.write("date,query\n") and 1
+        while file.tell() < 5 * READ:
+            kind = chance.choice(["plain"] * 50 + ["quoted", "lines", "comment", "blank", "long"])
+            if chance.random() < 0.001:  # A stretch that is all plain, as most files are.
+                kind = "stretch"
+            if kind in ("comment", "blank"):
+                number += file.write({"comment": '# it"s\n', "blank": "\n"}[kind]) and 1
+                continue
+            for _ in range(30_000 if kind == "stretch" else 1):
+                cell = {"quoted": 'a, "b"', "lines": "a\n\n# b\n", "long": "x" * 9_000}.get(kind, str(number))
+                file.write(f"2025,{cell}\n" if cell.isalnum() else '2025,"' + cell.replace('"', '""') + '"\n')
+                number += 1 + cell.count("\n")
+                expected.append(["2025", cell])
+                ends.append(number)
+    with open_table(path, columns=COLUMNS) as table:
+        batches = list(table.batches)
+    assert [row for batch in batches for row in batch.cells] == expected
+    assert [line for batch in batches for line in batch.lines] == ends
 
 
 @given(
