@@ -9,6 +9,7 @@ from uuid import UUID
 from django.apps import apps
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -71,6 +72,7 @@ class Authorize(AuthorizationView):
             "on_this_machine": not context["redirect_uri"].startswith("https:"),
             "readable": readable_by(self.request.user),
             "abilities": context["scopes_descriptions"],
+            "another_account": f"?{self._parameters(prompt='login')}",
         }
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -103,6 +105,12 @@ class Authorize(AuthorizationView):
         )
         return response
 
+    def handle_prompt_login(self) -> HttpResponse:
+        # Whoever is signed in would be sent straight back by the sign-in page.
+        logout(self.request)
+        response: HttpResponse = super().handle_prompt_login()
+        return response
+
     def handle_no_permission(self) -> HttpResponse:
         prompt = self.request.GET.get("prompt", "").split()
         known = Application.objects.filter(client_id=self.request.GET.get("client_id", ""))
@@ -110,6 +118,12 @@ class Authorize(AuthorizationView):
             return self.fault("The application is not known here.")
         response: HttpResponse = super().handle_no_permission()
         return response
+
+    def _parameters(self, **changes: str) -> str:
+        parameters = self.request.GET.copy()
+        for name, value in changes.items():
+            parameters[name] = value
+        return parameters.urlencode()
 
     def fault(self, sentence: str) -> HttpResponse:
         return render(self.request, "oauth/fault.html", {"sentence": sentence}, status=400)
@@ -296,7 +310,7 @@ class Connections(LoginRequiredMixin, View):
             user=request.user, revoked__isnull=True, access_token__isnull=False
         )
         connections = live.select_related("application").order_by("application__name", "-created")
-        return render(request, "oauth/connections.html", {"connections": connections})
+        return render(request, "oauth/connections.html", {"connected": connections})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:

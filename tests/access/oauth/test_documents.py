@@ -1,26 +1,17 @@
 """Clients that identify themselves by a document of their own, read from real servers on loopback."""
 
-import datetime
-import ipaddress
-import json
-import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.contrib.auth.models import User
 from oauth2_provider.cimd import CIMDError
 from oauth2_provider.models import Application
 from pytest_django import Settings
 
 from access.oauth.documents import DocumentFetcher, as_public_client
+from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.flow import REDIRECT, Flow
 
 CHATGPT = {
@@ -36,95 +27,11 @@ CHATGPT = {
 }
 
 
-class Documents:
-    """An https server on loopback with documents; it counts who asks."""
-
-    def __init__(self, port: int) -> None:
-        self.origin = f"https://localhost:{port}"
-        self.port = port
-        self.requests: list[str] = []
-        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
-
-    def put(self, path: str, document: object, status: int = 200, **headers: str) -> str:
-        """Serve a document (bytes as they are) at `path`; its address."""
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        sent = {"Content-Type": "application/json"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        self.answers[path] = (status, sent, body)
-        return self.origin + path
-
-    def client(self, path: str = "/client.json", **changes: Any) -> str:
-        """Serve a good document of a client; its id."""
-        document: dict[str, object] = {
-            "client_id": self.origin + path,
-            "client_name": "Example client",
-            "redirect_uris": [REDIRECT],
-            "token_endpoint_auth_method": "none",
-        } | changes
-        return self.put(path, document)
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names: list[x509.GeneralName] = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-    ]
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "certificate.pem", folder / "key.pem"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return public, private
-
-
 @pytest.fixture
 def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Documents]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            serving.requests.append(self.path)
-            status, headers, body = serving.answers.get(self.path, (404, {}, b"{}"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # A reader that hangs up early is what some tests are about.
-
-    public, private = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(public))
-    server = Server(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    serving = Documents(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield serving
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_documents(tmp_path) as documents:
+        monkeypatch.setenv("SSL_CERT_FILE", str(documents.certificate))
+        yield documents
 
 
 @pytest.fixture

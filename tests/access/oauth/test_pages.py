@@ -1,5 +1,6 @@
 """What a person sees: the consent page, a connection that cannot be made, and their connections."""
 
+import html
 import re
 
 import pytest
@@ -80,7 +81,19 @@ def test_a_client_that_wants_no_page_is_told_that_one_is_needed(flow: Flow) -> N
 
 
 def test_a_client_that_wants_a_fresh_sign_in_gets_one(flow: Flow) -> None:
-    assert flow.authorize(prompt="login")["Location"].startswith("/accounts/login/")
+    answer = flow.authorize(prompt="login")
+    assert answer["Location"].startswith("/accounts/login/?next=/oauth/authorize")
+    assert "prompt" not in answer["Location"]
+    assert flow.authorize()["Location"].startswith("/accounts/login/")
+
+
+def test_who_is_signed_in_with_the_wrong_account_can_take_another(flow: Flow, bob: User) -> None:
+    page = flow.authorize()
+    found = re.search(r'href="([^"]+)">use another account', page.content.decode())
+    assert found is not None
+    flow.browser.get("/oauth/authorize" + html.unescape(found[1]))
+    flow.browser.force_login(bob)
+    assert "signed in as bob" in text(flow.authorize())
 
 
 @pytest.mark.parametrize("client_id", ["unknown", "", "a\0b", "x" * 400, None])
