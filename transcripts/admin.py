@@ -1,0 +1,300 @@
+"""Where people curate the transcripts: what is published, to whom, and what is known of a call."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from transcripts.loading import index_facts, restore_facts
+from transcripts.models import Collection, Transcript, VectorStoreFile
+from transcripts.uploading import Limits, UploadStopped, sync
+
+if TYPE_CHECKING:
+    CollectionAdminBase = admin.ModelAdmin[Collection]
+    TranscriptAdminBase = admin.ModelAdmin[Transcript]
+    StoreFilesBase = admin.TabularInline[VectorStoreFile, Transcript]
+    TranscriptFormBase = forms.ModelForm[Transcript]
+else:
+    CollectionAdminBase = TranscriptAdminBase = admin.ModelAdmin
+    StoreFilesBase = admin.TabularInline
+    TranscriptFormBase = forms.ModelForm
+
+MOST_UPLOADS = 50
+"""Transcripts uploaded from here at once: a page that waits. More is work for `upload_transcripts`."""
+UPLOAD_SECONDS = 45.0
+"""For one of them; proxies give up on a page after a minute."""
+MISSING = "missing"
+
+
+@admin.register(Collection)
+class CollectionAdmin(CollectionAdminBase):
+    """Sets of transcripts, and the groups that may read them."""
+
+    list_display = ["name", "readers", "transcript_count"]
+    prepopulated_fields = {"slug": ["name"]}
+    search_fields = ["name"]
+    filter_horizontal = ["groups"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(transcript_count=Count("transcripts"))
+            .prefetch_related("groups")
+        )
+
+    @admin.display(description="who may read it")
+    def readers(self, collection: Collection) -> str:
+        names = [group.name for group in collection.groups.all()]
+        return ", ".join(names) or "everybody who may read transcripts"
+
+    @admin.display(description="transcripts", ordering="transcript_count")
+    def transcript_count(self, collection: Any) -> int:
+        return int(collection.transcript_count)
+
+
+class UploadStatus(admin.SimpleListFilter):
+    """By what became of the last upload to the vector store."""
+
+    title = "upload"
+    parameter_name = "upload"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        if not settings.VECTOR_STORE_ID:
+            return []
+        return [*VectorStoreFile.Status.choices, (MISSING, "not uploaded")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        return queryset.filter(upload=None) if chosen == MISSING else queryset.filter(upload=chosen)
+
+
+class StoreFiles(StoreFilesBase):
+    """The transcript's files in vector stores, as of the last upload."""
+
+    model = VectorStoreFile
+    verbose_name_plural = "uploads"
+    fields = ["store_id", "file_id", "state", "problem", "updated_at"]
+    readonly_fields = ["store_id", "file_id", "state", "problem", "updated_at"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Transcript | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    @admin.display(description="status")
+    def state(self, file: VectorStoreFile) -> SafeString:
+        return badge(file.status)
+
+    @admin.display(description="problem")
+    def problem(self, file: VectorStoreFile) -> str:
+        return file.error or "–"
+
+
+class TranscriptForm(TranscriptFormBase):
+    """The facts of a call, with a participant a line."""
+
+    participants = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+        help_text="One a line.",
+    )
+
+    class Meta:
+        model = Transcript
+        fields = [*Transcript.FACTS, "collection", "published"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["participants"] = "\n".join(self.instance.participants)
+
+    def clean_participants(self) -> list[str]:
+        lines = str(self.cleaned_data["participants"]).splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def corrected_facts(self) -> list[str]:
+        """The facts that the person changed."""
+        before = Transcript.objects.values(*Transcript.FACTS).get(pk=self.instance.pk)
+        return [name for name in Transcript.FACTS if before[name] != self.cleaned_data[name]]
+
+
+@admin.register(Transcript)
+class TranscriptAdmin(TranscriptAdminBase):
+    """Transcripts come from files (`upload_transcripts`); here they are corrected, sorted and published."""
+
+    form = TranscriptForm
+    list_display = ["title", "publication", "upload_state", "call_date", "sector", "collection"]
+    list_filter = ["published", UploadStatus, "collection", "sector"]
+    list_select_related = ["collection"]
+    date_hierarchy = "call_date"
+    search_fields = ["title", "slug", "source_file", "text"]
+    search_help_text = "Title, file name or text"
+    inlines = [StoreFiles]
+    actions = ["publish", "unpublish", "upload_again", "take_facts_from_file"]
+    readonly_fields = ["slug", "source_file", "loaded_at", "corrections"]
+    fieldsets = [
+        (None, {"fields": ["title", ("published", "collection")]}),
+        ("The call", {"fields": ["call_date", "sector", "moderator", "duration", "participants"]}),
+        ("The file", {"fields": ["slug", "source_file", "loaded_at", "corrections"]}),
+    ]
+
+    class Media:
+        css = {"all": ["transcripts/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
+        uploads = VectorStoreFile.objects.filter(
+            transcript=OuterRef("pk"), store_id=settings.VECTOR_STORE_ID or None
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .defer("text")
+            .annotate(
+                upload=Subquery(uploads.values("status")[:1]), problem=Subquery(uploads.values("error")[:1])
+            )
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (they come from files)
+        return False
+
+    @admin.display(description="status", ordering="published")
+    def publication(self, transcript: Transcript) -> SafeString:
+        return badge("published" if transcript.published else "unpublished")
+
+    @admin.display(description="upload", ordering="upload")
+    def upload_state(self, transcript: Any) -> SafeString | str:
+        if not settings.VECTOR_STORE_ID:
+            return "searched locally"
+        if transcript.upload is None:
+            return badge(MISSING)
+        if transcript.problem:
+            return format_html("{} {}", badge(transcript.upload), transcript.problem)
+        return badge(transcript.upload)
+
+    @admin.display(description="corrected here")
+    def corrections(self, transcript: Transcript) -> str:
+        names = [str(Transcript._meta.get_field(name).verbose_name) for name in transcript.corrected]
+        return f"{', '.join(names)}: loading the file again keeps it" if names else "nothing"
+
+    def save_model(self, request: HttpRequest, obj: Transcript, form: Any, change: bool) -> None:
+        """Remember which facts a person wrote, so that loading keeps them, and make them searchable."""
+        with transaction.atomic():
+            changed = form.corrected_facts()
+            obj.corrected = sorted({*obj.corrected, *changed})
+            super().save_model(request, obj, form, change)
+            if changed:
+                index_facts(obj)
+
+    # Reading
+
+    def get_urls(self) -> list[URLPattern]:
+        read = self.admin_site.admin_view(self.read)
+        return [path("<int:pk>/read/", read, name="transcripts_transcript_read"), *super().get_urls()]
+
+    def read(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The turns, published or not."""
+        transcript = self.get_queryset(request).filter(pk=pk).first()
+        if not self.has_view_permission(request, transcript):
+            raise PermissionDenied
+        if transcript is None:
+            raise Http404
+        return TemplateResponse(
+            request,
+            "admin/transcripts/transcript/read.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": transcript.title,
+                "transcript": transcript,
+                "turns": transcript.turns.all(),
+                "media": self.media,
+            },
+        )
+
+    # Actions
+
+    @admin.action(description="Publish", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        self._set_published(request, queryset, published=True)
+
+    @admin.action(description="Unpublish: take out of search, answers and pages", permissions=["change"])
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        self._set_published(request, queryset, published=False)
+
+    def _set_published(
+        self, request: HttpRequest, queryset: QuerySet[Transcript], *, published: bool
+    ) -> None:
+        word = "Published" if published else "Unpublished"
+        with transaction.atomic():
+            changed = list(queryset.exclude(published=published))
+            Transcript.objects.filter(pk__in=[each.pk for each in changed]).update(published=published)
+            for each in changed:
+                self.log_change(request, each, f"{word}.")
+        self.message_user(request, f"{word} {_count(len(changed))}.", messages.SUCCESS)
+
+    @admin.action(description="Upload again to the vector store", permissions=["change"])
+    def upload_again(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        chosen = list(queryset.values_list("pk", flat=True))
+        if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
+            problem = (
+                "Transcripts are searched locally here. For a vector store set OPENAI_API_KEY, run "
+                "manage.py upload_transcripts, and set the VECTOR_STORE_ID that it prints."
+            )
+        elif len(chosen) > MOST_UPLOADS:
+            problem = f"At most {MOST_UPLOADS} can be uploaded from here; run manage.py upload_transcripts for more."
+        else:
+            problem = ""
+        if problem:
+            self.message_user(request, problem, messages.ERROR)
+            return
+        try:
+            summary = sync(only=chosen, limits=Limits(file_seconds=UPLOAD_SECONDS, attempts=3))
+        except UploadStopped as stopped:
+            self.message_user(request, f"The upload stopped: {stopped}", messages.ERROR)
+            return
+        for failure in summary.failures:
+            self.message_user(request, f"{failure.name}: {failure.reason}", messages.ERROR)
+        self.message_user(
+            request,
+            f"Uploaded {_count(len(summary.uploaded))}; {len(summary.unchanged)} were up to date.",
+            messages.SUCCESS if not summary.failures else messages.WARNING,
+        )
+
+    @admin.action(description="Drop corrections: take the facts from the file again", permissions=["change"])
+    def take_facts_from_file(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        with transaction.atomic():
+            corrected = [each for each in queryset if each.corrected]
+            for each in corrected:
+                restore_facts(each)
+                self.log_change(request, each, "Took the facts from the file again.")
+        self.message_user(
+            request, f"Took the facts of {_count(len(corrected))} from the file.", messages.SUCCESS
+        )
+
+
+LABELS = {
+    "published": "published",
+    "unpublished": "unpublished",
+    **{str(value): str(label) for value, label in VectorStoreFile.Status.choices},
+    MISSING: "not uploaded",
+}
+
+
+def badge(state: str) -> SafeString:
+    """A state as a coloured label."""
+    return format_html('<span class="badge badge-{}">{}</span>', state, LABELS.get(state, state))
+
+
+def _count(number: int) -> str:
+    return f"{number} transcript" if number == 1 else f"{number} transcripts"
