@@ -1,0 +1,39 @@
+from argparse import ArgumentTypeError
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from access.models import AuditEvent
+
+BATCH = 5000
+"""Rows deleted at once: what is being written meanwhile waits no longer than for these."""
+
+
+def days(text: str) -> int:
+    """A number of days, at least 1."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 36_500):
+        raise ArgumentTypeError(f"{text!r} is not a number of days from 1 to 36500")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete tool calls older than so many days from the audit trail; run it daily, for example by cron."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--days", type=days, required=True, metavar="N", help="keep the calls of the last N days"
+        )
+
+    def handle(self, *_: str, **options: Any) -> None:
+        before = timezone.now() - timedelta(days=options["days"])
+        deleted = 0
+        while old := list(
+            AuditEvent.objects.filter(time__lt=before).order_by("time").values_list("pk")[:BATCH]
+        ):
+            count, _ignored = AuditEvent.objects.filter(pk__in=[pk for (pk,) in old]).delete()
+            deleted += count
+        self.stdout.write(f"Deleted {deleted:,} tool calls from before {before:%Y-%m-%d %H:%M} UTC.")

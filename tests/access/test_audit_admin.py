@@ -1,0 +1,177 @@
+"""The audit trail in the admin: read, filtered, drawn and exported; never changed."""
+
+import asyncio
+import csv
+import re
+import time
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from access import charts
+from access.audit import write
+from access.models import AuditEvent
+from tests.access.test_audit import event
+
+LIST = "/admin/access/auditevent/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> User:
+    """May view the trail."""
+    user = User.objects.create_user("alice", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_auditevent"))
+    return user
+
+
+@pytest.fixture
+def charlie() -> User:
+    """Staff who may not."""
+    return User.objects.create_user("charlie", is_staff=True)
+
+
+@pytest.fixture
+def page(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def exported(user: User, query: str = "") -> list[dict[str, str]]:
+    async def get() -> str:
+        client = AsyncClient()
+        await client.aforce_login(user)
+        answer: Any = await client.get(f"{LIST}export/{query}")
+        assert answer["Content-Disposition"].startswith("attachment")
+        return b"".join([part async for part in answer.streaming_content]).decode()
+
+    return list(csv.DictReader(StringIO(asyncio.run(get()))))
+
+
+def test_calls_are_listed_with_who_asked_and_what_came_of_it(page: Client) -> None:
+    write([event(tool="airfare_fares", note="a fallback", username="bob")])
+    text = page.get(LIST).content.decode()
+    assert all(word in text for word in ("airfare_fares", "a fallback", "bob"))
+
+
+def test_calls_are_filtered_by_outcome_and_found_by_their_arguments(page: Client) -> None:
+    write([event(outcome="denied", tool="one"), event(arguments='{"route":"JFK-LAX"}', tool="two")])
+    denied = page.get(f"{LIST}?outcome__exact=denied")
+    assert [each.tool for each in denied.context["cl"].result_list] == ["one"]
+    found = page.get(f"{LIST}?q=JFK")
+    assert [each.tool for each in found.context["cl"].result_list] == ["two"]
+
+
+def test_one_call_is_shown_in_full_and_has_nothing_to_save(page: Client) -> None:
+    write([event(arguments='{"route":"JFK"}')])
+    text = page.get(f"{LIST}{AuditEvent.objects.get().pk}/change/").content.decode()
+    assert "{&quot;route&quot;:&quot;JFK&quot;}" in text
+    assert 'name="_save"' not in text
+
+
+def test_what_a_client_wrote_is_shown_as_text(page: Client) -> None:
+    write([event(client_name="<script>alert(1)</script>")])
+    assert b"<script>alert" not in page.get(LIST).content
+
+
+@pytest.mark.parametrize("action", ["add/", "{pk}/delete/"])
+def test_nobody_can_add_or_delete_calls(client: Client, admin_user: User, action: str) -> None:
+    write([event()])
+    client.force_login(admin_user)
+    url = LIST + action.format(pk=AuditEvent.objects.get().pk)
+    assert client.post(url, {"post": "yes"}).status_code == 403
+    assert AuditEvent.objects.count() == 1
+
+
+def test_nobody_can_change_a_call(client: Client, admin_user: User) -> None:
+    write([event(tool="before")])
+    client.force_login(admin_user)
+    url = f"{LIST}{AuditEvent.objects.get().pk}/change/"
+    assert client.post(url, {"tool": "after"}).status_code == 403
+    assert AuditEvent.objects.get().tool == "before"
+
+
+@pytest.mark.parametrize("url", [LIST, f"{LIST}export/"])
+def test_charlie_cannot_see_the_trail(client: Client, charlie: User, url: str) -> None:
+    client.force_login(charlie)
+    assert client.get(url).status_code == 403
+
+
+@pytest.mark.parametrize("url", [LIST, f"{LIST}export/"])
+def test_a_stranger_is_asked_to_sign_in(client: Client, url: str) -> None:
+    assert client.get(url).status_code == 302
+
+
+# The chart
+
+
+def at(day: date) -> float:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=timezone.get_current_timezone()).timestamp()
+
+
+def test_the_chart_counts_each_of_the_last_thirty_days() -> None:
+    today = timezone.localdate()
+    ago = [0] * 4 + [1] + [29] * 2 + [30] * 5
+    write([event(time=at(today - timedelta(days=days))) for days in ago])
+    write([event(time=at(today), outcome="failed")])
+    chart = charts.per_day(AuditEvent.objects.all())
+    assert [(bar.day, bar.calls) for bar in chart.bars if bar.calls] == [
+        (today - timedelta(days=29), 2),
+        (today - timedelta(days=1), 1),
+        (today, 5),
+    ]
+    assert (chart.most, len(chart.bars), chart.bars[-1].others) == (5, 30, 1)
+    assert (chart.bars[-1].height, chart.bars[-1].others_height) == (100, 20)
+
+
+def test_a_day_with_few_calls_beside_busy_ones_can_still_be_seen() -> None:
+    today = timezone.localdate()
+    write([event(time=at(today)) for _ in range(500)] + [event(time=at(today - timedelta(days=2)))])
+    assert charts.per_day(AuditEvent.objects.all()).bars[-3].height == 1
+
+
+def test_the_list_shows_the_chart_of_what_is_filtered(page: Client) -> None:
+    write([event(tool="one"), event(tool="one"), event(tool="two")])
+    text = page.get(f"{LIST}?tool=one").content.decode()
+    assert re.search(r"at most 2;", text)
+    assert "2 calls, 0 not answered" in text
+
+
+def test_an_empty_trail_has_a_chart_too(page: Client) -> None:
+    assert page.get(LIST).context["chart"].most == 0
+
+
+# Export
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_export_holds_what_the_filters_leave(alice: User) -> None:
+    write([event(tool="one", note='a "b", c', rows=7), event(tool="two")])
+    (row,) = exported(alice, "?tool=one")
+    assert (row["tool"], row["note"], row["rows"]) == ("one", 'a "b", c', "7")
+    assert abs(datetime.fromisoformat(row["time"]).timestamp() - time.time()) < 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_export_holds_more_than_a_page(alice: User) -> None:
+    write([event() for _ in range(4500)])
+    assert len(exported(alice)) == 4500
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_a_spreadsheet_runs_nothing_that_a_client_wrote(alice: User, start: str) -> None:
+    write([event(client_name=f"{start}cmd|' /C calc'!A0")])
+    (row,) = exported(alice)
+    assert row["client_name"].startswith(f"'{start}")
+
+
+def test_an_export_with_a_filter_that_makes_no_sense_goes_back_to_the_list(page: Client) -> None:
+    answer = page.get(f"{LIST}export/?time__year=soon")
+    assert (answer.status_code, answer["Location"]) == (302, LIST)
