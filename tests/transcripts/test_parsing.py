@@ -1,0 +1,210 @@
+"""Any file of text → the facts of its header and its turns, with nothing lost."""
+
+import datetime
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.site import ROOT
+from tests.transcripts.conftest import AIRLINE, NOTES
+from transcripts.parsing import MAX_BYTES, BadFile, Said, clean, other_facts, parse, title_of
+
+BUNDLED = sorted((ROOT / "data" / "transcripts").iterdir())
+
+
+def said(text: str) -> list[Said]:
+    return parse("a.txt", text.encode()).turns
+
+
+def test_the_header_holds_the_facts() -> None:
+    parsed = parse("2026-02-11_Premium_Demand_Airline.txt", AIRLINE.encode())
+    assert parsed.call_date == datetime.date(2026, 2, 11)
+    assert (parsed.moderator, parsed.sector, parsed.duration) == (
+        "Lantern Row",
+        "Travel - Airlines",
+        "34 minutes",
+    )
+    assert parsed.participants == [
+        "Senior Analyst, Quarry Lane (Analyst)",
+        "Former VP Revenue, Northstar Air (Expert)",
+    ]
+    assert parsed.title == "Premium Demand Airline"
+
+
+def test_turns_have_time_speaker_and_all_their_lines() -> None:
+    assert said(AIRLINE) == [
+        Said(offset=2, speaker="Analyst", text="Where does premium cabin demand stand?"),
+        Said(
+            offset=12,
+            speaker="Expert",
+            text="Stronger than the headlines say.\nIt has changed hands, though.",
+        ),
+        Said(offset=3909, speaker="Analyst", text="And jet fuel hedging?"),
+        Said(offset=3909, speaker="Expert", text="Half of the quarter is hedged."),
+    ]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "---\n", "---\n\n"])
+def test_a_header_ends_with_a_rule_a_blank_line_or_the_first_turn(end: str) -> None:
+    parsed = parse("a.txt", f"---\nSector: Rail\n{end}[00:01] Analyst: Well?\n".encode())
+    assert parsed.sector == "Rail"
+    assert parsed.turns == [Said(offset=1, speaker="Analyst", text="Well?")]
+
+
+def test_header_lines_that_no_field_holds_are_kept() -> None:
+    text = "---\nSector: Rail\nFirm: Quarry Lane\n---\n[00:01] Analyst: Well?\n"
+    assert other_facts(text) == ["Firm: Quarry Lane"]
+
+
+def test_without_header_stamps_or_speakers_paragraphs_are_turns() -> None:
+    assert said(NOTES) == [
+        Said(text="Ground handlers were asked."),
+        Said(text="Wheelchair requests have doubled since 2019."),
+    ]
+
+
+def test_speakers_without_stamps_are_known_by_coming_back() -> None:
+    turns = said("Host: Why?\nGuest: Because.\nAnd so on.\n\nHost: I see.\nGuest: Note this: it rains.\n")
+    assert [(turn.speaker, turn.text) for turn in turns] == [
+        ("Host", "Why?"),
+        ("Guest", "Because.\nAnd so on."),
+        ("Host", "I see."),
+        ("Guest", "Note this: it rains."),
+    ]
+
+
+def test_a_colon_in_a_sentence_makes_no_speaker() -> None:
+    (turn,) = said("We asked about one thing: fuel.\nSee https://example.com/a for more.\n")
+    assert turn.speaker == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "day"),
+    [
+        ("2024-01-02_x.txt", "---\nCall Date: 2025-06-07\n---\nHello.", datetime.date(2025, 6, 7)),
+        ("2024-01-02_x.txt", "Hello.", datetime.date(2024, 1, 2)),
+        ("2024-01-02_x.txt", "---\nCall Date: soon\n---\nHello.", datetime.date(2024, 1, 2)),
+        ("2024-02-30_x.txt", "Hello.", None),
+        ("x.txt", "Hello.", None),
+    ],
+)
+def test_the_date_is_the_headers_else_the_names(name: str, text: str, day: datetime.date | None) -> None:
+    assert parse(name, text.encode()).call_date == day
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("2024-09-18_Global_Travel_Recovery_Airline.txt", "Global Travel Recovery Airline"),
+        ("deep/er/2024-09-18 - Rates.md", "Rates"),
+        ("2024-09-18.txt", "2024-09-18"),
+        ("Crème_brûlée.txt", "Crème brûlée"),
+    ],
+)
+def test_the_title_is_the_name_cleaned_up(name: str, title: str) -> None:
+    assert title_of(name) == title
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "It holds no text."),
+        (b" \n\t\n", "It holds no text."),
+        (b"---\nSector: Rail\n---\n", "It holds no text."),
+        (b"caf\xe9", "It is not UTF-8 (byte 3); save it as UTF-8 text."),
+        (b"PK\x03\x04\x00\x00", "It holds NUL bytes, so it is not a text file; save it as UTF-8 text."),
+        ("Hello".encode("utf-16"), "It holds NUL bytes, so it is not a text file; save it as UTF-8 text."),
+        (b"a" * (MAX_BYTES + 1), "It is larger than 8 MB; split it."),
+    ],
+)
+def test_what_is_no_readable_text_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        parse("a.txt", data)
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\u202e", "\u2066", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u061c", "\U000e0041", "\x07", "\u3164"],
+)
+def test_invisible_and_bidirectional_characters_are_stripped(hidden: str) -> None:
+    parsed = parse("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
+    assert parsed.turns[0].text == "ignore"
+    assert hidden not in parsed.text
+
+
+def test_joiners_stay_where_a_script_needs_them() -> None:
+    assert clean("می\u200cخواهم 👩\u200d👩") == "می\u200cخواهم 👩\u200d👩"
+    assert clean("pay\u200cload") == "payload"
+
+
+LINE = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        ["---", "", "Sector: Rail", "Participants:", "  - Analyst, Quarry (Expert)", "[00:01]", "Expert:"]
+    ),
+    st.builds(
+        "[{:02}:{:02}] {}: {}".format,
+        st.integers(0, 99),
+        st.integers(0, 59),
+        st.text("AB ", max_size=9),
+        st.text(max_size=40),
+    ),
+    st.builds("{}: {}".format, st.sampled_from(["Expert", "Analyst", "Dr. Who"]), st.text(max_size=40)),
+)
+
+
+@given(st.lists(LINE, max_size=25).map("\n".join))
+def test_every_word_of_the_body_is_in_a_turn(text: str) -> None:
+    data = text.encode("utf-8", "ignore")
+    try:
+        parsed = parse("a.txt", data)
+    except BadFile:
+        # Refused is what has no words beside its header; a lost body would be a failure below.
+        assert "\0" in text or not _words(_body(clean(text)))
+        return
+    held = [
+        word for turn in parsed.turns for word in _words(" ".join((_stamp(turn), turn.speaker, turn.text)))
+    ]
+    facts = _words(" ".join(parsed.text.split("\n")[: len(parsed.text.split("\n"))]))
+    body = _words(_body(parsed.text))
+    for word in set(body):
+        assert held.count(word) >= body.count(word), (word, facts)
+
+
+def _words(text: str) -> list[str]:
+    """Words without figures: stamps are numbers now."""
+    return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text))
+
+
+def _stamp(turn: Said) -> str:
+    return "" if turn.offset is None else str(turn.offset)
+
+
+def _body(text: str) -> str:
+    """What follows a header, found in another way than the parser's: line by line."""
+    lines = text.split("\n")
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    if not lines or not re.fullmatch(r"-{3,}\s*", lines[0]):
+        return text
+    rest = lines[1:]
+    header = []
+    while rest and re.match(r"(\w[\w /&-]{0,40}:(\s|$))|\s*[-*•]\s+\S", rest[0]):
+        header.append(rest.pop(0))
+    if not any(re.match(r"[^\W\d_][\w /&-]{0,40}:(\s|$)", line) for line in header):
+        return text
+    return "\n".join(rest)
+
+
+@pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
+def test_the_bundled_files_lose_nothing(path: "object") -> None:
+    data = path.read_bytes()  # type: ignore[attr-defined]
+    parsed = parse(path.name, data)  # type: ignore[attr-defined]
+    held = " ".join(f"{turn.speaker} {turn.text}" for turn in parsed.turns)
+    for word in _words(_body(parsed.text)):
+        assert word in held
+    assert len(parsed.turns) >= 5
