@@ -184,7 +184,7 @@ class TranscriptAdmin(TranscriptAdminBase):
 
     @admin.display(description="corrected here")
     def corrections(self, transcript: Transcript) -> str:
-        names = [str(Transcript._meta.get_field(name).verbose_name) for name in transcript.corrected]
+        names = [name.replace("_", " ") for name in transcript.corrected]
         return f"{', '.join(names)}: loading the file again keeps it" if names else "nothing"
 
     def save_model(self, request: HttpRequest, obj: Transcript, form: Any, change: bool) -> None:
@@ -252,7 +252,9 @@ class TranscriptAdmin(TranscriptAdminBase):
                 "manage.py upload_transcripts, and set the VECTOR_STORE_ID that it prints."
             )
         elif len(chosen) > MOST_UPLOADS:
-            problem = f"At most {MOST_UPLOADS} can be uploaded from here; run manage.py upload_transcripts for more."
+            problem = (
+                f"At most {MOST_UPLOADS} are uploaded from here; run manage.py upload_transcripts for more."
+            )
         else:
             problem = ""
         if problem:

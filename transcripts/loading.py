@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
 from transcripts.models import Collection, Passage, Transcript, Turn
@@ -153,6 +154,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
             setattr(transcript, name, getattr(parsed, name))
     transcript.text = parsed.text
     transcript.digest = parsed.digest
+    transcript.loaded_at = timezone.now()
     transcript.save()
     rewrite(transcript, parsed.turns)
     return "changed" if stored else "added"
@@ -196,6 +198,18 @@ def index_facts(transcript: Transcript) -> None:
     """Write the passage of the facts anew, after one of them was corrected."""
     transcript.passages.filter(first_turn=None).delete()
     transcript.passages.add(_facts(transcript), bulk=False)
+
+
+@transaction.atomic
+def restore_facts(transcript: Transcript) -> None:
+    """Forget what a curator corrected: the facts are those of the file again."""
+    said = parse(transcript.source_file, transcript.text.encode())
+    for name in Transcript.FACTS:
+        if name in transcript.corrected:
+            setattr(transcript, name, getattr(said, name))
+    transcript.corrected = []
+    transcript.save()
+    index_facts(transcript)
 
 
 def _rows(transcript: Transcript, turns: list[Said]) -> Iterator[Passage]:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from access.caller import Caller
 
@@ -83,7 +84,7 @@ class Transcript(models.Model):
     )
     published = models.BooleanField(default=True, help_text="Others are in no answer and on no page.")
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="transcripts")
-    loaded_at = models.DateTimeField(auto_now=True)
+    loaded_at = models.DateTimeField(default=timezone.now)
 
     objects = TranscriptQuerySet.as_manager()
 

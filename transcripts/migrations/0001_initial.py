@@ -8,6 +8,7 @@ makes the table anew and its triggers are gone; make them again.
 from typing import Any
 
 import django.db.models.deletion
+import django.utils.timezone
 from django.db import migrations, models
 
 SQLITE = [
@@ -211,7 +212,7 @@ class Migration(migrations.Migration):
                     "published",
                     models.BooleanField(default=True, help_text="Others are in no answer and on no page."),
                 ),
-                ("loaded_at", models.DateTimeField(auto_now=True)),
+                ("loaded_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "collection",
                     models.ForeignKey(
