@@ -1,0 +1,202 @@
+"""Files become transcripts: added, changed, pruned, refused; what a curator did stays."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from transcripts import loading
+from transcripts.loading import NothingToLoad, Report, load, sources
+from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.stores import local
+
+pytestmark = pytest.mark.django_db
+
+CALL = "---\nSector: Airlines\nModerator: Ann\n\n[00:01] Analyst: Fuel?\n[00:09] Expert: {} hedged.\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, "2026-01-02_Fuel_Hedging.txt", CALL.format("Half"))
+    write(tmp_path, "notes/Ground_Handling.md", "Wages went up by a third.\n\nClearance takes a month.")
+    return tmp_path
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def run(*paths: Path, **options: Any) -> Report:
+    return load(sources(paths), **options)
+
+
+def found(query: str) -> list[str]:
+    hits = local.search(query, limit=10)
+    return [Transcript.objects.get(pk=hit.transcript_id).source_file for hit in hits]
+
+
+def test_files_become_transcripts_with_their_facts_and_turns(folder: Path) -> None:
+    report = run(folder)
+    assert report.added == ["2026-01-02_Fuel_Hedging.txt", "notes/Ground_Handling.md"]
+    transcript = Transcript.objects.get(slug="2026-01-02-fuel-hedging")
+    assert (transcript.title, transcript.sector, transcript.moderator) == ("Fuel Hedging", "Airlines", "Ann")
+    assert [(turn.anchor, turn.speaker) for turn in transcript.turns.all()] == [
+        ("t-00-01", "Analyst"),
+        ("t-00-09", "Expert"),
+    ]
+
+
+def test_loading_again_changes_nothing(folder: Path) -> None:
+    run(folder)
+    turns = set(Turn.objects.values_list("pk", flat=True))
+    report = run(folder)
+    assert (report.added, report.changed, len(report.unchanged)) == ([], [], 2)
+    assert set(Turn.objects.values_list("pk", flat=True)) == turns
+
+
+def test_a_changed_file_replaces_its_turns_and_is_found_by_its_new_words(folder: Path) -> None:
+    run(folder)
+    kept = Transcript.objects.get(slug="2026-01-02-fuel-hedging")
+    write(folder, "2026-01-02_Fuel_Hedging.txt", CALL.format("Kerosene is"))
+    report = run(folder)
+    assert report.changed == ["2026-01-02_Fuel_Hedging.txt"]
+    assert Transcript.objects.get(slug="2026-01-02-fuel-hedging").pk == kept.pk
+    assert found("kerosene") == ["2026-01-02_Fuel_Hedging.txt"]
+    assert found("half") == []
+
+
+def test_what_a_curator_decided_and_corrected_outlives_a_change(folder: Path) -> None:
+    run(folder)
+    private = Collection.objects.create(name="Private", slug="private")
+    Transcript.objects.filter(slug="2026-01-02-fuel-hedging").update(
+        published=False, collection=private, title="Hedges", corrected=["title"]
+    )
+    write(folder, "2026-01-02_Fuel_Hedging.txt", CALL.format("All").replace("Airlines", "Rail"))
+    run(folder)
+    transcript = Transcript.objects.get(slug="2026-01-02-fuel-hedging")
+    assert not transcript.published
+    assert (transcript.collection, transcript.title, transcript.sector) == (private, "Hedges", "Rail")
+
+
+def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_loaded(folder: Path) -> None:
+    (folder / "bad.txt").write_bytes(b"caf\xe9 au lait")
+    report = run(folder)
+    assert len(report.added) == 2
+    assert list(report.refused) == ["bad.txt"]
+    assert "UTF-8" in report.refused["bad.txt"]
+
+
+def test_a_file_that_turned_bad_leaves_what_was_loaded_of_it(folder: Path) -> None:
+    run(folder)
+    (folder / "2026-01-02_Fuel_Hedging.txt").write_bytes(b"\xff\xfe\x00")
+    report = run(folder, prune=True)
+    assert report.pruned == []
+    assert found("half") == ["2026-01-02_Fuel_Hedging.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser reads every file")
+def test_a_file_that_may_not_be_read_is_refused(folder: Path) -> None:
+    write(folder, "secret.txt", "Text.").chmod(0)
+    assert "Permission denied" in run(folder).refused["secret.txt"]
+
+
+def test_prune_deletes_what_is_gone_from_the_folder_and_from_search(folder: Path) -> None:
+    run(folder)
+    (folder / "notes" / "Ground_Handling.md").unlink()
+    assert run(folder).pruned == []
+    assert run(folder, prune=True).pruned == ["notes/Ground_Handling.md"]
+    assert found("wages") == []
+    assert Passage.objects.filter(transcript__source_file="notes/Ground_Handling.md").count() == 0
+
+
+def test_prune_leaves_what_came_from_another_folder(folder: Path, tmp_path_factory: Any) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write(other, "Rail.txt", "Trains run late.")
+    run(folder)
+    run(other, prune=True)
+    assert Transcript.objects.count() == 3
+
+
+def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
+    run(folder)
+    write(folder, "Rail.txt", "Trains run late.")
+    write(folder, "2026-01-02_Fuel_Hedging.txt", CALL.format("All"))
+    (folder / "notes" / "Ground_Handling.md").unlink()
+    report = run(folder, prune=True, dry_run=True)
+    assert (report.added, report.changed) == (["Rail.txt"], ["2026-01-02_Fuel_Hedging.txt"])
+    assert report.pruned == ["notes/Ground_Handling.md"]
+    assert Transcript.objects.count() == 2
+    assert found("half")
+
+
+def test_names_that_read_alike_get_slugs_of_their_own_that_stay(folder: Path) -> None:
+    write(folder, "Fuel hedging.txt", "Another.")
+    write(folder, "b/Fuel-Hedging.txt", "A third.")
+    run(folder)
+    slugs = dict(Transcript.objects.values_list("source_file", "slug"))
+    assert len(set(slugs.values())) == 4
+    write(folder, "b/Fuel-Hedging.txt", "A third, changed.")
+    run(folder)
+    assert dict(Transcript.objects.values_list("source_file", "slug")) == slugs
+
+
+def test_a_name_of_another_script_gets_a_slug_too(folder: Path) -> None:
+    write(folder, "航空.txt", "航空券の価格が上がった。")
+    run(folder)
+    assert Transcript.objects.get(source_file="航空.txt").slug.startswith("transcript-")
+
+
+def test_hidden_and_other_files_are_left_out(folder: Path) -> None:
+    write(folder, ".draft.txt", "Not yet.")
+    write(folder, ".git/x.txt", "Not this.")
+    write(folder, "table.csv", "a,b")
+    assert len(sources([folder])) == 2
+
+
+def test_an_empty_folder_and_a_wrong_path_are_told(tmp_path: Path) -> None:
+    with pytest.raises(NothingToLoad, match=r"no \.txt or \.md file"):
+        sources([tmp_path])
+    with pytest.raises(NothingToLoad, match="does not exist"):
+        sources([tmp_path / "nowhere"])
+
+
+def test_two_files_of_one_name_are_told_and_not_mixed(folder: Path, tmp_path_factory: Any) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write(other, "2026-01-02_Fuel_Hedging.txt", "Another call.")
+    with pytest.raises(NothingToLoad, match="same transcript"):
+        sources([folder, other])
+
+
+def test_the_call_is_found_by_its_facts(folder: Path) -> None:
+    run(folder)
+    assert found("airlines call moderated by Ann") == ["2026-01-02_Fuel_Hedging.txt"]
+
+
+def test_a_corrected_fact_is_found(folder: Path) -> None:
+    run(folder)
+    transcript = Transcript.objects.get(slug="2026-01-02-fuel-hedging")
+    transcript.sector = "Shipping"
+    transcript.save()
+    loading.index_facts(transcript)
+    assert found("shipping") == ["2026-01-02_Fuel_Hedging.txt"]
+    assert found("airlines") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_load_that_is_cut_short_leaves_the_transcript_and_its_index_as_they_were(folder: Path) -> None:
+    run(folder)
+    transcript = Transcript.objects.get(slug="2026-01-02-fuel-hedging")
+
+    def cut_short() -> None:
+        with transaction.atomic():
+            loading.rewrite(transcript, [])
+            Transcript.objects.create(slug=transcript.slug, collection=transcript.collection)
+
+    with pytest.raises(IntegrityError):
+        cut_short()
+    assert found("half") == ["2026-01-02_Fuel_Hedging.txt"]
