@@ -13,7 +13,6 @@ from typing import Any, TypeVar, get_type_hints
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
-from pydantic.json_schema import GenerateJsonSchema
 
 from access.caller import Caller
 
@@ -57,11 +56,22 @@ class Tool:
     """The tool's own `_meta` in `tools/list`."""
 
 
-class _PlainSchema(GenerateJsonSchema):
-    """Schemas without the noise of generated titles: each byte of them is a model's attention."""
+def _shorten(schema: dict[str, Any]) -> None:
+    """Leave out of `schema` what says nothing, in place: each byte of it is a model's attention.
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's hook)
-        return False
+    Generated titles go, and a parameter that may be left out is not also said to be null.
+    """
+    schema.pop("title", None)
+    if schema.get("default", ...) is None:
+        del schema["default"]
+        kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
+        schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    for part in ("properties", "$defs"):
+        for inner in schema.get(part, {}).values():
+            _shorten(inner)
+    for inner in [schema.get("items"), *schema.get("anyOf", [])]:
+        if isinstance(inner, dict):
+            _shorten(inner)
 
 
 class Registry:
@@ -156,12 +166,12 @@ def _describe(
     undescribed = [each for each, info in arguments.model_fields.items() if not info.description]
     if undescribed:
         raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
-    input_schema = arguments.model_json_schema(schema_generator=_PlainSchema)
-    output_schema = TypeAdapter(returns).json_schema(mode="serialization", schema_generator=_PlainSchema)
+    input_schema = arguments.model_json_schema()
+    output_schema = TypeAdapter(returns).json_schema(mode="serialization")
     if output_schema.get("type") != "object":
         raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
     for schema in (input_schema, output_schema):
-        schema.pop("title", None)
+        _shorten(schema)
     return Tool(
         name=name,
         title=title,
