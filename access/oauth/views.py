@@ -123,7 +123,7 @@ class Authorize(AuthorizationView):
         parameters = self.request.GET.copy()
         for name, value in changes.items():
             parameters[name] = value
-        return parameters.urlencode()
+        return str(parameters.urlencode())
 
     def fault(self, sentence: str) -> HttpResponse:
         return render(self.request, "oauth/fault.html", {"sentence": sentence}, status=400)

@@ -26,7 +26,7 @@ from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.person import Person
 from tests.site import Site, running
 
-MODES: Any = pytest.mark.parametrize("mode", ["auto", "legacy"])
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 CALLBACK = "http://localhost:51763/callback"
 
 
