@@ -598,7 +598,10 @@ class _Network:
         path = scope["path"].removeprefix("/v1")
         self._server.requests.append(Seen(scope["method"], path, time.monotonic()))
         # Read first: once the client has hung up, its body could not be had any more.
-        replay = _replay(await _body(receive))
+        body = await _body(receive)
+        if body is None:
+            return
+        replay = _replay(body)
         async with self._counted():
             await asyncio.sleep(self._server.latency)
             fault = self._server.take_fault(scope["method"], path)
@@ -629,10 +632,13 @@ class _Network:
             self._server.at_once -= 1
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """A request's whole body; None where the client hung up before its end."""
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body, more = body + message.get("body", b""), message.get("more_body", False)
     return body
 
