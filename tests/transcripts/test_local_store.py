@@ -141,6 +141,7 @@ def test_hits_say_where_they_are_and_come_best_first() -> None:
     hits = local.search("booking cabins cruise margin", limit=10)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
+        assert hit.position is not None
         assert hit.text == Passage.objects.get(transcript=hit.transcript_id, position=hit.position).text
 
 
@@ -162,6 +163,21 @@ def test_the_store_answers_on_the_event_loop(transactional_db: Any) -> None:
     finally:
         close_database_threads()
     assert [(hit.transcript_id, hit.position) for hit in hits] == [(wanted.transcript_id, wanted.position)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", ["İstanbul", "istanbul", "ISTANBUL", "İSTANBUL".lower()])
+def test_a_letter_is_found_whose_lower_case_is_two(query: str) -> None:
+    call("port", "We fly to İstanbul.")
+    assert names(query) == ["port"]
+
+
+@pytest.mark.django_db
+def test_a_turn_longer_than_the_index_takes_is_still_stored_and_found() -> None:
+    # Every word another one: 3 MB of them, three times what PostgreSQL takes in one passage.
+    call("endless", "Kerosene. " + " ".join(f"{number:x}z" for number in range(10**6, 10**6 + 400_000)))
+    assert names("kerosene") == ["endless"]
+    assert in_step()
 
 
 # Who may read what

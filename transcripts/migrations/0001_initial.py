@@ -40,11 +40,13 @@ SQLITE = [
 ]
 
 POSTGRESQL = [
-    # Without diacritics, as SQLite's tokenizer does it.
+    # Without diacritics, as SQLite's tokenizer does it. A tsvector of more than a megabyte is an error,
+    # which no text of 100,000 characters comes to; the rest of a turn of more than an hour is not indexed.
     r"""
     CREATE FUNCTION transcripts_lexemes(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         SELECT to_tsvector(
-            'pg_catalog.english', regexp_replace(normalize($1, NFKD), '[\u0300-\u036f]', '', 'g')
+            'pg_catalog.english',
+            left(regexp_replace(normalize($1, NFKD), '[\u0300-\u036f]', '', 'g'), 100000)
         )
     $$
     """,

@@ -48,10 +48,11 @@ def ranked(
 
 
 def words_of(query: str) -> list[str]:
-    """The words of `query` to search for: distinct, in lower case, without stop words."""
-    folded = unicodedata.normalize("NFC", query).lower()
-    found = dict.fromkeys(re.findall(r"[^\W_]+", folded))
-    return [word for word in found if word not in STOP_WORDS][:MAX_WORDS]
+    """The words of `query` to search for: distinct in any case, without stop words."""
+    # In the case they came in, for FTS5 folds İ otherwise than Python; an accent belongs to its letter.
+    found = re.findall(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*", unicodedata.normalize("NFC", query))
+    distinct = {word.lower(): word for word in found}
+    return [word for lower, word in distinct.items() if lower not in STOP_WORDS][:MAX_WORDS]
 
 
 def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[str, list[Any]]:
