@@ -1,0 +1,100 @@
+"""What the limits and the audit trail cost: the same calls with and without them, turn by turn.
+
+`python -m bench.audit` serves generated fares with one worker each: with neither, with both, and with
+Redis for the limits where `--redis URL` names one. Beside the rate it reports the processor time that
+the server's process took for each call, all its threads together, which other work on the machine
+disturbs less. Prints medians over the rounds.
+"""
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.load import MODERN, measure, request
+from tests.site import ROOT, Site, running
+
+TOOL = "airfare_trend_insights"
+ARGUMENTS = {"route_contains": "JFK-LAX", "limit": 25}
+OFF = {"DJANGO_SETTINGS_MODULE": "bench.unaudited", "RATE_LIMIT": "", "CONCURRENT_CALLS": "0"}
+ON = {"RATE_LIMIT": "10000000/minute", "CONCURRENT_CALLS": "100"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--calls", type=int, default=250, help="calls of each server in each round")
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--redis", metavar="URL", help="count in this Redis too")
+    options = parser.parse_args()
+    variants = {"neither": OFF, "limits and audit": ON}
+    if options.redis:
+        variants["limits in Redis and audit"] = {**ON, "CACHE_URL": options.redis}
+    with ExitStack() as stack:
+        file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))) / "fares.csv"
+        command = [sys.executable, "-m", "bench.airfare_data", str(options.rows), str(file)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        sites: dict[str, tuple[Site, bytes]] = {}
+        for name, settings in variants.items():
+            site = stack.enter_context(running({"LOG_LEVEL": "WARNING", **settings}, prepare=False))
+            sites[name] = (site, _fill(site, file))
+        asyncio.run(_compare(options, sites))
+        rows = int(sites["limits and audit"][0].shell(_COUNT))
+        print(f"{rows:,} rows in the trail of {200 + options.rounds * options.calls:,} calls")
+
+
+_COUNT = "import time; time.sleep(1); from access.models import AuditEvent; print(AuditEvent.objects.count())"
+
+
+def _fill(site: Site, file: Path) -> bytes:
+    site.manage("migrate", "-v0")
+    site.manage("load_airfare", str(file))
+    site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
+    return request(site.url, site.token(), TOOL, ARGUMENTS, MODERN)
+
+
+async def _compare(options: argparse.Namespace, sites: dict[str, tuple[Site, bytes]]) -> None:
+    rates: dict[str, list[float]] = {name: [] for name in sites}
+    times: dict[str, list[float]] = {name: [] for name in sites}
+    for site, sent in sites.values():
+        await measure(site.url, [sent], calls=200, connections=options.connections)
+    for turn in range(options.rounds):
+        # Forwards and backwards in turn, so that neither always comes first.
+        for name in list(sites)[:: 1 if turn % 2 else -1]:
+            site, sent = sites[name]
+            before = _processor_seconds(site.process.pid)
+            found = await measure(site.url, [sent], calls=options.calls, connections=options.connections)
+            await asyncio.sleep(0.7)  # until the last of its events are written
+            rates[name].append(found.rate)
+            times[name].append((_processor_seconds(site.process.pid) - before) / options.calls * 1e6)
+    table = Table(title=f"{TOOL}, {options.rows:,} rows, one worker")
+    for column in ("", "calls/s", "µs of processor a call", "more than neither, µs", "%"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name in sites:
+        more = statistics.median(a - b for a, b in zip(times[name], times["neither"], strict=True))
+        table.add_row(
+            name,
+            f"{statistics.median(rates[name]):,.0f}",
+            f"{statistics.median(times[name]):,.0f}",
+            f"{more:,.0f}",
+            f"{100 * more / statistics.median(times['neither']):.1f}",
+        )
+    Console(width=120).print(table)
+
+
+def _processor_seconds(pid: int) -> float:
+    """What all threads of a process have run on a processor (Linux)."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+
+
+if __name__ == "__main__":
+    main()
