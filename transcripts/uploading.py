@@ -579,24 +579,28 @@ def _recorded(store_id: str) -> set[str]:
 
 
 def _record_done(document: Document, store_id: str, file_id: str) -> None:
-    VectorStoreFile.objects.update_or_create(
+    row = VectorStoreFile(
         transcript_id=document.pk,
         store_id=store_id,
-        defaults={
-            "file_id": file_id,
-            "digest": document.sha256,
-            "status": VectorStoreFile.Status.COMPLETED,
-            "error": "",
-        },
+        file_id=file_id,
+        digest=document.sha256,
+        status=VectorStoreFile.Status.COMPLETED,
     )
+    _record(row, ["file_id", "digest", "status", "error", "updated_at"])
 
 
 def _record_failure(document: Document, store_id: str, reason: str) -> None:
     """Note why; `file_id` and `digest` stay those of the version before, which the store still holds."""
-    VectorStoreFile.objects.update_or_create(
-        transcript_id=document.pk,
-        store_id=store_id,
-        defaults={"status": VectorStoreFile.Status.FAILED, "error": reason},
+    row = VectorStoreFile(
+        transcript_id=document.pk, store_id=store_id, status=VectorStoreFile.Status.FAILED, error=reason
+    )
+    _record(row, ["status", "error", "updated_at"])
+
+
+def _record(row: VectorStoreFile, fields: list[str]) -> None:
+    """Insert `row`, or update `fields` of the one for the same transcript and store: one statement."""
+    VectorStoreFile.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["transcript", "store_id"], update_fields=fields
     )
 
 
