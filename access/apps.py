@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 from django.conf import settings
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, post_save
 
 from access import algorithms, limits
 
@@ -10,8 +10,10 @@ class AccessConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
+        from access.claimed_groups import look_again  # needs the models
         from access.readers import grant_new_permissions  # needs the models
 
         algorithms.allowed(settings.JWT_ALGORITHMS)
         limits.limits()
         post_migrate.connect(grant_new_permissions, dispatch_uid="access.readers")
+        post_save.connect(look_again, sender="auth.Group", dispatch_uid="access.claimed_groups")

@@ -117,7 +117,7 @@ def _require_safe(url: str, issuer: str) -> None:
 
 def _client(issuer: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
-        verify=_trust(),
+        verify=trust(),
         follow_redirects=False,
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         # A company's proxy is for the outside, not for an issuer on this machine.
@@ -126,6 +126,6 @@ def _client(issuer: str) -> httpx2.AsyncClient:
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """Certificates we trust; reading them takes tens of milliseconds, so once a process."""
     return httpx2.create_ssl_context()

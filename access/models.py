@@ -1,5 +1,5 @@
 from django.conf import settings
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.utils import timezone
 
@@ -27,6 +27,13 @@ class Identity(models.Model):
     )
     created = models.DateTimeField(default=timezone.now, editable=False)
     last_seen = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the hour.")
+    claimed_groups = models.ManyToManyField(
+        Group, blank=True, editable=False, related_name="+", help_text="Given by ACCESS_GROUPS_CLAIM."
+    )
+    claim_digest = models.CharField(max_length=64, blank=True, editable=False)
+    claim_issued_at = models.BigIntegerField(
+        default=0, editable=False, help_text="When the token was issued that the claim was last taken from."
+    )
 
     class Meta:
         verbose_name_plural = "identities"

@@ -23,6 +23,7 @@ from django.core.signals import setting_changed
 from access import discovery, signing
 from access.algorithms import allowed
 from access.caller import Claims
+from access.introspection import CACHE_SECONDS, Introspection
 from access.keys import Key, Keys, KeySet, KeysUnavailable
 
 __all__ = ["ExpiredToken", "InvalidToken", "KeysUnavailable", "Verifier", "verifier"]
@@ -80,14 +81,22 @@ class Verifier:
         algorithms: Iterable[str],
         keys: Keys,
         max_lifetime: float,
+        introspection: Introspection | None = None,
+        introspected_audience: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`max_lifetime`: the most seconds from `iat` to `exp`. `clock`: seconds since the epoch."""
+        """`max_lifetime`: the most seconds from `iat` to `exp`. `clock`: seconds since the epoch.
+
+        `introspection` is asked about tokens that are no JWT; `introspected_audience` says whether its
+        answers have to name an audience.
+        """
         self._issuer = issuer
         self._audiences = frozenset(audiences)
         self._algorithms = allowed(algorithms)
         self._keys = keys
         self._max_lifetime = max_lifetime
+        self._introspection = introspection
+        self._introspected_audience = introspected_audience
         self._clock = clock
         self._remembered: dict[bytes, tuple[KeySet, Claims]] = {}
 
@@ -102,6 +111,8 @@ class Verifier:
                     "The access token is not a valid JWT.",
                     reason=f"the token is longer than {MAX_TOKEN_BYTES} bytes or not ASCII.",
                 )
+            if self._introspection is not None and not _is_jws(token):
+                return await self._introspected(self._introspection, token)
             digest = hashlib.sha256(token.encode("ascii")).digest()
             known = self._remembered.get(digest)
             if known and known[0] is self._keys.held() and known[1].expires_at > self._clock():
@@ -112,6 +123,30 @@ class Verifier:
             raise
         self._remember(digest, key_set, claims)
         return claims
+
+    async def _introspected(self, introspection: Introspection, token: str) -> Claims:
+        """What the issuer says about a token that cannot be read here (RFC 7662 §2.2)."""
+        claims = await introspection.claims(token)
+        if claims is None:
+            raise InvalidToken(
+                "The access token is not active.",
+                reason="the introspection endpoint says that the token is not active: expired, revoked, or "
+                "none of its own.",
+            )
+        if "iss" in claims:
+            self._check_issuer(claims)
+        # Where the answer gives no times, it is good for as long as it may be remembered.
+        now = self._clock()
+        expires_at = self._check_times({"iat": now, "exp": now + CACHE_SECONDS, **claims})
+        if self._introspected_audience or "aud" in claims:
+            self._check_audience(claims)
+        kind = claims.get("token_type", "Bearer")
+        if not isinstance(kind, str) or kind.lower() not in ("bearer", "access_token"):
+            raise InvalidToken(
+                "The token is not an access token.",
+                reason=f"the introspection endpoint says that the token_type is {_shown(kind)}.",
+            )
+        return self._claims(claims, {}, expires_at)
 
     async def ready(self) -> bool:
         """Whether the issuer's keys are held; starts fetching them where they are not, and waits briefly."""
@@ -213,6 +248,9 @@ class Verifier:
     def _check_claims(self, claims: dict[str, Any], header: Mapping[str, Any]) -> Claims:
         expires_at = self._check_times(claims)
         self._check_audience(claims)
+        return self._claims(claims, header, expires_at)
+
+    def _claims(self, claims: Mapping[str, Any], header: Mapping[str, Any], expires_at: float) -> Claims:
         subject = claims.get("sub")
         # Unprintable characters would be stored, shown and logged.
         if (
@@ -308,7 +346,7 @@ def _refuse_id_token(claims: Mapping[str, Any], header: Mapping[str, Any], clien
     marked = str(header.get("typ", "")).lower() in ACCESS_TOKEN_TYPES or kind == "Bearer" or use == "access"
     # An Entra client that calls its own API has aud equal to azp, and scp or roles.
     grants = marked or any(name in claims for name in ("scope", "scp", "permissions", "roles"))
-    audience = claims["aud"]
+    audience = claims.get("aud")
     for_client = bool(client_id) and audience in (client_id, [client_id])
     if (
         kind in ("ID", "Refresh", "Offline", "Logout")
@@ -322,6 +360,16 @@ def _refuse_id_token(claims: Mapping[str, Any], header: Mapping[str, Any], clien
             "The token is not an access token.",
             reason="the token is an ID token or of another kind; the client has to send the access token.",
         )
+
+
+def _is_jws(token: str) -> bool:
+    """Whether `token` is a signed JWT, by its looks: three parts, the first a JSON object with `alg`."""
+    if token.count(".") != 2:
+        return False
+    try:
+        return "alg" in _json_object(token.partition(".")[0], "header")
+    except InvalidToken:
+        return False
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
@@ -367,11 +415,23 @@ def verifier() -> Verifier:
         algorithms=settings.JWT_ALGORITHMS,
         keys=keys,
         max_lifetime=settings.JWT_MAX_LIFETIME_SECONDS,
+        introspection=_introspection(),
+        introspected_audience=settings.INTROSPECTION_REQUIRE_AUDIENCE,
+    )
+
+
+def _introspection() -> Introspection | None:
+    if not settings.INTROSPECTION_ENDPOINT:
+        return None
+    return Introspection(
+        endpoint=settings.INTROSPECTION_ENDPOINT,
+        client_id=settings.INTROSPECTION_CLIENT_ID,
+        client_secret=settings.INTROSPECTION_CLIENT_SECRET,
     )
 
 
 def _forget_verifier(*, setting: str, **_: object) -> None:
-    if setting.startswith(("AUTH0", "JWT", "JWKS", "SITE_URL", "SIGNING")):
+    if setting.startswith(("AUTH0", "INTROSPECTION", "JWT", "JWKS", "SITE_URL", "SIGNING")):
         verifier.cache_clear()
 
 

@@ -4,6 +4,7 @@ A mistake is an `ImproperlyConfigured` at start-up whose message holds the remed
 """
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+_PUBLIC_HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def resource_url(value: str) -> str:
@@ -49,7 +52,8 @@ def origin_of(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether `url` names this machine: exactly localhost, 127.0.0.1 or [::1], parsed, never matched."""
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    # `hostname` alone would take `[::1].attacker.example` for this machine.
+    return _LOOPBACK_HOST.fullmatch(urlsplit(url).netloc.lower()) is not None
 
 
 def allowed_hosts(url: str, extra: list[str]) -> list[str]:
@@ -108,6 +112,50 @@ def require_issuer(issuer: str, *, public: bool) -> None:
         issuer.startswith("https://") or (issuer.startswith("http://") and is_loopback(issuer))
     ):
         raise ImproperlyConfigured(f"AUTH0_ISSUER is {issuer!r}; it has to be an https:// URL.")
+
+
+def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_secret: str) -> str:
+    """INTROSPECTION_ENDPOINT as given; "" for none.
+
+    It is sent every opaque token, so it has to be https, or http on exactly localhost, 127.0.0.1 or
+    [::1] (client-contract 18). Raises ImproperlyConfigured.
+    """
+    if not value:
+        if client_id or client_secret:
+            raise ImproperlyConfigured(
+                "INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET is set without "
+                "INTROSPECTION_ENDPOINT; set that too, or unset them."
+            )
+        return ""
+    if not _is_safe(value):
+        raise ImproperlyConfigured(
+            f"INTROSPECTION_ENDPOINT is {value!r}; it has to be an https:// URL without user or fragment "
+            "(http:// only on localhost, 127.0.0.1 or [::1])."
+        )
+    if not issuer:
+        raise ImproperlyConfigured(
+            "INTROSPECTION_ENDPOINT is set without AUTH0_ISSUER; set AUTH0_ISSUER to the issuer of those "
+            "tokens."
+        )
+    if not (client_id and client_secret):
+        raise ImproperlyConfigured(
+            "INTROSPECTION_ENDPOINT needs INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET: "
+            "a confidential client of your provider that may introspect tokens."
+        )
+    return value
+
+
+def _is_safe(url: str) -> bool:
+    """Whether `url` is https, or http on this machine, in a spelling that all parsers read alike."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or "#" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    hosts = {"https": _PUBLIC_HOST, "http": _LOOPBACK_HOST}.get(parts.scheme)
+    return hosts is not None and port != 0 and hosts.fullmatch(parts.netloc.lower()) is not None
 
 
 def secret_key(value: str, remembered: Path, *, required: bool) -> str:

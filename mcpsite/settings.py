@@ -53,6 +53,17 @@ AUTHORIZATION_SERVER = conf.authorization_server(
     env.str("AUTHORIZATION_SERVER", ""), AUTH0_ISSUER, url=RESOURCE_SERVER_URL, debug=DEBUG
 )
 
+# Opaque tokens: the issuer is asked about them (RFC 7662)
+INTROSPECTION_CLIENT_ID = env.str("INTROSPECTION_CLIENT_ID", "")
+INTROSPECTION_CLIENT_SECRET = env.str("INTROSPECTION_CLIENT_SECRET", "")
+INTROSPECTION_ENDPOINT = conf.introspection_endpoint(
+    env.str("INTROSPECTION_ENDPOINT", ""),
+    issuer=AUTH0_ISSUER,
+    client_id=INTROSPECTION_CLIENT_ID,
+    client_secret=INTROSPECTION_CLIENT_SECRET,
+)
+INTROSPECTION_REQUIRE_AUDIENCE = env.bool("INTROSPECTION_REQUIRE_AUDIENCE", True)
+
 # The built-in authorization server (only there without AUTH0_ISSUER)
 OAUTH_SCOPES = env.list("OAUTH_SCOPES", default=[])
 OAUTH_ACCESS_TOKEN_SECONDS = env.int("OAUTH_ACCESS_TOKEN_SECONDS", 3600)
@@ -63,6 +74,7 @@ OAUTH_TRUSTED_CLIENT_HOSTS = env.list("OAUTH_TRUSTED_CLIENT_HOSTS", default=[])
 # Identities: who a token's subject is in this site
 ACCESS_AUTO_CREATE_USERS = env.bool("ACCESS_AUTO_CREATE_USERS", True)
 ACCESS_DEFAULT_GROUP = env.str("ACCESS_DEFAULT_GROUP", "readers")
+ACCESS_GROUPS_CLAIM = env.str("ACCESS_GROUPS_CLAIM", "")
 
 # The MCP server
 MCP_THREADS = env.int("MCP_THREADS", 8)

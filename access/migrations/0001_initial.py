@@ -68,6 +68,25 @@ class Migration(migrations.Migration):
                     "last_seen",
                     models.DateTimeField(blank=True, editable=False, help_text="To the hour.", null=True),
                 ),
+                ("claim_digest", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "claim_issued_at",
+                    models.BigIntegerField(
+                        default=0,
+                        editable=False,
+                        help_text="When the token was issued that the claim was last taken from.",
+                    ),
+                ),
+                (
+                    "claimed_groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        editable=False,
+                        help_text="Given by ACCESS_GROUPS_CLAIM.",
+                        related_name="+",
+                        to="auth.group",
+                    ),
+                ),
                 (
                     "user",
                     models.ForeignKey(

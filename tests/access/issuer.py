@@ -1,5 +1,6 @@
 """An identity provider for the tests: keys, tokens, and a real HTTP server that can misbehave."""
 
+import base64
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -137,6 +139,8 @@ class Provider:
         self.issuer = f"{self.origin}{path}"
         self.requests: list[str] = []
         self.delay = 0.0
+        self.tokens: dict[str, dict[str, object]] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
         self.answers: dict[str, Answer] = {}
         self.publish(public_jwk(rsa_key()))
         self.answer("/.well-known/openid-configuration", self.metadata())
@@ -151,6 +155,16 @@ class Provider:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.answers[path] = Answer(body, status, headers)
 
+    def introspected(self, authorization: str, form: Mapping[str, str]) -> Answer:
+        """The answer at `/introspect` (RFC 7662 §2.2), to the client `site` with the secret `s3cret:&`."""
+        self.asked.append((authorization, dict(form)))
+        if "/introspect" in self.answers:
+            return self.answers["/introspect"]
+        if authorization != f"Basic {base64.b64encode(b'site:s3cret%3A%26').decode()}":
+            return Answer(b'{"error": "invalid_client"}', 401)
+        known = self.tokens.get(form.get("token", ""))
+        return Answer(json.dumps({"active": True, **known} if known else {"active": False}).encode())
+
     def fetches(self) -> int:
         """How often the keys were asked for."""
         return self.requests.count("/keys")
@@ -164,7 +178,17 @@ def provider() -> Iterator[Provider]:
         def do_GET(self) -> None:
             serving.requests.append(self.path)
             time.sleep(serving.delay)
-            answer = serving.answers.get(self.path, Answer(b"{}", 404))
+            self.reply(serving.answers.get(self.path, Answer(b"{}", 404)))
+
+        def do_POST(self) -> None:
+            serving.requests.append(self.path)
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            time.sleep(serving.delay)
+            asked = self.path == "/introspect"
+            authorization = self.headers.get("Authorization", "")
+            self.reply(serving.introspected(authorization, form) if asked else Answer(b"{}", 404))
+
+        def reply(self, answer: Answer) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name.replace("_", "-"), value)

@@ -88,3 +88,84 @@ def test_an_unsafe_start_says_what_to_set(environment: dict[str, str], named: st
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert named in done.stderr.strip().splitlines()[-1]
+
+
+def endpoint(value: str, **changes: str) -> str:
+    given = {"issuer": "https://idp.example/", "client_id": "site", "client_secret": "secret"}
+    return conf.introspection_endpoint(value, **given | changes)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://idp.example/introspect",
+        "https://idp.example:8443/oauth2/introspect?tenant=1",
+        "http://localhost/introspect",
+        "http://localhost:9000/introspect",
+        "http://127.0.0.1:9000/introspect",
+        "http://[::1]:9000/introspect",
+    ],
+)
+def test_tokens_are_introspected_over_https_or_on_this_machine(url: str) -> None:  # [18]
+    assert endpoint(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idp.example/introspect",
+        "http://localhost.attacker.example/",
+        "http://localhost@attacker.example/",
+        "http://localhost:80@attacker.example/",
+        "http://127.0.0.1.attacker.example/",
+        "http://127.0.0.1@attacker.example/",
+        "http://[::1].attacker.example/",
+        "http://[::1]attacker.example/",
+        "http://[::1%25attacker.example]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://localhost\\@attacker.example/",
+        "http://localhost\\.attacker.example/",
+        "http://attacker.example\\@localhost/",
+        "http://attacker.example#@localhost/",
+        "http://localhost%2eattacker.example/",
+        "http://local\thost/",
+        "http://localhost\n/",
+        " http://localhost/",
+        "http://ⓛocalhost/",
+        "http://localhost./",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0.0.0.0/",
+        "http://localhost:0/",
+        "http://localhost:99999/",
+        "http:localhost/",
+        "http:///localhost/",
+        "//localhost/",
+        "https://user:secret@idp.example/",
+        "https://@idp.example/",
+        "https://idp.example#@attacker.example/",
+        "https:///introspect",
+        "https://",
+        "ftp://localhost/",
+        "file:///etc/passwd",
+        "localhost",
+    ],
+)
+def test_an_introspection_endpoint_that_could_be_elsewhere_is_refused(url: str) -> None:  # [18]
+    with pytest.raises(ImproperlyConfigured, match="INTROSPECTION_ENDPOINT"):
+        endpoint(url)
+
+
+@pytest.mark.parametrize("missing", ["issuer", "client_id", "client_secret"])
+def test_introspection_needs_an_issuer_and_a_client(missing: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="INTROSPECTION_ENDPOINT"):
+        endpoint("https://idp.example/introspect", **{missing: ""})
+
+
+def test_introspection_credentials_without_an_endpoint_are_a_mistake() -> None:
+    with pytest.raises(ImproperlyConfigured, match="without INTROSPECTION_ENDPOINT"):
+        endpoint("")
+
+
+def test_a_host_that_only_begins_like_this_machine_is_public() -> None:
+    assert not conf.is_loopback("http://[::1].attacker.example/mcp")

@@ -1,0 +1,168 @@
+"""Token introspection (RFC 7662): asking the issuer about a token that cannot be read here.
+
+The way for opaque tokens, taken only where INTROSPECTION_ENDPOINT is set. An answer is remembered for a
+moment by the token's digest, so that a busy client costs the issuer one question in CACHE_SECONDS; what
+is in the answer is judged by `access.tokens`.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from access.discovery import LOOPBACK, trust
+from access.keys import KeysUnavailable
+
+logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+MAX_BYTES = 64 * 1024
+"""The largest answer accepted."""
+REQUEST_SECONDS = 5.0
+"""The time limit of one question, waiting for others included."""
+AT_ONCE = 16
+"""Questions under way at the same time; a flood of tokens is no flood at the issuer."""
+CACHE_SECONDS = 30.0
+"""How long an answer counts, and so how long a revoked token may go on; never longer than its `exp`."""
+REMEMBERED = 2048
+PAUSE = 2.0
+"""Seconds without another question after the endpoint could not be reached."""
+
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750 §2.1."""
+
+
+class Introspection:
+    """Answers of one introspection endpoint. Belongs to one process; used on its event loop."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        client_id: str,
+        client_secret: str,
+        time_limit: float = REQUEST_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`endpoint`: as `mcpsite.conf.introspection_endpoint` has it. `clock`: seconds since the epoch."""
+        # RFC 6749 §2.3.1: both are form-encoded before they are joined.
+        pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
+        self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._endpoint = endpoint
+        self._time_limit = time_limit
+        self._clock = clock
+        self._active: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
+        # Apart, so that a flood of bad tokens does not push the good ones out.
+        self._inactive: dict[bytes, float] = {}
+        self._asking: dict[bytes, asyncio.Task[Mapping[str, Any] | None]] = {}
+        self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._next_attempt = 0.0
+
+    async def claims(self, token: str) -> Mapping[str, Any] | None:
+        """The members of an active `token` (RFC 7662 §2.2); None for any that is not active.
+
+        Raises KeysUnavailable when the endpoint gives no usable answer.
+        """
+        if not _BEARER.fullmatch(token):
+            return None
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        now = self._clock()
+        until, claims = self._active.get(digest, (0.0, None))
+        if claims is not None and until > now:
+            return claims
+        if self._inactive.get(digest, 0.0) > now:
+            return None
+        if now < self._next_attempt <= now + PAUSE:
+            raise KeysUnavailable(self._next_attempt - now)
+        loop = asyncio.get_running_loop()
+        asking = self._asking.get(digest)
+        if asking is None or asking.get_loop() is not loop:
+            asking = self._asking[digest] = loop.create_task(self._ask(token, digest))
+            asking.add_done_callback(lambda done: self._forget(digest, done))
+        # One caller's deadline must not end the question that others wait for.
+        return await asyncio.shield(asking)
+
+    def _forget(self, digest: bytes, done: "asyncio.Task[Mapping[str, Any] | None]") -> None:
+        if self._asking.get(digest) is done:
+            del self._asking[digest]
+        if not done.cancelled():
+            done.exception()  # Retrieved, also where every caller has gone.
+
+    async def _ask(self, token: str, digest: bytes) -> Mapping[str, Any] | None:
+        asked_at = self._clock()
+        try:
+            async with asyncio.timeout(self._time_limit), self._gate():
+                answer = await self._post(token)
+        except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            # Only this holds the next question back: no token that somebody makes up can bring it about.
+            self._next_attempt = self._clock() + PAUSE
+            raise self._unavailable(f"could not be reached ({type(error).__name__})") from error
+        if answer.get("active") is not True:
+            _put(self._inactive, digest, asked_at + CACHE_SECONDS)
+            return None
+        until = asked_at + CACHE_SECONDS
+        expires_at = answer.get("exp")
+        if isinstance(expires_at, int | float):
+            until = min(until, float(expires_at))
+        _put(self._active, digest, (until, answer))
+        return answer
+
+    async def _post(self, token: str) -> dict[str, Any]:
+        headers = {
+            "Authorization": self._authorization,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        form = {"token": token, "token_type_hint": "access_token"}
+        local = urlsplit(self._endpoint).hostname in LOOPBACK
+        async with (
+            httpx2.AsyncClient(verify=trust(), follow_redirects=False, trust_env=not local) as client,
+            client.stream("POST", self._endpoint, data=form, headers=headers) as response,
+        ):
+            if response.status_code == httpx2.codes.UNAUTHORIZED:
+                raise self._unavailable(
+                    "refused us (401); INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET is not right"
+                )
+            if response.status_code != httpx2.codes.OK:
+                raise self._unavailable(f"answered {response.status_code}")
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise self._unavailable("answered in a compressed form, which was not asked for")
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise self._unavailable(f"answered with more than {MAX_BYTES // 1024} KiB")
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._unavailable("did not answer with a JSON object")
+        return answer
+
+    def _gate(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._gates is None or self._gates[0] is not loop:
+            self._gates = (loop, asyncio.Semaphore(AT_ONCE))
+        return self._gates[1]
+
+    def _unavailable(self, fault: str) -> KeysUnavailable:
+        logger.warning("The introspection endpoint %s %s.", self._endpoint, fault)
+        return KeysUnavailable(PAUSE)
+
+
+def _put(remembered: dict[bytes, Value], digest: bytes, value: Value) -> None:
+    """Remember `value`, and forget the oldest where there are too many."""
+    remembered.pop(digest, None)
+    while len(remembered) >= REMEMBERED:
+        del remembered[next(iter(remembered))]
+    remembered[digest] = value
