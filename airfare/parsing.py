@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +26,8 @@ BATCH = 5_000
 """Rows of a JSON file handled together, for the same reasons."""
 MAX_CELL = 1_000_000
 """Characters in a cell; more means that a quote was never closed."""
+MOST_AT_ONCE = 64 << 20
+"""Bytes of a JSON file that may be read as a whole, where it cannot be streamed."""
 MAX_DEPTH = 32
 """Levels in a JSON value; the formats we know have five."""
 
@@ -109,9 +112,9 @@ def _undecodable_line(path: Path) -> int | None:
         for number, line in enumerate(raw, start=1):
             try:
                 line.decode()
-            except UnicodeDecodeError:
-                # Carriage returns end lines too, where a file has no other ends.
-                return number + (line.count(b"\r") if b"\n" not in line else 0)
+            except UnicodeDecodeError as error:
+                # A carriage return by itself ends a line too.
+                return number + line[: error.start].count(b"\r")
     return None
 
 
@@ -317,17 +320,47 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
 def _json_batches(raw: _Source, path: Path, names: list[str]) -> Iterator[Batch]:
     cells: list[list[str]] = []
     numbers: list[int] = []
-    try:
-        for number, record in enumerate(_records(raw), start=1):
-            cells.append([_text(record.get(name)) for name in names])
-            numbers.append(number)
-            if len(cells) == BATCH:
-                yield Batch(cells=cells, lines=numbers)
-                cells, numbers = [], []
-    except ijson.JSONError:
-        raise _malformed(path) from None
+    for number, record in enumerate(_tolerant(raw, path), start=1):
+        cells.append([_text(record.get(name)) for name in names])
+        numbers.append(number)
+        if len(cells) == BATCH:
+            yield Batch(cells=cells, lines=numbers)
+            cells, numbers = [], []
     if cells:
         yield Batch(cells=cells, lines=numbers)
+
+
+def _tolerant(raw: _Source, path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a JSON file, also of one that holds NaN or Infinity, as Python writes them.
+
+    The streaming parser knows neither these nor the line of a mistake, so a file that it stops at is
+    read by Python's parser, which knows both. Raises RefusedFile.
+    """
+    given = 0
+    try:
+        for record in _records(raw):
+            given += 1
+            yield record
+    except ijson.JSONError:
+        again = BytesIO(_as_strict_json(path).encode())
+        yield from islice(_records(_Source(again, None)), given, None)
+
+
+def _as_strict_json(path: Path) -> str:
+    """The document in `path` with a text for each fraction, NaN or Infinity; raises RefusedFile."""
+    if path.stat().st_size > MOST_AT_ONCE:
+        raise RefusedFile("is not JSON, or holds NaN or Infinity, which are read in smaller files only")
+    try:
+        return json.dumps(json.loads(path.read_text("utf-8-sig"), parse_constant=str, parse_float=str))
+    except json.JSONDecodeError as error:
+        reason = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise RefusedFile(reason, error.lineno) from None
+    except RecursionError:
+        raise RefusedFile("is nested too deeply") from None
+    except ValueError as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise RefusedFile("holds a number with too many digits") from None
 
 
 Events = Iterator[tuple[str, Any]]
@@ -338,11 +371,11 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
 
     A nested file is read twice: what its queries inherit may stand behind them.
     """
-    events: Events = ijson.basic_parse(raw, use_float=True)
+    events: Events = ijson.basic_parse(raw)
     event, _ = next(events)
     if event == "start_array":
         raw.rewind()
-        yield from (item for item in ijson.items(raw, "item", use_float=True) if isinstance(item, dict))
+        yield from (item for item in ijson.items(raw, "item") if isinstance(item, dict))
         return
     if event != "start_map":
         raise RefusedFile("holds neither a list nor an object")
@@ -353,11 +386,12 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
             regions = _regions(events)
         else:
             document[key] = _value(events, event, value)
+    next(events, None)  # Whatever stands behind the document is an error.
     if regions is None:
         yield document
         return
     raw.rewind()
-    events = ijson.basic_parse(raw, use_float=True)
+    events = ijson.basic_parse(raw)
     next(events)
     for key, event, _ in _members(events):
         if key == "regions" and event == "start_map":
@@ -453,17 +487,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool | dict):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
-
-
-def _malformed(path: Path) -> RefusedFile:
-    """Why `path` is not JSON; the streaming parser does not know the line, so a second one looks."""
-    if path.stat().st_size <= 64 << 20:
-        try:
-            json.loads(path.read_text("utf-8-sig"))
-        except json.JSONDecodeError as error:
-            return RefusedFile(f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}", error.lineno)
-        except UnicodeDecodeError:
-            return RefusedFile("is not UTF-8 text; save the file as UTF-8", _undecodable_line(path))
-        except RecursionError:
-            return RefusedFile("is nested too deeply")
-    return RefusedFile("is not JSON")

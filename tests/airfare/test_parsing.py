@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airfare.parsing import READ, RefusedFile, open_table
@@ -121,6 +121,7 @@ def test_rows_of_every_kind_come_back_from_a_file_of_many_blocks(tmp_path: Path)
     assert [line for batch in batches for line in batch.lines] == ends
 
 
+@settings(deadline=None)
 @given(
     cells=st.lists(
         st.tuples(
@@ -158,6 +159,20 @@ def test_json_values_become_cells(tmp_path: Path) -> None:
     ]
 
 
+def test_json_numbers_that_json_does_not_know_are_read_too(tmp_path: Path) -> None:
+    document = '[{"query": "a"}, {"query": NaN, "week": -Infinity}, {"query": 1e999}, {"query": 1%s}]'
+    assert [row["query"] for row in read(tmp_path, "a.json", document % ("0" * 30))] == [
+        "a",
+        "NaN",
+        "1e999",
+        "1" + "0" * 30,
+    ]
+    assert [row["query"] for row in read(tmp_path, "a.json", '[{"query": 1e999}, {"query": 1.10}]')] == [
+        "1E+999",
+        "1.10",
+    ]
+
+
 def test_a_json_object_is_one_row(tmp_path: Path) -> None:
     assert read(tmp_path, "a.json", '{"query": "a", "week": "2024-W36", "other": {"x": []}}') == [
         {"query": "a", "week": "2024-W36"}
@@ -185,11 +200,13 @@ def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", b"date,query\n2025,a\n2025,\xff\n") == (
         "line 3: is not UTF-8 text; save the file as UTF-8"
     )
+    assert refusal(tmp_path, "a.csv", b"date,query\r2025,a\r2025,\xff\r2025,b\r").startswith("line 3: ")
     assert "line 2: is not UTF-8" in refusal(tmp_path, "a.json", b'[\n{"query": "\xff"}]')
 
 
 def test_malformed_json_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.json", '[{"query": "a"},\n{"query": }]').startswith("line 2: is not JSON")
+    assert refusal(tmp_path, "a.json", '{"query": "a"}\n{"query": "b"}').startswith("line 2: is not JSON")
     assert refusal(tmp_path, "a.json", "").startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", '[{"query": "a"}').startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", "3") == "holds neither a list nor an object"
