@@ -31,7 +31,12 @@ def ranked(
     if not words:
         return []
     where, parameters = _filter(among, speakers)
-    match = " OR ".join(f'"{word}"' for word in _rarest(words, where, parameters, among))
+    few = _few(among) if among is not None else None
+    if few:
+        # A call's passages lie together, and FTS5 skips what lies outside.
+        where += " AND w.rowid BETWEEN %s AND %s"
+        parameters += few
+    match = " OR ".join(f'"{word}"' for word in _rarest(words, where, parameters, everything=few is not None))
     if not match:
         return []
     with connection.cursor() as cursor:
@@ -69,15 +74,17 @@ def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[
     return where, parameters
 
 
-def _rarest(words: list[str], where: str, parameters: list[Any], among: Collection[int] | None) -> list[str]:
-    """The words to score: the rarest, until what they match within the filter reaches the budget."""
+def _rarest(words: list[str], where: str, parameters: list[Any], *, everything: bool) -> list[str]:
+    """The words to score: the rarest, until what they match within the filter reaches the budget.
+
+    With `everything` there is no budget.
+    """
     frequencies = _frequencies(words)
     by_rarity = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
     chosen: list[str] = []
     matches = 0
-    small = among is not None and _passages(among) <= ENOUGH
     for word in by_rarity[:MAX_CHOSEN]:
-        if not small:
+        if not everything:
             # What nobody may see here must not use up the budget.
             count = _count(word, where, parameters) if where else frequencies[word]
             if matches >= ENOUGH and matches + count > BUDGET:
@@ -87,18 +94,19 @@ def _rarest(words: list[str], where: str, parameters: list[Any], among: Collecti
     return chosen
 
 
-def _passages(among: Collection[int]) -> int:
-    """How many passages the transcripts `among` have, counted up to one more than matters."""
+def _few(among: Collection[int]) -> tuple[int, int] | None:
+    """The first and the last passage of the transcripts `among`, or None where they have too many."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT count(*) FROM (
-                SELECT 1 FROM transcripts_passage
+            SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM (
+                SELECT id FROM transcripts_passage
                 WHERE transcript_id IN (SELECT value FROM json_each(%s)) LIMIT %s)
             """,
             [json.dumps(sorted(among)), ENOUGH + 1],
         )
-        return int(cursor.fetchone()[0])
+        passages, first, last = cursor.fetchone()
+    return None if passages > ENOUGH else (first, last)
 
 
 def _count(word: str, where: str, parameters: list[Any]) -> int:
