@@ -82,11 +82,12 @@ MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 45.0)
 MCP_MAX_RESULT_BYTES = env.int("MCP_MAX_RESULT_BYTES", 256 * 1024)
 MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
-# Limits: rates like 120/minute, or empty for none; calls at once in each process, or 0 for any number
-RATE_LIMIT = env.str("RATE_LIMIT", "120/minute")
+# Limits: rates like 120/minute, or empty for none; calls at once in each process, or 0 for any number.
+# On a loopback address the only caller is the developer, so there are none unless set.
+RATE_LIMIT = env.str("RATE_LIMIT", "120/minute" if PUBLIC else "")
 TOOL_RATE_LIMITS = env.dict("TOOL_RATE_LIMITS", default={})
-CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8)
-FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute")
+CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8 if PUBLIC else 0)
+FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "")
 
 # Data
 TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
@@ -127,6 +128,8 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
         SITE_URL,
         access_token_seconds=OAUTH_ACCESS_TOKEN_SECONDS,
         refresh_token_seconds=OAUTH_REFRESH_TOKEN_SECONDS,
+        longest=JWT_MAX_LIFETIME_SECONDS,
+        algorithms=JWT_ALGORITHMS,
     )
     # Clients open the sign-in in a window and wait for its callback page to answer through `opener`,
     # which the default policy cuts off for good.
