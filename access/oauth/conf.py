@@ -1,14 +1,39 @@
 """The settings of django-oauth-toolkit as this site wants them; imported by the settings, so no models."""
 
+from collections.abc import Collection
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 APPS = ("oauth2_provider", "access.oauth")
 HASHERS = ("access.oauth.hashers.ClientSecretHasher",)
 CODE_SECONDS = 60
 
 
-def provider(issuer: str, *, access_token_seconds: int, refresh_token_seconds: int) -> dict[str, Any]:
-    """The setting OAUTH2_PROVIDER for a server that calls itself `issuer`."""
+def provider(
+    issuer: str,
+    *,
+    access_token_seconds: int,
+    refresh_token_seconds: int,
+    longest: int,
+    algorithms: Collection[str],
+) -> dict[str, Any]:
+    """The setting OAUTH2_PROVIDER for a server that calls itself `issuer`.
+
+    `longest` and `algorithms` are what the verifier of tokens allows. Raises ImproperlyConfigured when it
+    would refuse the tokens made here.
+    """
+    if not 1 <= access_token_seconds <= longest:
+        raise ImproperlyConfigured(
+            f"OAUTH_ACCESS_TOKEN_SECONDS is {access_token_seconds}; it has to be between 1 and "
+            f"JWT_MAX_LIFETIME_SECONDS, {longest}."
+        )
+    if refresh_token_seconds < 1:
+        raise ImproperlyConfigured("OAUTH_REFRESH_TOKEN_SECONDS has to be a positive number of seconds.")
+    if "RS256" not in algorithms:
+        raise ImproperlyConfigured(
+            "The built-in authorization server signs with RS256; add it to JWT_ALGORITHMS."
+        )
     return {
         "OIDC_ISS_ENDPOINT": issuer,
         "OAUTH2_SERVER_CLASS": "access.oauth.server.Server",
