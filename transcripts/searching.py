@@ -21,6 +21,7 @@ from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
+from transcripts.stores.stopwords import STOP_WORDS
 
 logger = logging.getLogger(__name__)
 
@@ -261,9 +262,7 @@ def snippet(text: str, query: str, length: int = SNIPPET) -> str:
     text = " ".join(text[:MOST_READ].split())
     if len(text) <= length:
         return text
-    # A word is met in its other forms too: what it begins with is enough to choose a place.
-    asked = re.findall(r"\w{3,}", query[:MOST_READ].casefold())[:50]
-    starts = tuple({word[: max(4, len(word) - 3)] for word in asked})
+    starts = _starts(query)
     words = list(re.finditer(r"\S+", text))
     met = [_start_of(word[0].casefold().strip("\"'“”‘’(["), starts) for word in words]
     best, place = -1, 0
@@ -282,6 +281,20 @@ def snippet(text: str, query: str, length: int = SNIPPET) -> str:
     if place + length < len(text):
         cut = (cut.rsplit(" ", 1)[0] if " " in cut else cut) + " …"
     return f"… {cut}" if place else cut
+
+
+def marked(text: str, query: str) -> list[tuple[str, bool]]:
+    """`text` in pieces, each with whether it is a word that `query` asks for."""
+    starts = _starts(query)
+    pieces = [piece for piece in re.split(r"(\w+)", text) if piece]
+    return [(piece, bool(_start_of(piece.casefold(), starts))) for piece in pieces]
+
+
+def _starts(query: str) -> tuple[str, ...]:
+    """How the words of `query` begin; a word is met in its other forms too."""
+    words = re.findall(r"\w{3,}", query[:MOST_READ].casefold())
+    told = [word for word in words if word not in STOP_WORDS][:50]
+    return tuple(dict.fromkeys(word[: max(4, len(word) - 3)] for word in told))
 
 
 def _start_of(word: str, starts: Sequence[str]) -> str:

@@ -48,7 +48,11 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
     if query:
         found = searching.passages_here(request.user, query, filters, limit=MOST_FOUND)
         context["found"] = [
-            {"cited": cited, "snippet": searching.snippet(cited.text, query, SNIPPET)} for cited in found
+            {
+                "cited": cited,
+                "snippet": searching.marked(searching.snippet(cited.text, query, SNIPPET), query),
+            }
+            for cited in found
         ]
     else:
         pages = Paginator(searching.matching(request.user, filters), PER_PAGE)

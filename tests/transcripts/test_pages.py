@@ -130,7 +130,7 @@ def test_a_search_finds_passages_and_links_to_them(three: None, alice: Client) -
     html = text(alice, "/transcripts/?q=housekeeping")
     assert titles(html) == ["Rates Hotel"]
     assert 'href="/transcripts/2026-03-18-rates-hotel/?p=2#t-00-02"' in html
-    assert "turnover is the trouble" in html
+    assert "<mark>housekeeping</mark> turnover is the trouble" in html
 
 
 def test_a_sector_narrows_list_and_search(three: None, alice: Client) -> None:

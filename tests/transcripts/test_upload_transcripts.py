@@ -1,0 +1,150 @@
+"""`manage.py upload_transcripts` as it is run: what it prints, how it ends, what it leaves behind."""
+
+import io
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from pytest_django import Settings
+
+from tests.loopback_openai import LoopbackOpenAI
+from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES
+from tests.transcripts.openai_fixtures import server
+from transcripts.models import Transcript, VectorStoreFile
+
+__all__ = ["server"]
+
+pytestmark = pytest.mark.django_db
+
+LOCALLY = "Transcripts are searched locally, in this site's database."
+
+
+@pytest.fixture
+def data(folder: Path, settings: Settings) -> Path:
+    """A folder with three transcripts, which the settings name."""
+    (folder / "2026-02-11_Airline.txt").write_text(AIRLINE)
+    (folder / "2026-03-18_Hotel.txt").write_text(HOTEL)
+    (folder / "Notes.md").write_text(NOTES)
+    settings.TRANSCRIPT_DATA_DIR = str(folder)
+    settings.OPENAI_API_KEY = settings.VECTOR_STORE_ID = settings.TRANSCRIPT_STORE = ""
+    return folder
+
+
+def upload(*arguments: object, code: int = 0) -> list[str]:
+    """The lines that the command printed; it has to end with `code`."""
+    output = io.StringIO()
+    try:
+        call_command("upload_transcripts", *map(str, arguments), stdout=output)
+        ended = 0
+    except SystemExit as exit_:
+        ended = int(exit_.code or 0)
+    lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
+    assert ended == code, lines
+    return lines
+
+
+def test_without_a_key_files_are_loaded_and_searched_locally(data: Path) -> None:
+    lines = upload()
+    assert lines[-1] == LOCALLY
+    assert sum("added" in line for line in lines) == 3
+    assert Transcript.objects.count() == 3
+
+
+def test_a_second_run_changes_nothing(data: Path) -> None:
+    upload()
+    before = list(Transcript.objects.values_list("pk", "digest", "loaded_at").order_by("pk"))
+    lines = upload()
+    assert any("3 more" in line and "unchanged" in line for line in lines)
+    assert list(Transcript.objects.values_list("pk", "digest", "loaded_at").order_by("pk")) == before
+
+
+def test_paths_name_files_and_folders(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "Other_Call.txt"
+    other.write_text(NOTES)
+    upload(other, data / "Notes.md")
+    assert set(Transcript.objects.values_list("slug", flat=True)) == {"other-call", "notes"}
+
+
+def test_a_dry_run_writes_nothing(data: Path) -> None:
+    lines = upload("--dry-run")
+    assert any("Nothing was written (--dry-run)" in line for line in lines)
+    assert sum("added" in line for line in lines) == 3
+    assert not Transcript.objects.exists()
+
+
+def test_a_bad_file_is_refused_with_the_reason_and_the_others_are_loaded(data: Path) -> None:
+    (data / "broken.txt").write_bytes(b"caf\xe9")
+    (data / "empty.txt").write_bytes(b"")
+    lines = upload(code=1)
+    assert "broken.txt: It is not UTF-8 (byte 3); save it as UTF-8 text." in lines
+    assert "empty.txt: It holds no text." in lines
+    assert Transcript.objects.count() == 3
+
+
+def test_a_missing_path_is_told_and_ends_in_1(data: Path, tmp_path: Path) -> None:
+    lines = upload(tmp_path / "nowhere", code=1)
+    assert "does not exist; name a transcript file or a folder of them." in " ".join(lines)
+
+
+def test_only_prune_deletes_what_is_gone(data: Path) -> None:
+    upload()
+    (data / "Notes.md").unlink()
+    upload()
+    assert Transcript.objects.count() == 3
+    lines = upload("--prune")
+    assert any("Notes.md" in line and "pruned" in line for line in lines)
+    assert Transcript.objects.count() == 2
+
+
+def test_with_a_key_files_go_to_a_new_store_and_its_id_is_printed_last(
+    data: Path, server: LoopbackOpenAI, settings: Settings
+) -> None:
+    lines = upload("--name", "Calls", "--concurrency", 2)
+    ((store_id, made),) = server.stores.items()
+    assert lines[-1] == f"VECTOR_STORE_ID={store_id}"
+    assert made.name == "Calls"
+    assert VectorStoreFile.objects.filter(status="completed").count() == len(made.files) == 3
+    settings.VECTOR_STORE_ID = store_id
+    (data / "Notes.md").unlink()
+    again = upload("--prune")
+    assert again[-1] == lines[-1]
+    assert len(made.files) == len(server.files) == 2
+
+
+def test_a_file_that_could_not_be_indexed_is_named_and_ends_in_1(data: Path, server: LoopbackOpenAI) -> None:
+    server.fail("POST", r"/vector_stores/\w+/files", status=400, message="The file is not supported.")
+    lines = upload("--concurrency", 1, code=1)
+    assert sum("The file is not supported." in line for line in lines) == 1
+    assert lines[-1].startswith("VECTOR_STORE_ID=")
+    assert VectorStoreFile.objects.filter(status="completed").count() == 2
+
+
+def test_the_store_can_be_chosen(data: Path, server: LoopbackOpenAI, settings: Settings) -> None:
+    assert upload("--store", "local")[-1] == LOCALLY
+    assert not server.stores
+    settings.OPENAI_API_KEY = ""
+    lines = upload("--store", "openai", code=1)
+    assert lines[-1] == (
+        "The upload stopped: OPENAI_API_KEY is not set; put a key of your OpenAI project into it."
+    )
+
+
+def test_a_dry_run_uploads_nothing(data: Path, server: LoopbackOpenAI) -> None:
+    upload("--dry-run")
+    assert not server.stores
+    assert not server.files
+
+
+class Remembering:
+    """A store of somebody's own."""
+
+    indexed: list[int] = []
+
+    async def index(self, transcript_ids: "list[int]") -> None:
+        self.indexed.extend(transcript_ids)
+
+
+def test_a_store_of_ones_own_is_brought_up_to_date(data: Path, settings: Settings) -> None:
+    settings.TRANSCRIPT_STORE = f"{__name__}.Remembering"
+    assert upload()[-1] == f"3 transcripts are indexed in {__name__}.Remembering."
+    assert sorted(Remembering.indexed) == sorted(Transcript.objects.values_list("pk", flat=True))
