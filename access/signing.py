@@ -15,19 +15,21 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import locks
 from jwt.algorithms import RSAAlgorithm
 
 from access.discovery import DiscoveryFailed
 from mcpsite import conf
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 ALGORITHM = "RS256"
 KEY_BITS = 2048
@@ -101,7 +103,7 @@ def sign(claims: Mapping[str, object], kind: str) -> str:
     return jwt.encode(dict(claims), key, ALGORITHM, headers={"typ": kind, "kid": key_id(key)})
 
 
-def subject_of(user: AbstractBaseUser) -> str:
+def subject_of(user: "AbstractBaseUser") -> str:
     """The `sub` of this site's own tokens for `user`: the primary key, which never changes hands."""
     return str(user.pk)
 
