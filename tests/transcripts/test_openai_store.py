@@ -95,6 +95,11 @@ def test_what_is_wanted_is_found_behind_fifty_results_of_other_transcripts(fille
     assert slugs(search("fares rose", among={hotels.pk})) == ["hotels"]
 
 
+def test_a_search_that_finds_enough_asks_once(filled: LoopbackOpenAI) -> None:
+    search("fares rose", limit=50)
+    assert filled.count("POST", SEARCH) == 1
+
+
 def test_the_passage_shown_is_the_one_in_the_result_with_most_of_the_querys_words(
     server: LoopbackOpenAI, settings: Settings
 ) -> None:

@@ -25,6 +25,8 @@ from transcripts.uploading import UploadStopped, sync, withdraw
 
 MOST_RESULTS = 50  # of one search, by the API's rules
 MOST_NAMED = 100  # transcripts that a filter names one by one
+ENOUGH = 10  # passages that make a second question needless
+INSIDE = 0.8  # of a passage's words in a result: it is part of it, though their ends may differ
 LONGEST_QUERY = 4096  # characters; what lies beyond adds nothing to an embedding
 
 
@@ -58,12 +60,12 @@ class OpenAIStore:
         if not query or limit < 1 or (among is not None and not among):
             return []
         results = await self._ask(query, None)
-        hits = await in_database(_hits, query, results, among, limit)
-        if len(hits) < limit and len(results) == MOST_RESULTS:
+        hits, dropped = await in_database(_hits, query, results, among, limit)
+        if dropped and len(hits) < min(limit, ENOUGH):
             # Files that are not served took the places: ask once more, past them.
             condition = await in_database(_past, results, among)
             results += await self._ask(query, condition)
-            hits = await in_database(_hits, query, results, among, limit)
+            hits, _ = await in_database(_hits, query, results, among, limit)
         return hits
 
     async def close(self) -> None:
@@ -143,32 +145,38 @@ def _past(results: Sequence[VectorStoreSearchResponse], among: Collection[int] |
 
 def _hits(
     query: str, results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None, limit: int
-) -> list[Hit]:
+) -> tuple[list[Hit], bool]:
     """The passages of the transcripts `among` that `results` speak of, each once, best first.
 
     A result is a chunk of some 600 words; of the passages in it the one with most of the query's words
-    is shown.
+    is shown. Also says whether there were results of other files.
     """
-    transcripts = _served(results, among)
+    served = _served(results, among)
     asked = _words(query)
-    found = [result for result in results if result.file_id in transcripts]
     passages: dict[int, list[tuple[int, str, frozenset[str]]]] = {}
-    rows = Passage.objects.filter(transcript_id__in={transcripts[result.file_id] for result in found})
-    for pk, position, text in rows.values_list("transcript_id", "position", "text"):
-        passages.setdefault(pk, []).append((position, text, _words(text)))
     hits: dict[tuple[int, int], Hit] = {}
-    for result in sorted(found, key=lambda result: -result.score):
-        pk = transcripts[result.file_id]
+    for result in sorted(results, key=lambda result: -result.score):
+        if len(hits) >= limit:
+            break
+        if result.file_id not in served:
+            continue
+        pk = served[result.file_id]
+        if pk not in passages:
+            passages[pk] = _passages(pk)
         chunk = _words(" ".join(part.text for part in result.content))
-        inside = [each for each in passages.get(pk, []) if _share(each[2], chunk) >= 0.8] or passages.get(
-            pk, []
-        )
+        inside = [each for each in passages[pk] if _share(each[2], chunk) >= INSIDE] or passages[pk]
         if inside:
             position, text, _ = max(inside, key=lambda each: (_share(asked, each[2]), _share(each[2], chunk)))
             hits.setdefault(
                 (pk, position), Hit(transcript_id=pk, text=text, score=result.score, position=position)
             )
-    return list(hits.values())[:limit]
+    return list(hits.values()), any(result.file_id not in served for result in results)
+
+
+def _passages(transcript: int) -> list[tuple[int, str, frozenset[str]]]:
+    """Position, text and words of each passage of what was said."""
+    rows = Passage.objects.filter(transcript_id=transcript, first_turn__isnull=False)
+    return [(position, text, _words(text)) for position, text in rows.values_list("position", "text")]
 
 
 def _words(text: str) -> frozenset[str]:
