@@ -324,6 +324,9 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
         for name, value in zip(_NAMES, values, strict=True)
         if value is not None and value != ""
     }
+    if "notable_event" in row and ("route" in row or "airline" in row):
+        # What drives a fare has a name of its own in fare data, and clients of old read it.
+        row["notable_driver"] = row["notable_event"]
     if "query" not in row:
         named = [str(row[name]) for name in ("route", "airline", "season") if name in row]
         row["query"] = " ".join(named) or row["source_file"]

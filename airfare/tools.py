@@ -64,6 +64,7 @@ class Fare(TypedDict, total=False):
     advance_purchase_days: float
     load_factor_pct: float
     ancillary_revenue_pct: float
+    notable_driver: str
     notable_event: str
     region: str
     provider: str

@@ -47,6 +47,7 @@ def test_an_answer_holds_rows_files_filters_and_counts(loaded: None, caller: Cal
                 "advance_purchase_days": 23,
                 "load_factor_pct": 91,
                 "ancillary_revenue_pct": 21,
+                "notable_driver": "Lounge opened",
                 "notable_event": "Lounge opened",
                 "source_file": "a.csv",
             }
