@@ -25,7 +25,7 @@ import openai
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.core.files import locks
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile as StoreFile
@@ -317,7 +317,9 @@ class _Run:
             reason = file.last_error.message if file.last_error else "The indexing was cancelled."
             await self._fail(document, reason)
             return
-        await sync_to_async(_record_done)(document, self._store_id, file.id)
+        if not await sync_to_async(_record_done)(document, self._store_id, file.id):
+            self._keep.discard(file.id)
+            return
         (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
 
     async def _fail(self, document: Document, reason: str) -> None:
@@ -578,7 +580,7 @@ def _recorded(store_id: str) -> set[str]:
     return set(rows.values_list("file_id", flat=True))
 
 
-def _record_done(document: Document, store_id: str, file_id: str) -> None:
+def _record_done(document: Document, store_id: str, file_id: str) -> bool:
     row = VectorStoreFile(
         transcript_id=document.pk,
         store_id=store_id,
@@ -586,22 +588,30 @@ def _record_done(document: Document, store_id: str, file_id: str) -> None:
         digest=document.sha256,
         status=VectorStoreFile.Status.COMPLETED,
     )
-    _record(row, ["file_id", "digest", "status", "error", "updated_at"])
+    return _record(row, ["file_id", "digest", "status", "error", "updated_at"])
 
 
-def _record_failure(document: Document, store_id: str, reason: str) -> None:
+def _record_failure(document: Document, store_id: str, reason: str) -> bool:
     """Note why; `file_id` and `digest` stay those of the version before, which the store still holds."""
     row = VectorStoreFile(
         transcript_id=document.pk, store_id=store_id, status=VectorStoreFile.Status.FAILED, error=reason
     )
-    _record(row, ["status", "error", "updated_at"])
+    return _record(row, ["status", "error", "updated_at"])
 
 
-def _record(row: VectorStoreFile, fields: list[str]) -> None:
-    """Insert `row`, or update `fields` of the one for the same transcript and store: one statement."""
-    VectorStoreFile.objects.bulk_create(
-        [row], update_conflicts=True, unique_fields=["transcript", "store_id"], update_fields=fields
-    )
+def _record(row: VectorStoreFile, fields: list[str]) -> bool:
+    """Insert `row`, or update `fields` of the one for the same transcript and store.
+
+    False where the transcript was deleted meanwhile.
+    """
+    with transaction.atomic():
+        # Locked, so that it cannot be deleted before the row is in.
+        if not Transcript.objects.select_for_update().filter(pk=row.transcript_id).exists():
+            return False
+        VectorStoreFile.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["transcript", "store_id"], update_fields=fields
+        )
+    return True
 
 
 @contextmanager

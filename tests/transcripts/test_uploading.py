@@ -3,8 +3,10 @@
 import datetime
 import itertools
 import re
+import threading
 
 import pytest
+from django.db import connections
 from pytest_django import Settings
 
 from tests.loopback_openai import LoopbackOpenAI, VectorStore
@@ -377,3 +379,24 @@ def test_lists_of_many_pages_are_read_to_the_end(server: LoopbackOpenAI) -> None
     sync(limits=limits())
     assert len(sync(limits=limits()).unchanged) == 7
     assert_in_line(server)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transcript_deleted_during_the_run_is_not_left_in_the_store(server: LoopbackOpenAI) -> None:
+    for number in range(8):
+        make_transcript(f"call-{number}")
+
+    def delete_the_last() -> None:
+        Transcript.objects.get(slug="call-7").delete()
+        connections.close_all()
+
+    def progress(done: int, _all: int) -> None:
+        if done == 1:
+            # Another thread, as the admin is.
+            admin = threading.Thread(target=delete_the_last)
+            admin.start()
+            admin.join()
+
+    summary = sync(limits=limits(concurrency=1), progress=progress)
+    assert_in_line(server)
+    assert len(summary.uploaded) == 7
