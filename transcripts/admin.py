@@ -144,7 +144,7 @@ class TranscriptAdmin(TranscriptAdminBase):
     actions = ["publish", "unpublish", "upload_again", "take_facts_from_file"]
     readonly_fields = ["slug", "source_file", "loaded_at", "corrections"]
     fieldsets = [
-        (None, {"fields": ["title", ("published", "collection")]}),
+        (None, {"fields": ["title", "published", "collection"]}),
         ("The call", {"fields": ["call_date", "sector", "moderator", "duration", "participants"]}),
         ("The file", {"fields": ["slug", "source_file", "loaded_at", "corrections"]}),
     ]
@@ -164,6 +164,9 @@ class TranscriptAdmin(TranscriptAdminBase):
                 upload=Subquery(uploads.values("status")[:1]), problem=Subquery(uploads.values("error")[:1])
             )
         )
+
+    def view_on_site(self, obj: Transcript) -> str | None:
+        return obj.get_absolute_url() if obj.published else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (they come from files)
         return False

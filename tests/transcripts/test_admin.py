@@ -185,3 +185,11 @@ def test_without_a_vector_store_uploading_tells_what_to_do(three: None, curator:
 def test_collections_tell_who_reads_them(three: None, curator: Client) -> None:
     html = text(curator, "/admin/transcripts/collection/")
     assert "everybody who may read transcripts" in html
+
+
+def test_only_what_is_published_links_to_its_page(three: None, curator: Client) -> None:
+    known = transcript("Airline")
+    link = f'href="{known.get_absolute_url()}"'
+    assert link in text(curator, f"{LIST}{known.pk}/change/")
+    Transcript.objects.update(published=False)
+    assert link not in text(curator, f"{LIST}{known.pk}/change/")

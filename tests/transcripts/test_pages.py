@@ -163,3 +163,14 @@ def test_pages_hold_no_inline_script_or_style(three: None, alice: Client, path: 
 
 def test_a_page_is_not_kept_by_caches(three: None, alice: Client) -> None:
     assert "no-store" in alice.get(AIRLINE).headers["Cache-Control"]
+
+
+def test_a_missing_page_says_what_may_be_the_reason(db: None, alice: Client) -> None:
+    answer = alice.get("/transcripts/no-such-call/")
+    assert answer.status_code == 404
+    assert "There is no such page, or your account may not see it." in answer.content.decode()
+    assert "Sign out" in answer.content.decode()
+
+
+def test_the_home_page_tells_the_address_to_connect(client: Client, db: None) -> None:
+    assert "http://localhost:8788/mcp" in text(client, "/")
