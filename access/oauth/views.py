@@ -58,6 +58,9 @@ class Authorize(AuthorizationView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "none" in request.GET.get("prompt", "").split():
             return self._consent_needed(request)
+        # The toolkit's own parameter with which a client could spare itself the consent page.
+        request.GET = request.GET.copy()
+        request.GET.pop("approval_prompt", None)
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
 

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
+from pytest_django import Settings
 
 from access import signing, tokens
 from access.oauth import grants
@@ -74,12 +75,20 @@ def test_a_client_gets_a_refresh_token_though_it_did_not_ask_for_offline_access(
     assert flow.tokens(scope="openid")["refresh_token"]
 
 
-def test_a_client_that_asks_for_no_scope_gets_the_defaults_and_is_told_so(flow: Flow) -> None:
+def test_a_client_that_asks_for_no_scope_gets_the_defaults_and_is_told_so(
+    flow: Flow, settings: Settings
+) -> None:
     settings.REQUIRED_SCOPES = ["data:read"]
-    try:
-        assert flow.tokens(scope=None)["scope"] == "data:read offline_access"
-    finally:
-        settings.REQUIRED_SCOPES = []
+    assert flow.tokens(scope=None)["scope"] == "data:read offline_access"
+
+
+def test_a_scope_of_this_server_is_granted_and_explained(flow: Flow, settings: Settings) -> None:
+    settings.OAUTH_SCOPES = ["transcripts:read"]
+    assert (
+        "use the scope “transcripts:read” of this server"
+        in flow.authorize(scope="transcripts:read").content.decode()
+    )
+    assert flow.tokens(scope="transcripts:read")["scope"] == "transcripts:read"
 
 
 def test_a_scope_that_nobody_knows_is_left_out_and_not_refused(flow: Flow) -> None:
