@@ -221,6 +221,25 @@ def test_the_rarest_words_choose_the_candidates(db: Any, monkeypatch: pytest.Mon
     assert names("capacity kerosene")[0] == "rare"
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no workers")
+def test_the_rarest_words_choose_the_candidates_where_workers_would_share_the_search(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "BUDGET", 3)
+    call("common", *["Capacity."] * 300)
+    call("rare", *["Kerosene."] * 3)
+    among = set(Transcript.objects.values_list("pk", flat=True)) | set(range(10**6, 10**6 + 2_000))
+    with connection.cursor() as cursor:
+        # What makes the planner share even a small search.
+        for setting in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            cursor.execute(f"SET LOCAL {setting} = 0")
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 4")
+        cursor.execute("ANALYZE transcripts_passage")
+    call("unread", "Nothing.")  # else everything is among, and nothing filtered
+    for _ in range(10):
+        assert names("capacity kerosene", among=among) == ["rare"] * 3
+
+
 def test_thousands_of_transcripts_may_be_searched_among(calls: dict[str, Transcript]) -> None:
     # More than SQLite takes as parameters of their own.
     wanted = {calls["cruise"].pk} | set(range(10**6, 10**6 + 40_000))

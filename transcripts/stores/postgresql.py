@@ -10,7 +10,7 @@ from collections.abc import Collection
 from math import log
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 BUDGET = 3_000
 """Candidates, taken from the rarest words first."""
@@ -57,7 +57,9 @@ def ranked(
         *(value for word in words for value in (word, *parameters)),
         limit,
     ]
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Parallel workers would read the words in any order, the commonest first if need be.
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         cursor.execute(statement, values)
         return [(passage, float(score)) for passage, score in cursor.fetchall()]
 
