@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-BUDGET = 3_000
+BUDGET = 2_000
 """Candidates, taken from the rarest words first."""
 K1, B = 1.2, 0.75
 """BM25's constants; FTS5 has the same."""
@@ -31,11 +31,17 @@ def ranked(
         return []
     where, parameters = _filter(among, speakers)
     words = [_quoted(lexeme) for lexeme, _ in lexemes]
-    match = f"(SELECT p.id FROM transcripts_passage p WHERE p.lexemes @@ %s::tsquery {where})"  # noqa: S608
-    matches = [match] * len(words)
+    matches, matched = [], list[Any]()
+    for place, word in enumerate(words):
+        # Each passage comes once, with the rarest of its words.
+        again = " AND NOT p.lexemes @@ %s::tsquery" if place else ""
+        matches.append(
+            "(SELECT p.id, p.lexemes FROM transcripts_passage p "  # noqa: S608
+            f"WHERE p.lexemes @@ %s::tsquery{again}{where})"
+        )
+        matched += [word, *([" | ".join(words[:place])] if place else []), *parameters]
     ranks = [
-        f"{SERIES} * ts_rank('{{1,1,1,1}}', p.lexemes, %s::tsquery) AS x{place}"
-        for place in range(len(words))
+        f"{SERIES} * ts_rank('{{1,1,1,1}}', lexemes, %s::tsquery) AS x{place}" for place in range(len(words))
     ]
     scores = [f"%s * x{place} / (x{place} + k * ({SERIES} - x{place}))" for place in range(len(words))]
     # UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
@@ -43,20 +49,13 @@ def ranked(
     statement = f"""
         SELECT id, {" + ".join(scores)} AS score
         FROM (
-            SELECT p.id, {SERIES * K1} * ({1 - B} + {B} * length(p.lexemes) / %s) AS k, {", ".join(ranks)}
-            FROM transcripts_passage p
-            JOIN (SELECT DISTINCT id FROM ({" UNION ALL ".join(matches)} LIMIT {BUDGET}) m) c ON c.id = p.id
+            SELECT id, {SERIES * K1} * ({1 - B} + {B} * length(lexemes) / %s) AS k, {", ".join(ranks)}
+            FROM ({" UNION ALL ".join(matches)} LIMIT {BUDGET}) candidates
             OFFSET 0
-        ) r
+        ) ranked
         ORDER BY score DESC, id LIMIT %s
     """  # noqa: S608 (constants; every value is a parameter)
-    values = [
-        *(idf for _, idf in lexemes),
-        mean_length,
-        *words,
-        *(value for word in words for value in (word, *parameters)),
-        limit,
-    ]
+    values = [*(idf for _, idf in lexemes), mean_length, *words, *matched, limit]
     with transaction.atomic(), connection.cursor() as cursor:
         # Parallel workers would read the words in any order, the commonest first if need be.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
