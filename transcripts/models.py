@@ -116,7 +116,7 @@ class Turn(models.Model):
     text = models.TextField()
 
     class Meta:
-        ordering = ["transcript", "position"]
+        ordering = ["transcript_id", "position"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["transcript", "position"], name="transcripts_turn_once")
         ]
@@ -144,7 +144,7 @@ class Passage(models.Model):
     text = models.TextField(help_text="Its turns as “Speaker: text”, one a line.")
 
     class Meta:
-        ordering = ["transcript", "position"]
+        ordering = ["transcript_id", "position"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["transcript", "position"], name="transcripts_passage_once")
         ]

@@ -102,7 +102,7 @@ def matching(who: Who, filters: Filters) -> QuerySet[Transcript]:
             ]
         )
     if filters.speaker:
-        labels = _holding(filters.speaker, Turn.objects.values_list("speaker", flat=True).distinct())
+        labels = _holding(filters.speaker, _values(Turn.objects.all(), "speaker"))
         found = found.filter(Exists(Turn.objects.filter(transcript=OuterRef("pk"), speaker__in=labels)))
     if filters.since:
         found = found.filter(call_date__gte=filters.since)
@@ -111,7 +111,7 @@ def matching(who: Who, filters: Filters) -> QuerySet[Transcript]:
     return found.defer("text").select_related("collection")
 
 
-def _values(found: QuerySet[Transcript], name: str) -> Iterable[str]:
+def _values(found: QuerySet[Transcript] | QuerySet[Turn], name: str) -> Iterable[str]:
     return found.order_by(name).values_list(name, flat=True).distinct()
 
 

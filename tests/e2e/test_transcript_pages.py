@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from tests.site import Site
 
@@ -47,11 +47,15 @@ def page(browser: Browser, site: Site, alice: str) -> Iterator[Page]:
     complaints: list[str] = []
 
     def complain(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "404" not in message.text:
+        if message.type in ("error", "warning"):
             complaints.append(message.text)
 
+    def look(response: Response) -> None:
+        if response.status >= 400:
+            complaints.append(f"{response.status} {response.url}")
+
     fresh.on("console", complain)
-    fresh.on("requestfailed", lambda request: complaints.append(request.url))
+    fresh.on("response", look)
     yield fresh
     context.close()
     assert complaints == []

@@ -255,7 +255,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["transcript", "position"],
+                "ordering": ["transcript_id", "position"],
             },
         ),
         migrations.CreateModel(
@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["transcript", "position"],
+                "ordering": ["transcript_id", "position"],
             },
         ),
         migrations.CreateModel(
