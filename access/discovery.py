@@ -22,6 +22,10 @@ class DiscoveryFailed(Exception):
     """The issuer could not be read; the sentence says what was wrong, for the log and for people."""
 
 
+class IssuerDiffers(DiscoveryFailed):
+    """The document names another issuer than the one configured, perhaps by a slash only."""
+
+
 class _NotThere(DiscoveryFailed):
     """The address answered with something else than 200: there may be another address to try."""
 
@@ -71,7 +75,7 @@ async def _metadata(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
         except _NotThere as also_missing:
             raise DiscoveryFailed(f"{missing}, and {also_missing}") from also_missing
     if document.get("issuer") != issuer:
-        raise DiscoveryFailed(
+        raise IssuerDiffers(
             f"the issuer is configured as {issuer!r} but calls itself {document.get('issuer')!a}; "
             "set AUTH0_ISSUER to exactly that text, trailing slash included"
         )

@@ -54,12 +54,14 @@ _SIGNATURES = jwt.PyJWS()
 class InvalidToken(Exception):
     """The token is not good here: 401 with `error="invalid_token"` (RFC 6750 §3.1)."""
 
-    def __init__(self, description: str, *, reason: str = "") -> None:
+    def __init__(self, description: str, *, reason: str = "", code: str = "malformed") -> None:
         super().__init__(description)
         self.description = description
         """One sentence for `error_description`: printable ASCII, nothing of the token in it."""
         self.reason = reason or description
         """What the log and `doctor` say: more exact, with the remedy where there is one; never the token."""
+        self.code = code
+        """The kind of fault, for `doctor`."""
 
 
 class ExpiredToken(InvalidToken):
@@ -130,6 +132,7 @@ class Verifier:
         if claims is None:
             raise InvalidToken(
                 "The access token is not active.",
+                code="inactive",
                 reason="the introspection endpoint says that the token is not active: expired, revoked, or "
                 "none of its own.",
             )
@@ -144,6 +147,7 @@ class Verifier:
         if not isinstance(kind, str) or kind.lower() not in ("bearer", "access_token"):
             raise InvalidToken(
                 "The token is not an access token.",
+                code="kind",
                 reason=f"the introspection endpoint says that the token_type is {_shown(kind)}.",
             )
         return self._claims(claims, {}, expires_at)
@@ -168,7 +172,7 @@ class Verifier:
             proven = _SIGNATURES.decode_complete(token, key.public, algorithms=[alg])
             claims = json.loads(proven["payload"])
         except (jwt.PyJWTError, ValueError, RecursionError):
-            raise InvalidToken("The access token's signature is not valid.") from None
+            raise InvalidToken("The access token's signature is not valid.", code="signature") from None
         self._check_issuer(claims)
         return key_set, self._check_claims(claims, header)
 
@@ -178,11 +182,13 @@ class Verifier:
         if dots == 4:
             raise InvalidToken(
                 "The access token is encrypted; this server needs a signed JWT for its own audience.",
+                code="encrypted",
                 reason=f"the token has five parts, so it is encrypted (JWE): {REMEDY}.",
             )
         if dots == 0:
             raise InvalidToken(
                 "The access token is opaque; this server needs a signed JWT for its own audience.",
+                code="opaque",
                 reason=f"the token has no dots, so it is opaque and not a JWT: {REMEDY}.",
             )
         if dots != 2:
@@ -203,6 +209,7 @@ class Verifier:
         if not isinstance(alg, str) or alg not in self._algorithms:
             raise InvalidToken(
                 "The access token is not signed with an algorithm that this server allows.",
+                code="algorithm",
                 reason=f"the token's algorithm is {_shown(alg)}; JWT_ALGORITHMS allows "
                 f"{', '.join(sorted(self._algorithms))}.",
             )
@@ -210,6 +217,7 @@ class Verifier:
         if not isinstance(kind, str) or kind.lower() not in TOKEN_TYPES:
             raise InvalidToken(
                 "The token is not an access token.",
+                code="kind",
                 reason=f"the token's typ is {_shown(kind)}, an access token's is at+jwt or JWT.",
             )
         if "kid" not in header:
@@ -235,12 +243,15 @@ class Verifier:
             reason = f"the key that the token names is not for its algorithm, {alg}."
         else:
             reason = f"the token names a key (kid {_shown(kid)}) that the issuer does not publish."
-        raise InvalidToken("The access token is not signed with a key of our issuer.", reason=reason)
+        raise InvalidToken(
+            "The access token is not signed with a key of our issuer.", code="unknown-key", reason=reason
+        )
 
     def _check_issuer(self, claims: Mapping[str, Any]) -> None:
         if claims.get("iss") != self._issuer:
             raise InvalidToken(
                 "The access token was issued by somebody else than this server's issuer.",
+                code="issuer",
                 reason=f"the token's iss is {_shown(claims.get('iss'))}, the issuer in force is "
                 f"{self._issuer!r}; they have to be equal to the letter, trailing slash included.",
             )
@@ -260,6 +271,7 @@ class Verifier:
         ):
             raise InvalidToken(
                 "The access token does not say whom it is for.",
+                code="subject",
                 reason=f"the token's sub is missing or not a text of 1 to {MAX_SUBJECT_LENGTH} characters.",
             )
         client_id = next(
@@ -292,17 +304,20 @@ class Verifier:
         if expires_at <= now:
             raise ExpiredToken(
                 "The access token has expired.",
+                code="expired",
                 reason=f"the token expired {now - expires_at:.0f} seconds ago.",
             )
         not_before = _seconds(claims, "nbf") if "nbf" in claims else issued_at
         if not_before is None or max(not_before, issued_at) > now + LEEWAY:
             raise InvalidToken(
                 "The access token is not valid yet.",
+                code="clock",
                 reason="the token's nbf or iat lies in the future; is this machine's clock right?",
             )
         if expires_at - issued_at > self._max_lifetime + LEEWAY:
             raise InvalidToken(
                 "The access token lives longer than this server allows.",
+                code="lifetime",
                 reason=f"the token is good for {expires_at - issued_at:.0f} seconds, "
                 f"JWT_MAX_LIFETIME_SECONDS allows {self._max_lifetime:.0f}.",
             )
@@ -319,6 +334,7 @@ class Verifier:
         hint = " (Amazon Cognito: bind the token to the resource)" if audience is None else ""
         raise InvalidToken(
             "The access token is not meant for this server.",
+            code="audience",
             reason=f"the token {said}, "
             f"JWT_AUDIENCES is {', '.join(sorted(self._audiences))}: {REMEDY}{hint}.",
         )
@@ -358,6 +374,7 @@ def _refuse_id_token(claims: Mapping[str, Any], header: Mapping[str, Any], clien
     ):
         raise InvalidToken(
             "The token is not an access token.",
+            code="kind",
             reason="the token is an ID token or of another kind; the client has to send the access token.",
         )
 

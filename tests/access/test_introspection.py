@@ -165,7 +165,7 @@ def test_without_introspection_an_opaque_token_is_refused_with_the_remedy() -> N
 
 def ask(asked: Introspection, *tokens: str) -> list[Any]:
     async def together() -> list[Any]:
-        return await asyncio.gather(*(asked.claims(each) for each in tokens), return_exceptions=True)
+        return list(await asyncio.gather(*(asked.claims(each) for each in tokens), return_exceptions=True))
 
     return asyncio.run(together())
 
