@@ -105,7 +105,11 @@ class Visit:
 
     def result(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of one request with the token; raises Refused and httpx2.HTTPError."""
-        meta = FIRST_REQUEST["params"]["_meta"]
+        # Not as ChatGPT: the audit trail shall say who called.
+        meta = {
+            **FIRST_REQUEST["params"]["_meta"],
+            "io.modelcontextprotocol/clientInfo": {"name": "doctor", "version": "1"},
+        }
         answer = self.post(
             {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}},
             token=self.token,
@@ -832,11 +836,20 @@ def _out_of_contract(name: str, rule: str) -> Finding:
 
 
 def _content(result: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a tool answered, where it says the same as structured content and as its only text."""
+    """What a tool answered, where it says the same as structured content and as its only text.
+
+    Raises Refused with the words of a tool error: no access, a limit, a store that is down.
+    """
     structured, content = result.get("structuredContent"), result.get("content")
-    if result.get("isError") or not isinstance(structured, dict):
-        return None
-    if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
+    if result.get("isError"):
+        words = content[0].get("text") if isinstance(content, list) and content else ""
+        raise Refused(_line(str(words or "a tool error without a reason")))
+    if (
+        not isinstance(structured, dict)
+        or not isinstance(content, list)
+        or len(content) != 1
+        or not isinstance(content[0], dict)
+    ):
         return None
     try:
         same = json.loads(content[0].get("text", "")) == structured

@@ -1,6 +1,8 @@
 """`doctor`: each finding is produced by the very fault that it names, on real servers."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +17,7 @@ from access.doctor import Finding, Visit
 from tests.access.issuer import Provider, claims, mint, provider, public_jwk, rsa_key
 from tests.access.proxy import Alter, Reply, proxy
 from tests.loopback_openai import running as running_openai
-from tests.site import Site, free_port
+from tests.site import ROOT, Site, free_port
 
 
 def ids(found: "list[Finding] | Iterator[Finding]", level: str = "") -> list[str]:
@@ -58,6 +60,20 @@ def test_a_finding_that_stops_clients_ends_with_1_and_says_what_to_change(site: 
     assert "it is opaque" in done.stdout
     assert "Resource Parameter Compatibility Profile" in done.stdout
     assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_a_token_can_be_given_where_nobody_else_sees_it(site: Site, token: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json", "--token", "-"],
+        cwd=ROOT,
+        env=site.env,
+        input=f"{token}\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "token" in ids_of(json.loads(done.stdout))
 
 
 def test_the_other_loopback_name_is_told_apart(site: Site) -> None:
@@ -243,6 +259,15 @@ def test_a_call_that_is_refused_says_why(look: Look, db: None) -> None:
     [finding] = [each for each in look(alter, doctor.replay) if each.level == "error"]
     assert finding.id == "call-refused"
     assert "403 Not you." in finding.what
+
+
+def test_the_words_of_a_tool_error_are_passed_on(look: Look, db: None) -> None:
+    def change(said: dict[str, Any]) -> None:
+        said.update(isError=True, content=[{"type": "text", "text": "Come back in 7 s."}])
+
+    [finding] = [each for each in look(result("tools/call", change, "search"), doctor.replay) if each.change]
+    assert finding.id == "call-refused"
+    assert "Come back in 7 s." in finding.what
 
 
 # The issuer

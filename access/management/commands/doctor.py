@@ -1,5 +1,6 @@
 import json
 import logging
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access import doctor
 
+STDIN = "-"
 SIGNS = {"error": "ERROR  ", "warning": "WARNING", "info": "note   ", "ok": "ok     "}
 
 
@@ -20,13 +22,17 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--token", default="", help="an access token of your provider, to be looked at")
+        parser.add_argument(
+            "--token", default="", help="an access token of your provider; - reads it from standard input"
+        )
         parser.add_argument(
             "--url", default="", help="the public address, to go through the tunnel or proxy (default: local)"
         )
         parser.add_argument("--json", action="store_true", help="for scripts")
 
     def handle(self, *_: str, token: str, url: str, **options: Any) -> None:
+        if token == STDIN:  # On the command line, other accounts of the machine can see it.
+            token = sys.stdin.read()
         # What is wrong with the token is said below.
         logging.getLogger("access.tokens").setLevel(logging.ERROR)
         try:
@@ -49,7 +55,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{sign} {each.what}  [{each.id}]")
             if each.change:
                 self.stdout.write(f"        → {each.change}")
-        errors = sum(each.level == "error" for each in found)
-        warnings = sum(each.level == "warning" for each in found)
-        verdict = "This would stop clients." if errors else "Nothing here would stop a client."
-        self.stdout.write(f"\n{errors} errors, {warnings} warnings. {verdict}")
+        errors = _number(found, "error")
+        warnings = _number(found, "warning")
+        stops = doctor.stops_clients(found)
+        verdict = "This would stop clients." if stops else "Nothing here would stop a client."
+        self.stdout.write(f"\n{errors}, {warnings}. {verdict}")
+
+
+def _number(found: list[doctor.Finding], level: str) -> str:
+    count = sum(each.level == level for each in found)
+    return f"{count} {level}" if count == 1 else f"{count} {level}s"
