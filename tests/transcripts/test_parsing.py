@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.site import ROOT
 from tests.transcripts.conftest import AIRLINE, NOTES
-from transcripts.parsing import MAX_BYTES, BadFile, Said, clean, other_facts, parse, title_of
+from transcripts.parsing import MAX_BYTES, PARAGRAPH_WORDS, BadFile, Said, clean, other_facts, parse, title_of
 
 BUNDLED = sorted((ROOT / "data" / "transcripts").iterdir())
 
@@ -170,6 +170,16 @@ def test_every_word_of_the_body_is_in_a_turn(text: str) -> None:
         return
     held = Counter(_words(" ".join(f"{turn.speaker} {turn.text}" for turn in parsed.turns)))
     assert not Counter(_words(_body(parsed.text))) - held
+
+
+@given(st.lists(st.sampled_from(["alpha", "Beta.", "gamma!", "delta\n", "話。"]), min_size=201, max_size=650))
+def test_a_long_paragraph_is_divided_where_sentences_end(words: list[str]) -> None:
+    text = " ".join(words)
+    turns = said(text)
+    assert " ".join(turn.text for turn in turns).split() == text.split()
+    sentences = re.split(r"(?<=[.!?。])\s+|\n", text)
+    longest = max(len(sentence.split()) for sentence in sentences)
+    assert all(len(turn.text.split()) <= max(PARAGRAPH_WORDS, longest) for turn in turns)
 
 
 def _words(text: str) -> list[str]:
