@@ -59,8 +59,9 @@ class Authorize(AuthorizationView):
         if "none" in request.GET.get("prompt", "").split():
             return self._consent_needed(request)
         # The toolkit's own parameter with which a client could spare itself the consent page.
-        request.GET = request.GET.copy()
-        request.GET.pop("approval_prompt", None)
+        parameters = request.GET.copy()
+        parameters.pop("approval_prompt", None)
+        request.GET = parameters  # type: ignore[assignment]
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
 

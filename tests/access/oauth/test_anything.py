@@ -54,5 +54,5 @@ def test_any_authorization_request_is_answered(flow: Flow, sent: dict[str, Any])
 @given(sent=requests)
 def test_any_consent_form_is_answered(flow: Flow, sent: dict[str, Any]) -> None:
     page = flow.authorize()
-    changes = {name: value for name, value in sent.items() if isinstance(value, str)}
+    changes: dict[str, Any] = {name: value for name, value in sent.items() if isinstance(value, str)}
     assert flow.consent(page, **changes).status_code < 500
