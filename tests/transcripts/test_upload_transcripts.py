@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from tests.loopback_openai import LoopbackOpenAI
@@ -94,6 +94,13 @@ def test_only_prune_deletes_what_is_gone(data: Path) -> None:
     lines = upload("--prune")
     assert any("Notes.md" in line and "pruned" in line for line in lines)
     assert Transcript.objects.count() == 2
+
+
+def test_prune_takes_folders_and_never_what_stands_beside_a_single_file(data: Path) -> None:
+    upload()
+    with pytest.raises(CommandError, match="name folders"):
+        upload("--prune", data / "Notes.md")
+    assert Transcript.objects.count() == 3
 
 
 def test_with_a_key_files_go_to_a_new_store_and_its_id_is_printed_last(

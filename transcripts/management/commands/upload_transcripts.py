@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -58,6 +58,8 @@ class Command(BaseCommand):
         terminal = self.stdout.isatty()
         console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
         dry_run: bool = options["dry_run"]
+        if options["prune"] and any(path.is_file() for path in options["paths"]):
+            raise CommandError("--prune compares whole folders; name folders with it, not single files.")
         try:
             found = sources(options["paths"] or [default_folder()])
         except NothingToLoad as nothing:
