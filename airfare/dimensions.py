@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 KEY = ("source_file_id", "route", "airline", "season")
 _KEPT_SNAPSHOTS = 8
 _KEPT_RESULTS = 2_000
+_KEPT_PAGES = 64
 
 
 # The counts, as they are kept
@@ -91,6 +92,8 @@ class Snapshot:
         self.combinations = [Combined(*key, rows) for key, rows in totals.items()]
         self.total = sum(each.rows for each in self.combinations)
         self._results: dict[Any, Any] = {}
+        self.pages: dict[Any, list[dict[str, Any]]] = {}
+        """The rows of the pages that were asked for last, which nobody may change."""
 
     @cached_property
     def routes(self) -> list[str]:
@@ -106,6 +109,12 @@ class Snapshot:
 
     def _values(self, name: str) -> list[str]:
         return sorted({getattr(each, name) for each in self.combinations})
+
+    def keep_page(self, key: Any, rows: list[dict[str, Any]]) -> None:
+        """Remember a page for as long as this version lasts: assistants ask the same thing again."""
+        if key not in self.pages and len(self.pages) >= _KEPT_PAGES:
+            self.pages.pop(next(iter(self.pages)), None)
+        self.pages[key] = rows
 
     def remembered(self, key: Any, compute: Callable[[], Result]) -> Result:
         """What `compute` returns, computed once for each `key` while this version lasts."""

@@ -127,11 +127,15 @@ def page(filters: Filters, *, limit: int, offset: int = 0, visible: Collection[i
         snapshot = dimensions.current(visible)
         meaning = _meaning(filters, snapshot)
         expected = max(0, min(limit, meaning.matched - offset))
-        found = _rows(filters, meaning, snapshot, limit, offset) if expected else []
+        rows = snapshot.pages.get((filters, limit, offset))
+        if rows is None:
+            found = _rows(filters, meaning, snapshot, limit, offset) if expected else []
+            rows = [_row(values) for values in found]
         # Another number of rows than was counted means that the data changed between the queries.
-        if len(found) == expected or dimensions.current(visible) is snapshot:
+        if len(rows) == expected or dimensions.current(visible) is snapshot:
+            snapshot.keep_page((filters, limit, offset), rows)
             return Page(
-                rows=[_row(values) for values in found],
+                rows=rows,
                 matched=meaning.matched,
                 total=snapshot.total,
                 files=snapshot.files,
