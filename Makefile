@@ -18,6 +18,7 @@ e2e: $(VENV)/installed-dev
 	$(BIN)/pytest -m e2e tests/e2e
 
 bench: $(VENV)/installed-dev
+	$(BIN)/python -m bench.loading
 	$(BIN)/python -m bench.airfare
 
 $(VENV)/installed: requirements.txt

@@ -259,10 +259,20 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_answer_takes_two_statements_once_its_filters_are_known(case: str, many: None) -> None:
-    answer(CASES[case])
+    answer(CASES[case], limit=25)
     with CaptureQueriesContext(connection) as captured:
-        answer(CASES[case])
+        answer(CASES[case], limit=26)
     assert len(captured) == 2
+
+
+def test_a_page_asked_for_again_is_remembered_until_the_data_changes(many: None) -> None:
+    before = answer(CASES["a route"], limit=25)
+    with CaptureQueriesContext(connection) as captured:
+        assert answer(CASES["a route"], limit=25) == before
+    assert len(captured) == 1  # which version of the data this is
+    hidden = FareRow.objects.filter(route=before[0]["route"], hidden=False)
+    curation.hide(hidden)
+    assert before[0]["route"] not in {row["route"] for row in answer(CASES["a route"], limit=25)}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "a text"])
