@@ -4,8 +4,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from mcpsite.mcp.database import close_database_threads
 from tests.site import Site, running
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, whose last sessions end before it is dropped.
+
+    A test that calls a store or a tool leaves the process's database threads behind, as a server does
+    until it stops; PostgreSQL drops no database that somebody is connected to.
+    """
+    yield
+    close_database_threads()
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
 
 
 @pytest.fixture(autouse=True)
