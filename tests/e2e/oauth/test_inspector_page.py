@@ -2,21 +2,20 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect
 
-from tests.e2e.oauth.conftest import HERE
+from tests.e2e.conftest import PACKAGES
 from tests.site import Site, free_port
 
 pytestmark = pytest.mark.e2e
 
-LAUNCHER = HERE / "node_modules" / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build"
+LAUNCHER = PACKAGES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build"
 PATIENCE = 60_000
 """Milliseconds; the page talks to the server through a process of its own."""
 
@@ -68,13 +67,10 @@ def opened(page: Page, address: str) -> None:
 
 
 def test_a_person_signs_in_from_the_inspectors_page_and_sees_the_tools(
-    node: Path, server: Site, tmp_path: Path
+    browser: Browser, node: Path, server: Site, tmp_path: Path
 ) -> None:
-    with inspector(node, tmp_path, server) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = browser.new_page()
+    with inspector(node, tmp_path, server) as address, browser.new_context() as context:
+        page = context.new_page()
         page.set_default_timeout(PATIENCE)
         opened(page, address)
         page.get_by_text("Streamable HTTP").first.wait_for()
@@ -91,4 +87,3 @@ def test_a_person_signs_in_from_the_inspectors_page_and_sees_the_tools(
         expect(page.get_by_text("Connected", exact=True).first).to_be_visible(timeout=PATIENCE)
         page.get_by_text("Tools", exact=True).first.click()
         expect(page.get_by_text("airfare", exact=False).first).to_be_visible(timeout=PATIENCE)
-        browser.close()

