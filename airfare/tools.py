@@ -1,6 +1,5 @@
 """What a model can ask about airfare."""
 
-import re
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
@@ -8,44 +7,14 @@ from typing_extensions import TypedDict
 
 from access.caller import Caller
 from airfare import queries, summaries
-from airfare.queries import Filters
+from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
 from mcpsite.mcp import ToolError, tool
 
 MOST_ROWS = 200
-MOST_CHARACTERS = 500
-"""The longest text that is searched for."""
 
-SnapshotDate = Annotated[
-    str | None,
-    Field(description="A day (2025-10-06), an ISO week (2025-W41), a month (2025-10) or a year (2025)."),
-]
-RouteContains = Annotated[
-    str | None, Field(description="Part of the route, in any case; routes are written JFK-LAX.")
-]
-OriginAirport = Annotated[str | None, Field(description="Airport of departure, three letters, e.g. JFK.")]
-DestinationAirport = Annotated[str | None, Field(description="Airport of arrival, three letters, e.g. LAX.")]
-AirlineContains = Annotated[str | None, Field(description="Part of the airline's name, e.g. delta.")]
-SeasonContains = Annotated[str | None, Field(description="Part of the season, e.g. summer or 2025.")]
-NotableContains = Annotated[
-    str | None, Field(description="Part of the notable event: the text on what moved the fare.")
-]
 Offset = Annotated[
     int, Field(description="How many to leave out from the start, to go on where an answer was truncated.")
 ]
-
-
-class AppliedFilters(TypedDict, total=False):
-    """The filters as they were applied; those that were not given are left out."""
-
-    snapshot_date: str
-    route_contains: str
-    origin_airport: str
-    destination_airport: str
-    airline_contains: str
-    season_contains: str
-    notable_contains: str
-    limit: int
-    offset: int
 
 
 class Fare(TypedDict, total=False):
@@ -104,13 +73,7 @@ class FareGroups(TypedDict):
 @tool(permission="airfare.view_farerow", title="Airfare trend insights")
 def airfare_trend_insights(
     caller: Caller,
-    snapshot_date: SnapshotDate = None,
-    route_contains: RouteContains = None,
-    origin_airport: OriginAirport = None,
-    destination_airport: DestinationAirport = None,
-    airline_contains: AirlineContains = None,
-    season_contains: SeasonContains = None,
-    notable_contains: NotableContains = None,
+    filters: AskedFilters = EVERYTHING,
     limit: Annotated[int, Field(description="How many rows at most, from 1 to 200.")] = 25,
     offset: Offset = 0,
 ) -> FareRows:
@@ -119,17 +82,9 @@ def airfare_trend_insights(
     the fare. Filters are optional and all have to hold; letter case does not matter. The latest
     snapshot comes first. For averages over many rows use airfare_fare_summary.
     """
-    filters, applied = _filters(
-        snapshot_date,
-        route_contains,
-        origin_airport,
-        destination_airport,
-        airline_contains,
-        season_contains,
-        notable_contains,
-    )
+    asked, applied = filters.applied()
     _check_page(limit, offset)
-    page = queries.page(filters, limit=limit, offset=offset, visible=visible_files(caller))
+    page = queries.page(asked, limit=limit, offset=offset, visible=visible_files(caller))
     applied["limit"] = limit
     if offset:
         applied["offset"] = offset
@@ -168,13 +123,7 @@ def airfare_fare_summary(
             )
         ),
     ] = None,
-    snapshot_date: SnapshotDate = None,
-    route_contains: RouteContains = None,
-    origin_airport: OriginAirport = None,
-    destination_airport: DestinationAirport = None,
-    airline_contains: AirlineContains = None,
-    season_contains: SeasonContains = None,
-    notable_contains: NotableContains = None,
+    filters: AskedFilters = EVERYTHING,
     limit: Annotated[int, Field(description="How many groups at most, from 1 to 200.")] = 50,
     offset: Offset = 0,
 ) -> FareGroups:
@@ -183,18 +132,10 @@ def airfare_fare_summary(
     airfare_trend_insights and counts every row that matches. Without metrics: average and premium
     fare, change against last year and load factor, as means.
     """
-    filters, applied = _filters(
-        snapshot_date,
-        route_contains,
-        origin_airport,
-        destination_airport,
-        airline_contains,
-        season_contains,
-        notable_contains,
-    )
+    asked, applied = filters.applied()
     _check_page(limit, offset)
     found = summaries.summary(
-        filters,
+        asked,
         group_by=_group_by(group_by),
         metrics=_metrics(metrics),
         limit=limit,
@@ -232,68 +173,6 @@ def visible_files(caller: Caller) -> frozenset[int] | None:  # noqa: ARG001 (the
     return None
 
 
-def _filters(
-    snapshot_date: str | None,
-    route_contains: str | None,
-    origin_airport: str | None,
-    destination_airport: str | None,
-    airline_contains: str | None,
-    season_contains: str | None,
-    notable_contains: str | None,
-) -> tuple[Filters, AppliedFilters]:
-    """The filters, and the same as the answer tells them; raises ToolError."""
-    applied: AppliedFilters = {}
-    days = None
-    if date := (snapshot_date or "").strip():
-        days = queries.days_of(date)
-        if days is None:
-            raise ToolError(
-                f"snapshot_date is {_short(date)}; write a day as 2025-10-06, a week as 2025-W41, "
-                "a month as 2025-10 or a year as 2025."
-            )
-        applied["snapshot_date"] = date
-    if route := _contains("route_contains", route_contains):
-        applied["route_contains"] = route
-    if origin := _airport("origin_airport", origin_airport):
-        applied["origin_airport"] = origin
-    if destination := _airport("destination_airport", destination_airport):
-        applied["destination_airport"] = destination
-    if airline := _contains("airline_contains", airline_contains):
-        applied["airline_contains"] = airline
-    if season := _contains("season_contains", season_contains):
-        applied["season_contains"] = season
-    if notable := _contains("notable_contains", notable_contains):
-        applied["notable_contains"] = notable
-    filters = Filters(
-        route_contains=route,
-        origin_airport=origin,
-        destination_airport=destination,
-        airline_contains=airline,
-        season_contains=season,
-        notable_contains=notable,
-        first_day=days[0] if days else None,
-        end_day=days[1] if days else None,
-    )
-    return filters, applied
-
-
-def _contains(name: str, value: str | None) -> str:
-    text = (value or "").strip()
-    if len(text) > MOST_CHARACTERS:
-        raise ToolError(f"{name} has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
-    return text
-
-
-_AIRPORT = re.compile(r"[A-Za-z]{3}", re.ASCII)
-
-
-def _airport(name: str, value: str | None) -> str:
-    text = (value or "").strip()
-    if text and not _AIRPORT.fullmatch(text):
-        raise ToolError(f"{name} is {_short(text)}; write an airport as its three letters, for example JFK.")
-    return text.upper()
-
-
 def _check_page(limit: int, offset: int) -> None:
     if not 1 <= limit <= MOST_ROWS:
         raise ToolError(f"limit is {limit}; it has to be from 1 to {MOST_ROWS}.")
@@ -305,7 +184,7 @@ def _group_by(value: str | list[Any]) -> list[str]:
     names = list(dict.fromkeys([value] if isinstance(value, str) else value))
     unknown = [name for name in names if name not in summaries.GROUPS]
     if unknown or not names:
-        told = f"holds {_short(str(unknown[0]))}" if unknown else "is empty"
+        told = f"holds {short(str(unknown[0]))}" if unknown else "is empty"
         raise ToolError(f"group_by {told}; it takes {', '.join(summaries.GROUPS)}.")
     return names
 
@@ -315,11 +194,7 @@ def _metrics(value: list[str] | None) -> list[str]:
     unknown = [name for name in names if name not in summaries.METRICS]
     if unknown:
         raise ToolError(
-            f"metrics holds {_short(unknown[0])}; write one of {', '.join(queries.NUMBER_FIELDS)} "
+            f"metrics holds {short(unknown[0])}; write one of {', '.join(queries.NUMBER_FIELDS)} "
             "followed by _mean, _min, _max or _count."
         )
     return names
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")

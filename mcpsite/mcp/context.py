@@ -138,13 +138,13 @@ async def _run(tool: Tool | None, call: _Call) -> Any:
     if tool is None or not tool.is_async:
         return await in_database(_run_sync, tool, call)
     caller = await in_database(_admit, tool, call)
-    return await tool.function(*_positional(tool, caller), **_check(tool, call.arguments))
+    return await tool.function(*_positional(tool, caller), **checked(tool, call.arguments))
 
 
 def _run_sync(tool: Tool | None, call: _Call) -> Any:
     caller = _admit(tool, call)
     assert tool is not None  # noqa: S101 (_admit lets nobody call what does not exist)
-    return tool.function(*_positional(tool, caller), **_check(tool, call.arguments))
+    return tool.function(*_positional(tool, caller), **checked(tool, call.arguments))
 
 
 def _admit(tool: Tool | None, call: _Call) -> Caller:
@@ -207,13 +207,16 @@ def _positional(tool: Tool, caller: Caller) -> tuple[Caller, ...]:
     return (caller,) if tool.takes_caller else ()
 
 
-def _check(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def checked(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as the function takes them; raises ToolError for the first that does not fit."""
     try:
-        checked: BaseModel = tool.arguments.model_validate(arguments)
+        model: BaseModel = tool.arguments.model_validate(arguments)
     except ValidationError as error:
         raise ToolError(_sentence(tool, error.errors(include_url=False, include_context=False)[0])) from None
-    return {name: getattr(checked, name) for name in tool.arguments.model_fields}
+    values = dict(vars(model))
+    for name, (kind, parts) in tool.gathered.items():
+        values[name] = kind(**{part: values.pop(part) for part in parts})
+    return values
 
 
 def _sentence(tool: Tool, error: ErrorDetails) -> str:

@@ -7,7 +7,7 @@ deadline, database connections, size of the answer) happens in `mcpsite.mcp.cont
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from django.core.exceptions import ImproperlyConfigured
@@ -49,6 +49,8 @@ class Tool:
     """Whether the function's first parameter is `caller: Caller`."""
     arguments: type[BaseModel]
     """Checks what a client sends; unknown names are refused."""
+    gathered: Mapping[str, tuple[type, tuple[str, ...]]]
+    """Parameters of the function that are a dataclass: it, and the arguments that are its fields."""
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     read_only: bool
@@ -109,9 +111,10 @@ def tool(
     The function is synchronous (it runs with a database connection, in a thread) or `async` (it runs
     on the event loop and reaches the database through `mcpsite.mcp.in_database`). A first parameter
     `caller: Caller` is filled in and not part of the schema. Every other parameter is keyword-able,
-    annotated, and described with `Annotated[..., Field(description=...)]`. The return annotation is
-    a TypedDict (of `typing_extensions`): the result's schema is made from it, and no second validation
-    is run on what the tool returns. A `ToolError` is the way to tell the caller what to change.
+    annotated, and described with `Annotated[..., Field(description=...)]`; one whose type is a dataclass
+    stands for its fields, which become arguments in its place. The return annotation is a TypedDict (of
+    `typing_extensions`): the result's schema is made from it, and no second validation is run on what
+    the tool returns. A `ToolError` is the way to tell the caller what to change.
 
     Raises ImproperlyConfigured when the function does not fit.
     """
@@ -156,13 +159,20 @@ def _describe(
         )
     parameters = list(inspect.signature(function).parameters.values())
     takes_caller = bool(parameters) and hints.get(parameters[0].name) is Caller
-    fields: dict[str, Any] = {}
+    taken: dict[str, Any] = {}
+    gathered: dict[str, tuple[type, tuple[str, ...]]] = {}
     for parameter in parameters[1:] if takes_caller else parameters:
-        if parameter.name not in hints:
+        hint = hints.get(parameter.name)
+        if hint is None:
             raise ImproperlyConfigured(f"Parameter {parameter.name!r} of tool {name!r} has no annotation.")
-        required = parameter.default is inspect.Parameter.empty
-        fields[parameter.name] = (hints[parameter.name], ... if required else parameter.default)
-    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+        if isinstance(hint, type) and is_dataclass(hint):
+            inner = _fields(hint)
+            gathered[parameter.name] = (hint, tuple(inner))
+            taken |= inner
+        else:
+            required = parameter.default is inspect.Parameter.empty
+            taken[parameter.name] = (hint, ... if required else parameter.default)
+    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **taken)
     undescribed = [each for each, info in arguments.model_fields.items() if not info.description]
     if undescribed:
         raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
@@ -181,8 +191,18 @@ def _describe(
         is_async=inspect.iscoroutinefunction(function),
         takes_caller=takes_caller,
         arguments=arguments,
+        gathered=gathered,
         input_schema=input_schema,
         output_schema=output_schema,
         read_only=read_only,
         meta=dict(meta),
     )
+
+
+def _fields(kind: type) -> dict[str, tuple[Any, Any]]:
+    """The fields of a dataclass: name → annotation, and default or `...`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        each.name: (hints[each.name], ... if each.default is MISSING else each.default)
+        for each in fields(kind)
+    }

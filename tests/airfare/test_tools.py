@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from access.caller import Caller
 from airfare import curation, summaries
+from airfare.filters import AskedFilters
 from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
 from mcpsite.mcp import ToolError
@@ -31,7 +32,7 @@ def loaded(load_folder: Load) -> None:
 
 
 def test_an_answer_holds_rows_files_filters_and_counts(loaded: None, caller: Caller) -> None:
-    assert airfare_trend_insights(caller, airline_contains="DELTA", limit=5) == {
+    assert airfare_trend_insights(caller, AskedFilters(airline_contains="DELTA"), limit=5) == {
         "rows": [
             {
                 "query": "JFK-LAX Delta Air Lines Summer 2025",
@@ -61,7 +62,7 @@ def test_an_answer_holds_rows_files_filters_and_counts(loaded: None, caller: Cal
 
 
 def test_a_row_of_searches_carries_what_its_file_says(loaded: None, caller: Caller) -> None:
-    assert airfare_trend_insights(caller, snapshot_date="2024-09")["rows"] == [
+    assert airfare_trend_insights(caller, AskedFilters(snapshot_date="2024-09"))["rows"] == [
         {
             "query": "Alpha",
             "snapshot_date": "2024-W36",
@@ -84,7 +85,8 @@ def test_a_truncated_answer_says_how_to_go_on(loaded: None, caller: Caller) -> N
 
 
 def test_filters_are_told_as_they_were_applied(loaded: None, caller: Caller) -> None:
-    answer = airfare_trend_insights(caller, origin_airport=" jfk ", route_contains="  ", snapshot_date="2025")
+    asked = AskedFilters(origin_airport=" jfk ", route_contains="  ", snapshot_date="2025")
+    answer = airfare_trend_insights(caller, asked)
     assert answer["filters"] == {"snapshot_date": "2025", "origin_airport": "JFK", "limit": 25}
     assert answer["matched_rows"] == 2
 
@@ -108,20 +110,20 @@ def test_nothing_loaded_is_an_empty_answer(caller: Caller) -> None:
         ({"limit": 201}, "limit is 201; it has to be from 1 to 200."),
         ({"offset": -1}, "offset is -1; it has to be 0 or more, and no more than there are rows."),
         (
-            {"origin_airport": "Kennedy"},
+            {"filters": AskedFilters(origin_airport="Kennedy")},
             "origin_airport is 'Kennedy'; write an airport as its three letters, for example JFK.",
         ),
         (
-            {"destination_airport": "L4X"},
+            {"filters": AskedFilters(destination_airport="L4X")},
             "destination_airport is 'L4X'; write an airport as its three letters, for example JFK.",
         ),
         (
-            {"snapshot_date": "last week"},
+            {"filters": AskedFilters(snapshot_date="last week")},
             "snapshot_date is 'last week'; write a day as 2025-10-06, a week as 2025-W41, "
             "a month as 2025-10 or a year as 2025.",
         ),
         (
-            {"notable_contains": "x" * 501},
+            {"filters": AskedFilters(notable_contains="x" * 501)},
             "notable_contains has 501 characters; search for at most 500.",
         ),
     ],
@@ -149,7 +151,7 @@ def test_a_summary_groups_what_matches(loaded: None, caller: Caller) -> None:
         caller,
         group_by="airline",
         metrics=["avg_fare_usd_mean", "avg_fare_usd_max", "premium_fare_usd_count", "load_factor_pct_min"],
-        snapshot_date="2025",
+        filters=AskedFilters(snapshot_date="2025"),
     )
     assert answer["groups"] == [
         {

@@ -1,5 +1,6 @@
 """Registration of tools: what an app may offer, and what is refused at start-up."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from access.caller import Caller
+from mcpsite.mcp.context import checked
 from mcpsite.mcp.registry import Registry, tool
 
 
@@ -40,6 +42,25 @@ def test_a_function_becomes_a_tool_with_plain_schemas(registry: Registry) -> Non
     }
     assert registered.output_schema["type"] == "object"
     assert registered.output_schema["required"] == ["text"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    loudness: Annotated[int, Field(description="How loud")]
+    language: Annotated[str, Field(description="In which language")] = "en"
+
+
+def test_a_parameter_that_is_a_dataclass_stands_for_its_fields(registry: Registry) -> None:
+    @tool(permission="auth.view_user", title="Greet", registry=registry)
+    def greet(manner: Manner, name: Annotated[str, Field(description="Whom to greet")] = "you") -> Greeting:
+        """Say hello."""
+        return {"text": f"{name} {manner.language} {manner.loudness}"}
+
+    registered = registry.get("greet")
+    assert registered is not None
+    assert list(registered.input_schema["properties"]) == ["loudness", "language", "name"]
+    assert registered.input_schema["required"] == ["loudness"]
+    assert registered.function(**checked(registered, {"loudness": 3})) == {"text": "you en 3"}
 
 
 def test_two_tools_of_one_name_are_refused(registry: Registry) -> None:
