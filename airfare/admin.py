@@ -115,7 +115,7 @@ class RouteFilter(DimensionFilter):
     parameter_name = "route"
 
     def values(self) -> list[str]:
-        return dimensions.current().routes
+        return dimensions.current(None).routes
 
 
 class AirlineFilter(DimensionFilter):
@@ -123,7 +123,7 @@ class AirlineFilter(DimensionFilter):
     parameter_name = "airline"
 
     def values(self) -> list[str]:
-        return dimensions.current().airlines
+        return dimensions.current(None).airlines
 
 
 class SeasonFilter(DimensionFilter):
@@ -131,7 +131,7 @@ class SeasonFilter(DimensionFilter):
     parameter_name = "season"
 
     def values(self) -> list[str]:
-        return dimensions.current().seasons
+        return dimensions.current(None).seasons
 
 
 class DateFilter(admin.SimpleListFilter):
@@ -171,7 +171,7 @@ class QuickPaginator(FareRowPaginatorBase):
     def count(self) -> int:
         rows = cast(QuerySet[FareRow], self.object_list)
         if rows.query.where == FareRow.objects.filter(hidden=False).query.where:
-            return dimensions.current().total
+            return dimensions.current(None).total
         return rows.order_by().count()
 
 
@@ -278,7 +278,7 @@ class FareRowAdmin(FareRowAdminBase):
         search_term: str,
     ) -> tuple[QuerySet[FareRow], bool]:
         """Every word has to be in the route, the airline, the season or the notable event."""
-        snapshot = dimensions.current()
+        snapshot = dimensions.current(None)
         for word in search_term.split():
             routes = dimensions.holding(word, snapshot.routes)
             airlines = dimensions.holding(word, snapshot.airlines)

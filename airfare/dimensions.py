@@ -6,21 +6,22 @@ from memory which values a filter means and how many rows match.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.models import Count, QuerySet
 
+from access.policies import Who, groups_of
 from airfare import versions
-from airfare.models import Combination, FareRow, SourceFile
+from airfare.models import FILES, Combination, FareRow, SourceFile
 from airfare.records import airports_of
 
 Result = TypeVar("Result")
 
 KEY = ("source_file_id", "route", "airline", "season")
-_KEPT_SNAPSHOTS = 8
+_KEPT_SNAPSHOTS = 16
 _KEPT_RESULTS = 2_000
 _KEPT_PAGES = 64
 
@@ -75,7 +76,7 @@ class Combined(NamedTuple):
 
 
 class Snapshot:
-    """What one version of the data holds for those who see one set of files."""
+    """What one version of the data holds for those who see one set of files (by id; None for all)."""
 
     def __init__(self, version: int, visible: frozenset[int] | None) -> None:
         self.version = version
@@ -86,6 +87,7 @@ class Snapshot:
             files = files.filter(id__in=visible)
             combinations = combinations.filter(source_file_id__in=visible)
         self.files: list[str] = list(files.values_list("name", flat=True))
+        self.file_names = frozenset(self.files)
         totals: Counter[tuple[str, str, str, str, str]] = Counter()
         for *key, rows in combinations.values_list(*Combined._fields):
             totals[tuple(key)] += rows
@@ -127,15 +129,41 @@ class Snapshot:
         return result
 
 
+class _Readers:
+    """Who may read which files, in one version of the data."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self._limited = SourceFile.groups.through.objects.exists()
+        self._visible: dict[frozenset[int], frozenset[int]] = {}
+
+    def visible_to(self, who: Who) -> frozenset[int] | None:
+        """The ids of the files that `who` may read; None for all there are."""
+        if not who.has_perm(FILES.permission):
+            return frozenset()
+        if who.is_superuser or not self._limited:
+            return None
+        groups = groups_of(who)
+        visible = self._visible.get(groups)
+        if visible is None:
+            visible = frozenset(SourceFile.objects.visible_to(who).values_list("pk", flat=True))
+            if len(self._visible) >= _KEPT_RESULTS:
+                self._visible.clear()
+            self._visible[groups] = visible
+        return visible
+
+
+_readers = lru_cache(maxsize=2)(_Readers)
 _snapshots: dict[tuple[int, frozenset[int] | None], Snapshot] = {}
 
 
-def current(visible: Collection[int] | None = None) -> Snapshot:
-    """The snapshot of the data as it is now, for those who see the files `visible` (None: all).
+def current(who: Who | None) -> Snapshot:
+    """The snapshot of the data as it is now, for `who`; with None, of every file, for curators.
 
-    Costs one query of one row while the data stays as it is.
+    Costs one query of one row while the data, and who may read it, stay as they are.
     """
-    key = (versions.read(), None if visible is None else frozenset(visible))
+    version = versions.read()
+    key = (version, None if who is None else _readers(version).visible_to(who))
     snapshot = _snapshots.get(key)
     if snapshot is None:
         snapshot = Snapshot(*key)

@@ -9,14 +9,27 @@ import datetime
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
+
+from access.policies import GroupPolicy, Who, keep_limiting_groups
+
+FILES = GroupPolicy("airfare.view_farerow")
 
 NO_DAY = datetime.date.min
 """`FareRow.snapshot_day` of a row whose date is missing or impossible; it sorts behind every real day.
 
 A value instead of NULL, because the databases do not agree on where NULL sorts.
 """
+
+
+class SourceFileQuerySet(models.QuerySet["SourceFile"]):
+    """The one place that decides the rows of which files somebody gets to see."""
+
+    def visible_to(self, who: Who) -> "SourceFileQuerySet":
+        """Files whose rows `who` may read; without the permission `airfare.view_farerow` there are none."""
+        return FILES.visible_to(who, self)
 
 
 class SourceFile(models.Model):
@@ -42,6 +55,11 @@ class SourceFile(models.Model):
     loaded_at = models.DateTimeField()
     loaded_by = models.CharField(max_length=150)
     state = models.CharField(max_length=6, choices=State, default=State.LOADED)
+    groups = models.ManyToManyField(
+        Group, blank=True, help_text="Who may read its rows. With none, everybody who may read fares."
+    )
+
+    objects = SourceFileQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -49,6 +67,9 @@ class SourceFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+keep_limiting_groups(SourceFile)
 
 
 class NotableText(models.Model):

@@ -10,9 +10,9 @@ from airfare import dimensions
 from mcpsite.mcp import prompt
 
 
-def routes_like(_: Caller, typed: str) -> Iterable[str]:
-    """The routes that hold what was typed, those that begin with it first."""
-    found = dimensions.holding(typed, dimensions.current().routes) - {""}
+def routes_like(caller: Caller, typed: str) -> Iterable[str]:
+    """The caller's routes that hold what was typed, those that begin with it first."""
+    found = dimensions.holding(typed, dimensions.current(caller).routes) - {""}
     return sorted(found, key=lambda route: (not route.casefold().startswith(typed.casefold()), route))
 
 

@@ -9,7 +9,7 @@ airlines and seasons, and how many rows match, comes from `airfare.dimensions` w
 import datetime
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from access.policies import Who
 from airfare import dimensions, notables
 from airfare.dimensions import Snapshot
 from airfare.models import FareRow
@@ -118,36 +119,41 @@ def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
     return None
 
 
-def page(filters: Filters, *, limit: int, offset: int = 0, visible: Collection[int] | None = None) -> Page:
+def page(filters: Filters, who: Who | None, *, limit: int, offset: int = 0) -> Page:
     """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
 
-    `visible` are the ids of the source files that may be seen; None for all.
+    Only rows of files that `who` may read; with None, of every file.
     """
     while True:
-        snapshot = dimensions.current(visible)
+        snapshot = dimensions.current(who)
         meaning = _meaning(filters, snapshot)
         expected = max(0, min(limit, meaning.matched - offset))
         rows = snapshot.pages.get((filters, limit, offset))
         if rows is None:
             found = _rows(filters, meaning, snapshot, limit, offset) if expected else []
             rows = [_row(values) for values in found]
-        # Another number of rows than was counted means that the data changed between the queries.
-        if len(rows) == expected or dimensions.current(visible) is snapshot:
-            snapshot.keep_page((filters, limit, offset), rows)
-            return Page(
-                rows=rows,
-                matched=meaning.matched,
-                total=snapshot.total,
-                files=snapshot.files,
+            # Rows of another number, or of a file that has come since, mean that the data changed between
+            # the queries.
+            as_counted = len(rows) == expected and all(
+                row["source_file"] in snapshot.file_names for row in rows
             )
+            if not as_counted and dimensions.current(who) is not snapshot:
+                continue
+            snapshot.keep_page((filters, limit, offset), rows)
+        return Page(
+            rows=rows,
+            matched=meaning.matched,
+            total=snapshot.total,
+            files=snapshot.files,
+        )
 
 
-def queryset(filters: Filters, *, visible: Collection[int] | None = None) -> QuerySet[FareRow]:
-    """The published rows that match `filters`, without an order."""
+def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
+    """The published rows that match `filters` and are in the files of `snapshot`, without an order."""
     rows = FareRow.objects.filter(hidden=False)
-    if visible is not None:
-        rows = rows.filter(source_file_id__in=visible)
-    meaning = _meaning(filters, dimensions.current(visible))
+    if snapshot.visible is not None:
+        rows = rows.filter(source_file_id__in=snapshot.visible)
+    meaning = _meaning(filters, snapshot)
     for name, values in meaning.chosen.items():
         rows = rows.filter(**{f"{name}__in": values})
     if filters.first_day and filters.end_day:

@@ -1,12 +1,14 @@
 """Rows to figures: groups of matching rows, aggregated by the database."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When
 from django.db.models.functions import Cast
 
+from access.policies import Who
 from airfare import dimensions
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY
@@ -39,29 +41,33 @@ class Summary:
 
 def summary(
     filters: Filters,
+    who: Who | None,
     *,
     group_by: Sequence[str],
     metrics: Sequence[str],
     limit: int,
     offset: int = 0,
-    visible: Collection[int] | None = None,
 ) -> Summary:
     """The figures `metrics` (of METRICS) of the matching rows, for each group of `group_by` (of GROUPS).
 
-    Groups are in the order of their keys: dates latest first, all else by code point.
+    Only of files that `who` may read; with None, of every file. Groups are in the order of their keys:
+    dates latest first, all else by code point.
     """
-    snapshot = dimensions.current(visible)
-    groups: list[dict[str, Any]] = snapshot.remembered(
-        ("summary", filters, tuple(group_by), tuple(metrics)),
-        lambda: _aggregate(filters, group_by, metrics, snapshot),
-    )
-    return Summary(
-        groups=groups[offset : offset + limit],
-        group_count=len(groups),
-        matched=sum(group["rows"] for group in groups),
-        total=snapshot.total,
-        files=snapshot.files,
-    )
+    while True:
+        snapshot = dimensions.current(who)
+        groups: list[dict[str, Any]] = snapshot.remembered(
+            ("summary", filters, tuple(group_by), tuple(metrics)),
+            partial(_aggregate, filters, group_by, metrics, snapshot),
+        )
+        # Otherwise rows may be among them that came since, of files that `who` may not read.
+        if dimensions.current(who) is snapshot:
+            return Summary(
+                groups=groups[offset : offset + limit],
+                group_count=len(groups),
+                matched=sum(group["rows"] for group in groups),
+                total=snapshot.total,
+                files=snapshot.files,
+            )
 
 
 _DATE = Case(
@@ -74,7 +80,7 @@ _DATE = Case(
 def _aggregate(
     filters: Filters, group_by: Sequence[str], metrics: Sequence[str], snapshot: Snapshot
 ) -> list[dict[str, Any]]:
-    rows = queryset(filters, visible=snapshot.visible)
+    rows = queryset(filters, snapshot)
     keys = {f"key_{name}": _DATE if name == "snapshot_date" else F(name) for name in group_by}
     figures = {f"figure_{metric}": _figure(metric) for metric in metrics}
     found = rows.order_by().values(**keys).annotate(number_of_rows=Count("id"), **figures)

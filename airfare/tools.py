@@ -84,7 +84,7 @@ def airfare_trend_insights(
     """
     asked, applied = filters.applied()
     _check_page(limit, offset)
-    page = queries.page(asked, limit=limit, offset=offset, visible=visible_files(caller))
+    page = queries.page(asked, caller, limit=limit, offset=offset)
     applied["limit"] = limit
     if offset:
         applied["offset"] = offset
@@ -136,11 +136,11 @@ def airfare_fare_summary(
     _check_page(limit, offset)
     found = summaries.summary(
         asked,
+        caller,
         group_by=_group_by(group_by),
         metrics=_metrics(metrics),
         limit=limit,
         offset=offset,
-        visible=visible_files(caller),
     )
     applied["limit"] = limit
     if offset:
@@ -163,14 +163,6 @@ def airfare_fare_summary(
 
 
 DEFAULT_METRICS = ("avg_fare_usd_mean", "premium_fare_usd_mean", "fare_yoy_pct_mean", "load_factor_pct_mean")
-
-
-def visible_files(caller: Caller) -> frozenset[int] | None:  # noqa: ARG001 (the place for entitlements)
-    """The ids of the source files whose rows `caller` may see; None for all.
-
-    Whoever holds `airfare.view_farerow` sees each file; every answer asks here, and nowhere else.
-    """
-    return None
 
 
 def _check_page(limit: int, offset: int) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from access.policies import Who
 from transcripts.models import Transcript, Turn, VectorStoreFile
 from transcripts.parsing import other_facts
-from transcripts.searching import Who
 
 MOST_CHARACTERS = 100_000
 """Of one part."""

@@ -1,15 +1,15 @@
 """What is stored of a call: the transcript, its turns, the passages that search finds, and its uploads."""
 
-from collections.abc import Collection as Several
 from typing import ClassVar
 
-from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from access.caller import Caller
+from access.policies import GroupPolicy, Who, keep_limiting_groups
+
+COLLECTIONS = GroupPolicy("transcripts.view_transcript")
 
 
 class Collection(models.Model):
@@ -33,24 +33,19 @@ class Collection(models.Model):
         return cls.objects.get_or_create(slug="default", defaults={"name": "Default"})[0]
 
 
+keep_limiting_groups(Collection)
+
+
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     """The one place that decides which transcripts somebody gets to see."""
 
-    def visible_to(self, who: "Caller | User | AnonymousUser") -> "TranscriptQuerySet":
+    def visible_to(self, who: Who) -> "TranscriptQuerySet":
         """Published transcripts in collections that `who` may read; a superuser reads each collection.
 
         Without the permission `transcripts.view_transcript` there are none.
         """
-        published = self.filter(published=True)
-        if not who.has_perm("transcripts.view_transcript"):
-            return published.none()
-        if who.is_superuser:
-            return published
-        groups: Several[int] = (
-            who.groups if isinstance(who, Caller) else set(who.groups.values_list("pk", flat=True))
-        )
-        readable = Collection.objects.filter(Q(groups=None) | Q(groups__in=list(groups)))
-        return published.filter(collection__in=readable.values("pk"))
+        readable = COLLECTIONS.visible_to(who, Collection.objects.order_by())
+        return self.filter(published=True, collection__in=readable.values("pk"))
 
 
 class Transcript(models.Model):

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from access.caller import Caller
+from access.policies import Who
 from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
@@ -37,7 +36,6 @@ SNIPPET = 500
 MOST_READ = 20_000
 """Characters of a passage, or of a query, among which the place of a snippet is chosen."""
 
-Who = Caller | User | AnonymousUser
 T = TypeVar("T")
 
 

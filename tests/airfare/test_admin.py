@@ -52,7 +52,7 @@ def number(airline: str) -> int:
 
 
 def answered() -> list[str]:
-    return [str(row["airline"]) for row in queries.page(Filters(), limit=200).rows]
+    return [str(row["airline"]) for row in queries.page(Filters(), None, limit=200).rows]
 
 
 def test_the_list_is_in_the_order_of_the_answers(client: Client, curator: User, loaded: None) -> None:
@@ -118,7 +118,7 @@ def test_a_fare_is_edited_in_the_list(client: Client, curator: User, loaded: Non
     }
     response = client.post(f"{LIST}?airline=United", form, follow=True)
     assert "1 fare row was changed successfully" in response.content.decode()
-    assert queries.page(Filters(airline_contains="united"), limit=1).rows[0]["avg_fare_usd"] == 0
+    assert queries.page(Filters(airline_contains="united"), None, limit=1).rows[0]["avg_fare_usd"] == 0
     assert Edit.objects.get().original == {"avg_fare_usd": 2.0}
     assert Edit.objects.get().edited_by == curator
 
@@ -134,7 +134,7 @@ def change(client: Client, pk: int, **values: str) -> str:
 
 def test_a_row_is_edited_on_its_page(client: Client, curator: User, loaded: None) -> None:
     change(client, number("Delta"), route="BOS-SFO", notable_event="Storms")
-    [answer] = queries.page(Filters(origin_airport="BOS", notable_contains="storm"), limit=9).rows
+    [answer] = queries.page(Filters(origin_airport="BOS", notable_contains="storm"), None, limit=9).rows
     assert (answer["destination_airport"], answer["avg_fare_usd"]) == ("SFO", 1)
     assert Edit.objects.get().original == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
     assert counted() == counted_by_hand()

@@ -22,7 +22,7 @@ def curator(db: None) -> User:
 
 
 def answered() -> list[dict[str, object]]:
-    return queries.page(Filters(), limit=200).rows
+    return queries.page(Filters(), None, limit=200).rows
 
 
 def fares() -> list[str]:
@@ -37,9 +37,9 @@ def test_a_hidden_row_leaves_every_answer_at_once(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(fare=1), fare(fare=2, airline="United"))})
     assert len(answered()) == 2
     assert hide(avg_fare_usd=1) == 1
-    page = queries.page(Filters(), limit=200)
+    page = queries.page(Filters(), None, limit=200)
     assert ([row["avg_fare_usd"] for row in page.rows], page.matched, page.total) == ([2], 1, 1)
-    assert queries.page(Filters(airline_contains="delta"), limit=200).matched == 0
+    assert queries.page(Filters(airline_contains="delta"), None, limit=200).matched == 0
     assert counted() == counted_by_hand()
 
 
@@ -100,7 +100,7 @@ def test_what_follows_from_an_edited_field_follows(load_folder: Load, curator: U
     load_folder({"a.csv": table(fare())})
     values = {"route": "sea-anc", "snapshot_date": "2026-W01", "notable_event": "Cruises"}
     curation.edit(FareRow.objects.get(), values, curator)
-    assert queries.page(Filters(origin_airport="SEA", notable_contains="cruise"), limit=1).matched == 1
+    assert queries.page(Filters(origin_airport="SEA", notable_contains="cruise"), None, limit=1).matched == 1
     row = FareRow.objects.get()
     assert (row.subject, row.destination_airport, str(row.snapshot_day)) == ("sea-anc", "ANC", "2025-12-29")
 
@@ -193,7 +193,7 @@ def test_many_hidden_rows_survive_a_reload(load_folder: Load) -> None:
     load_folder({"a.csv": table(*rows)})
     hide(avg_fare_usd__lt=2_500)
     load_folder({"a.csv": table(fare(fare=9_999), *rows)})
-    assert queries.page(Filters(), limit=1).total == 501
+    assert queries.page(Filters(), None, limit=1).total == 501
     assert counted() == counted_by_hand()
 
 

@@ -74,7 +74,7 @@ def test_counts_are_those_of_the_rows(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(), fare(), fare(airline="United")), "b.csv": table(fare())})
     load_folder({"a.csv": table(fare(), fare(airline="United", season="Fall"))})
     assert counted() == counted_by_hand()
-    assert dimensions.current().total == 3
+    assert dimensions.current(None).total == 3
 
 
 def counted() -> list[tuple[object, ...]]:

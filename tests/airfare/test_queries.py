@@ -3,23 +3,30 @@
 import datetime
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from access.caller import Caller
 from airfare import curation, dimensions, notables, queries
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
-from airfare.queries import Filters, days_of, page
+from airfare.queries import Filters, Page, days_of
 from airfare.records import airports_of, day_of
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db
+
+
+def page(filters: Filters, *, limit: int, offset: int = 0) -> Page:
+    return queries.page(filters, None, limit=limit, offset=offset)
 
 
 def answer(filters: Filters = Filters(), limit: int = 200, **options: Any) -> list[dict[str, Any]]:  # noqa: B008
@@ -195,9 +202,9 @@ def test_answers_are_those_of_plain_python(
         assert shown == [row["number"] for row in expected[offset : offset + limit]]
         assert found.matched == len(expected)
         assert found.total == sum(not row["hidden"] for row in rows)
-        assert sorted(row.avg_fare_usd or 0 for row in queries.queryset(filters)) == sorted(
-            row["number"] for row in expected
-        )
+        assert sorted(
+            row.avg_fare_usd or 0 for row in queries.queryset(filters, dimensions.current(None))
+        ) == sorted(row["number"] for row in expected)
 
 
 UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -289,20 +296,21 @@ def test_no_answer_sorts_all_rows(case: str, many: None) -> None:
         assert "USE TEMP B-TREE FOR ORDER BY" not in plan
 
 
-def test_only_visible_files_are_in_an_answer(load_folder: Load) -> None:
+def test_only_files_that_the_caller_may_read_are_in_an_answer(load_folder: Load, caller: Caller) -> None:
     load_folder(
         {
             "a.csv": table(fare(fare=1, note="x")),
             "b.csv": table(fare(fare=2, note="x"), fare(route="SEA-ANC")),
         }
     )
-    seen = frozenset(SourceFile.objects.filter(name="a.csv").values_list("id", flat=True))
+    SourceFile.objects.get(name="b.csv").groups.add(Group.objects.create(name="team"))
     for filters in (Filters(), Filters(origin_airport="JFK"), Filters(notable_contains="x")):
-        found = page(filters, limit=10, visible=seen)
+        found = queries.page(filters, caller, limit=10)
         assert ([row["avg_fare_usd"] for row in found.rows], found.matched, found.total) == ([1], 1, 1)
         assert found.files == ["a.csv"]
-    assert page(Filters(route_contains="SEA"), limit=10, visible=seen).matched == 0
-    assert page(Filters(), limit=10, visible=frozenset()).total == 0
+    assert queries.page(Filters(route_contains="SEA"), caller, limit=10).matched == 0
+    stranger = replace(caller, permissions=frozenset())
+    assert queries.page(Filters(), stranger, limit=10).total == 0
 
 
 def test_more_routes_than_are_merged_are_answered_too(load_folder: Load) -> None:
@@ -318,4 +326,4 @@ def test_more_routes_than_are_merged_are_answered_too(load_folder: Load) -> None
 def test_the_combinations_are_those_that_are_published(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(), fare(airline="United"))})
     curation.hide(FareRow.objects.filter(airline="United"))
-    assert dimensions.current().airlines == ["Delta"]
+    assert dimensions.current(None).airlines == ["Delta"]
