@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth import admin as auth
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from access import charts
 from access.models import AuditEvent, Identity
@@ -19,12 +22,40 @@ from access.models import AuditEvent, Identity
 if TYPE_CHECKING:
     IdentityAdminBase = admin.ModelAdmin[Identity]
     AuditEventAdminBase = admin.ModelAdmin[AuditEvent]
+    UserAdminBase = auth.UserAdmin[User]
+    GroupAdminBase = auth.GroupAdmin
 else:
-    IdentityAdminBase = AuditEventAdminBase = admin.ModelAdmin
+    from unfold.admin import ModelAdmin
+
+    IdentityAdminBase = AuditEventAdminBase = ModelAdmin
+
+    class UserAdminBase(auth.UserAdmin, ModelAdmin):
+        pass
+
+    class GroupAdminBase(auth.GroupAdmin, ModelAdmin):
+        pass
+
 
 EXPORT_CHUNK = 2000
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
+
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class PersonAdmin(UserAdminBase):
+    """Who may do what here; making somebody inactive ends their access at their next call."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(GroupAdminBase):
+    """Sets of permissions, given to everybody in the group."""
 
 
 @admin.register(Identity)

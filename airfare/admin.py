@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import curation, dimensions, notables, queries
 from airfare.models import Edit, FareRow, SourceFile
@@ -28,7 +29,9 @@ if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     FareRowFormBase = forms.ModelForm[FareRow]
     FareRowPaginatorBase = Paginator[FareRow]
 else:
-    SourceFileAdminBase = FareRowAdminBase = admin.ModelAdmin
+    from unfold.admin import ModelAdmin
+
+    SourceFileAdminBase = FareRowAdminBase = ModelAdmin
     FareRowFormBase = forms.ModelForm
     FareRowPaginatorBase = Paginator
 
@@ -178,7 +181,7 @@ class QuickPaginator(FareRowPaginatorBase):
 class FareRowForm(FareRowFormBase):
     """What a curator may change; the file's own values stand beside it."""
 
-    notable_event = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    notable_event = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
     class Meta:
         model = FareRow

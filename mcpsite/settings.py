@@ -12,7 +12,7 @@ import environ
 from django.conf import global_settings
 
 from access.oauth import conf as oauth
-from mcpsite import conf
+from mcpsite import conf, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -110,6 +110,12 @@ OPENAI_ATTACHES_PER_MINUTE = env.int("OPENAI_ATTACHES_PER_MINUTE", 300)
 OPENAI_STRICT_ANSWERS = env.bool("OPENAI_STRICT_ANSWERS", False)
 
 INSTALLED_APPS = [
+    # Before the admin, whose templates and site they replace.
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "unfold.contrib.simple_history",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -160,6 +166,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "mcpsite.context_processors.site",
             ],
         },
     },
@@ -181,6 +188,10 @@ LOGOUT_REDIRECT_URL = "/"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# What people call this site; the admin's look follows mcpsite/static/mcpsite/site.css
+SITE_NAME = env.str("SITE_NAME", "Company data")
+UNFOLD = look.unfold(SITE_NAME, debug=DEBUG)
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static"

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from transcripts.loading import index_facts, restore_facts
 from transcripts.models import Collection, Transcript, VectorStoreFile
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     StoreFilesBase = admin.TabularInline[VectorStoreFile, Transcript]
     TranscriptFormBase = forms.ModelForm[Transcript]
 else:
-    CollectionAdminBase = TranscriptAdminBase = admin.ModelAdmin
-    StoreFilesBase = admin.TabularInline
+    from unfold.admin import ModelAdmin, TabularInline
+
+    CollectionAdminBase = TranscriptAdminBase = ModelAdmin
+    StoreFilesBase = TabularInline
     TranscriptFormBase = forms.ModelForm
 
 MOST_UPLOADS = 50
@@ -107,7 +110,7 @@ class TranscriptForm(TranscriptFormBase):
 
     participants = forms.CharField(
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="One a line.",
     )
 

@@ -1,13 +1,14 @@
 from django.contrib import admin
-from oauth2_provider.admin import ApplicationAdmin
-from oauth2_provider.models import Application, Grant, IDToken
+from oauth2_provider import admin as toolkit
+from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
+from unfold.admin import ModelAdmin
 
 # Codes live for a minute, and ID tokens are not kept: there is nothing to see.
-admin.site.unregister([Application, Grant, IDToken])
+admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
 
 
 @admin.register(Application)
-class ClientAdmin(ApplicationAdmin):
+class ClientAdmin(toolkit.ApplicationAdmin, ModelAdmin):
     """The clients that people can connect; deleting one disconnects everybody who uses it."""
 
     list_display = ("name", "client_id", "client_type", "registration_source", "created")
@@ -15,3 +16,13 @@ class ClientAdmin(ApplicationAdmin):
     search_fields = ("name", "client_id", "redirect_uris")
     # The toolkit's own page of a client is not served here.
     view_on_site = False
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(toolkit.AccessTokenAdmin, ModelAdmin):
+    """What clients hold for an hour; revoke one to end the whole connection."""
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(toolkit.RefreshTokenAdmin, ModelAdmin):
+    """What keeps a client connected."""

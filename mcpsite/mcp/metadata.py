@@ -62,7 +62,7 @@ class Resource:
             "authorization_servers": [self.issuer],
             **({"scopes_supported": list(self.scopes)} if self.scopes else {}),
             "bearer_methods_supported": ["header"],
-            "resource_name": "Company data",
+            "resource_name": settings.SITE_NAME,
         }
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import mcp_types as types
+from django.conf import settings
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -153,7 +154,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
 
     server: Server[Any] = Server(
         "mcpsite",
-        title="Company data",
+        title=settings.SITE_NAME,
         version=site_version(),
         instructions=INSTRUCTIONS,
         # What is listed depends on the caller's permissions, so no cache may be shared.
