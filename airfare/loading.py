@@ -24,6 +24,7 @@ from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
+from uploads.summaries import Summary
 
 Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
@@ -155,6 +156,22 @@ def _load_one(
             return _Load(found, digest, loaded_by, strict=strict, progress=progress).run(dry_run=dry_run)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
+
+
+def summary(outcomes: Iterable[Outcome]) -> Summary:
+    """What became of each file, for a person."""
+    told = Summary(columns=["File", "Rows", "Unreadable values", "Result"], rows=[])
+    for each in outcomes:
+        told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
+        if each.result in ("rejected", "gone"):
+            told.notes.append(f"{each.name}: {each.reason}.")
+        if each.vanished:
+            told.notes.append(
+                f"{each.name}: {each.vanished} curated rows are no longer in the file; "
+                "they are kept and marked as vanished."
+            )
+        told.failed |= each.result == "rejected"
+    return told
 
 
 def _digest(path: Path) -> str:

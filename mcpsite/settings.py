@@ -93,6 +93,13 @@ FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC
 TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
 TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
 
+# Files that people upload in the admin: kept here, served to nobody
+UPLOAD_DIR = Path(env.str("UPLOAD_DIR", str(STATE_DIR / "uploads")))
+UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 200)
+UPLOAD_KEEP_DAYS = env.int("UPLOAD_KEEP_DAYS", 30)
+# Whether the site starts `process_uploads` itself
+UPLOAD_AUTOSTART = env.bool("UPLOAD_AUTOSTART", True)
+
 # Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
 TRANSCRIPT_STORE = env.str("TRANSCRIPT_STORE", "")
 TRANSCRIPT_STORE_FALLBACK = env.bool("TRANSCRIPT_STORE_FALLBACK", True)
@@ -126,6 +133,7 @@ INSTALLED_APPS = [
     "access",
     "airfare",
     "transcripts",
+    "uploads",
 ]
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:

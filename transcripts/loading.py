@@ -16,6 +16,7 @@ from django.utils.text import slugify
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
+from uploads.summaries import Summary
 
 SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 BATCH = 500
@@ -113,6 +114,18 @@ def load(
         if not dry_run:
             gone.delete()
     return report
+
+
+def summary(report: Report) -> Summary:
+    """What became of the files, for a person: those that changed something by name, the others counted."""
+    told = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
+    for result in ("added", "changed", "pruned"):
+        told.rows += [[name, result] for name in getattr(report, result)]
+    told.rows += [[name, "refused"] for name in report.refused]
+    if report.unchanged:
+        told.rows.append([f"{len(report.unchanged)} more", "unchanged"])
+    told.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
+    return told
 
 
 def _read(path: Path) -> bytes:

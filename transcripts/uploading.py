@@ -32,6 +32,7 @@ from openai.types.vector_stores import VectorStoreFile as StoreFile
 
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.openai_client import Pace, may_have_happened, open_client, patiently, sentence
+from uploads.summaries import Summary as TableSummary
 
 T = TypeVar("T")
 
@@ -82,6 +83,21 @@ class Summary:
     removed: int = 0
     """Files taken out: replaced, deleted here, or left over from a run that was cut short."""
     failures: list[Failure] = field(default_factory=list)
+
+
+def summary(done: Summary) -> TableSummary:
+    """What became of the vector store's files, for a person: counted, with the failures by name."""
+    return TableSummary(
+        columns=["Vector store", "Transcripts"],
+        rows=[
+            ["uploaded", f"{len(done.uploaded):,}"],
+            ["unchanged", f"{len(done.unchanged):,}"],
+            ["files removed", f"{done.removed:,}"],
+            ["failed", f"{len(done.failures):,}"],
+        ],
+        notes=[f"{failure.name}: {failure.reason}" for failure in done.failures],
+        failed=bool(done.failures),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,10 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from airfare.loading import Found, Outcome, find, load
+from airfare.loading import Found, find, load, summary
 
 
 class Command(BaseCommand):
@@ -54,18 +52,9 @@ class Command(BaseCommand):
                     progress=bars.advance if terminal else None,
                 )
             )
-        console.print(summary(outcomes, dry_run=options["dry_run"]))
-        for outcome in outcomes:
-            if outcome.result in ("rejected", "gone"):
-                console.print(Text(f"{outcome.name}: {outcome.reason}."))
-            if outcome.vanished:
-                console.print(
-                    Text(
-                        f"{outcome.name}: {outcome.vanished} curated rows are no longer in the file; "
-                        "they are kept and marked as vanished."
-                    )
-                )
-        if any(outcome.result == "rejected" for outcome in outcomes):
+        told = summary(outcomes)
+        told.print(console, dry_run=options["dry_run"])
+        if told.failed:
             raise SystemExit(1)
 
 
@@ -79,18 +68,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # A container's user may have no name.
         return "unknown"
-
-
-def summary(outcomes: list[Outcome], *, dry_run: bool) -> Table:
-    """What became of each file, as a table."""
-    table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
-    table.add_column("File", overflow="fold")
-    table.add_column("Rows", justify="right")
-    table.add_column("Unreadable values", justify="right")
-    table.add_column("Result")
-    for each in outcomes:
-        table.add_row(Text(each.name), f"{each.rows:,}", f"{each.unreadable:,}", each.result)
-    return table
 
 
 class Bars:

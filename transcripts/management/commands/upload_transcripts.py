@@ -11,13 +11,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
-from transcripts.loading import NothingToLoad, Report, Source, load, sources
+from transcripts import loading, uploading
+from transcripts.loading import NothingToLoad, Source, load, sources
 from transcripts.models import Transcript
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
-from transcripts.uploading import Limits, Summary, UploadStopped, sync
+from transcripts.uploading import Limits, UploadStopped, sync
 
 MOST_AT_ONCE = 64
 """More connections than this gain nothing against the API's limits for a minute."""
@@ -71,10 +71,9 @@ class Command(BaseCommand):
                 advance(1)
 
             report = load(found, prune=options["prune"], dry_run=dry_run, progress=one_more)
-        console.print(loaded(report, dry_run=dry_run))
-        for name, reason in report.refused.items():
-            console.print(Text(f"{name}: {reason}"))
-        failed = bool(report.refused)
+        loaded = loading.summary(report)
+        loaded.print(console, dry_run=dry_run)
+        failed = loaded.failed
         if self._uploads(options["store"]):
             failed |= not self._upload(
                 console,
@@ -124,9 +123,7 @@ class Command(BaseCommand):
         except UploadStopped as stopped:
             console.print(Text(f"The upload stopped: {stopped}"))
             return False
-        console.print(uploaded(summary, dry_run=dry_run))
-        for failure in summary.failures:
-            console.print(Text(f"{failure.name}: {failure.reason}"))
+        uploading.summary(summary).print(console, dry_run=dry_run)
         if chosen() == "local" and settings.VECTOR_STORE_ID:
             console.print("TRANSCRIPT_STORE is local, so transcripts are searched in this site's database.")
         if summary.store_id:
@@ -137,36 +134,6 @@ class Command(BaseCommand):
 def default_folder() -> Path:
     """Where the files are when no path is given."""
     return Path(settings.TRANSCRIPT_DATA_DIR or settings.BASE_DIR / "data" / "transcripts")
-
-
-def loaded(report: Report, *, dry_run: bool) -> Table:
-    """What became of the files, as a table: those that changed something by name, the others counted."""
-    table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
-    table.add_column("File", overflow="fold")
-    table.add_column("Result")
-    for result in ("added", "changed", "pruned"):
-        for name in getattr(report, result):
-            table.add_row(Text(name), result)
-    for name in report.refused:
-        table.add_row(Text(name), "refused")
-    if report.unchanged:
-        table.add_row(f"{len(report.unchanged)} more", "unchanged")
-    return table
-
-
-def uploaded(summary: Summary, *, dry_run: bool) -> Table:
-    """What became of the vector store's files, counted."""
-    table = Table(title="Nothing was uploaded (--dry-run)" if dry_run else None)
-    table.add_column("Vector store")
-    table.add_column("Transcripts", justify="right")
-    for result, count in (
-        ("uploaded", len(summary.uploaded)),
-        ("unchanged", len(summary.unchanged)),
-        ("files removed", summary.removed),
-        ("failed", len(summary.failures)),
-    ):
-        table.add_row(result, f"{count:,}")
-    return table
 
 
 @contextmanager

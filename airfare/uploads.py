@@ -1,0 +1,74 @@
+"""Airfare files that people upload: loaded as `load_airfare` loads them."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+
+from airfare.loading import Found, load, summary
+from airfare.models import SourceFile
+from airfare.parsing import FORMATS
+from uploads.forms import UploadForm
+from uploads.loaders import FOLDER, Loader, Task, register
+from uploads.summaries import Summary
+
+MOST_LINKS = 20
+
+
+class AirfareForm(UploadForm):
+    suffixes = frozenset(FORMATS)
+    explanation = (
+        "Each file is loaded in one step, or refused with the line and the reason. A file with the name of "
+        "one that is here already replaces it: its old rows go, but what a curator edited or hid stays. "
+        "Where that file came from the data folder, the next load of the folder puts its own version back."
+    )
+
+    strict = forms.BooleanField(
+        required=False, label="Strict", help_text="Refuse a file in which a number cannot be read."
+    )
+
+    def options(self) -> dict[str, Any]:
+        return {"strict": self.cleaned_data["strict"]}
+
+
+def run(task: Task) -> list[Summary]:
+    """Load the files of `task`."""
+    found = [Found(name=path.name, path=path, folder=FOLDER) for path in task.files]
+    total = sum(path.stat().st_size for path in task.files)
+    done = 0
+
+    def advance(_: Found, read: int) -> None:
+        nonlocal done
+        done += read
+        task.progress(done, total)
+
+    outcomes = list(
+        load(
+            found,
+            loaded_by=task.by,
+            dry_run=task.check_only,
+            strict=bool(task.options.get("strict")),
+            progress=advance,
+        )
+    )
+    told = summary(outcomes)
+    if not task.check_only:
+        loaded = [each.name for each in outcomes if each.result != "rejected"][:MOST_LINKS]
+        rows = reverse("admin:airfare_farerow_changelist")
+        told.links = [
+            (f"Rows of {source.name}", f"{rows}?source_file__id__exact={source.pk}")
+            for source in SourceFile.objects.filter(name__in=loaded)
+        ]
+    return [told]
+
+
+register(
+    Loader(
+        kind="airfare",
+        title="airfare files",
+        permission="airfare.add_sourcefile",
+        form=AirfareForm,
+        run=run,
+        list_url="admin:airfare_sourcefile_changelist",
+    )
+)

@@ -1,0 +1,107 @@
+"""Transcripts that people upload: loaded as `upload_transcripts` loads them."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.conf import settings
+from django.urls import reverse
+
+from transcripts import loading, uploading
+from transcripts.loading import SUFFIXES, Report, Source, load
+from transcripts.models import Collection, Transcript
+from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
+from transcripts.uploading import UploadStopped, sync
+from uploads.forms import UploadForm
+from uploads.loaders import FOLDER, Loader, Task, register
+from uploads.summaries import Summary
+
+MOST_LINKS = 20
+
+
+class TranscriptsForm(UploadForm):
+    suffixes = SUFFIXES
+    explanation = (
+        "A file with the name of a transcript that is here already replaces its text; what a curator "
+        "corrected stays, and so do its collection and whether it is published."
+    )
+
+    collection = forms.ModelChoiceField(
+        Collection.objects.all(),
+        required=False,
+        empty_label="Default",
+        help_text="Where new transcripts go. It decides who may read them.",
+    )
+
+    def options(self) -> dict[str, Any]:
+        collection = self.cleaned_data["collection"]
+        return {"collection": collection.pk if collection else None}
+
+
+def run(task: Task) -> list[Summary]:
+    """Load the files of `task`, and bring the store that is searched up to date."""
+    files = [Source(name=path.name, folder=FOLDER, path=path) for path in task.files]
+    collection = None
+    if number := task.options.get("collection"):
+        collection = Collection.objects.filter(pk=number).first()
+        if collection is None:
+            # In the default collection more people might read them than they are meant for.
+            reason = "the collection that was chosen is gone; upload the file again into another one."
+            refused = Report(refused={source.name: reason for source in files})
+            return [loading.summary(refused)]
+    done = 0
+
+    def one_more(_: Source) -> None:
+        nonlocal done
+        task.progress(done, len(files))
+        done += 1
+
+    report = load(files, collection=collection, dry_run=task.check_only, progress=one_more)
+    told = loading.summary(report)
+    if task.check_only:
+        return [told]
+    fresh = Transcript.objects.filter(source_file__in=[*report.added, *report.changed])
+    told.links = [
+        (transcript.title, reverse("admin:transcripts_transcript_change", args=[transcript.pk]))
+        for transcript in fresh[:MOST_LINKS]
+    ]
+    return [told, *_make_findable(list(fresh.values_list("pk", flat=True)), task)]
+
+
+def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
+    """Bring the store that is searched, where it is not the database, in line with `transcripts`."""
+    if not transcripts:
+        return []
+    if chosen() not in STORES:
+        try:
+            async_to_sync(store(chosen()).index)(transcripts)
+        except StoreUnavailable as error:
+            return [_stopped(f"The store did not answer: {error}")]
+        return []
+    if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID and chosen() == "openai"):
+        return []
+    try:
+        return [uploading.summary(sync(only=transcripts, progress=task.progress))]
+    except UploadStopped as stopped:
+        return [_stopped(f"The upload to the vector store stopped: {stopped}")]
+
+
+def _stopped(sentence: str) -> Summary:
+    return Summary(
+        columns=[],
+        rows=[],
+        notes=[f"{sentence} The transcripts are loaded; “Upload again” in their list takes up the rest."],
+        failed=True,
+    )
+
+
+register(
+    Loader(
+        kind="transcripts",
+        title="transcripts",
+        permission="transcripts.add_transcript",
+        form=TranscriptsForm,
+        run=run,
+        list_url="admin:transcripts_transcript_changelist",
+    )
+)

@@ -1,0 +1,48 @@
+"""What a load did, as a table with notes: the same on a terminal and on a page."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(kw_only=True, slots=True)
+class Summary:
+    """One table, what has to be said beside it, and where to look at the result."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    """A list of cells for each row; a cell that is a number is digits and commas alone."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences: what was refused and why, what was kept."""
+    failed: bool = False
+    """Whether something was refused."""
+    links: list[tuple[str, str]] = field(default_factory=list)
+    """Label and path on this site."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Summary":
+        return cls(**stored)
+
+    def print(self, console: Console, *, dry_run: bool) -> None:
+        """Show it on a terminal."""
+        table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
+        for place, column in enumerate(self.columns):
+            numbers = all(is_number(row[place]) for row in self.rows)
+            table.add_column(column, overflow="fold", justify="right" if numbers else "left")
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        for note in self.notes:
+            console.print(Text(note))
+
+
+def is_number(cell: str) -> bool:
+    """Whether `cell` stands right in its column."""
+    return cell.replace(",", "").isdecimal()
