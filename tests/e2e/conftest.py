@@ -1,4 +1,4 @@
-"""What every end-to-end test may use: Node with the packages of package-lock.json, and a browser."""
+"""What every end-to-end test may use: Node with its packages, a browser, and an identity provider."""
 
 import subprocess
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.provider import Provider, providing
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "node_modules"
@@ -35,3 +37,10 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def provider(node: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """The company's identity provider, for the tests of one module."""
+    with providing(node, tmp_path_factory.mktemp("provider") / "provider.log") as provider:
+        yield provider
