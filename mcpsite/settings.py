@@ -12,7 +12,7 @@ import environ
 from django.conf import global_settings
 
 from access.oauth import conf as oauth
-from mcpsite import conf, look
+from mcpsite import conf, csp, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -129,6 +129,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "csp",
     "mcpsite",
     "access",
     "airfare",
@@ -161,7 +162,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "mcpsite.csp.Middleware",
 ]
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp.SITE}
 
 ROOT_URLCONF = "mcpsite.urls"
 ASGI_APPLICATION = "mcpsite.asgi.application"

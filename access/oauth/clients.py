@@ -5,6 +5,7 @@ goes to https or to the person's own machine.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from mcpsite import conf
 
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 GRANT_TYPES = ("authorization_code", "refresh_token")
+
+_NAMED_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_REDIRECT_URIS = 20
@@ -100,6 +103,16 @@ def redirect_fault(uri: object) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and conf.is_loopback(uri)):
         return "A redirect URI has to be https, or http on localhost, 127.0.0.1 or [::1]."
     return ""
+
+
+def form_target(uri: str) -> str:
+    """A redirect URI's origin as a source of a Content-Security-Policy (CSP3 §2.3.1).
+
+    Its scheme alone for an address that such a source cannot name: [::1], or a host with odd characters.
+    """
+    parts = urlsplit(uri)
+    named = _NAMED_HOST.fullmatch(parts.netloc)
+    return f"{parts.scheme}://{parts.netloc}" if named else f"{parts.scheme}:"
 
 
 def clean_name(value: object) -> str:

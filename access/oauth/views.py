@@ -79,6 +79,13 @@ class Authorize(AuthorizationView):
             "another_account": f"?{self._parameters(prompt='login')}",
         }
 
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().render_to_response(context, **kwargs)
+        # As django-csp's decorator does it, which takes constants: browsers hold the redirect that follows
+        # a form against the policy of the form's page.
+        response._csp_update = {"form-action": [clients.form_target(context["redirect_uri"])]}  # type: ignore[attr-defined]
+        return response
+
     def form_valid(self, form: Any) -> HttpResponse:
         # The hidden fields come from the browser: nobody is redirected before they are judged again.
         application = Application.objects.filter(client_id=form.cleaned_data["client_id"]).first()
