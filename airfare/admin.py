@@ -332,18 +332,19 @@ class FareRowAdmin(FareRowAdminBase):
     # Changes
 
     def save_model(self, request: HttpRequest, obj: FareRow, form: Any, change: bool) -> None:  # noqa: ARG002
+        user = cast(User, request.user)
         values = {name: form.cleaned_data[name] for name in form.changed_data if name in curation.EDITABLE}
         if values:
-            curation.edit(obj, values, cast(User, request.user))
+            curation.edit(obj, values, user)
         if "hidden" in form.changed_data:
             row = FareRow.objects.filter(pk=obj.pk)
             if form.cleaned_data["hidden"]:
-                curation.hide(row)
+                curation.hide(row, by=user)
             else:
-                curation.publish(row)
+                curation.publish(row, by=user)
 
-    def delete_model(self, request: HttpRequest, obj: FareRow) -> None:  # noqa: ARG002 (Django's signature)
-        curation.delete_vanished(FareRow.objects.filter(pk=obj.pk))
+    def delete_model(self, request: HttpRequest, obj: FareRow) -> None:
+        curation.delete_vanished(FareRow.objects.filter(pk=obj.pk), by=cast(User, request.user))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
@@ -352,15 +353,17 @@ class FareRowAdmin(FareRowAdminBase):
 
     @admin.action(description="Hide from every answer", permissions=["change"])
     def hide(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(request, curation.hide(queryset), "hidden")
+        self._tell(request, curation.hide(queryset, by=cast(User, request.user)), "hidden")
 
     @admin.action(description="Publish again", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(request, curation.publish(queryset), "published")
+        self._tell(request, curation.publish(queryset, by=cast(User, request.user)), "published")
 
     @admin.action(description="Give back the file's values", permissions=["change"])
     def revert(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(request, curation.revert(queryset), "given the file's values back")
+        self._tell(
+            request, curation.revert(queryset, by=cast(User, request.user)), "given the file's values back"
+        )
 
     def _tell(self, request: HttpRequest, changed: int, what: str) -> None:
         text = ngettext("%(n)s row was %(what)s.", "%(n)s rows were %(what)s.", changed)

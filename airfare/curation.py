@@ -1,25 +1,34 @@
 """What a curator does to rows, and how it outlives a reload of their file.
 
-A row is curated when it is hidden, edited or vanished; only such rows cost anything. Their ids stay
-over a reload: the new file's row with the same source identity (date, route, airline, season, query,
-region, provider, and the how-manieth of those it is in the file) flows into the kept row, except for
-what was edited. Where the file no longer holds it, the kept row is marked as vanished.
+A row is curated when it is hidden, edited or vanished; only such rows and those with a history cost
+anything. Their ids stay over a reload: the new file's row with the same source identity (date, route,
+airline, season, query, region, provider, and the how-manieth of those it is in the file) flows into
+the kept row, except for what was edited. Where the file no longer holds it, a curated row is marked as
+vanished.
+
+What is done by a person is written to the history, in the same transaction; what a load does to plain
+rows is not.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
 
 from airfare import dimensions, versions
 from airfare.models import NO_DAY, Edit, FareRow
 from airfare.notables import Texts
 from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, day_of, subject_of
+from history import recording
+from history.models import Change, ChangedObject
 
 EDITABLE = (
     "snapshot_date",
@@ -38,6 +47,15 @@ EDITABLE = (
 )
 """What a curator may change in a row."""
 
+EDITED = "edited"
+"""In the history: the names of a row's edited fields, before and after; others hold the file's values."""
+
+LABEL = Concat("snapshot_date", Value(" "), "subject", Value(" "), "airline", Value(" "), "season")
+"""What a row is called in the history of a bulk action."""
+
+BATCH = 500
+"""Rows in memory at once."""
+
 _IDENTITY = ("snapshot_date", "route", "airline", "season", "query", "region", "provider")
 _IDENTITY_PLACES = tuple(SOURCE_FIELDS.index(name) for name in _IDENTITY)
 
@@ -47,76 +65,131 @@ Identity = tuple[str, ...]
 # What a curator does
 
 
-def hide(rows: QuerySet[FareRow]) -> int:
+def hide(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Take `rows` out of every answer; returns how many were in one."""
-    return _set_hidden(rows.filter(hidden=False), hidden=True)
+    return _set_hidden(rows.filter(hidden=False), hidden=True, by=by, reason=reason)
 
 
-def publish(rows: QuerySet[FareRow]) -> int:
+def publish(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Put hidden `rows` back into the answers; returns how many there were."""
-    return _set_hidden(rows.filter(hidden=True), hidden=False)
+    return _set_hidden(rows.filter(hidden=True), hidden=False, by=by, reason=reason)
 
 
-def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool) -> int:
+def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None, reason: str) -> int:
+    name = "hide" if hidden else "publish"
     # Chosen once, so that counts and rows are about the same ones, whatever `rows` filters on.
-    with transaction.atomic():
+    with transaction.atomic(), recording.action(name, by=by, reason=reason) as action:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
         counts = dimensions.count(chosen)
+        action.add_all(chosen, {"hidden": (not hidden, hidden)}, LABEL)
         changed = chosen.update(hidden=hidden)
         dimensions.add(_negative(counts) if hidden else counts)
     return changed
 
 
-def edit(row: FareRow, values: Mapping[str, Any], by: User | None) -> None:
+def edit(row: FareRow, values: Mapping[str, Any], by: User | None, *, reason: str = "") -> None:
     """Give the fields of `row` named in `values` (of EDITABLE) new values, and remember the file's.
 
     A field that gets the file's value back is no longer edited; what follows from the fields
     (airports, day, subject) follows.
     """
-    with transaction.atomic():
+    edit_each([(row.pk, values)], by, reason=reason)
+
+
+def edit_each(
+    edits: Iterable[tuple[int, Mapping[str, Any]]], by: User | None, *, action: str = "edit", reason: str = ""
+) -> int:
+    """Edit many rows by their ids, each with values of its own; returns how many were changed.
+
+    Whatever their number, a few hundred are in memory at a time. An id without a row is passed over.
+    """
+    changed = 0
+    rest = iter(edits)
+    with transaction.atomic(), recording.action(action, by=by, reason=reason) as recorded:
         versions.bump()
-        row = FareRow.objects.select_related("source_file", "notable").get(pk=row.pk)
-        kept = Edit.objects.filter(row=row).first()
-        original: dict[str, Any] = dict(kept.original) if kept else {}
-        _count(row, -1)
         texts = Texts()
-        for name, value in values.items():
-            before = getattr(row, name)
-            if value == before:
-                continue
+        while batch := list(islice(rest, BATCH)):
+            differences = _edit(batch, by, texts)
+            recorded.add_each(FareRow, differences)
+            changed += len(differences)
+    return changed
+
+
+def _edit(
+    batch: list[tuple[int, Mapping[str, Any]]], by: User | None, texts: Texts
+) -> list[tuple[int, str, recording.Values]]:
+    """Edit the rows of a batch; returns what became different, for the history."""
+    ids = [number for number, _ in batch]
+    rows = FareRow.objects.select_related("source_file", "notable").in_bulk(ids)
+    kept = dict(Edit.objects.filter(row_id__in=ids).values_list("row_id", "original"))
+    texts.numbers([values["notable_event"] for _, values in batch if "notable_event" in values])
+    counts: Counter[tuple[int, str, str, str]] = Counter()
+    originals: dict[int, dict[str, Any]] = {}
+    differences: list[tuple[int, str, recording.Values]] = []
+    for number, values in batch:
+        row = rows.get(number)
+        if row is None:
+            continue
+        label = str(row)
+        before = {name: getattr(row, name) for name in values}
+        different = {name: (before[name], value) for name, value in values.items() if value != before[name]}
+        if not different:
+            continue
+        original = originals.setdefault(number, dict(kept.get(number, {})))
+        edited = sorted(original)
+        _count(counts, row, -1)
+        for name, (old, value) in different.items():
             if name in original and original[name] == value:
                 del original[name]
             else:
-                original.setdefault(name, before)
+                original.setdefault(name, old)
             _assign(row, name, value, texts)
         _follow(row)
-        row.save()
-        _count(row, 1)
-        _remember(row, original, by)
+        _count(counts, row, 1)
+        if sorted(original) != edited:
+            different[EDITED] = (edited, sorted(original))
+        differences.append((number, label, different))
+    _write([rows[number] for number in originals])
+    _remember(originals, by)
+    dimensions.add(counts)
+    return differences
 
 
-def revert(rows: QuerySet[FareRow]) -> int:
+def revert(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Give edited `rows` their file's values back; returns how many were edited."""
-    reverted = 0
-    with transaction.atomic():
-        for row in FareRow.objects.filter(
-            id__in=rows.order_by().values("id"), edit__isnull=False
-        ).select_related("edit"):
-            edit(row, row.edit.original, None)
-            reverted += 1
-    return reverted
+    # The ids first: what is being walked through is deleted on the way.
+    edited = list(
+        Edit.objects.filter(row_id__in=rows.order_by().values("id"))
+        .order_by("row_id")
+        .values_list("row_id", flat=True)
+    )
+    originals = (
+        each
+        for chunk in _chunks(edited)
+        for each in list(Edit.objects.filter(row_id__in=chunk).values_list("row_id", "original"))
+    )
+    return edit_each(originals, by, action="take the file's values", reason=reason)
 
 
-def delete_vanished(rows: QuerySet[FareRow]) -> int:
+def delete_vanished(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Delete those of `rows` that their file no longer holds; returns how many there were."""
-    with transaction.atomic():
+    with transaction.atomic(), recording.action("delete", by=by, reason=reason) as action:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"), vanished=True)
         dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
+        action.add_each(FareRow, _last_values(chosen))
         number = chosen.count()
         chosen.delete()
     return number
+
+
+def _last_values(rows: QuerySet[FareRow]) -> Iterator[tuple[int, str, recording.Values]]:
+    """What rows held that are about to be deleted, so that it can still be read."""
+    for row in rows.select_related("source_file", "notable").iterator(chunk_size=BATCH):
+        held = {name: getattr(row, name) for name in EDITABLE}
+        values = {name: (value, None) for name, value in held.items() if value not in (None, "")}
+        yield row.pk, str(row), {"file": (row.source_file.name, None), **values}
 
 
 def _assign(row: FareRow, name: str, value: Any, texts: Texts) -> None:
@@ -133,16 +206,38 @@ def _follow(row: FareRow) -> None:
     row.subject = subject_of(row.route, row.airline, row.season, row.query) or row.source_file.name
 
 
-def _count(row: FareRow, sign: int) -> None:
+def _count(counts: Counter[tuple[int, str, str, str]], row: FareRow, sign: int) -> None:
     if not row.hidden:
-        dimensions.add(Counter({(row.source_file_id, row.route, row.airline, row.season): sign}))
+        counts[row.source_file_id, row.route, row.airline, row.season] += sign
 
 
-def _remember(row: FareRow, original: dict[str, Any], by: User | None) -> None:
-    if original:
-        Edit.objects.update_or_create(row=row, defaults={"original": original, "edited_by": by})
-    else:
-        Edit.objects.filter(row=row).delete()
+def _write(rows: Iterable[FareRow]) -> None:
+    """Store what a file or a curator decides of `rows`."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE airfare_farerow SET {', '.join(f'{name} = %s' for name in _WRITTEN)} WHERE id = %s",
+            [[*(getattr(row, name) for name in _WRITTEN), row.pk] for row in rows],
+        )
+
+
+_WRITTEN = (*SOURCE_FIELDS, "notable_id", "vanished")
+
+
+def _remember(originals: Mapping[int, dict[str, Any]], by: User | None) -> None:
+    """Keep the file's values of the edited fields of rows; a row without any is no longer edited."""
+    Edit.objects.filter(
+        row_id__in=[number for number, original in originals.items() if not original]
+    ).delete()
+    Edit.objects.bulk_create(
+        [
+            Edit(row_id=number, original=original, edited_by=by)
+            for number, original in originals.items()
+            if original
+        ],
+        update_conflicts=True,
+        unique_fields=["row"],
+        update_fields=["original", "edited_at", "edited_by"],
+    )
 
 
 def _negative(counts: Counter[Any]) -> Counter[Any]:
@@ -157,22 +252,52 @@ Met = list[tuple[int, tuple[Any, ...], str]]
 
 
 class Kept:
-    """The curated rows of a file while the file is loaded again; false where there are none."""
+    """The rows of a file that keep their ids while it is loaded again; false where there are none.
+
+    These are the curated ones, and those that somebody changed and gave back.
+    """
 
     def __init__(self, source_file_id: int) -> None:
-        self._ids = _curated(source_file_id)
+        self._source_file_id = source_file_id
+        curated = _curated(source_file_id)
+        self._remembered = _with_history(source_file_id) - curated
+        """Rows that are as their file has them, and have a history that their id leads to."""
+        self._ids = curated | self._remembered
         self._unmet = set(self._ids)
         self._places: dict[Identity, dict[int, int]] = defaultdict(dict)
         """By source identity, and by which of those it is in the file (from 0): the curated row's id."""
         self._seen: Counter[Identity] = Counter()
         if self._ids:
-            self._find(source_file_id)
+            self._find()
 
     def __bool__(self) -> bool:
         return bool(self._ids)
 
-    def _find(self, source_file_id: int) -> None:
-        """One pass over the rows there are, to learn which of its equals each curated row is."""
+    @property
+    def curated(self) -> bool:
+        """Whether there are rows that stay even where the file is gone."""
+        return self._ids > self._remembered
+
+    def drop_others(self) -> None:
+        """Delete the file's other rows."""
+        history = (
+            " AND id NOT IN (SELECT object_id FROM history_changedobject JOIN history_change c "
+            "ON c.id = change_id WHERE c.content_type_id = %s)"
+        )
+        parameters = [self._source_file_id]
+        if self._remembered:
+            parameters.append(ContentType.objects.get_for_model(FareRow).pk)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM airfare_farerow WHERE source_file_id = %s AND NOT hidden AND NOT vanished "
+                "AND NOT EXISTS (SELECT 1 FROM airfare_edit WHERE row_id = airfare_farerow.id)"
+                + (history if self._remembered else ""),
+                parameters,
+            )
+
+    def _find(self) -> None:
+        """One pass over the rows there are, to learn which of its equals each kept row is."""
+        source_file_id = self._source_file_id
         originals = dict(
             Edit.objects.filter(row__source_file_id=source_file_id).values_list("row_id", "original")
         )
@@ -235,11 +360,7 @@ class Kept:
                 if name not in original:
                     _assign(row, name, values[name], texts)
             _follow(row)
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                f"UPDATE airfare_farerow SET {', '.join(f'{name} = %s' for name in _RENEWED)} WHERE id = %s",
-                [[*(getattr(row, name) for name in _RENEWED), row.pk] for row in rows.values()],
-            )
+        _write(rows.values())
 
     def _renew_edit(self, row: FareRow, edit: Edit | None, values: Mapping[str, Any]) -> dict[str, Any]:
         """The file's values of the fields of `row` that stay edited."""
@@ -248,15 +369,23 @@ class Kept:
         # Where the file says now what the curator said, there is nothing left to keep.
         original = {name: values[name] for name in edit.original if getattr(row, name) != values[name]}
         if original != edit.original:
-            _remember(row, original, edit.edited_by)
+            _remember({row.pk: original}, edit.edited_by)
         return original
 
     def mark_vanished(self) -> int:
-        """Mark the curated rows that the file no longer holds; returns how many were not marked before."""
-        return sum(
-            FareRow.objects.filter(id__in=chunk, vanished=False).update(vanished=True)
-            for chunk in _chunks(self._unmet)
-        )
+        """Mark the curated rows that the file no longer holds; returns how many were not marked before.
+
+        What has only a history goes: the history can be read without the row.
+        """
+        marked = 0
+        with recording.action("load") as action:
+            for chunk in _chunks(self._unmet - self._remembered):
+                rows = FareRow.objects.filter(id__in=chunk, vanished=False)
+                action.add_all(rows, {"vanished": (False, True)}, LABEL)
+                marked += rows.update(vanished=True)
+        for chunk in _chunks(self._unmet & self._remembered):
+            FareRow.objects.filter(id__in=chunk).delete()
+        return marked
 
     def count(self) -> Counter[tuple[int, str, str, str]]:
         """The published ones among the curated rows, for `dimensions.add`."""
@@ -264,9 +393,6 @@ class Kept:
         for chunk in _chunks(self._ids):
             counts += dimensions.count(FareRow.objects.filter(id__in=chunk, hidden=False))
         return counts
-
-
-_RENEWED = (*SOURCE_FIELDS, "notable_id", "vanished")
 
 
 def _curated(source_file_id: int) -> set[int]:
@@ -279,17 +405,18 @@ def _curated(source_file_id: int) -> set[int]:
     }
 
 
+def _with_history(source_file_id: int) -> set[int]:
+    """The ids of a file's rows that somebody changed at some time."""
+    kind = ContentType.objects.get_for_model(FareRow)
+    if not Change.objects.filter(content_type=kind).exists():
+        return set()
+    changed = ChangedObject.objects.filter(change__content_type=kind).values("object_id")
+    return set(
+        FareRow.objects.filter(id__in=changed, source_file_id=source_file_id).values_list("id", flat=True)
+    )
+
+
 def _chunks(ids: Collection[int]) -> Iterator[list[int]]:
     ordered = sorted(ids)
     for start in range(0, len(ordered), 500):
         yield ordered[start : start + 500]
-
-
-def drop_plain(source_file_id: int) -> None:
-    """Delete the rows of a file that no curator touched."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM airfare_farerow WHERE source_file_id = %s AND NOT hidden AND NOT vanished "
-            "AND NOT EXISTS (SELECT 1 FROM airfare_edit WHERE row_id = airfare_farerow.id)",
-            [source_file_id],
-        )

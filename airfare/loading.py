@@ -9,7 +9,7 @@ or its new ones, and the answers change from one to the other at once.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -19,11 +19,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from airfare import dimensions, versions
-from airfare.curation import Kept, drop_plain
+from airfare.curation import Kept
 from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
+from history import recording
 from uploads.summaries import Summary
 
 Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
@@ -125,7 +126,7 @@ def load(
         )
         changed.add(outcome.result)
         yield outcome
-    for outcome in _gone(found, dry_run=dry_run, prune=prune):
+    for outcome in _gone(found, loaded_by=loaded_by, dry_run=dry_run, prune=prune):
         changed.add(outcome.result)
         yield outcome
     if dry_run:
@@ -152,7 +153,7 @@ def _load_one(
             if not dry_run:
                 _still_there(known, found)
             return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
-        with nullcontext() if dry_run else transaction.atomic():
+        with nullcontext() if dry_run else transaction.atomic(), _action("load", loaded_by):
             return _Load(found, digest, loaded_by, strict=strict, progress=progress).run(dry_run=dry_run)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
@@ -172,6 +173,10 @@ def summary(outcomes: Iterable[Outcome]) -> Summary:
             )
         told.failed |= each.result == "rejected"
     return told
+
+
+def _action(name: str, loaded_by: str) -> AbstractContextManager[recording.Action]:
+    return recording.action(name, author=loaded_by, source="load_airfare")
 
 
 def _digest(path: Path) -> str:
@@ -198,6 +203,7 @@ class _Load:
         self._loaded_by = loaded_by
         self._strict = strict
         self._progress = progress
+        self._before: dict[str, Any] = {}
 
     def run(self, *, dry_run: bool) -> Outcome:
         """Replace the file's rows; with `dry_run` only read the file. Raises RefusedFile."""
@@ -220,6 +226,7 @@ class _Load:
             raise RefusedFile(f"{column} is {text[:40]!r}, which is not a finite number", line)
         if not dry_run:
             SourceFile.objects.filter(pk=source.pk).update(rows=reader.rows, unreadable=reader.unreadable)
+            self._record(source, reader)
         return Outcome(
             name=found.name,
             result="replaced" if known else "new",
@@ -228,12 +235,19 @@ class _Load:
             vanished=vanished,
         )
 
+    def _record(self, source: SourceFile, reader: Reader) -> None:
+        after = {"rows": reader.rows, "digest": source.digest, "state": source.state}
+        changed = {name: (self._before.get(name), value) for name, value in after.items()}
+        with _action("load", self._loaded_by) as action:
+            action.add(source, {name: pair for name, pair in changed.items() if pair[0] != pair[1]})
+
     def _told(self, read: int) -> None:
         if self._progress:
             self._progress(self._found, read)
 
     def _register(self, known: SourceFile | None) -> SourceFile:
         source = known or SourceFile(name=self._found.name)
+        self._before = {"rows": source.rows, "digest": source.digest, "state": source.state} if known else {}
         source.folder = str(self._found.folder)
         source.digest = self._digest
         source.format = FORMATS[self._found.path.suffix.lower()]
@@ -245,7 +259,7 @@ class _Load:
 
     def _replace(self, source: SourceFile, records: Iterable[Records]) -> int:
         kept = Kept(source.pk)
-        drop_plain(source.pk)
+        kept.drop_others()
         dimensions.forget(source.pk)
         texts = Texts()
         counts: Counter[tuple[str, str, str]] = Counter()
@@ -287,14 +301,16 @@ def _insert(source_file_id: int, columns: Sequence[Sequence[Any]], notables: Seq
             )
 
 
-def _gone(found: Sequence[Found], *, dry_run: bool, prune: bool) -> Iterator[Outcome]:
+def _gone(found: Sequence[Found], *, loaded_by: str, dry_run: bool, prune: bool) -> Iterator[Outcome]:
     """Files that were loaded from folders of this run and are no longer in them."""
     folders = {str(each.folder) for each in found if each.whole_folder}
     names = {each.name for each in found}
     for source in SourceFile.objects.filter(folder__in=folders).exclude(name__in=names):
         if not prune:
-            if not dry_run:
-                SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE)
+            if not dry_run and source.state != SourceFile.State.GONE:
+                with transaction.atomic(), _action("load", loaded_by) as action:
+                    SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE)
+                    action.add(source, {"state": (source.state, SourceFile.State.GONE)})
             yield Outcome(
                 name=source.name,
                 result="gone",
@@ -302,21 +318,22 @@ def _gone(found: Sequence[Found], *, dry_run: bool, prune: bool) -> Iterator[Out
                 reason="is gone from its folder; its rows stay until a run with --prune",
             )
             continue
-        vanished = 0 if dry_run else _prune(source)
+        vanished = 0 if dry_run else _prune(source, loaded_by)
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 
-def _prune(source: SourceFile) -> int:
+def _prune(source: SourceFile, loaded_by: str) -> int:
     """Delete a file's rows, and its record unless curated rows are kept; returns how many vanished."""
-    with transaction.atomic():
+    with transaction.atomic(), _action("prune", loaded_by) as action:
         versions.bump()
+        action.add(source, {"rows": (source.rows, None)})
         kept = Kept(source.pk)
-        drop_plain(source.pk)
+        kept.drop_others()
         dimensions.forget(source.pk)
-        if not kept:
+        vanished = kept.mark_vanished()
+        if not kept.curated:
             source.delete()
             return 0
-        vanished = kept.mark_vanished()
         dimensions.add(kept.count())
         # Without a digest: should the file come back as it was, its rows have to be loaded again.
         SourceFile.objects.filter(pk=source.pk).update(

@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "mcpsite",
+    "history",
     "access",
     "airfare",
     "transcripts",
