@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import F, Model, QuerySet, Value
@@ -72,14 +73,13 @@ class Action:
         """
         change = self._change(objects.model, _plain(values), 0)
         chosen = objects.order_by().values_list(Value(change), "pk", label)
-        sql, parameters = chosen.query.get_compiler(connection=connection).as_sql()
-        with connection.cursor() as cursor:
-            # Nothing but what Django makes of a queryset is put into the text.
+        number = 0
+        with suppress(EmptyResultSet), connection.cursor() as cursor:
+            sql, parameters = chosen.query.get_compiler(connection=connection).as_sql()
             cursor.execute(
-                f"INSERT INTO history_changedobject (change_id, object_id, label) {sql}",
-                parameters,
+                f"INSERT INTO history_changedobject (change_id, object_id, label) {sql}", parameters
             )
-            number = cursor.rowcount
+            number = int(cursor.rowcount)
         if number:
             Change.objects.filter(pk=change).update(size=F("size") + number)
         else:
