@@ -26,12 +26,13 @@ MAX_NAME_LENGTH = 150
 """The length of a group's name in Django."""
 
 
-def named(raw: Mapping[str, object]) -> frozenset[str]:
+def named(raw: Mapping[str, object], claim: str | None = None) -> frozenset[str]:
     """The group names in the claim: a list of texts, or one text with commas or else spaces between them.
 
-    A token without the claim names none: most providers leave an empty list out.
+    `claim`: by default ACCESS_GROUPS_CLAIM. A token without it names none: most providers leave an empty
+    list out.
     """
-    value = raw.get(settings.ACCESS_GROUPS_CLAIM)
+    value = raw.get(settings.ACCESS_GROUPS_CLAIM if claim is None else claim)
     if isinstance(value, str):
         value = value.split(",") if "," in value else value.split()
     if not isinstance(value, list):

@@ -7,6 +7,7 @@ of it is the caller's (`access.keys`).
 
 import json
 import ssl
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,13 +37,13 @@ async def metadata(issuer: str) -> dict[str, Any]:
     Its `issuer` is equal to `issuer` to the letter (OIDC Discovery §4.3, RFC 8414 §3.3), a trailing
     slash included. Raises DiscoveryFailed.
     """
-    async with _client(issuer) as client:
+    async with http_client(issuer) as client:
         return await _metadata(client, issuer)
 
 
 async def published_keys(issuer: str) -> list[dict[str, Any]]:
     """The JWKs (RFC 7517 §5) at the `jwks_uri` of `issuer`; raises DiscoveryFailed."""
-    async with _client(issuer) as client:
+    async with http_client(issuer) as client:
         document = await _metadata(client, issuer)
         jwks_uri = document.get("jwks_uri")
         if not isinstance(jwks_uri, str):
@@ -84,42 +85,74 @@ async def _metadata(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
 
 async def _get_json(client: httpx2.AsyncClient, url: str, issuer: str) -> dict[str, Any]:
     """The JSON object at `url`, at most MAX_BYTES long; raises DiscoveryFailed."""
+    status, document = await ask(client, "GET", url, issuer)
+    if status != httpx2.codes.OK:
+        raise _NotThere(f"{url} answered {status}")
+    if document is None:
+        raise DiscoveryFailed(f"{url} did not answer with a JSON object")
+    return document
+
+
+async def ask(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    issuer: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, dict[str, Any] | None]:
+    """The status and the JSON object that `url` answers with; None where the answer is anything else.
+
+    The answer is at most MAX_BYTES long. Raises DiscoveryFailed.
+    """
     _require_safe(url, issuer)
     try:
-        async with client.stream("GET", url) as response:
-            if response.status_code != httpx2.codes.OK:
-                raise _NotThere(f"{url} answered {response.status_code}")
+        async with client.stream(method, url, data=form, headers=headers) as response:
+            good = response.status_code == httpx2.codes.OK
             if response.headers.get("content-encoding", "identity") != "identity":
                 # A few compressed bytes can unfold into gigabytes; we asked for none.
+                if not good:
+                    return response.status_code, None
                 raise DiscoveryFailed(f"{url} answered in a compressed form, which was not asked for")
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BYTES:
+                    if not good:
+                        return response.status_code, None
                     raise DiscoveryFailed(f"{url} answered with more than {MAX_BYTES // 1024} KiB")
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DiscoveryFailed(f"{url} could not be read ({type(error).__name__})") from error
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise DiscoveryFailed(f"{url} did not answer with JSON") from None
-    if not isinstance(document, dict):
-        raise DiscoveryFailed(f"{url} did not answer with a JSON object")
-    return document
+        document = None
+    return response.status_code, document if isinstance(document, dict) else None
 
 
 def _require_safe(url: str, issuer: str) -> None:
-    """Raise DiscoveryFailed unless `url` is https, or http on this machine for an issuer on this machine."""
+    """Raise DiscoveryFailed unless `url` is safe for what is meant for `issuer`."""
     try:
-        parts = urlsplit(url)
+        urlsplit(url)
     except ValueError:
         raise DiscoveryFailed("the issuer's metadata names an address that is not a URL") from None
-    local = parts.hostname in LOOPBACK and urlsplit(issuer).hostname in LOOPBACK
-    if parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+    if not is_safe(url, issuer):
         raise DiscoveryFailed(f"{url!a} is not an https address")
 
 
-def _client(issuer: str) -> httpx2.AsyncClient:
+def is_safe(url: str, issuer: str) -> bool:
+    """Whether `url` is https, or http on this machine for an issuer on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    local = parts.hostname in LOOPBACK and urlsplit(issuer).hostname in LOOPBACK
+    return not parts.username and (parts.scheme == "https" or (parts.scheme == "http" and local))
+
+
+def http_client(issuer: str) -> httpx2.AsyncClient:
+    """A client for requests to `issuer`: no redirects, our trust, the JSON asked for uncompressed."""
     return httpx2.AsyncClient(
         verify=trust(),
         follow_redirects=False,

@@ -5,6 +5,7 @@ whose answer to "when may I come back" is exact. The counts live in this process
 CACHE_URL says so, where all processes share them. A store that is down limits nothing: the log says so.
 """
 
+import hashlib
 import ipaddress
 import logging
 import math
@@ -107,15 +108,20 @@ class Limits:
         tools: Mapping[str, RateLimitItem | None],
         concurrent: int,
         failures: RateLimitItem | None,
+        sign_ins: RateLimitItem | None = None,
+        account_sign_ins: RateLimitItem | None = None,
         storage: Storage,
     ) -> None:
         """`calls`: of each caller to each tool, save those that `tools` names. `concurrent`: calls of one
         caller in this process at once, 0 for any number. `failures`: failed authentications of an address.
+        `sign_ins`, `account_sign_ins`: wrong passwords of an address, and for an account.
         """
         self._calls = calls
         self._tools = tools
         self._concurrent = concurrent
         self._failures = failures
+        self._sign_ins = sign_ins
+        self._account_sign_ins = account_sign_ins
         self._strategy = FixedWindowRateLimiter(storage)
         self._running: dict[tuple[str, str], int] = {}
         self._paused_until = 0.0
@@ -161,6 +167,36 @@ class Limits:
         if self._failures is None:
             return None
         return await to_thread(self._exceeded, self._failures, "failure", network(address))
+
+    def sign_in_wait(self, address: str, account: str) -> int:
+        """The seconds until a password may be tried from this address for this account; 0 for at once."""
+        return max((self._left(limit, *key) for limit, *key in self._sign_in(address, account)), default=0)
+
+    def count_failed_sign_in(self, address: str, account: str) -> None:
+        """Count a wrong password. May wait for Redis."""
+        for limit, *key in self._sign_in(address, account):
+            self._exceeded(limit, *key)
+
+    def _sign_in(self, address: str, account: str) -> Iterator[tuple[RateLimitItem, str, str]]:
+        if self._sign_ins is not None:
+            yield self._sign_ins, "sign-in", network(address)
+        if self._account_sign_ins is not None:
+            # Any text may stand in the field: the key is short, and alike for a name in other letters.
+            digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
+            yield self._account_sign_ins, "sign-in of", digest
+
+    def _left(self, limit: RateLimitItem, *key: str) -> int:
+        """The seconds until the window ends where it is used up, else 0."""
+        if time.monotonic() < self._paused_until:
+            return 0
+        try:
+            if self._strategy.test(limit, *key):
+                return 0
+            ends = self._strategy.get_window_stats(limit, *key).reset_time
+        except StorageError as error:
+            self._note_down(error)
+            return 0
+        return max(1, math.ceil(ends - time.time()))
 
     def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
         """The seconds until the window ends where this use is one too many, else None."""
@@ -229,6 +265,10 @@ def limits() -> Limits:
         tools=tool_rates(settings.TOOL_RATE_LIMITS),
         concurrent=settings.CONCURRENT_CALLS,
         failures=rate("FAILED_AUTH_RATE_LIMIT", settings.FAILED_AUTH_RATE_LIMIT),
+        sign_ins=rate("FAILED_SIGN_IN_RATE_LIMIT", settings.FAILED_SIGN_IN_RATE_LIMIT),
+        account_sign_ins=rate(
+            "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", settings.FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT
+        ),
         storage=_storage(settings.CACHES["default"]),
     )
 
@@ -260,7 +300,15 @@ def _seconds(seconds: int) -> str:
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 
-_SETTINGS = ("RATE_LIMIT", "TOOL_RATE_LIMITS", "CONCURRENT_CALLS", "FAILED_AUTH_RATE_LIMIT", "CACHES")
+_SETTINGS = (
+    "RATE_LIMIT",
+    "TOOL_RATE_LIMITS",
+    "CONCURRENT_CALLS",
+    "FAILED_AUTH_RATE_LIMIT",
+    "FAILED_SIGN_IN_RATE_LIMIT",
+    "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT",
+    "CACHES",
+)
 
 
 def _forget_limits(*, setting: str, **_: object) -> None:

@@ -12,6 +12,7 @@ import environ
 from django.conf import global_settings
 
 from access.oauth import conf as oauth
+from access.signin import conf as signin
 from mcpsite import conf, csp, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -76,6 +77,31 @@ ACCESS_AUTO_CREATE_USERS = env.bool("ACCESS_AUTO_CREATE_USERS", True)
 ACCESS_DEFAULT_GROUP = env.str("ACCESS_DEFAULT_GROUP", "readers")
 ACCESS_GROUPS_CLAIM = env.str("ACCESS_GROUPS_CLAIM", "")
 
+# People: who signs in to the site's own pages, and for how long
+OIDC_RP_CLIENT_ID = env.str("OIDC_RP_CLIENT_ID", "")
+OIDC_RP_CLIENT_SECRET = env.str("OIDC_RP_CLIENT_SECRET", "")
+OIDC_ISSUER = signin.issuer(
+    env.str("OIDC_ISSUER", ""),
+    client_id=OIDC_RP_CLIENT_ID,
+    client_secret=OIDC_RP_CLIENT_SECRET,
+    auth0_issuer=AUTH0_ISSUER,
+)
+OIDC_SIGN_IN_NAME = env.str("OIDC_SIGN_IN_NAME", "")
+OIDC_RP_SCOPES = signin.scopes(env.str("OIDC_RP_SCOPES", "openid profile email"))
+OIDC_RP_SIGN_ALGO = signin.algorithm(env.str("OIDC_RP_SIGN_ALGO", "RS256"))
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", "") or ACCESS_GROUPS_CLAIM or "groups"
+OIDC_STAFF_GROUP = env.str("OIDC_STAFF_GROUP", "")
+OIDC_SUPERUSER_GROUP = env.str("OIDC_SUPERUSER_GROUP", "")
+OIDC_RENEW_SECONDS = signin.seconds("OIDC_RENEW_SECONDS", env.int("OIDC_RENEW_SECONDS", 900), least=1)
+OIDC_GRACE_SECONDS = signin.seconds("OIDC_GRACE_SECONDS", env.int("OIDC_GRACE_SECONDS", 900), least=0)
+OIDC_TIMEOUT = env.float("OIDC_TIMEOUT", 10.0)
+OIDC_USE_PKCE = True
+SIGN_IN_SECONDS = signin.seconds("SIGN_IN_SECONDS", env.int("SIGN_IN_SECONDS", 12 * 3600), least=60)
+SESSION_COOKIE_AGE = SIGN_IN_SECONDS
+PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", True)
+AUTHENTICATION_BACKENDS = signin.backends(client_id=OIDC_RP_CLIENT_ID, password=PASSWORD_SIGN_IN)
+SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", "")
+
 # The MCP server
 MCP_THREADS = env.int("MCP_THREADS", 8)
 MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 45.0)
@@ -88,6 +114,9 @@ RATE_LIMIT = env.str("RATE_LIMIT", "120/minute" if PUBLIC else "")
 TOOL_RATE_LIMITS = env.dict("TOOL_RATE_LIMITS", default={})
 CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8 if PUBLIC else 0)
 FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "")
+# Wrong passwords, of one address and for one account
+FAILED_SIGN_IN_RATE_LIMIT = env.str("FAILED_SIGN_IN_RATE_LIMIT", "20/minute")
+FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = env.str("FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", "30/hour")
 
 # Data
 TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
@@ -117,6 +146,8 @@ OPENAI_ATTACHES_PER_MINUTE = env.int("OPENAI_ATTACHES_PER_MINUTE", 300)
 OPENAI_STRICT_ANSWERS = env.bool("OPENAI_STRICT_ANSWERS", False)
 
 INSTALLED_APPS = [
+    # Before unfold, whose form it adds a field to.
+    signin.APP,
     # Before the admin, whose templates and site they replace.
     "unfold",
     "unfold.contrib.filters",
@@ -161,6 +192,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "access.signin.middleware.SignedIn",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "mcpsite.csp.Middleware",
 ]
@@ -194,7 +226,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/"
+CSRF_FAILURE_VIEW = "access.signin.views.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import TemplateView
 
@@ -15,8 +14,7 @@ urlpatterns = [
         name="home",
     ),
     path("transcripts/", include("transcripts.urls")),
-    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("", include("access.signin.urls")),
     path("admin/", admin.site.urls),
 ]
 

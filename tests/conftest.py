@@ -32,6 +32,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 def _unlimited(settings: Any) -> None:
     """Limits are for the tests of limits; any other may call as often as it likes."""
     settings.RATE_LIMIT = settings.FAILED_AUTH_RATE_LIMIT = ""
+    settings.FAILED_SIGN_IN_RATE_LIMIT = settings.FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = ""
     settings.CONCURRENT_CALLS = 0
 
 

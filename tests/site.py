@@ -110,6 +110,8 @@ def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> 
             # Tests and benchmarks call more often than people; those of the limits set their own.
             "RATE_LIMIT": "",
             "FAILED_AUTH_RATE_LIMIT": "",
+            "FAILED_SIGN_IN_RATE_LIMIT": "",
+            "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT": "",
             "CONCURRENT_CALLS": "0",
             **({"DATABASE_URL": url} if url else {}),
             **(settings or {}),

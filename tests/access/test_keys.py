@@ -399,11 +399,11 @@ def nested(issuer: Provider) -> None:
 BROKEN: dict[str, Callable[[Provider], None]] = {
     "more than 256 KiB": oversize,
     "answered 302": redirected,
-    "did not answer with JSON": not_json,
+    "did not answer with a JSON object": not_json,
     "JSON object": not_a_set,
     "not a JWK set": without_keys,
     "compressed": compressed,
-    "with JSON": nested,
+    "answer with a JSON": nested,
 }
 
 

@@ -1,0 +1,39 @@
+"""Why somebody is not signed in: what the person reads, and what the log says."""
+
+
+class SignInFailed(Exception):
+    """One sentence for the person that says what to do; `reason` is for the log and never holds a token."""
+
+    status = 400
+    title = "You are not signed in"
+
+    def __init__(self, sentence: str, *, reason: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.reason = reason or sentence
+
+
+class ProviderUnavailable(SignInFailed):
+    """The provider cannot be reached or answers with nothing that can be used: try again later."""
+
+    status = 503
+    title = "The sign-in cannot be reached"
+    retry_after = 15
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "Your company's sign-in does not answer as it should; try again in a moment, and tell whoever "
+            "runs it if that does not help.",
+            reason=reason,
+        )
+
+
+class NotAllowed(SignInFailed):
+    """The provider or this site says no to this person."""
+
+    status = 403
+    title = "You may not sign in here"
+
+
+class SessionEnded(SignInFailed):
+    """The provider did not renew the session without asking: the person has to sign in again."""

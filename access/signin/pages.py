@@ -1,0 +1,48 @@
+"""The pages that say why something was refused, in the site's own look."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+RETRY_SECONDS = 15
+
+
+def fault(
+    request: HttpRequest,
+    *,
+    title: str,
+    sentence: str,
+    status: int,
+    again: str = "",
+    wait: int = RETRY_SECONDS,
+) -> HttpResponse:
+    """A page with one sentence that says what to do, and a link to try again.
+
+    `again`: where the link leads; by default to the sign-in. `wait`: seconds, for 429 and 503.
+    """
+    context = {"title": title, "sentence": sentence, "again": again or reverse("login"), **support()}
+    response = render(request, "signin/fault.html", context, status=status)
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(wait)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def support() -> dict[str, str]:
+    """Whom to ask, for the templates: SUPPORT_CONTACT, which is an e-mail address or any text."""
+    contact = settings.SUPPORT_CONTACT or "an administrator of this site"
+    try:
+        validate_email(contact)
+    except ValidationError:
+        return {"support": contact}
+    return {"support": contact, "support_email": contact}
+
+
+def in_words(seconds: int) -> str:
+    """A time to wait, as people say it."""
+    if seconds < 120:
+        return "1 second" if seconds == 1 else f"{seconds} seconds"
+    return f"{-(-seconds // 60)} minutes"
