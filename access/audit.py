@@ -49,6 +49,9 @@ MAX_DEPTH = 4
 MAX_ARGUMENTS = 2000
 REDACTED = "[redacted]"
 
+RECORD = "mcpsite.record"
+"""The key, in a page's ASGI scope, of the function that takes an event of this process's trail."""
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _SECRET_NAME = re.compile(

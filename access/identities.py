@@ -6,6 +6,7 @@ that a deactivated user or a group taken away ends access at the next call, what
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -27,6 +29,8 @@ from access.models import Identity
 logger = logging.getLogger(__name__)
 
 SEEN_EVERY = timedelta(hours=1)
+SESSION = "session"
+"""The issuer of somebody whom this site itself has signed in. No token names it: issuers are URLs."""
 
 
 class AccessDenied(Exception):
@@ -39,7 +43,7 @@ def caller_for(claims: Claims) -> Caller:
     Synchronous: runs inside a database section. Costs one statement, save for the first call of a new
     identity and, for each identity, one call an hour. Raises AccessDenied.
     """
-    own = signing.is_own_issuer() and claims.issuer == signing.issuer()
+    own = claims.issuer == SESSION or (signing.is_own_issuer() and claims.issuer == signing.issuer())
     caller = _own_user(claims) if own else _known(claims)
     if caller is None and not own and settings.ACCESS_AUTO_CREATE_USERS:
         _make_user(claims)
@@ -48,6 +52,17 @@ def caller_for(claims: Claims) -> Caller:
         logger.warning("No user for subject %a at %a.", claims.subject, claims.issuer)
         raise AccessDenied("Your account is not known here; ask an administrator of this server for access.")
     return caller
+
+
+def claims_of_session(user: AbstractBaseUser | AnonymousUser, *, client_id: str) -> Claims:
+    """The claims of somebody who uses this site's pages; their rights are looked up as for a token."""
+    return Claims(
+        issuer=SESSION,
+        subject=str(user.pk),
+        client_id=client_id,
+        scopes=frozenset(),
+        expires_at=math.inf,
+    )
 
 
 def username_for(issuer: str, subject: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from access.audit import Trail
+from access.audit import RECORD, Trail
 from mcpsite import health
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads
@@ -53,6 +53,8 @@ class Router:
             answer = health.application
         else:
             answer = self._django
+            # People try the tools on a page too, and those calls belong into the same trail.
+            scope = {**scope, RECORD: self._trail.record}
         await answer(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

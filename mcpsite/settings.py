@@ -160,6 +160,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "csp",
+    "django.contrib.humanize",
     "mcpsite",
     "history",
     "access",

@@ -22,7 +22,6 @@ GROUPS: dict[str, list[tuple[str, str] | Page]] = {
     "Data": [
         ("airfare.farerow", "flight"),
         ("airfare.sourcefile", "draft"),
-        ("uploads.upload", "upload_file"),
     ],
     "Transcripts": [
         ("transcripts.transcript", "forum"),

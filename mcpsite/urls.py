@@ -3,16 +3,14 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import TemplateView
+
+from mcpsite import home, tryout
 
 urlpatterns = [
-    path(
-        "",
-        TemplateView.as_view(
-            template_name="home.html", extra_context={"endpoint": settings.RESOURCE_SERVER_URL}
-        ),
-        name="home",
-    ),
+    path("", home.home, name="home"),
+    path("check/", home.check, name="check"),
+    path("try/", tryout.index, name="tryout"),
+    path("try/<str:name>/", tryout.try_tool, name="try_tool"),
     path("transcripts/", include("transcripts.urls")),
     path("", include("access.signin.urls")),
     path("admin/", admin.site.urls),

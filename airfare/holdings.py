@@ -1,0 +1,15 @@
+"""What the home page says about airfare."""
+
+from collections.abc import Iterator
+
+from access.caller import Caller
+from airfare import queries
+from mcpsite.holding import Holding
+
+
+def holdings(caller: Caller) -> Iterator[Holding]:
+    """Rows and files, as an answer of the tools counts them."""
+    if caller.has_perm("airfare.view_farerow"):
+        page = queries.page(queries.Filters(), caller, limit=0)
+        yield Holding(label="airfare rows", count=page.total)
+        yield Holding(label="airfare files", count=len(page.files))

@@ -1,0 +1,199 @@
+"""A Django form from a tool's JSON schema, and the tool's arguments from what was filled in.
+
+The form only asks: what an argument may be is checked by the tool itself, as for every other client.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+Schema = Mapping[str, Any]
+
+EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+class Lines(forms.CharField):
+    """A list, one item a line, each of which has to suit `item`."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def __init__(self, item: forms.Field, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item = item
+
+    def clean(self, value: Any) -> Any:
+        text: str = super().clean(value)
+        return [self.item.clean(line.strip()) for line in text.splitlines() if line.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+class ToolForm(forms.Form):
+    """The arguments of one tool; made by `form_for`."""
+
+    required_css_class = "required"
+    defaults: Mapping[str, Any] = {}
+
+    @classmethod
+    def filled(cls, sent: QueryDict) -> "ToolForm":
+        """The form as it was sent, with the defaults of what was left out."""
+        data = sent.copy()
+        for name, default in cls.defaults.items():
+            if not any(value.strip() for value in data.getlist(name)):
+                data.setlist(name, _texts(default))
+        return cls(data)
+
+    @classmethod
+    def shortest(cls, sent: QueryDict) -> list[tuple[str, str]]:
+        """What was sent, in the order of the form, without what says nothing."""
+        return [
+            (name, value)
+            for name in cls.base_fields
+            if sorted(sent.getlist(name)) != sorted(_texts(cls.defaults.get(name)))
+            for value in sent.getlist(name)
+            if value.strip()
+        ]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the tool is called with; what was left empty is left out. Only of a valid form."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if value not in EMPTY and value != self.defaults.get(name)
+        }
+
+    def blame(self, sentence: str) -> bool:
+        """Show the sentence of a tool's error at the field that it begins with; whether there is one."""
+        start = sentence.removeprefix("The argument ").lstrip("'\"")
+        for name in self.fields:
+            if start.startswith(name) and not start[len(name) : len(name) + 1].isidentifier():
+                self.add_error(name, sentence)
+                return True
+        return False
+
+
+def form_for(schema: Schema) -> type[ToolForm]:
+    """The form for an object's JSON schema, as `Tool.input_schema` holds it."""
+    properties: Mapping[str, Schema] = schema.get("properties", {})
+    definitions: Mapping[str, Schema] = schema.get("$defs", {})
+    fields: dict[str, Any] = {}
+    for name, part in properties.items():
+        resolved = _resolved(part, definitions)
+        required = name in schema.get("required", ())
+        field = _field(resolved, definitions, required=required)
+        field.label = label(name)
+        field.help_text = resolved.get("description", "")
+        default = resolved.get("default")
+        field.initial = [default] if isinstance(field, forms.MultipleChoiceField) and default else default
+        fields[name] = field
+    defaults = {name: field.initial for name, field in fields.items() if field.initial not in EMPTY}
+    return type("ArgumentsForm", (ToolForm,), {**fields, "defaults": defaults})
+
+
+WORDS = {"usd": "(USD)", "pct": "(%)", "yoy": "year on year", "avg": "average", "id": "ID", "url": "link"}
+
+
+def label(name: str) -> str:
+    """A name of a field or of a column, for people."""
+    text = " ".join(WORDS.get(word, word) for word in name.split("_"))
+    return text[:1].upper() + text[1:]
+
+
+def _field(schema: Schema, definitions: Mapping[str, Schema], *, required: bool) -> forms.Field:
+    kind = schema.get("type")
+    if "enum" in schema:
+        return _choice(schema["enum"], schema, required=required)
+    if kind == "array":
+        items = _resolved(schema.get("items", {}), definitions)
+        if "enum" in items:
+            return forms.MultipleChoiceField(
+                choices=[(each, label(str(each))) for each in items["enum"]],
+                widget=forms.CheckboxSelectMultiple,
+                required=required,
+            )
+        if items.get("type") in ("string", "integer", "number"):
+            return Lines(_field(items, definitions, required=True), required=required)
+    if kind == "boolean":
+        return forms.TypedChoiceField(
+            choices=[*_nothing(schema, required=required), ("true", "Yes"), ("false", "No")],
+            coerce=lambda value: value == "true",
+            empty_value=None,
+            required=required,
+        )
+    if kind in ("integer", "number"):
+        field = forms.IntegerField if kind == "integer" else forms.FloatField
+        return field(min_value=schema.get("minimum"), max_value=schema.get("maximum"), required=required)
+    if kind == "string":
+        return _text(schema, required=required)
+    return forms.JSONField(required=required, widget=forms.Textarea(attrs={"rows": 4}))
+
+
+def _text(schema: Schema, *, required: bool) -> forms.Field:
+    if schema.get("format") == "date":
+        return _Day(required=required)
+    return forms.CharField(
+        required=required,
+        min_length=schema.get("minLength"),
+        max_length=schema.get("maxLength"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class _Day(forms.DateField):
+    """A day, which goes to the tool as JSON has it."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+
+    def clean(self, value: Any) -> Any:
+        day = super().clean(value)
+        return day.isoformat() if day else None
+
+
+def _choice(values: Iterable[Any], schema: Schema, *, required: bool) -> forms.Field:
+    of_text = {str(value): value for value in values}
+    return forms.TypedChoiceField(
+        choices=[*_nothing(schema, required=required), *((text, label(text)) for text in of_text)],
+        coerce=lambda text: of_text[text],
+        empty_value=None,
+        required=required,
+    )
+
+
+def _nothing(schema: Schema, *, required: bool) -> list[tuple[str, str]]:
+    """The choice of none, where leaving an argument out is something else than any of its values."""
+    return [] if required or schema.get("default") is not None else [("", "Any")]
+
+
+def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """`schema` with its reference followed and its alternatives made one."""
+    reference = schema.get("$ref", "")
+    if reference:
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        return _resolved({**definitions[reference.rpartition("/")[2]], **beside}, definitions)
+    kinds = [
+        _resolved(kind, definitions)
+        for kind in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        if kind.get("type") != "null"
+    ]
+    if not kinds:
+        return schema
+    lists = [kind for kind in kinds if kind.get("type") == "array"]
+    # One or several of the same: several holds one. Of other alternatives JSON says which is meant.
+    if len(lists) == 1 and all(kind is lists[0] or kind == lists[0].get("items") for kind in kinds):
+        kinds = lists
+    beside = {name: value for name, value in schema.items() if name not in ("anyOf", "oneOf")}
+    return {**kinds[0], **beside} if len(kinds) == 1 else beside
+
+
+def _texts(default: Any) -> list[str]:
+    """A default as a browser sends it."""
+    if default in EMPTY:
+        return []
+    if isinstance(default, bool | dict):
+        return [json.dumps(default)]
+    return [str(each) for each in default] if isinstance(default, list) else [str(default)]

@@ -1,0 +1,73 @@
+"""Slow questions that a page must not wait for: the last answer is shown, and asked for anew beside it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from django.db import connections
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class Seen(NamedTuple, Generic[R]):
+    """An answer, and when it was given."""
+
+    answer: R
+    at: datetime
+
+
+class Watch(Generic[R]):
+    """One question, its last answer, and at most one thread that asks. Belongs to this process."""
+
+    def __init__(self, question: Callable[[], R], *, seconds: float) -> None:
+        """`question` runs in a thread of its own and may use the database; it is good for `seconds`."""
+        self._question = question
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._asked_at = 0.0
+        self._seen: Seen[R] | None = None
+
+    @property
+    def seen(self) -> Seen[R] | None:
+        """The last answer, however old; None before the first."""
+        return self._seen
+
+    @property
+    def busy(self) -> bool:
+        """Whether the question is being asked now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def look(self) -> Seen[R] | None:
+        """The last answer; asks anew, without waiting, where it is older than it is good for."""
+        if not self._asked_at or time.monotonic() - self._asked_at >= self._seconds:
+            self.ask()
+        return self._seen
+
+    def ask(self) -> None:
+        """Ask now, unless that is under way. Does not wait."""
+        with self._lock:
+            if self.busy:
+                return
+            self._asked_at = time.monotonic()
+            self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the question that is under way is answered, at most `seconds`."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            self._seen = Seen(self._question(), datetime.now(UTC))
+        except Exception:
+            # The thread is nobody's: what it raises would go unseen. The last answer stands, and its age.
+            logger.exception("A background look failed.")
+        finally:
+            connections.close_all()
