@@ -17,6 +17,7 @@ def unfold(name: str, *, debug: bool) -> dict[str, Any]:
         "SCRIPTS": [script],
         "ENVIRONMENT": "mcpsite.look.environment" if debug else None,
         "GLOBAL_CALLBACK": "mcpsite.look.without_colours",
+        "DASHBOARD_CALLBACK": "mcpsite.dashboard.context",
         "SIDEBAR": {"navigation": "mcpsite.sidebar.navigation"},
     }
 

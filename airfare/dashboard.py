@@ -1,0 +1,259 @@
+"""What the admin's first page shows of the fares."""
+
+import datetime
+from collections.abc import Iterator
+
+from django.db.models import Count, F, Q, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest
+
+from airfare import dimensions
+from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
+from airfare.queries import Filters
+from airfare.summaries import summary
+from mcpsite.dashboard import (
+    Cell,
+    Chart,
+    Choice,
+    Figure,
+    Panel,
+    Table,
+    change_url,
+    list_url,
+    may_view,
+    moment,
+)
+
+DAYS = 30
+"""Dates of the fares' chart."""
+AIRLINES = 12
+LOADS = 5
+SUGGESTIONS = 500
+"""Routes that the field offers; each of them is in the page."""
+LOAD_COMMAND = "python manage.py load_airfare"
+
+
+def panels(request: HttpRequest) -> Iterator[Panel]:
+    rows, files = may_view(request, FareRow), may_view(request, SourceFile)
+    if rows:
+        yield _rows()
+    if files:
+        yield _files()
+    if rows and dimensions.current(None).total:
+        yield _fares(request.GET.get("route", ""))
+        yield _load_factors()
+    if files:
+        yield _last_loads(rows=rows)
+
+
+def _rows() -> Panel:
+    snapshot = dimensions.current(None)
+    hidden = FareRow.objects.filter(hidden=True).count()
+    vanished = FareRow.objects.filter(vanished=True).count()
+    nothing = not (snapshot.total or hidden)
+    return Panel(
+        title="Fare rows",
+        figures=[
+            Figure(label="Published", value=snapshot.total, url=list_url(FareRow)),
+            Figure(label="Hidden", value=hidden, url=list_url(FareRow, state="hidden")),
+            Figure(label="Edited", value=Edit.objects.count(), url=list_url(FareRow, state="edited")),
+            Figure(
+                label="Gone from their files",
+                value=vanished,
+                url=list_url(FareRow, state="vanished"),
+                tone="warning",
+            ),
+        ],
+        note="No fares have been loaded yet. Load a folder of CSV, TSV or JSON files:" if nothing else "",
+        command=LOAD_COMMAND if nothing else "",
+    )
+
+
+def _files() -> Panel:
+    counts = SourceFile.objects.aggregate(
+        loaded=Count("pk", filter=Q(state=SourceFile.State.LOADED)),
+        gone=Count("pk", filter=Q(state=SourceFile.State.GONE)),
+        unreadable=Count("pk", filter=Q(unreadable__gt=0)),
+    )
+    state = "state__exact"
+    return Panel(
+        title="Source files",
+        figures=[
+            Figure(
+                label="Loaded",
+                value=counts["loaded"],
+                url=list_url(SourceFile, **{state: SourceFile.State.LOADED.value}),
+            ),
+            Figure(
+                label="Gone from their folders",
+                value=counts["gone"],
+                url=list_url(SourceFile, **{state: SourceFile.State.GONE.value}),
+                tone="warning",
+            ),
+            Figure(
+                label="With unreadable values",
+                value=counts["unreadable"],
+                url=list_url(SourceFile, unreadable__gt=0),
+                tone="warning",
+            ),
+        ],
+    )
+
+
+def _last_loads(*, rows: bool) -> Panel:
+    files = list(SourceFile.objects.order_by("-loaded_at", "name")[:LOADS])
+    counted = (
+        Combination.objects.filter(source_file__in=files).values_list("source_file").annotate(Sum("rows"))
+    )
+    published = dict(counted)
+    columns = ["File", "Loaded", *(["Published rows"] if rows else [])]
+    table = [
+        [
+            Cell(file.name, change_url(file)),
+            moment(file.loaded_at),
+            *(
+                [Cell(published.get(file.pk, 0), list_url(FareRow, source_file__id__exact=file.pk))]
+                if rows
+                else []
+            ),
+        ]
+        for file in files
+    ]
+    return Panel(
+        title="Last loads",
+        table=Table(columns=columns, rows=table) if files else None,
+        note="" if files else "Nothing has been loaded.",
+        more=Cell("All files", list_url(SourceFile)),
+    )
+
+
+# Fares over time
+
+
+def _fares(asked: str) -> Panel:
+    totals: dict[str, int] = {}
+    for each in dimensions.current(None).combinations:
+        if each.route:
+            totals[each.route] = totals.get(each.route, 0) + each.rows
+    busiest = sorted(totals, key=lambda route: (-totals[route], route))
+    typed = asked.strip().upper()
+    route = typed if typed in totals else next(iter(busiest), "")
+    unknown = bool(asked) and route != typed
+    choice = Choice(
+        name="route",
+        label="Route",
+        chosen=asked if unknown else route,
+        options=sorted(busiest[:SUGGESTIONS]),
+        problem=f"No published row has the route {asked}; this is {route}."
+        if asked and route != typed
+        else "",
+    )
+    if not route:
+        return Panel(title="Fares over time", note="No published row has a route.", wide=True)
+    days = over_time(FareRow.objects.filter(hidden=False, route=route))
+    labels = [str(day) for day in days]
+    table = [
+        [
+            Cell(str(day)),
+            Cell(_dollars(median)),
+            Cell(_dollars(premium)),
+            Cell(rows, list_url(FareRow, route=route, date=day)),
+        ]
+        for day, (median, premium, rows) in reversed(days.items())
+    ]
+    return Panel(
+        title="Fares over time",
+        choice=choice,
+        chart=Chart(
+            kind="line",
+            summary=f"Median fare and median premium fare on {route}, on the last {len(days)} dates",
+            unit="USD",
+            labels=labels,
+            series={
+                "Median fare": [median for median, _, _ in days.values()],
+                "Median premium fare": [premium for _, premium, _ in days.values()],
+            },
+        )
+        if days
+        else None,
+        table=Table(columns=["Date", "Median fare", "Median premium fare", "Rows"], rows=table),
+        note="" if days else f"The rows of {route} have no date.",
+        more=Cell(f"All {totals[route]:,} rows of {route}", list_url(FareRow, route=route)),
+        wide=True,
+    )
+
+
+def over_time(
+    rows: QuerySet[FareRow],
+) -> dict[datetime.date, tuple[float | None, float | None, int]]:
+    """Median fare, median premium fare and number of rows on each of the last DAYS dates, oldest first."""
+    dated = rows.filter(snapshot_day__gt=NO_DAY)
+    # The index stops at the last date that is wanted.
+    latest = dated.order_by("-snapshot_day").values_list("snapshot_day", flat=True).distinct()[:DAYS]
+    shown = sorted(latest)
+    if not shown:
+        return {}
+    dated = dated.filter(snapshot_day__gte=shown[0])
+    fares, premiums = medians(dated, "avg_fare_usd"), medians(dated, "premium_fare_usd")
+    counts = dict(dated.order_by().values_list("snapshot_day").annotate(Count("pk")))
+    return {day: (fares.get(day), premiums.get(day), counts[day]) for day in shown}
+
+
+def medians(rows: QuerySet[FareRow], name: str) -> dict[datetime.date, float]:
+    """The exact median of a number field on each day, found by the database; it gives two rows a day."""
+    day = F("snapshot_day")
+    ranked = (
+        rows.filter(**{f"{name}__isnull": False})
+        .order_by()
+        .annotate(
+            rank=Window(RowNumber(), partition_by=day, order_by=name),
+            of=Window(Count("pk"), partition_by=day),
+        )
+    )
+    middle = ranked.annotate(twice=F("rank") * 2).filter(twice__gte=F("of"), twice__lte=F("of") + 2)
+    found: dict[datetime.date, list[float]] = {}
+    for each, value in middle.values_list("snapshot_day", name):
+        found.setdefault(each, []).append(value)
+    return {each: sum(values) / len(values) for each, values in found.items()}
+
+
+def _dollars(value: float | None) -> str:
+    return "–" if value is None else f"${value:,.2f}".removesuffix(".00")
+
+
+# Load factors
+
+
+def _load_factors() -> Panel:
+    metric = "load_factor_pct_mean"
+    found = summary(Filters(), None, group_by=["airline"], metrics=[metric], limit=10_000)
+    airlines = [each for each in found.groups if each.get("airline") and metric in each]
+    largest = sorted(airlines, key=lambda each: (-each["rows"], each["airline"]))[:AIRLINES]
+    shown = sorted(largest, key=lambda each: (-each[metric], each["airline"]))
+    table = [
+        [
+            Cell(each["airline"]),
+            Cell(f"{each[metric]:.1f} %"),
+            Cell(each["rows"], list_url(FareRow, airline=each["airline"])),
+        ]
+        for each in shown
+    ]
+    left_out = len(airlines) - len(shown)
+    return Panel(
+        title="Load factor by airline",
+        chart=Chart(
+            kind="bar",
+            summary=f"Mean load factor of {len(shown)} airlines over their published rows",
+            unit="%",
+            labels=[each["airline"] for each in shown],
+            series={"Mean load factor": [round(each[metric], 1) for each in shown]},
+        )
+        if shown
+        else None,
+        table=Table(columns=["Airline", "Mean load factor", "Rows"], rows=table) if shown else None,
+        note=""
+        if shown and not left_out
+        else f"The {AIRLINES} airlines with the most rows of {len(airlines)}."
+        if shown
+        else "No published row has an airline and a load factor.",
+    )

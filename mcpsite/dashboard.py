@@ -1,0 +1,170 @@
+"""The admin's first page: panels of figures and charts, each figure with the list that it counts.
+
+Each app contributes its own in a `dashboard.py`, found as `admin.py` is: its function `panels(request)`
+gives those that the person may see.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlencode
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.module_loading import module_has_submodule
+
+COLOURS = ("#1c8aa0", "#c8702a")
+"""Of a chart's series; each can be told from white and from the dark ground."""
+GREY = "#75848a"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A number, and the address of a list of exactly that many."""
+
+    label: str
+    value: int
+    url: str
+    tone: Literal["", "warning", "danger"] = ""
+    """How a value that is not 0 is shown."""
+
+    def __str__(self) -> str:
+        return f"{self.value:,}"
+
+
+class Cell(NamedTuple):
+    """What stands in a table; a number is aligned to the right."""
+
+    value: Any
+    url: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.value, int | float)
+
+    def __str__(self) -> str:
+        return f"{self.value:,}" if self.is_number else str(self.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """Drawn by Chart.js, which unfold brings along; the panel's table says the same in words."""
+
+    kind: Literal["line", "bar"]
+    summary: str
+    """What there is to be seen, for those who do not see it."""
+    unit: str
+    labels: Sequence[str]
+    series: dict[str, Sequence[float | None]]
+
+    @property
+    def data(self) -> str:
+        colours = zip(self.series.items(), COLOURS, strict=False)
+        datasets = [
+            {"label": label, "data": values, "borderColor": colour, "backgroundColor": colour}
+            for (label, values), colour in colours
+        ]
+        return json.dumps({"labels": self.labels, "datasets": datasets})
+
+    @property
+    def options(self) -> str:
+        across = self.kind == "bar"
+        figures = {"title": {"display": True, "text": self.unit, "color": GREY}, "ticks": {"color": GREY}}
+        names = {"ticks": {"color": GREY, "autoSkip": not across}, "grid": {"display": False}}
+        return json.dumps(
+            {
+                "animation": False,
+                "maintainAspectRatio": False,
+                "indexAxis": "y" if across else "x",
+                "spanGaps": True,
+                "elements": {"point": {"radius": 2}, "line": {"borderWidth": 2}, "bar": {"borderRadius": 3}},
+                "plugins": {
+                    "legend": {
+                        "display": len(self.series) > 1,
+                        "align": "start",
+                        "labels": {"color": GREY, "boxWidth": 12, "boxHeight": 12},
+                    }
+                },
+                "interaction": {"mode": "index", "intersect": False, "axis": "y" if across else "x"},
+                "scales": {"x": figures, "y": names} if across else {"x": names, "y": figures},
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A field with which a person chooses what a panel shows; sent as a GET parameter."""
+
+    name: str
+    label: str
+    chosen: str
+    options: Sequence[str]
+    """Suggestions; others can be typed."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """One matter: figures, a chart with its table, or a table alone."""
+
+    title: str
+    figures: Sequence[Figure] = ()
+    choice: Choice | None = None
+    chart: Chart | None = None
+    table: Table | None = None
+    note: str = ""
+    """What to know or, where there is nothing yet, to do."""
+    command: str = ""
+    more: Cell | None = None
+    """A link to all of it."""
+    wide: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Figures first, then charts, the widest before others, then what is only a table."""
+        return 0 if self.figures else 1 if self.wide else 2 if self.chart else 3
+
+
+def may_view(request: HttpRequest, model: type[Model]) -> bool:
+    """Whether the person may open the admin's list of `model`."""
+    return admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def list_url(model: type[Model], **filters: Any) -> str:
+    """The address of the admin's list of `model` under these parameters."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def change_url(instance: Model) -> str:
+    """The address of the page of `instance` in the admin."""
+    return reverse(f"admin:{instance._meta.app_label}_{instance._meta.model_name}_change", args=[instance.pk])
+
+
+def moment(time: datetime) -> Cell:
+    """A point in time as a cell, in the site's time zone."""
+    return Cell(f"{timezone.localtime(time):%Y-%m-%d %H:%M}")
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """unfold's setting DASHBOARD_CALLBACK."""
+    panels: list[Panel] = []
+    for app in apps.get_app_configs():
+        if module_has_submodule(app.module, "dashboard"):
+            contribute = getattr(import_module(f"{app.name}.dashboard"), "panels", None)
+            panels += contribute(request) if contribute else []
+    return {**context, "panels": sorted(panels, key=attrgetter("rank")), "title": "Dashboard"}

@@ -1,0 +1,57 @@
+"""What the admin's first page shows of the transcripts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from mcpsite.dashboard import Cell, Figure, Panel, Table, change_url, list_url, may_view, moment
+from transcripts.models import Transcript, VectorStoreFile
+
+LOADS = 5
+LOAD_COMMAND = "python manage.py upload_transcripts"
+Status = VectorStoreFile.Status
+
+
+def panels(request: HttpRequest) -> Iterator[Panel]:
+    if not may_view(request, Transcript):
+        return
+    listed: QuerySet[Any] = admin.site.get_model_admin(Transcript).get_queryset(request)
+    figures = [
+        Figure(
+            label=label,
+            value=listed.filter(published=published).count(),
+            url=list_url(Transcript, published__exact=int(published)),
+        )
+        for label, published in (("Published", True), ("Unpublished", False))
+    ]
+    nothing = not any(figure.value for figure in figures)
+    if settings.VECTOR_STORE_ID:
+        uploads = dict(listed.order_by().values_list("upload").annotate(Count("pk")))
+        for state, label in [*Status.choices, (None, "not uploaded")]:
+            figures.append(
+                Figure(
+                    label=str(label).capitalize(),
+                    value=uploads.get(state, 0),
+                    url=list_url(Transcript, upload=state or "missing"),
+                    tone="danger" if state == Status.FAILED else "",
+                )
+            )
+    note = "" if settings.VECTOR_STORE_ID else "They are searched in this site's database, not uploaded."
+    yield Panel(
+        title="Transcripts",
+        figures=figures,
+        note="No transcripts have been loaded yet. Load a folder of text files:" if nothing else note,
+        command=LOAD_COMMAND if nothing else "",
+    )
+    last = list(listed.order_by("-loaded_at", "slug")[:LOADS])
+    if last:
+        rows = [[Cell(each.title, change_url(each)), moment(each.loaded_at)] for each in last]
+        yield Panel(
+            title="Last transcripts loaded",
+            table=Table(columns=["Transcript", "Loaded"], rows=rows),
+            more=Cell("All transcripts", list_url(Transcript)),
+        )
