@@ -18,6 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from access import charts
 from access.models import AuditEvent, Identity
+from history.admin import Recorded
 
 if TYPE_CHECKING:
     IdentityAdminBase = admin.ModelAdmin[Identity]
@@ -45,7 +46,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class PersonAdmin(UserAdminBase):
+class PersonAdmin(Recorded, UserAdminBase):
     """Who may do what here; making somebody inactive ends their access at their next call."""
 
     form = UserChangeForm
@@ -54,12 +55,12 @@ class PersonAdmin(UserAdminBase):
 
 
 @admin.register(Group)
-class GroupAdmin(GroupAdminBase):
+class GroupAdmin(Recorded, GroupAdminBase):
     """Sets of permissions, given to everybody in the group."""
 
 
 @admin.register(Identity)
-class IdentityAdmin(IdentityAdminBase):
+class IdentityAdmin(Recorded, IdentityAdminBase):
     """Who has called, and as which user; an identity can be added by hand to link it to a user beforehand."""
 
     list_display = ["subject", "user", "name", "email", "issuer", "last_seen", "created"]

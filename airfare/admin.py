@@ -22,6 +22,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from airfare import curation, dimensions, notables, queries
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
+from history.admin import HasHistory, Recorded
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     SourceFileAdminBase = admin.ModelAdmin[SourceFile]
@@ -42,7 +43,7 @@ ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
 @admin.register(SourceFile)
-class SourceFileAdmin(SourceFileAdminBase):
+class SourceFileAdmin(Recorded, SourceFileAdminBase):
     """Where the rows come from: which file, in which state, loaded when and by whom."""
 
     list_display = ("name", "format", "rows", "unreadable", "state", "loaded_at", "loaded_by", "short_digest")
@@ -204,7 +205,7 @@ class FareRowForm(FareRowFormBase):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(FareRowAdminBase):
+class FareRowAdmin(HasHistory, FareRowAdminBase):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm

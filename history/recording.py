@@ -62,7 +62,7 @@ class Action:
         while batch := list(islice(rest, BATCH)):
             change = self._change(model, None, len(batch))
             ChangedObject.objects.bulk_create(
-                ChangedObject(change_id=change, object_id=pk, label=label[:LABEL], values=_plain(values))
+                ChangedObject(change_id=change, object_id=pk, label=label[:LABEL], values=plain(values))
                 for pk, label, values in batch
             )
 
@@ -71,7 +71,7 @@ class Action:
 
         One statement, whatever their number; `label` gives their names.
         """
-        change = self._change(objects.model, _plain(values), 0)
+        change = self._change(objects.model, plain(values), 0)
         chosen = objects.order_by().values_list(Value(change), "pk", label)
         number = 0
         with suppress(EmptyResultSet), connection.cursor() as cursor:
@@ -100,10 +100,17 @@ class Action:
         return known
 
 
-def _plain(values: Values) -> dict[str, Any]:
+def plain(values: Values) -> dict[str, Any]:
     """`values` as they will be read again: dates as texts, pairs as lists."""
     plain: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return plain
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Values:
+    """What differs between two states of an object; a field that one of them lacks is None there."""
+    names = dict.fromkeys([*before, *after])
+    pairs = {name: (before.get(name), after.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 _current: ContextVar[Action | None] = ContextVar("action", default=None)

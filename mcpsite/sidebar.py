@@ -37,6 +37,7 @@ GROUPS: dict[str, list[tuple[str, str] | Page]] = {
     ],
     "Operation": [
         ("access.auditevent", "receipt_long"),
+        ("history.change", "history"),
     ],
 }
 OTHER_ICON = "table_rows"

@@ -1,13 +1,14 @@
 """Where people curate the transcripts: what is published, to whom, and what is known of a call."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -15,6 +16,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from history import recording
+from history.admin import Recorded
 from transcripts.loading import index_facts, restore_facts
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.uploading import Limits, UploadStopped, sync
@@ -39,7 +42,7 @@ MISSING = "missing"
 
 
 @admin.register(Collection)
-class CollectionAdmin(CollectionAdminBase):
+class CollectionAdmin(Recorded, CollectionAdminBase):
     """Sets of transcripts, and the groups that may read them."""
 
     list_display = ["name", "readers", "transcript_count"]
@@ -48,12 +51,8 @@ class CollectionAdmin(CollectionAdminBase):
     filter_horizontal = ["groups"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(transcript_count=Count("transcripts"))
-            .prefetch_related("groups")
-        )
+        collections: QuerySet[Collection] = super().get_queryset(request)
+        return collections.annotate(transcript_count=Count("transcripts")).prefetch_related("groups")
 
     @admin.display(description="who may read it")
     def readers(self, collection: Collection) -> str:
@@ -133,7 +132,7 @@ class TranscriptForm(TranscriptFormBase):
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(TranscriptAdminBase):
+class TranscriptAdmin(Recorded, TranscriptAdminBase):
     """Transcripts come from files (`upload_transcripts`); here they are corrected, sorted and published."""
 
     form = TranscriptForm
@@ -159,13 +158,9 @@ class TranscriptAdmin(TranscriptAdminBase):
         uploads = VectorStoreFile.objects.filter(
             transcript=OuterRef("pk"), store_id=settings.VECTOR_STORE_ID or None
         )
-        return (
-            super()
-            .get_queryset(request)
-            .defer("text")
-            .annotate(
-                upload=Subquery(uploads.values("status")[:1]), problem=Subquery(uploads.values("error")[:1])
-            )
+        transcripts: QuerySet[Transcript] = super().get_queryset(request)
+        return transcripts.defer("text").annotate(
+            upload=Subquery(uploads.values("status")[:1]), problem=Subquery(uploads.values("error")[:1])
         )
 
     def view_on_site(self, obj: Transcript) -> str | None:
@@ -242,12 +237,12 @@ class TranscriptAdmin(TranscriptAdminBase):
         self, request: HttpRequest, queryset: QuerySet[Transcript], *, published: bool
     ) -> None:
         word = "Published" if published else "Unpublished"
-        with transaction.atomic():
-            changed = list(queryset.exclude(published=published))
-            Transcript.objects.filter(pk__in=[each.pk for each in changed]).update(published=published)
-            for each in changed:
-                self.log_change(request, each, f"{word}.")
-        self.message_user(request, f"{word} {_count(len(changed))}.", messages.SUCCESS)
+        name, by = word.lower().removesuffix("ed"), cast(User, request.user)
+        with transaction.atomic(), recording.action(name, by=by) as action:
+            chosen = Transcript.objects.filter(pk__in=queryset.exclude(published=published).values("pk"))
+            action.add_all(chosen, {"published": (not published, published)}, F("title"))
+            changed = chosen.update(published=published)
+        self.message_user(request, f"{word} {_count(changed)}.", messages.SUCCESS)
 
     @admin.action(description="Upload again to the vector store", permissions=["change"])
     def upload_again(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
@@ -281,11 +276,14 @@ class TranscriptAdmin(TranscriptAdminBase):
 
     @admin.action(description="Drop corrections: take the facts from the file again", permissions=["change"])
     def take_facts_from_file(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
-        with transaction.atomic():
+        by = cast(User, request.user)
+        with transaction.atomic(), recording.action("take the file's values", by=by) as action:
             corrected = [each for each in queryset if each.corrected]
             for each in corrected:
+                before = {name: getattr(each, name) for name in (*Transcript.FACTS, "corrected")}
                 restore_facts(each)
-                self.log_change(request, each, "Took the facts from the file again.")
+                after = {name: getattr(each, name) for name in before}
+                action.add(each, recording.differences(before, after))
         self.message_user(
             request, f"Took the facts of {_count(len(corrected))} from the file.", messages.SUCCESS
         )

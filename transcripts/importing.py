@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
+from history import recording
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.parsing import BadFile, Parsed, parse
@@ -53,7 +54,8 @@ def import_store(
     """
     if not settings.OPENAI_API_KEY:
         raise UploadStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
-    return async_to_sync(_import)(store_id, collection, published, dry_run, progress)
+    with recording.action("import", source="import_vector_store"):
+        return async_to_sync(_import)(store_id, collection, published, dry_run, progress)
 
 
 async def _import(

@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from history import recording
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
@@ -97,22 +99,26 @@ def load(
     """
     report = Report()
     files = list(files)
-    for source in files:
-        progress(source)
-        try:
-            parsed = parse(source.name, _read(source.path))
-            outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
-        except BadFile as error:
-            report.refused[source.name] = str(error)
-        else:
-            getattr(report, outcome).append(source.name)
+    with recording.action("load", source="upload_transcripts"):
+        for source in files:
+            progress(source)
+            try:
+                parsed = parse(source.name, _read(source.path))
+                outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
+            except BadFile as error:
+                report.refused[source.name] = str(error)
+            else:
+                getattr(report, outcome).append(source.name)
     if prune:
         gone = Transcript.objects.filter(source_folder__in={str(source.folder) for source in files}).exclude(
             source_file__in=[source.name for source in files]
         )
         report.pruned = sorted(gone.values_list("source_file", flat=True))
         if not dry_run:
-            gone.delete()
+            with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
+                for transcript in gone.defer("text"):
+                    action.add(transcript, {"source_file": (transcript.source_file, None)})
+                gone.delete()
     return report
 
 
@@ -161,6 +167,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
         slug=free_slug(source.name),
         collection=collection or Collection.default(),
     )
+    before = _recorded(transcript) if stored else {}
     transcript.source_folder = folder
     for name in Transcript.FACTS:
         if name not in transcript.corrected:
@@ -170,7 +177,14 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
     transcript.loaded_at = timezone.now()
     transcript.save()
     rewrite(transcript, parsed.turns)
+    with recording.action("load", source="upload_transcripts") as action:
+        action.add(transcript, recording.differences(before, _recorded(transcript)))
     return "changed" if stored else "added"
+
+
+def _recorded(transcript: Transcript) -> dict[str, Any]:
+    """What the history tells of a load: the facts, and that the text is another one, but not the text."""
+    return {name: getattr(transcript, name) for name in (*Transcript.FACTS, "digest")}
 
 
 def free_slug(name: str) -> str:
@@ -213,13 +227,18 @@ def index_facts(transcript: Transcript) -> None:
     transcript.passages.add(_facts(transcript), bulk=False)
 
 
+def facts_of_file(transcript: Transcript) -> dict[str, Any]:
+    """What the file of `transcript` says of its call."""
+    said = parse(transcript.source_file, transcript.text.encode())
+    return {name: getattr(said, name) for name in Transcript.FACTS}
+
+
 @transaction.atomic
 def restore_facts(transcript: Transcript) -> None:
     """Forget what a curator corrected: the facts are those of the file again."""
-    said = parse(transcript.source_file, transcript.text.encode())
-    for name in Transcript.FACTS:
+    for name, value in facts_of_file(transcript).items():
         if name in transcript.corrected:
-            setattr(transcript, name, getattr(said, name))
+            setattr(transcript, name, value)
     transcript.corrected = []
     transcript.save()
     index_facts(transcript)

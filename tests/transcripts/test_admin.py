@@ -94,7 +94,7 @@ def test_unpublishing_and_publishing_are_actions(three: None, curator: Client) -
     assert not Transcript.objects.filter(published=True).exists()
     assert "Published 1 transcript." in act(curator, "publish", chosen[0])
     assert Transcript.objects.get(published=True) == chosen[0]
-    assert "Unpublished." in text(curator, f"{LIST}{chosen[1].pk}/history/")
+    assert "Unpublish</strong> by" in text(curator, f"{LIST}{chosen[1].pk}/history/")
 
 
 def test_a_correction_is_found_and_outlives_a_reload(three: None, curator: Client, load_folder: Load) -> None:

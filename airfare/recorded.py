@@ -1,0 +1,54 @@
+"""What of the airfare data has a history, and how a change of it is undone."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from airfare import curation
+from airfare.models import Edit, FareRow, SourceFile
+from history import kinds
+from history.kinds import Held
+
+
+def _read(ids: Sequence[int], names: Collection[str]) -> Held:
+    columns = {name: "notable__text" if name == "notable_event" else name for name in names}
+    found = FareRow.objects.filter(id__in=ids).values_list("id", *columns.values())
+    held = {number: dict(zip(columns, values, strict=True)) for number, *values in found}
+    for values in held.values():
+        if "notable_event" in values:
+            values["notable_event"] = values["notable_event"] or ""
+    return held
+
+
+def _from_file(ids: Sequence[int]) -> Held:
+    held = _read(ids, curation.EDITABLE)
+    for number, original in Edit.objects.filter(row_id__in=ids).values_list("row_id", "original"):
+        held[number] |= original
+    return held
+
+
+def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
+    edits = [
+        (number, {name: value for name, value in values.items() if name != "hidden"})
+        for number, values in wanted
+    ]
+    if any(values for _, values in edits):
+        curation.edit_each(edits, by)
+    for hidden, change in ((True, curation.hide), (False, curation.publish)):
+        ids = [number for number, values in wanted if values.get("hidden") is hidden]
+        if ids:
+            change(FareRow.objects.filter(id__in=ids), by=by)
+
+
+kinds.register(
+    kinds.Kind(
+        model=FareRow,
+        fields=(*curation.EDITABLE, "hidden"),
+        read=_read,
+        corrected=curation.EDITED,
+        from_file=_from_file,
+        write=_write,
+    )
+)
+kinds.register(kinds.Kind(model=SourceFile, fields=("groups",), write=kinds.write(SourceFile)))

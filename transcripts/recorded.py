@@ -1,0 +1,39 @@
+"""What of the transcripts has a history, and how a change of it is undone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from history import kinds, recording
+from history.kinds import Held
+from transcripts.loading import facts_of_file, index_facts
+from transcripts.models import Collection, Transcript
+
+FIELDS = (*Transcript.FACTS, "collection", "published", "corrected")
+
+
+def _from_file(ids: Sequence[int]) -> Held:
+    return {each.pk: facts_of_file(each) for each in Transcript.objects.filter(pk__in=ids)}
+
+
+def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
+    with recording.action("edit", by=by) as action:
+        for pk, values in wanted:
+            transcript = Transcript.objects.get(pk=pk)
+            before = kinds.read(Transcript, [pk], FIELDS)[pk]
+            said = recording.plain(facts_of_file(transcript))
+            facts = {name for name in values if name in Transcript.FACTS}
+            persons = {name for name in facts if values[name] != said[name]}
+            transcript.corrected = sorted({*transcript.corrected} - facts | persons)
+            kinds.assign(transcript, values)
+            if facts:
+                index_facts(transcript)
+            after = kinds.read(Transcript, [pk], FIELDS)[pk]
+            action.add(transcript, recording.differences(before, after))
+
+
+kinds.register(
+    kinds.Kind(model=Transcript, fields=FIELDS, corrected="corrected", from_file=_from_file, write=_write)
+)
+kinds.register(kinds.Kind(model=Collection, fields=("name", "slug", "groups"), write=kinds.write(Collection)))
