@@ -7,10 +7,13 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 
+MOST_PAGES = 12
+"""A sign-in has fewer; a wrong password would ask for ever."""
+
 
 @dataclass
 class Person:
-    """Somebody with an account; the browser keeps its cookies and stays on `origin`."""
+    """Somebody with an account at `origin`; the browser keeps its cookies and stays there."""
 
     origin: str
     username: str
@@ -18,23 +21,26 @@ class Person:
     browser: httpx2.Client
     pages: list[str] = field(default_factory=list)
     """The pages seen, newest last."""
+    consents: int = 0
+    """How often they were asked whether a client may act for them."""
 
     def connect(self, authorization: str, *, allow: bool = True) -> dict[str, str]:
         """Open the address that a client gives, sign in where asked, and answer; what goes to the client."""
-        response = self._get(authorization)
-        while response.is_redirect:
-            target = urljoin(str(response.url), response.headers["location"])
-            if not target.startswith(self.origin):
-                return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
-            response = self._get(target)
-            if urlsplit(target).path.startswith("/accounts/login"):
-                response = self._post(response, {"username": self.username, "password": self.password})
-        assert response.status_code == 200, response.text
-        answer = self._post(response, {"allow": "true"} if allow else {})
-        assert answer.is_redirect, answer.text
-        return {
-            name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()
-        }
+        page = self._get(authorization)
+        for _ in range(MOST_PAGES):
+            if page.is_redirect:
+                target = urljoin(str(page.url), page.headers["location"])
+                if not target.startswith(f"{self.origin}/"):
+                    return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+                page = self._get(target)
+                continue
+            assert page.status_code == 200, page.text
+            if 'type="password"' in page.text:
+                page = self._post(page, {"username": self.username, "password": self.password})
+            else:
+                self.consents += 1
+                page = self._post(page, {"allow": "true"} if allow else {"cancel": "true"})
+        raise AssertionError(f"the sign-in does not end: {page.text}")
 
     def _get(self, url: str) -> httpx2.Response:
         response = self.browser.get(url)

@@ -1,8 +1,8 @@
-// One JavaScript client's whole dance: `dance.mjs v1|v2 URL`. The person is on the other side of the pipe:
+// One JavaScript client's whole dance: `dance.mjs v1|v2 URL ISSUER`. The person is on the other side of the pipe:
 // each line out is {"open": address}; each line in is the query that came back to the client.
 import { createInterface } from 'node:readline'
 
-const [version, url] = process.argv.slice(2)
+const [version, url, issuer] = process.argv.slice(2)
 const { Client, StreamableHTTPClientTransport, UnauthorizedError } =
   version === 'v1'
     ? {
@@ -67,11 +67,12 @@ client = await connected()
 const again = await client.callTool({ name: 'airfare_trend_insights', arguments: { limit: 1 } })
 await client.close()
 
-const revoked = await fetch(new URL('/oauth/revoke', url), {
+const endpoints = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json()
+const revoked = await fetch(endpoints.revocation_endpoint, {
   method: 'POST',
   body: new URLSearchParams({ token: kept.tokens.refresh_token, client_id: kept.client.client_id }),
 })
-const refused = await fetch(new URL('/oauth/token', url), {
+const refused = await fetch(endpoints.token_endpoint, {
   method: 'POST',
   body: new URLSearchParams({
     grant_type: 'refresh_token',

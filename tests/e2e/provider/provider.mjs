@@ -22,7 +22,7 @@ const settings = {
   ...JSON.parse(process.argv[2] ?? '{}'),
 }
 console.info = console.error // The library's notices; standard output is for answers.
-const SCOPES = ['openid', 'offline_access', 'profile', 'email']
+const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'data:read']
 const made = {} // keys, by name
 
 const keyNamed = (name) =>
