@@ -1,14 +1,14 @@
 """What a model can ask about airfare."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from access.caller import Caller
-from airfare import queries, summaries
+from airfare import queries, summaries, trends
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
-from mcpsite.mcp import ToolError, tool
+from mcpsite.mcp import Answer, ToolError, tool
 
 MOST_ROWS = 200
 
@@ -68,6 +68,30 @@ class FareGroups(TypedDict):
     matched_rows: int
     groups_returned: int
     truncated: NotRequired[str]
+
+
+class FareLine(TypedDict):
+    """One airline's mean figures, each list parallel to `dates`; null where no row has the figure."""
+
+    airline: str
+    rows: int
+    avg_fare_usd: list[float | None]
+    premium_fare_usd: list[float | None]
+    load_factor_pct: list[float | None]
+
+
+class FareTrends(TypedDict):
+    """Fares over time, a line for each airline; `dates` are the first days of each `period`."""
+
+    period: Literal["day", "week", "month", "quarter", "year"]
+    dates: list[str]
+    series: list[FareLine]
+    routes: list[str]
+    available_files: list[str]
+    filters: AppliedFilters
+    total_rows: int
+    matched_rows: int
+    notes: NotRequired[list[str]]
 
 
 @tool(permission="airfare.view_farerow", title="Airfare trend insights")
@@ -160,6 +184,94 @@ def airfare_fare_summary(
             f"or go on with offset={end}."
         )
     return answer
+
+
+@tool(permission="airfare.view_farerow", title="Show fare trends")
+def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> FareTrends:
+    """A chart of fares over time, a line for each airline: average fare, premium fare and load factor,
+    as means of each day (of each week, month, quarter or year, where there are many days). Takes the
+    filters of airfare_trend_insights; name a route with route_contains to compare airlines on it. Where
+    no chart can be shown the answer is a table.
+    """
+    asked, applied = filters.applied()
+    found = trends.trends(asked, caller)
+    answer: FareTrends = {
+        "period": found.period,  # type: ignore[typeddict-item]
+        "dates": found.dates,
+        "series": [
+            {"airline": line.airline or "(no airline)", "rows": line.rows, **line.figures}  # type: ignore[typeddict-item]
+            for line in found.lines
+        ],
+        "routes": found.routes,
+        "available_files": found.files,
+        "filters": applied,
+        "total_rows": found.total,
+        "matched_rows": found.matched,
+    }
+    notes = _notes(found)
+    if notes:
+        answer["notes"] = notes
+    # The result's schema is the value's: the text for readers goes beside it.
+    return cast(FareTrends, Answer(value=answer, text=_told(answer)))
+
+
+def _notes(found: trends.Trends) -> list[str]:
+    """What a reader of the lines has to know about them."""
+    notes = []
+    if found.period != "day":
+        notes.append(
+            f"There are more than {trends.MOST_DATES} days: a point is the mean of a {found.period}."
+        )
+    if found.earlier:
+        notes.append(f"{found.earlier} earlier years are left out; name one with snapshot_date.")
+    if found.left_out:
+        named = ", ".join(found.left_out[:10]) + (", …" if len(found.left_out) > 10 else "")
+        notes.append(
+            f"These are the {len(found.lines)} airlines with the most rows; {len(found.left_out)} more match "
+            f"({named}): name one with airline_contains."
+        )
+    if found.dates and found.route_count > 1:
+        notes.append(f"Means over {found.route_count} routes; name one with route_contains.")
+    if found.undated:
+        notes.append(f"{found.undated} rows without a usable date are left out.")
+    return notes
+
+
+def _told(answer: FareTrends) -> str:
+    """The trends in words and as a table, for a model and for clients that show no chart."""
+    asked = ", ".join(f"{name} {value}" for name, value in answer["filters"].items())
+    if not answer["dates"]:
+        told = "No dated fare matches" + (f" ({asked})." if asked else ".")
+        return " ".join([told, "Widen the filters.", *answer.get("notes", [])])
+    head = ["Week from" if answer["period"] == "week" else answer["period"].capitalize()]
+    table = [head + [line["airline"] for line in answer["series"]], ["---"] * (len(answer["series"]) + 1)]
+    for at, date in enumerate(answer["dates"]):
+        table.append([_named(answer["period"], date), *(_figures(line, at) for line in answer["series"])])
+    return "\n".join(
+        [
+            f"Mean fares by {answer['period']} and airline{f' ({asked})' if asked else ''}, from "
+            f"{answer['matched_rows']} rows: average fare / premium fare in US dollars / load factor",
+            "",
+            *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table),
+            "",
+            *answer.get("notes", []),
+        ]
+    ).strip()
+
+
+def _named(period: str, date: str) -> str:
+    """The period that begins on `date`."""
+    if period == "quarter":
+        return f"{date[:4]} Q{(int(date[5:7]) + 2) // 3}"
+    return date[: {"month": 7, "year": 4}.get(period, 10)]
+
+
+def _figures(line: FareLine, at: int) -> str:
+    fare, premium, load = (line[name][at] for name in ("avg_fare_usd", "premium_fare_usd", "load_factor_pct"))
+    if fare is premium is load is None:
+        return ""
+    shown = [("–" if value is None else f"{value:,.0f}") for value in (fare, premium)]
+    return " / ".join([*shown, "–" if load is None else f"{load:.0f} %"])
 
 
 DEFAULT_METRICS = ("avg_fare_usd_mean", "premium_fare_usd_mean", "fare_yoy_pct_mean", "load_factor_pct_mean")

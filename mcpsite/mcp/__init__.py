@@ -3,5 +3,6 @@
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import Entry, Resources, menus, prompt
 from mcpsite.mcp.registry import Answer, ToolError, tool
+from mcpsite.mcp.views import View
 
-__all__ = ["Answer", "Entry", "Resources", "ToolError", "in_database", "menus", "prompt", "tool"]
+__all__ = ["Answer", "Entry", "Resources", "ToolError", "View", "in_database", "menus", "prompt", "tool"]

@@ -41,7 +41,7 @@ class Outcome:
     """What a call came to, ready for the wire."""
 
     text: str
-    """The answer as compact JSON, or the sentence of an error."""
+    """The answer as compact JSON or in the tool's own words, or the sentence of an error."""
     value: Mapping[str, Any] | None = None
     """The answer itself; None for an error."""
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -131,7 +131,7 @@ async def _answer(registry: Registry, call: _Call) -> Outcome:
             f"{settings.MCP_MAX_RESULT_BYTES:,} are sent; ask for fewer rows or narrow the filters.",
             kind=Kind.TOOL_ERROR,
         )
-    return Outcome(text=text.decode(), value=answer.value, meta=answer.meta, size=len(text))
+    return Outcome(text=answer.text or text.decode(), value=answer.value, meta=answer.meta, size=len(text))
 
 
 async def _run(tool: Tool | None, call: _Call) -> Any:

@@ -15,6 +15,7 @@ from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 from access.caller import Caller
+from mcpsite.mcp.views import View
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,6 +32,8 @@ class Answer:
     """What the tool's return annotation promises (a TypedDict's dict)."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Goes into the result's `_meta`; keys are prefixed by the caller, e.g. `mcpsite/fallback`."""
+    text: str = ""
+    """What a model and a client without views read; empty: the value itself, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +59,8 @@ class Tool:
     read_only: bool
     meta: Mapping[str, Any]
     """The tool's own `_meta` in `tools/list`."""
+    view: View | None
+    """The page that shows the answer in a chat."""
 
 
 def _shorten(schema: dict[str, Any]) -> None:
@@ -104,6 +109,7 @@ def tool(
     title: str,
     read_only: bool = True,
     meta: Mapping[str, Any] | None = None,
+    view: View | None = None,
     registry: Registry = registry,
 ) -> Callable[[Function], Function]:
     """Offer the decorated function as the tool of its name.
@@ -114,7 +120,8 @@ def tool(
     annotated, and described with `Annotated[..., Field(description=...)]`; one whose type is a dataclass
     stands for its fields, which become arguments in its place. The return annotation is a TypedDict (of
     `typing_extensions`): the result's schema is made from it, and no second validation is run on what
-    the tool returns. A `ToolError` is the way to tell the caller what to change.
+    the tool returns. A `ToolError` is the way to tell the caller what to change. A `view` is the page that
+    clients with the extension MCP Apps show for the answer; other clients show the answer's text.
 
     Raises ImproperlyConfigured when the function does not fit.
     """
@@ -127,6 +134,7 @@ def tool(
                 title=title,
                 read_only=read_only,
                 meta=meta or {},
+                view=view,
             )
         )
         return function
@@ -147,6 +155,7 @@ def _describe(
     title: str,
     read_only: bool,
     meta: Mapping[str, Any],
+    view: View | None,
 ) -> Tool:
     name = function.__name__
     hints = get_type_hints(function, include_extras=True)
@@ -196,6 +205,7 @@ def _describe(
         output_schema=output_schema,
         read_only=read_only,
         meta=dict(meta),
+        view=view,
     )
 
 

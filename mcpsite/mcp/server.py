@@ -9,6 +9,7 @@ from typing import Any
 
 import mcp_types as types
 from django.conf import settings
+from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID, ResourceCsp, client_supports_apps
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -21,6 +22,7 @@ from mcpsite.mcp import context
 from mcpsite.mcp.instructions import INSTRUCTIONS
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
+from mcpsite.mcp.views import View
 
 CLAIMS = "mcpsite.claims"
 """The key of the verified claims in a request's ASGI scope."""
@@ -39,7 +41,8 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         tools = await context.tools_for(registry, _claims(ctx))
-        return types.ListToolsResult(tools=[describe(tool) for tool in tools])
+        with_views = _shows_views(ctx)
+        return types.ListToolsResult(tools=[describe(tool, with_view=with_views) for tool in tools])
 
     async def call_tool(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         """Answer `tools/call` as middleware, so that the SDK does not validate and copy our answer again.
@@ -105,6 +108,9 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
     async def read_resource(
         ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
+        for tool in await context.tools_for(registry, _claims(ctx)) if params.uri.startswith("ui://") else ():
+            if tool.view and tool.view.uri == params.uri:
+                return types.ReadResourceResult(contents=[_page(tool.view)])
         try:
             kind, text = await menus.read(_claims(ctx), params.uri)
         except NotOffered:
@@ -176,13 +182,16 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         on_get_prompt=get_prompt,
         on_completion=complete,
     )
+    if any(tool.view for tool in registry.all()):
+        server.extensions[EXTENSION_ID] = {}
     # In place of the SDK's tracing, which takes time on each call and which nobody here collects.
     server.middleware[:] = [call_tool]
     return server
 
 
-def describe(tool: Tool) -> types.Tool:
+def describe(tool: Tool, *, with_view: bool) -> types.Tool:
     """A tool as `tools/list` shows it, with all four annotations explicit."""
+    view = {"ui": {"resourceUri": tool.view.uri}} if with_view and tool.view else {}
     return types.Tool(
         name=tool.name,
         title=tool.title,
@@ -192,7 +201,27 @@ def describe(tool: Tool) -> types.Tool:
         annotations=types.ToolAnnotations(
             read_only_hint=tool.read_only, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),
-        _meta=dict(tool.meta) or None,
+        _meta={**tool.meta, **view} or None,
+    )
+
+
+def _shows_views(ctx: ServerRequestContext[Any]) -> bool:
+    """Whether tools name their views to this client (MCP Apps 2026-01-26, client and server capabilities).
+
+    A modern client says with each request what it can; who does not say MCP Apps gets plain tools. An older
+    one says it at `initialize`, which a stateless server has forgotten by now: it is told, and may ignore it.
+    """
+    return ctx.session.client_capabilities is None or client_supports_apps(ctx)
+
+
+def _page(view: View) -> types.TextResourceContents:
+    """A view's page. It declares that it loads from nowhere, so that hosts keep their strictest policy."""
+    nowhere = ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[])
+    return types.TextResourceContents(
+        uri=view.uri,
+        mime_type=APP_MIME_TYPE,
+        text=view.html,
+        _meta={"ui": {"csp": nowhere.model_dump(by_alias=True), "prefersBorder": True}},
     )
 
 
