@@ -1,7 +1,7 @@
 """`show_fare_trends`: what its lines, its notes and its text hold."""
 
 import datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,7 +9,6 @@ from access.caller import Caller
 from airfare import trends
 from airfare.filters import AskedFilters
 from airfare.tools import show_fare_trends
-from mcpsite.mcp import Answer
 from tests.airfare.conftest import HEADER, Load, fare, table
 
 
@@ -17,9 +16,8 @@ from tests.airfare.conftest import HEADER, Load, fare, table
 def shown(caller: Caller) -> Any:
     """Calls the tool with filters; its answer."""
 
-    def call(**filters: Any) -> Answer:
-        answer: Any = show_fare_trends(caller, AskedFilters(**filters))
-        return answer
+    def call(**filters: Any) -> Any:
+        return cast(Any, show_fare_trends(caller, AskedFilters(**filters)))
 
     return call
 
