@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import curation, dimensions, notables, queries
@@ -29,13 +30,17 @@ if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     FareRowAdminBase = admin.ModelAdmin[FareRow]
     FareRowFormBase = forms.ModelForm[FareRow]
     FareRowPaginatorBase = Paginator[FareRow]
+    TextFilterBase = admin.SimpleListFilter
 else:
     from unfold.admin import ModelAdmin
+    from unfold.contrib.filters.admin import TextFilter as TextFilterBase
 
     SourceFileAdminBase = FareRowAdminBase = ModelAdmin
     FareRowFormBase = forms.ModelForm
     FareRowPaginatorBase = Paginator
 
+SUGGESTIONS = 500
+"""Values that a filter offers; each of them is in the page."""
 ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
@@ -99,43 +104,46 @@ class StateFilter(admin.SimpleListFilter):
                 return queryset.filter(hidden=False)
 
 
-class DimensionFilter(admin.SimpleListFilter):
-    """A filter on one field whose choices are known without a look at the rows."""
+class DimensionFilter(TextFilterBase):
+    """A field with few values: one of them, or all that hold what was typed.
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [(value, value) for value in self.values() if value]
+    The values are offered without a look at the rows; of very many, the first.
+    """
+
+    template = "admin/airfare/dimension_filter.html"
 
     def values(self) -> list[str]:
-        """The field's values, in order."""
-        raise NotImplementedError
+        values: list[str] = getattr(dimensions.current(None), f"{self.parameter_name}s")
+        return values
+
+    def choices(self, changelist: Any) -> Any:
+        choice: Any  # unfold's, which has a form.
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.parameter_name].widget.attrs["list"] = f"{self.parameter_name}-values"
+            yield {**choice, "suggestions": [value for value in self.values() if value][:SUGGESTIONS]}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
-        value = self.value()
-        return queryset if value is None else queryset.filter(**{str(self.parameter_name): value})
+        value, values = self.value(), self.values()
+        if not value:
+            return queryset
+        # Hidden rows may have a value that no published one has.
+        meant = {value} if value in values else {value, *dimensions.holding(value, values)}
+        return queryset.filter(**{f"{self.parameter_name}__in": meant})
 
 
 class RouteFilter(DimensionFilter):
     title = "route"
     parameter_name = "route"
 
-    def values(self) -> list[str]:
-        return dimensions.current(None).routes
-
 
 class AirlineFilter(DimensionFilter):
     title = "airline"
     parameter_name = "airline"
 
-    def values(self) -> list[str]:
-        return dimensions.current(None).airlines
-
 
 class SeasonFilter(DimensionFilter):
     title = "season"
     parameter_name = "season"
-
-    def values(self) -> list[str]:
-        return dimensions.current(None).seasons
 
 
 class DateFilter(admin.SimpleListFilter):
@@ -223,7 +231,15 @@ class FareRowAdmin(HasHistory, FareRowAdminBase):
     )
     list_display_links = ("label",)
     list_editable = ("avg_fare_usd", "premium_fare_usd", "fare_yoy_pct", "load_factor_pct", "hidden")
-    list_filter = (StateFilter, DateFilter, RouteFilter, AirlineFilter, SeasonFilter, "source_file")
+    list_filter = (
+        StateFilter,
+        DateFilter,
+        RouteFilter,
+        AirlineFilter,
+        SeasonFilter,
+        ("source_file", AutocompleteSelectFilter),
+    )
+    list_filter_submit = True
     list_select_related = ("source_file", "edit", "notable")
     list_per_page = 50
     search_fields = ("notable_event",)

@@ -64,6 +64,10 @@ def test_the_list_is_in_the_order_of_the_answers(client: Client, curator: User, 
     [
         ("?route=SEA-ANC", ["United"]),
         ("?airline=Delta", ["Delta"]),
+        ("?airline=e", ["United", "Delta", "Breeze"]),
+        ("?airline=", ["United", "Delta", "Alaska", "Breeze"]),
+        ("?route=sea&airline=united", ["United"]),
+        ("?airline=Nobody", []),
         ("?season=Winter", ["Alaska"]),
         ("?date=2025", ["United", "Delta"]),
         ("?date=2024-03", ["Alaska"]),
@@ -79,6 +83,19 @@ def test_the_list_is_filtered_and_searched(
     client: Client, curator: User, loaded: None, query: str, airlines: list[str]
 ) -> None:
     assert shown(client, query) == airlines
+
+
+def test_the_airline_of_a_hidden_row_is_found_though_no_answer_has_it(
+    client: Client, curator: User, loaded: None
+) -> None:
+    curation.hide(FareRow.objects.filter(airline="Delta"))
+    assert shown(client, "?state=hidden&airline=Delta") == ["Delta"]
+
+
+def test_the_filters_offer_the_values_there_are(client: Client, curator: User, loaded: None) -> None:
+    assert '<option value="JFK-LAX"></option><option value="SEA-ANC"></option>' in (
+        client.get(LIST).content.decode()
+    )
 
 
 def test_the_list_is_filtered_by_file(client: Client, curator: User, loaded: None) -> None:
