@@ -12,8 +12,15 @@ import pytest
 from django.contrib.auth.models import Group
 from pytest_django import Settings
 
-from access import doctor
-from access.doctor import Finding, Visit
+from access.doctor import Finding, stops_clients
+from access.doctor.data import about_database
+from access.doctor.endpoint import about_endpoint
+from access.doctor.issuer import about_issuer
+from access.doctor.metadata import about_metadata
+from access.doctor.protocol import replay
+from access.doctor.token import about_token, own_token
+from access.doctor.vector_store import about_vector_store
+from access.doctor.visit import Visit
 from tests.access.issuer import Provider, claims, mint, provider, public_jwk, rsa_key
 from tests.access.proxy import Alter, Reply, proxy
 from tests.loopback_openai import running as running_openai
@@ -133,7 +140,7 @@ def answering(status: int, **headers: str) -> Alter:
 def test_what_stands_between_a_client_and_the_challenge_is_named(
     look: Look, alter: Alter, expected: str
 ) -> None:
-    assert ids(look(alter, doctor.about_endpoint), "error") == [expected]
+    assert ids(look(alter, about_endpoint), "error") == [expected]
 
 
 def test_a_redirect_of_the_trailing_slash_alone_is_seen(look: Look) -> None:
@@ -141,13 +148,13 @@ def test_a_redirect_of_the_trailing_slash_alone_is_seen(look: Look) -> None:
         if path == "/mcp/":
             reply.status, reply.headers["location"] = 308, "/mcp"
 
-    assert ids(look(alter, doctor.about_endpoint)) == ["endpoint-redirects"]
+    assert ids(look(alter, about_endpoint)) == ["endpoint-redirects"]
 
 
 def test_a_server_that_is_not_there_is_unreachable(settings: Settings) -> None:
     with httpx2.Client(trust_env=False) as http:
         url = f"http://localhost:{free_port()}/mcp"
-        assert ids(doctor.about_endpoint(Visit(url=url, resource=url, http=http))) == ["endpoint-unreachable"]
+        assert ids(about_endpoint(Visit(url=url, resource=url, http=http))) == ["endpoint-unreachable"]
 
 
 def changing(**members: object) -> Alter:
@@ -168,7 +175,7 @@ def changing(**members: object) -> Alter:
     ],
 )
 def test_what_is_wrong_with_the_metadata_is_named(look: Look, alter: Alter, expected: str) -> None:
-    assert ids(look(alter, doctor.about_metadata))[0] == expected
+    assert ids(look(alter, about_metadata))[0] == expected
 
 
 # The replay
@@ -240,7 +247,7 @@ def each_tool(**changes: object) -> Callable[[dict[str, Any]], object]:
 def test_what_a_connector_would_stumble_over_is_named(
     look: Look, alter: Alter, expected: str, db: None
 ) -> None:
-    assert expected in ids(look(alter, doctor.replay))
+    assert expected in ids(look(alter, replay))
 
 
 def test_a_citation_that_opens_for_nobody_is_seen(look: Look, db: None) -> None:
@@ -248,7 +255,7 @@ def test_a_citation_that_opens_for_nobody_is_seen(look: Look, db: None) -> None:
         if path.startswith("/transcripts/"):
             reply.status = 404
 
-    assert "citations-broken" in ids(look(alter, doctor.replay))
+    assert "citations-broken" in ids(look(alter, replay))
 
 
 def test_a_call_that_is_refused_says_why(look: Look, db: None) -> None:
@@ -256,7 +263,7 @@ def test_a_call_that_is_refused_says_why(look: Look, db: None) -> None:
         if message.get("method") == "tools/list":
             reply.status, reply.body = 403, b'{"error_description": "Not you."}'
 
-    [finding] = [each for each in look(alter, doctor.replay) if each.level == "error"]
+    [finding] = [each for each in look(alter, replay) if each.level == "error"]
     assert finding.id == "call-refused"
     assert "403 Not you." in finding.what
 
@@ -265,7 +272,7 @@ def test_the_words_of_a_tool_error_are_passed_on(look: Look, db: None) -> None:
     def change(said: dict[str, Any]) -> None:
         said.update(isError=True, content=[{"type": "text", "text": "Come back in 7 s."}])
 
-    [finding] = [each for each in look(result("tools/call", change, "search"), doctor.replay) if each.change]
+    [finding] = [each for each in look(result("tools/call", change, "search"), replay) if each.change]
     assert finding.id == "call-refused"
     assert "Come back in 7 s." in finding.what
 
@@ -293,7 +300,7 @@ def describe(idp: Provider, **changes: object) -> None:
 
 
 def test_a_good_issuer_is_fine(idp: Provider) -> None:
-    assert ids(doctor.about_issuer()) == ["issuer"]
+    assert ids(about_issuer()) == ["issuer"]
 
 
 @pytest.mark.parametrize(
@@ -311,32 +318,32 @@ def test_what_is_wrong_with_the_issuer_is_named(
     idp: Provider, changes: dict[str, object], expected: str
 ) -> None:
     describe(idp, **changes)
-    assert ids(doctor.about_issuer()) == [expected]
+    assert ids(about_issuer()) == [expected]
 
 
 def test_client_id_documents_do_instead_of_registration(idp: Provider) -> None:
     describe(idp, registration_endpoint=None, client_id_metadata_document_supported=True)
-    assert ids(doctor.about_issuer()) == ["issuer"]
+    assert ids(about_issuer()) == ["issuer"]
 
 
 def test_a_slash_at_the_end_is_another_issuer(idp: Provider, settings: Settings) -> None:
     settings.AUTH0_ISSUER = f"{idp.issuer}/"
-    assert ids(doctor.about_issuer()) == ["issuer-differs"]
+    assert ids(about_issuer()) == ["issuer-differs"]
 
 
 def test_an_issuer_that_is_down_is_unreachable(settings: Settings) -> None:
     settings.AUTH0_ISSUER = f"http://127.0.0.1:{free_port()}"
-    assert ids(doctor.about_issuer()) == ["issuer-unreachable"]
+    assert ids(about_issuer()) == ["issuer-unreachable"]
 
 
 def test_keys_that_cannot_be_used_are_seen(idp: Provider) -> None:
     idp.publish({"kty": "oct", "k": "c2VjcmV0"})
-    assert ids(doctor.about_issuer()) == ["keys-unusable"]
+    assert ids(about_issuer()) == ["keys-unusable"]
 
 
 def test_keys_for_another_algorithm_are_seen(idp: Provider, settings: Settings) -> None:
     settings.JWT_ALGORITHMS = ["ES256"]
-    assert ids(doctor.about_issuer()) == ["keys-of-another-algorithm"]
+    assert ids(about_issuer()) == ["keys-of-another-algorithm"]
 
 
 # The token
@@ -348,7 +355,7 @@ def fresh(idp: Provider, **changes: object) -> dict[str, Any]:
 
 
 def test_a_good_token_is_fine(idp: Provider) -> None:
-    assert ids(doctor.about_token(mint(fresh(idp)), given=True)) == ["token"]
+    assert ids(about_token(mint(fresh(idp)), given=True)) == ["token"]
 
 
 @pytest.mark.parametrize(
@@ -372,14 +379,14 @@ def test_a_good_token_is_fine(idp: Provider) -> None:
 def test_what_is_wrong_with_this_token_is_named(
     idp: Provider, make: Callable[[Provider], str], expected: str
 ) -> None:
-    [finding] = doctor.about_token(make(idp), given=True)
+    [finding] = about_token(make(idp), given=True)
     assert (finding.id, finding.level) == (expected, "error")
     assert finding.change
 
 
 def test_scopes_that_the_token_lacks_are_named(idp: Provider, settings: Settings) -> None:
     settings.REQUIRED_SCOPES = ["read", "data:read"]
-    [finding] = doctor.about_token(mint(fresh(idp)), given=True)
+    [finding] = about_token(mint(fresh(idp)), given=True)
     assert finding.id == "token-scopes"
     assert "lacks data:read" in finding.what
 
@@ -387,27 +394,27 @@ def test_scopes_that_the_token_lacks_are_named(idp: Provider, settings: Settings
 def test_an_inactive_opaque_token_is_named(idp: Provider, settings: Settings) -> None:
     settings.INTROSPECTION_ENDPOINT = f"{idp.origin}/introspect"
     settings.INTROSPECTION_CLIENT_ID, settings.INTROSPECTION_CLIENT_SECRET = "site", "s3cret:&"
-    assert ids(doctor.about_token("opaque", given=True)) == ["token-inactive"]
+    assert ids(about_token("opaque", given=True)) == ["token-inactive"]
 
 
 def test_without_keys_the_token_is_not_judged(idp: Provider) -> None:
     idp.answer("/keys", {}, 500)
-    assert ids(doctor.about_token(mint(fresh(idp)), given=True)) == ["token-not-judged"]
+    assert ids(about_token(mint(fresh(idp)), given=True)) == ["token-not-judged"]
 
 
 def test_with_a_provider_and_no_token_signing_in_is_said_to_be_untried(idp: Provider) -> None:
-    token, found = doctor.own_token()
+    token, found = own_token()
     assert (token, ids(found)) == ("", ["token-not-given"])
 
 
 def test_without_an_administrator_nobody_can_be_signed_in(db: None) -> None:
-    token, found = doctor.own_token()
+    token, found = own_token()
     assert (token, ids(found)) == ("", ["no-administrator"])
 
 
 def test_rotated_keys_are_published_for_the_token(idp: Provider) -> None:
     idp.publish(public_jwk(rsa_key("second"), "second"), public_jwk(rsa_key()))
-    assert ids(doctor.about_token(mint(fresh(idp)), given=True)) == ["token"]
+    assert ids(about_token(mint(fresh(idp)), given=True)) == ["token"]
 
 
 # Database and vector store
@@ -415,12 +422,12 @@ def test_rotated_keys_are_published_for_the_token(idp: Provider) -> None:
 
 def test_an_empty_database_is_said_to_be_empty(db: None, settings: Settings) -> None:
     Group.objects.get_or_create(name=settings.ACCESS_DEFAULT_GROUP)
-    assert ids(doctor.about_database()) == ["airfare-empty", "transcripts-empty"]
+    assert ids(about_database()) == ["airfare-empty", "transcripts-empty"]
 
 
 def test_a_default_group_that_does_not_exist_is_named(db: None, settings: Settings) -> None:
     settings.ACCESS_DEFAULT_GROUP = "nobody-made-it"
-    assert "default-group-missing" in ids(doctor.about_database(), "error")
+    assert "default-group-missing" in ids(about_database(), "error")
 
 
 def test_a_database_without_tables_lacks_migrations(site: Site, tmp_path: Any) -> None:
@@ -460,22 +467,22 @@ def transcript(**record: object) -> None:
 
 
 def test_an_empty_store_agrees_with_no_transcripts(vector_store: Any) -> None:
-    assert ids(doctor.about_vector_store()) == ["vector-store"]
+    assert ids(about_vector_store()) == ["vector-store"]
 
 
 def test_transcripts_that_are_not_in_the_store_are_counted(vector_store: Any) -> None:
     transcript()
-    assert ids(doctor.about_vector_store()) == ["vector-store-behind"]
+    assert ids(about_vector_store()) == ["vector-store-behind"]
 
 
 def test_files_that_the_store_has_lost_are_counted(vector_store: Any, settings: Settings) -> None:
     transcript(store_id=settings.VECTOR_STORE_ID, file_id="file-gone", status="completed")
-    assert ids(doctor.about_vector_store()) == ["vector-store-lost-files"]
+    assert ids(about_vector_store()) == ["vector-store-lost-files"]
 
 
 def test_a_store_that_does_not_exist_is_named(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
-    [finding] = doctor.about_vector_store()
+    [finding] = about_vector_store()
     assert (finding.id, finding.level) == ("vector-store-unreachable", "warning")
     assert "VECTOR_STORE_ID" in finding.change
 
@@ -483,9 +490,9 @@ def test_a_store_that_does_not_exist_is_named(vector_store: Any, settings: Setti
 def test_an_unusable_store_without_a_fallback_stops_clients(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
     settings.TRANSCRIPT_STORE_FALLBACK = False
-    assert doctor.stops_clients(doctor.about_vector_store())
+    assert stops_clients(about_vector_store())
 
 
 def test_an_expired_store_is_named(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = vector_store.add_store(expired=True).id
-    assert ids(doctor.about_vector_store()) == ["vector-store-expired"]
+    assert ids(about_vector_store()) == ["vector-store-expired"]

@@ -1,0 +1,44 @@
+"""What was found, and how other people's words are shown in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from access.keys import FETCH_SECONDS
+
+Level = Literal["error", "warning", "info", "ok"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    id: str
+    """Stable, for scripts: `access.E001` for a setting, else words with hyphens."""
+    level: Level
+    """`error`: it stops clients. `warning`: it will surprise somebody. `info`: not looked at. `ok`: fine."""
+    what: str
+    """What is wrong, or what is fine: one plain sentence or two."""
+    change: str = ""
+    """What to change; empty where nothing has to be."""
+
+
+def stops_clients(found: Iterable[Finding]) -> bool:
+    """Whether something that was found would stop a client."""
+    return any(each.level == "error" for each in found)
+
+
+def line(text: str) -> str:
+    """Somebody else's text on one line, bounded."""
+    text = "".join(each if each.isprintable() else " " for each in text)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def sentence(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"It took longer than {FETCH_SECONDS:g} seconds."
+    return f"{error}."
