@@ -13,11 +13,13 @@ from django.contrib.admin.options import ShowFacets
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import curation, dimensions, notables, queries
@@ -57,6 +59,14 @@ class SourceFileAdmin(Recorded, SourceFileAdminBase):
     fields = ("name", "folder", "format", "digest", "rows", "unreadable", "state", "loaded_at", "loaded_by")
     readonly_fields = fields
     date_hierarchy = "loaded_at"
+    actions_list = ("upload",)
+
+    @action(description="Upload files", icon="upload", permissions=["upload"])  # type: ignore[untyped-decorator]
+    def upload(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (unfold's signature)
+        return redirect("admin:uploads_upload_new", "airfare")
+
+    def has_upload_permission(self, request: HttpRequest) -> bool:
+        return cast(User, request.user).has_perm("airfare.add_sourcefile")
 
     @admin.display(description="SHA-256", ordering="digest")
     def short_digest(self, source: SourceFile) -> str:

@@ -15,6 +15,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -111,18 +112,26 @@ def load(
     strict: bool = False,
     prune: bool = False,
     force: bool = False,
+    groups: Sequence[Group] = (),
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Load each file and say what became of it; then say which files are gone from their folders.
 
     A file whose digest has not changed is left alone, unless `force`. With `strict` a file with an
     unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
-    curator touched. With `dry_run` nothing is written.
+    curator touched. With `dry_run` nothing is written. The rows of new files are for `groups` alone,
+    where there are any.
     """
     changed: set[Result] = set()
     for each in found:
         outcome = _load_one(
-            each, loaded_by=loaded_by, dry_run=dry_run, strict=strict, force=force, progress=progress
+            each,
+            loaded_by=loaded_by,
+            dry_run=dry_run,
+            strict=strict,
+            force=force,
+            groups=groups,
+            progress=progress,
         )
         changed.add(outcome.result)
         yield outcome
@@ -142,7 +151,14 @@ def load(
 
 
 def _load_one(
-    found: Found, *, loaded_by: str, dry_run: bool, strict: bool, force: bool, progress: Progress | None
+    found: Found,
+    *,
+    loaded_by: str,
+    dry_run: bool,
+    strict: bool,
+    force: bool,
+    groups: Sequence[Group],
+    progress: Progress | None,
 ) -> Outcome:
     if found.refused:
         return Outcome(name=found.name, result="rejected", reason=found.refused)
@@ -154,7 +170,8 @@ def _load_one(
                 _still_there(known, found)
             return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
         with nullcontext() if dry_run else transaction.atomic(), _action("load", loaded_by):
-            return _Load(found, digest, loaded_by, strict=strict, progress=progress).run(dry_run=dry_run)
+            load = _Load(found, digest, loaded_by, strict=strict, groups=groups, progress=progress)
+            return load.run(dry_run=dry_run)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
 
@@ -196,12 +213,20 @@ class _Load:
     """The load of one file, inside its transaction."""
 
     def __init__(
-        self, found: Found, digest: str, loaded_by: str, *, strict: bool, progress: Progress | None
+        self,
+        found: Found,
+        digest: str,
+        loaded_by: str,
+        *,
+        strict: bool,
+        groups: Sequence[Group],
+        progress: Progress | None,
     ) -> None:
         self._found = found
         self._digest = digest
         self._loaded_by = loaded_by
         self._strict = strict
+        self._groups = groups
         self._progress = progress
         self._before: dict[str, Any] = {}
 
@@ -255,6 +280,8 @@ class _Load:
         source.loaded_by = self._loaded_by
         source.state = SourceFile.State.LOADED
         source.save()
+        if known is None:
+            source.groups.set(self._groups)
         return source
 
     def _replace(self, source: SourceFile, records: Iterable[Records]) -> int:

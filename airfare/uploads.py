@@ -3,9 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import Group
 from django.urls import reverse
+from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldBooleanWidget
 
-from airfare.loading import Found, load, summary
+from airfare.loading import Found, Outcome, load, summary
 from airfare.models import SourceFile
 from airfare.parsing import FORMATS
 from uploads.forms import UploadForm
@@ -24,16 +26,33 @@ class AirfareForm(UploadForm):
     )
 
     strict = forms.BooleanField(
-        required=False, label="Strict", help_text="Refuse a file in which a number cannot be read."
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        label="Strict",
+        help_text="Refuse a file in which a number cannot be read.",
+    )
+
+    groups = forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"),
+        required=False,
+        widget=UnfoldAdminSelectMultipleWidget(),
+        help_text="Who may read the rows of new files. With none, everybody who may read fares.",
     )
 
     def options(self) -> dict[str, Any]:
-        return {"strict": self.cleaned_data["strict"]}
+        groups = [group.pk for group in self.cleaned_data["groups"]]
+        return {"strict": self.cleaned_data["strict"], "groups": groups}
 
 
 def run(task: Task) -> list[Summary]:
     """Load the files of `task`."""
     found = [Found(name=path.name, path=path, folder=FOLDER) for path in task.files]
+    chosen = task.options.get("groups", [])
+    groups = list(Group.objects.filter(pk__in=chosen))
+    if len(groups) < len(chosen):
+        # Without all of them, other people might read the rows than were meant to.
+        reason = "a group that was chosen is gone; upload the file again"
+        return [summary(Outcome(name=each.name, result="rejected", reason=reason) for each in found)]
     total = sum(path.stat().st_size for path in task.files)
     done = 0
 
@@ -48,6 +67,7 @@ def run(task: Task) -> list[Summary]:
             loaded_by=task.by,
             dry_run=task.check_only,
             strict=bool(task.options.get("strict")),
+            groups=groups,
             progress=advance,
         )
     )

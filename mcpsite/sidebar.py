@@ -22,6 +22,7 @@ GROUPS: dict[str, list[tuple[str, str] | Page]] = {
     "Data": [
         ("airfare.farerow", "flight"),
         ("airfare.sourcefile", "draft"),
+        ("uploads.upload", "upload_file"),
     ],
     "Transcripts": [
         ("transcripts.transcript", "forum"),

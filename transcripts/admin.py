@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from history import recording
@@ -144,6 +146,7 @@ class TranscriptAdmin(Recorded, TranscriptAdminBase):
     search_help_text = "Title, file name or text"
     inlines = [StoreFiles]
     actions = ["publish", "unpublish", "upload_again", "take_facts_from_file"]
+    actions_list = ["upload_files"]
     readonly_fields = ["slug", "source_file", "loaded_at", "corrections"]
     fieldsets = [
         (None, {"fields": ["title", "published", "collection"]}),
@@ -224,6 +227,13 @@ class TranscriptAdmin(Recorded, TranscriptAdminBase):
         )
 
     # Actions
+
+    @action(description="Upload files", icon="upload", permissions=["upload_files"])  # type: ignore[untyped-decorator]
+    def upload_files(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (unfold's signature)
+        return redirect("admin:uploads_upload_new", "transcripts")
+
+    def has_upload_files_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("transcripts.add_transcript")
 
     @admin.action(description="Publish", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:

@@ -6,6 +6,7 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.conf import settings
 from django.urls import reverse
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from transcripts import loading, uploading
 from transcripts.loading import SUFFIXES, Report, Source, load
@@ -29,6 +30,7 @@ class TranscriptsForm(UploadForm):
     collection = forms.ModelChoiceField(
         Collection.objects.all(),
         required=False,
+        widget=UnfoldAdminSelectWidget(),
         empty_label="Default",
         help_text="Where new transcripts go. It decides who may read them.",
     )

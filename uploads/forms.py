@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_text_list
+from unfold.widgets import UnfoldBooleanWidget
 
 if TYPE_CHECKING:
     File = UploadedFile[Any]
@@ -16,6 +17,7 @@ else:
 
 MOST_FILES = 500
 LONGEST_NAME = 150
+INPUT = "block w-full max-w-2xl p-2 border border-base-200 rounded-default dark:border-base-700"
 LOOKED_AT = 64 * 1024
 """Bytes of each file that are looked at while the person waits."""
 
@@ -27,8 +29,12 @@ _SIGNATURES = {
 }
 
 
-class FilesInput(forms.ClearableFileInput):
+class FilesInput(forms.FileInput):
     allow_multiple_selected = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        # The browser's own control: it names the files and works without JavaScript.
+        super().__init__(attrs={"class": INPUT}, **kwargs)
 
 
 class FilesField(forms.FileField):
@@ -52,7 +58,10 @@ class UploadForm(forms.Form):
 
     chosen = FilesField(label="Files")
     check_only = forms.BooleanField(
-        required=False, label="Check only", help_text="Read the files and say what would be done."
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        label="Check only",
+        help_text="Read the files and say what would be done.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,4 +117,9 @@ def safe_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     name = "".join(each if each.isprintable() else "_" for each in name).strip(" .")
     stem, dot, suffix = name.rpartition(".")
-    return f"{stem[:LONGEST_NAME]}{dot}{suffix}"[-2 * LONGEST_NAME :] or "unnamed"
+    return f"{_cut(stem, LONGEST_NAME)}{dot}{_cut(suffix, 10)}" or "unnamed"
+
+
+def _cut(text: str, most: int) -> str:
+    """The start of `text`, in at most so many bytes, which is what folders count."""
+    return text.encode(errors="replace")[:most].decode(errors="ignore")
