@@ -61,10 +61,12 @@ class SignedIn:
         if not is_navigation(request):
             return HttpResponse(f"{ENDED}\n", status=401, content_type="text/plain")
         back = kept.keep(request, view, str(request.user.pk)) or back_to(request)
-        return redirect(f"{reverse('oidc_authentication_init')}?{urlencode({'next': back, 'renew': 1})}")
+        start = f"{reverse('oidc_authentication_init')}?{urlencode({'next': back, 'renew': 1})}"
+        return redirect(start) if reading else pages.onward(request, start, name())
 
     def _out_of_reach(self, request: HttpRequest, view: Any) -> HttpResponse:
         back = kept.keep(request, view, str(request.user.pk))
+        request.session.save()  # With an answer of 503 nobody else does.
         return pages.fault(
             request,
             title="Your session cannot be renewed",

@@ -31,6 +31,18 @@ def fault(
     return response
 
 
+def onward(request: HttpRequest, url: str, provider: str) -> HttpResponse:
+    """A page that leads on to `url`, at the provider or on the way there, after a form was sent.
+
+    Not a redirect: the Content-Security-Policy holds those of a form to this site.
+    """
+    signed_in = request.user.is_authenticated
+    context = {"url": url, "provider": provider, "signed_in": signed_in}
+    response = render(request, "signin/onward.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def support() -> dict[str, str]:
     """Whom to ask, for the templates: SUPPORT_CONTACT, which is an e-mail address or any text."""
     contact = settings.SUPPORT_CONTACT or "an administrator of this site"

@@ -49,6 +49,7 @@ def since_renewal(request: HttpRequest) -> float:
 def put_off(request: HttpRequest) -> None:
     """Leave a provider alone for a while that could not renew the session just now."""
     request.session[RETRY_AT] = time.time() + RETRY_SECONDS
+    request.session.save()  # With an answer of 503 nobody else does.
 
 
 def is_put_off(request: HttpRequest) -> bool:

@@ -278,8 +278,7 @@ class SignOut(View):
             url = ""
         if not url:
             return redirect(f"{reverse('signed_out')}?still=1")
-        # Not a redirect: a content security policy holds a form's redirects to this site.
-        return render(request, "signin/leave.html", {"url": url, "provider": name()})
+        return pages.onward(request, url, name())
 
 
 @method_decorator(never_cache, name="dispatch")

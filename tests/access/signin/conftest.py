@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -45,16 +44,21 @@ class Browser:
         assert answer.status_code == 302, answer.content.decode()
         return str(answer["Location"])
 
-    def come_back(self, query: str) -> HttpResponse:
-        return self.client.get(f"{CALLBACK}?{query}")  # type: ignore[return-value]
+    def come_back(self, query: str) -> Any:
+        return self.client.get(f"{CALLBACK}?{query}")
 
-    def sign_in(self, subject: str = "alice", *, after: str = "", **claims: object) -> HttpResponse:
+    def sign_in(self, subject: str = "alice", *, after: str = "", **claims: object) -> Any:
         return self.come_back(self.op.sign_in(self.start(next=after), subject, **claims))
 
     @property
     def user_id(self) -> str | None:
         value: str | None = self.client.session.get("_auth_user_id")
         return value
+
+    def renew(self, location: str, **claims: object) -> Any:
+        """The provider answers a renewal that the site asked for at `location`, without asking the person."""
+        to_provider = self.client.get(location)["Location"]
+        return self.come_back(self.op.sign_in(to_provider, "alice", **claims))
 
     def session_age(self, seconds: float) -> None:
         """Let so many seconds pass since the provider vouched for the person."""
@@ -67,7 +71,3 @@ class Browser:
 def browser(op: Provider, db: None) -> Browser:
     Group.objects.get_or_create(name="readers")
     return Browser(op)
-
-
-def path_of(url: str) -> str:
-    return urlsplit(url).path

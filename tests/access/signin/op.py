@@ -18,6 +18,7 @@ from tests.access.issuer import mint, public_jwk, rsa_key
 CLIENT_ID = "site"
 CLIENT_SECRET = "s3cret:&"
 KEY = rsa_key("sign-in")
+SLOW = 2.0
 
 
 @dataclass
@@ -37,7 +38,8 @@ class Provider:
     requests: list[str] = field(default_factory=list)
     grants: dict[str, Grant] = field(default_factory=dict)
     access_tokens: dict[str, Grant] = field(default_factory=dict)
-    delay: float = 0.0
+    slow: set[str] = field(default_factory=set)
+    """Paths that take SLOW seconds."""
     methods: tuple[str, ...] = ("client_secret_basic",)
     """How a client may prove itself."""
     metadata: dict[str, object] = field(default_factory=dict)
@@ -126,7 +128,7 @@ def provider() -> Iterator[Provider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             serving.requests.append(self.path)
-            time.sleep(serving.delay)
+            time.sleep(SLOW if self.path in serving.slow else 0)
             if self.path in serving.answers:
                 self.reply(*serving.answers[self.path])
             elif self.path == "/.well-known/openid-configuration":
@@ -140,7 +142,7 @@ def provider() -> Iterator[Provider]:
 
         def do_POST(self) -> None:
             serving.requests.append(self.path)
-            time.sleep(serving.delay)
+            time.sleep(SLOW if self.path in serving.slow else 0)
             form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
             if self.path in serving.answers:
                 self.reply(*serving.answers[self.path])
