@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint e2e bench lock clean
+.PHONY: run test lint e2e bench chart lock clean
 
 run: $(VENV)/installed
 	$(BIN)/python manage.py serve --prepare
@@ -16,6 +16,11 @@ test: $(VENV)/installed-dev
 
 e2e: $(VENV)/installed-dev
 	$(BIN)/pytest -m e2e tests/e2e
+
+# The chart of fares, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
+chart:
+	npm ci --prefix frontend/fare-chart --no-audit --no-fund --ignore-scripts
+	npm run build --prefix frontend/fare-chart
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.loading

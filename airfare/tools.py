@@ -1,5 +1,6 @@
 """What a model can ask about airfare."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import Field
@@ -8,7 +9,7 @@ from typing_extensions import TypedDict
 from access.caller import Caller
 from airfare import queries, summaries, trends
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
-from mcpsite.mcp import Answer, ToolError, tool
+from mcpsite.mcp import Answer, ToolError, View, tool
 
 MOST_ROWS = 200
 
@@ -186,7 +187,14 @@ def airfare_fare_summary(
     return answer
 
 
-@tool(permission="airfare.view_farerow", title="Show fare trends")
+CHART = View(
+    name="airfare/fare-chart.html",
+    title="Fares over time",
+    file=Path(__file__).parent / "chart" / "fare-chart.html",
+)
+
+
+@tool(permission="airfare.view_farerow", title="Show fare trends", view=CHART)
 def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> FareTrends:
     """A chart of fares over time, a line for each airline: average fare, premium fare and load factor,
     as means of each day (of each week, month, quarter or year, where there are many days). Takes the

@@ -1,0 +1,324 @@
+/**
+ * Draws an answer of `show_fare_trends`: fares and load factor over time for each airline, and a table.
+ *
+ * `drawFareChart(element, answer, {theme, locale, variables})` draws into an open shadow root of `element`
+ * and returns `{update(answer), setLook({theme, locale, variables}), destroy()}`. `answer` is the tool's
+ * structured content; null shows that it is awaited, and `{error: "a sentence"}` shows that sentence.
+ * `theme` is "light" or "dark"; without it the reader's own setting holds. `variables` are CSS custom
+ * properties (`--color-text-primary` and the like) that replace the chart's colours. Needs no style sheet
+ * and no inline style in the page: it works under `style-src 'self'; script-src 'self'`. Every value of the
+ * answer is put in as text, never as markup.
+ */
+import { scaleLinear, scaleTime } from "d3-scale";
+import { line as lineOf } from "d3-shape";
+import css from "./chart.css";
+
+const SHAPES = [
+  "M0-4.5A4.5 4.5 0 1 1 0 4.5A4.5 4.5 0 1 1 0-4.5Z", "M-4-4H4V4H-4Z", "M0-5.5L5 3.5H-5Z", "M0-6L5 0L0 6L-5 0Z",
+  "M0 5.5L5-3.5H-5Z", "M-1.6-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5V-1.6H-1.6Z", "M-5-2.5L0-5.5L5-2.5V2.5L0 5.5L-5 2.5Z",
+  "M-4-5.5L0-1.5L4-5.5L5.5-4L1.5 0L5.5 4L4 5.5L0 1.5L-4 5.5L-5.5 4L-1.5 0L-5.5-4Z",
+];
+const PANELS = [
+  { title: "Average fare (US dollars)", name: "avg_fare_usd", word: "fare", unit: "$", height: 190 },
+  { title: "Premium fare (US dollars)", name: "premium_fare_usd", word: "premium", unit: "$", height: 150 },
+  { title: "Load factor (%)", name: "load_factor_pct", word: "load factor", unit: "%", height: 110 },
+];
+const HEADS = ["Fare", "Premium", "Load"];
+const MARGIN = { left: 50, right: 14, top: 10, bottom: 22 };
+const DRAWN = ["svg", "g", "path", "line", "text"];
+let charts = 0;
+
+/** An element with attributes, listeners (`onclick` and the like) and children; texts stay texts. */
+function make(name, attributes = {}, ...children) {
+  const element = DRAWN.includes(name)
+    ? document.createElementNS("http://www.w3.org/2000/svg", name)
+    : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== false && value != null) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+export function drawFareChart(element, answer = null, look = {}) {
+  const id = `fare-chart-${++charts}`;
+  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets = [sheet];
+  const preference = matchMedia("(prefers-color-scheme: dark)");
+  const hidden = new Set();
+  let tab = "chart";
+  let at = null;
+  let width = 0;
+  let times = [];
+  let x = null;
+
+  const box = make("div", { class: "chart" });
+  root.replaceChildren(box);
+  const said = make("div", { class: "seen", "aria-live": "polite" });
+  const plotbox = make("div", {
+    class: "plotbox", tabindex: 0, role: "group", "aria-roledescription": "chart",
+    onkeydown: steer, onpointermove: point, onpointerdown: point,
+    onpointerleave: () => pick(null), onblur: () => pick(null),
+  });
+
+  const day = (date, options) =>
+    new Intl.DateTimeFormat(look.locale ?? "en-GB", { timeZone: "UTC", ...options }).format(new Date(date));
+  const named = (date) => {
+    if (answer.period === "year") return date.slice(0, 4);
+    if (answer.period === "quarter") return `${date.slice(0, 4)} Q${Math.ceil(date.slice(5, 7) / 3)}`;
+    if (answer.period === "month") return day(date, { month: "short", year: "numeric" });
+    const shown = day(date, { day: "numeric", month: "short", year: "numeric" });
+    return answer.period === "week" ? `Week of ${shown}` : shown;
+  };
+  const figure = (value, unit) => {
+    if (value == null) return "–";
+    const digits = { maximumFractionDigits: unit === "%" ? 1 : 0 };
+    const text = new Intl.NumberFormat(look.locale ?? "en-GB", digits).format(value);
+    return unit === "%" ? `${text} %` : `$${text}`;
+  };
+  const figures = (line, index) => PANELS.map(({ name, unit }) => make("td", {}, figure(line[name][index], unit)));
+  const says = (line, index) => PANELS.some(({ name }) => line[name][index] != null);
+  const shown = () =>
+    answer.series.map((line, index) => ({ line, index })).filter(({ line }) => !hidden.has(line.airline));
+  const colour = (index) => `var(--fc-${index % 8})`;
+  const mark = (index, attributes = {}) =>
+    make("path", { d: SHAPES[index % 8], fill: colour(index), class: "mark", ...attributes });
+  const key = (index) =>
+    make("svg", { width: 26, height: 14, viewBox: "-13 -7 26 14", "aria-hidden": "true" },
+      make("line", { x1: -13, x2: 13, stroke: colour(index), "stroke-width": 2 }), mark(index));
+
+  function dress() {
+    box.classList.toggle("dark", look.theme ? look.theme === "dark" : preference.matches);
+    for (const [name, value] of Object.entries(look.variables ?? {})) {
+      if (name.startsWith("--") && value != null) box.style.setProperty(name, value);
+    }
+  }
+
+  function render() {
+    at = x = null;
+    dress();
+    if (!answer?.dates?.length) {
+      const words = !answer ? "Waiting for the fares…" : answer.error
+        || ["No dated fare matches. Try another route, airline or date.", ...(answer.notes ?? [])].join(" ");
+      box.replaceChildren(make("p", { class: "message", role: answer?.error ? "alert" : "status" }, words));
+      return;
+    }
+    times = answer.dates.map((date) => new Date(date));
+    const asked = answer.filters ?? {};
+    const places = answer.routes?.length === 1 ? answer.routes[0] : asked.route_contains
+      || [asked.origin_airport, asked.destination_airport].filter(Boolean).join("–") || "all routes";
+    const [first, last] = [named(answer.dates[0]), named(answer.dates.at(-1))];
+    plotbox.setAttribute("aria-label", `Fares from ${first} to ${last}, ${answer.series.length} airlines. `
+      + `Left and right arrow keys read the figures of each ${answer.period}.`);
+    box.replaceChildren(
+      make("div", { class: "top" },
+        make("div", {}, make("h2", {}, `Fares over time: ${places}`),
+          make("p", {}, `${first === last ? first : `${first} – ${last}`} · mean of each ${answer.period} · `
+            + `${answer.matched_rows} rows`)),
+        make("div", { class: "tabs", role: "tablist", "aria-label": "Show as" }, tabOf("chart"), tabOf("table"))),
+      panelOf("chart", legend(), plotbox, said),
+      panelOf("table", table()),
+      answer.notes?.length
+        ? make("ul", { class: "notes", "aria-label": "Notes" }, ...answer.notes.map((note) => make("li", {}, note)))
+        : null,
+    );
+    width = Math.round(box.clientWidth) - 24;
+    plots();
+  }
+
+  function tabOf(name) {
+    return make("button", {
+      type: "button", role: "tab", id: `${id}-${name}-tab`, "aria-controls": `${id}-${name}`,
+      "aria-selected": String(tab === name), tabindex: tab === name ? 0 : -1, onclick: () => show(name),
+      onkeydown: (event) => {
+        const other = { ArrowLeft: "chart", ArrowRight: "table", Home: "chart", End: "table" }[event.key];
+        if (!other) return;
+        event.preventDefault();
+        show(other);
+      },
+    }, name === "chart" ? "Chart" : "Table");
+  }
+
+  function panelOf(name, ...children) {
+    return make("div", {
+      role: "tabpanel", id: `${id}-${name}`, "aria-labelledby": `${id}-${name}-tab`, hidden: tab !== name,
+    }, ...children);
+  }
+
+  function show(name) {
+    tab = name;
+    for (const each of ["chart", "table"]) {
+      const button = root.getElementById(`${id}-${each}-tab`);
+      button.setAttribute("aria-selected", String(each === name));
+      button.tabIndex = each === name ? 0 : -1;
+      root.getElementById(`${id}-${each}`).hidden = each !== name;
+    }
+    root.getElementById(`${id}-${name}-tab`).focus();
+    plots();
+  }
+
+  function legend() {
+    return make("ul", { class: "legend", "aria-label": "Airlines; press one to hide or show it" },
+      ...answer.series.map((line, index) => make("li", {}, make("button", {
+        type: "button", "aria-pressed": String(!hidden.has(line.airline)),
+        onclick: ({ currentTarget }) => {
+          if (!hidden.delete(line.airline)) hidden.add(line.airline);
+          currentTarget.setAttribute("aria-pressed", String(!hidden.has(line.airline)));
+          plots();
+        },
+        onpointerenter: () => dim(index), onpointerleave: () => dim(null),
+        onfocus: () => dim(index), onblur: () => dim(null),
+      }, key(index), line.airline))));
+  }
+
+  function table() {
+    const rows = answer.dates.flatMap((date, index) => answer.series.filter((line) => says(line, index)).map((line) =>
+      make("tr", {}, make("th", { scope: "row" }, named(date)), make("td", { class: "name" }, line.airline),
+        ...figures(line, index))));
+    return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of fares" },
+      make("table", {}, make("caption", {}, `Means of each ${answer.period} and airline`),
+        make("thead", {}, make("tr", {}, ...["Date", "Airline", ...HEADS].map((name) => make("th", { scope: "col" }, name)))),
+        make("tbody", {}, ...rows)));
+  }
+
+  function plots() {
+    if (!answer?.dates?.length || width <= 0 || tab !== "chart") return;
+    const pad = times.length === 1 ? 86_400_000 : 0;
+    x = scaleTime([+times[0] - pad, +times.at(-1) + pad], [MARGIN.left, width - MARGIN.right]);
+    const panels = PANELS.filter(({ name }) => answer.series.some((line) => line[name].some((value) => value != null)));
+    plotbox.replaceChildren(...panels.flatMap((panel, number) =>
+      [make("h3", {}, panel.title), plot(panel, number === panels.length - 1)]));
+    pick(at);
+  }
+
+  function plot({ name, unit, height }, last) {
+    const bottom = height - (last ? MARGIN.bottom : 8);
+    const values = shown().flatMap(({ line }) => line[name].filter((value) => value != null));
+    let [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 100];
+    if (low === high) [low, high] = [low - (Math.abs(low) / 10 || 1), high + (Math.abs(high) / 10 || 1)];
+    const y = scaleLinear([low, high], [bottom, MARGIN.top]).nice(4);
+    const svg = make("svg", { class: "plot", height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+    for (const tick of y.ticks(height > 120 ? 4 : 3)) {
+      svg.append(make("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
+        make("text", { x: MARGIN.left - 6, y: y(tick) + 4, "text-anchor": "end" }, figure(tick, unit)));
+    }
+    if (last) svg.append(...dateTicks(height));
+    for (const { line, index } of shown()) {
+      const known = (number) => line[name][number] != null;
+      const place = (number) => [x(times[number]), y(line[name][number])];
+      const all = [...times.keys()];
+      const path = lineOf((number) => place(number)[0], (number) => place(number)[1]).defined(known)(all);
+      // Where marks would touch each other only some are drawn; a point that no line reaches always is.
+      const step = Math.ceil((times.length * 24) / width);
+      const marked = all.filter((number) =>
+        known(number) && ((number + index) % step === 0 || !(known(number - 1) || known(number + 1))));
+      svg.append(make("g", { "data-line": index }, make("path", { class: "line", d: path ?? "", stroke: colour(index) }),
+        ...marked.map((number) => mark(index, { transform: `translate(${place(number)})` }))));
+    }
+    svg.append(make("line", { class: "cursor", y1: MARGIN.top, y2: bottom, visibility: "hidden" }));
+    return svg;
+  }
+
+  /** Dates below the plots, as many as have room, the first and the last among them. */
+  function dateTicks(height) {
+    const room = answer.period === "year" ? 44 : 78;
+    const end = x(times.at(-1));
+    let free = -Infinity;
+    const ticks = [];
+    times.forEach((time, index) => {
+      const isLast = index === times.length - 1;
+      if (!isLast && (x(time) < free || end - x(time) < room)) return;
+      free = x(time) + room;
+      const [date, anchor] = [answer.dates[index], isLast && index ? "end" : index ? "middle" : "start"];
+      const words = ["day", "week"].includes(answer.period)
+        ? day(date, { day: "numeric", month: "short", year: "2-digit" }) : named(date);
+      const single = times.length === 1;
+      const place = single ? x(time) : anchor === "end" ? end + 10 : anchor === "start" ? x(time) - 10 : x(time);
+      ticks.push(make("text", { x: place, y: height - 4, "text-anchor": single ? "middle" : anchor }, words));
+    });
+    return ticks;
+  }
+
+  function dim(index) {
+    const others = index != null && !hidden.has(answer.series[index].airline);
+    for (const group of root.querySelectorAll("[data-line]")) {
+      group.classList.toggle("dim", others && group.dataset.line !== String(index));
+    }
+  }
+
+  /** Tell of one date, or of none; by keyboard also to a screen reader. */
+  function pick(index, speak = false) {
+    at = index;
+    plotbox.querySelector(".tip")?.remove();
+    const place = index == null || !x ? 0 : x(times[index]);
+    for (const cursor of root.querySelectorAll(".cursor")) {
+      cursor.setAttribute("visibility", index == null ? "hidden" : "visible");
+      cursor.setAttribute("x1", place);
+      cursor.setAttribute("x2", place);
+    }
+    if (index == null) return;
+    const lines = shown().filter(({ line }) => says(line, index));
+    const tip = make("div", { class: "tip", "aria-hidden": "true" }, make("strong", {}, named(answer.dates[index])),
+      make("table", {}, make("tr", {}, ...["", ...HEADS].map((name) => make("td", {}, name))),
+        ...lines.map(({ line, index: number }) => make("tr", {},
+          make("td", { class: "name" },
+            make("svg", { class: "key", width: 12, height: 12, viewBox: "-6 -6 12 12" }, mark(number)), line.airline),
+          ...figures(line, index)))));
+    plotbox.append(tip);
+    const left = place > width / 2 ? place - tip.offsetWidth - 12 : place + 12;
+    tip.style.left = `${Math.max(0, Math.min(left, width - tip.offsetWidth))}px`;
+    if (!speak) return;
+    said.textContent = [named(answer.dates[index]), ...lines.map(({ line }) => `${line.airline}: `
+      + PANELS.filter(({ name }) => line[name][index] != null)
+        .map(({ name, word, unit }) => `${word} ${figure(line[name][index], unit)}`).join(", "))].join(". ");
+  }
+
+  function point(event) {
+    if (!x) return;
+    const place = event.clientX - plotbox.getBoundingClientRect().left;
+    const distances = times.map((time) => Math.abs(x(time) - place));
+    const nearest = distances.indexOf(Math.min(...distances));
+    if (nearest !== at) pick(nearest);
+  }
+
+  function steer(event) {
+    const last = times.length - 1;
+    const next = {
+      ArrowRight: at == null ? 0 : Math.min(last, at + 1), ArrowLeft: at == null ? last : Math.max(0, at - 1),
+      Home: 0, End: last,
+    }[event.key];
+    if (event.key === "Escape") pick(null);
+    if (next === undefined) return;
+    event.preventDefault();
+    pick(next, true);
+  }
+
+  const observer = new ResizeObserver(() => {
+    const now = Math.round(box.clientWidth) - 24;
+    if (now === width) return;
+    width = now;
+    plots();
+  });
+  preference.addEventListener("change", dress);
+  render();
+  observer.observe(box);
+  return {
+    update(next) {
+      answer = next;
+      hidden.clear();
+      render();
+    },
+    setLook(changes) {
+      look = { ...look, ...changes };
+      render();
+    },
+    destroy() {
+      observer.disconnect();
+      preference.removeEventListener("change", dress);
+      root.replaceChildren();
+    },
+  };
+}
