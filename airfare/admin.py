@@ -23,8 +23,10 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import curation, dimensions, notables, queries
+from airfare.corrections import FareRowColumns
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
+from exchange.exporting import ExportMixin, columns
 from history.admin import HasHistory, Recorded
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
@@ -50,7 +52,7 @@ ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
 @admin.register(SourceFile)
-class SourceFileAdmin(Recorded, SourceFileAdminBase):
+class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     """Where the rows come from: which file, in which state, loaded when and by whom."""
 
     list_display = ("name", "format", "rows", "unreadable", "state", "loaded_at", "loaded_by", "short_digest")
@@ -60,6 +62,12 @@ class SourceFileAdmin(Recorded, SourceFileAdminBase):
     readonly_fields = fields
     date_hierarchy = "loaded_at"
     actions_list = ("upload",)
+    resource_classes = (
+        columns(
+            SourceFile,
+            *("id", "name", "format", "digest", "rows", "unreadable", "state", "loaded_at", "loaded_by"),
+        ),
+    )
 
     @action(description="Upload files", icon="upload", permissions=["upload"])  # type: ignore[untyped-decorator]
     def upload(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (unfold's signature)
@@ -223,10 +231,11 @@ class FareRowForm(FareRowFormBase):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(HasHistory, FareRowAdminBase):
+class FareRowAdmin(ExportMixin, HasHistory, FareRowAdminBase):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm
+    resource_classes = (FareRowColumns,)
     list_display = (
         "label",
         "airline",

@@ -153,6 +153,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
+    "import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -167,6 +168,7 @@ INSTALLED_APPS = [
     "airfare",
     "transcripts",
     "uploads",
+    "exchange",
 ]
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from exchange.exporting import ExportMixin, columns
 from history import recording
 from history.admin import Recorded
 from transcripts.loading import index_facts, restore_facts
@@ -44,10 +45,11 @@ MISSING = "missing"
 
 
 @admin.register(Collection)
-class CollectionAdmin(Recorded, CollectionAdminBase):
+class CollectionAdmin(ExportMixin, Recorded, CollectionAdminBase):
     """Sets of transcripts, and the groups that may read them."""
 
     list_display = ["name", "readers", "transcript_count"]
+    resource_classes = [columns(Collection, "id", "name", "slug", transcripts="transcript_count")]
     prepopulated_fields = {"slug": ["name"]}
     search_fields = ["name"]
     filter_horizontal = ["groups"]
@@ -134,7 +136,7 @@ class TranscriptForm(TranscriptFormBase):
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(Recorded, TranscriptAdminBase):
+class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
     """Transcripts come from files (`upload_transcripts`); here they are corrected, sorted and published."""
 
     form = TranscriptForm
@@ -147,6 +149,23 @@ class TranscriptAdmin(Recorded, TranscriptAdminBase):
     inlines = [StoreFiles]
     actions = ["publish", "unpublish", "upload_again", "take_facts_from_file"]
     actions_list = ["upload_files"]
+    # Without the text: a list of calls is no copy of them.
+    resource_classes = [
+        columns(
+            Transcript,
+            *(
+                "id",
+                "slug",
+                *Transcript.FACTS,
+                "published",
+                "source_file",
+                "digest",
+                "corrected",
+                "loaded_at",
+            ),
+            collection="collection__name",
+        )
+    ]
     readonly_fields = ["slug", "source_file", "loaded_at", "corrections"]
     fieldsets = [
         (None, {"fields": ["title", "published", "collection"]}),

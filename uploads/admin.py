@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from exchange.exporting import ExportMixin, columns
 from uploads import progress
 from uploads.forms import UploadForm
 from uploads.loaders import Loader, find, permitted
@@ -34,11 +35,18 @@ LATE_SECONDS = 20
 
 
 @admin.register(Upload)
-class UploadAdmin(UploadAdminBase):
+class UploadAdmin(ExportMixin, UploadAdminBase):
     """Files that people uploaded. Each has a page that follows its load."""
 
     list_display = ["label", "what", "outcome", "username", "created_at"]
     list_filter = ["state", "check_only"]
+    resource_classes = [
+        columns(
+            Upload,
+            *("id", "kind", "files", "size", "check_only", "username", "state", "error"),
+            *("created_at", "started_at", "finished_at"),
+        )
+    ]
     list_before_template = "admin/uploads/upload/new_links.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:

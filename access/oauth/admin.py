@@ -3,12 +3,14 @@ from oauth2_provider import admin as toolkit
 from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
 from unfold.admin import ModelAdmin
 
+from exchange.exporting import ExportMixin, columns
+
 # Codes live for a minute, and ID tokens are not kept: there is nothing to see.
 admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
 
 
 @admin.register(Application)
-class ClientAdmin(toolkit.ApplicationAdmin, ModelAdmin):
+class ClientAdmin(ExportMixin, toolkit.ApplicationAdmin, ModelAdmin):
     """The clients that people can connect; deleting one disconnects everybody who uses it."""
 
     list_display = ("name", "client_id", "client_type", "registration_source", "created")
@@ -16,13 +18,35 @@ class ClientAdmin(toolkit.ApplicationAdmin, ModelAdmin):
     search_fields = ("name", "client_id", "redirect_uris")
     # The toolkit's own page of a client is not served here.
     view_on_site = False
+    resource_classes = (
+        columns(Application, "id", "name", "client_id", "client_type", "registration_source", "created"),
+    )
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(toolkit.AccessTokenAdmin, ModelAdmin):
+class AccessTokenAdmin(ExportMixin, toolkit.AccessTokenAdmin, ModelAdmin):
     """What clients hold for an hour; revoke one to end the whole connection."""
+
+    # Never the token itself.
+    resource_classes = (
+        columns(
+            AccessToken,
+            *("id", "scope", "created", "expires"),
+            user="user__username",
+            client="application__name",
+        ),
+    )
 
 
 @admin.register(RefreshToken)
-class RefreshTokenAdmin(toolkit.RefreshTokenAdmin, ModelAdmin):
+class RefreshTokenAdmin(ExportMixin, toolkit.RefreshTokenAdmin, ModelAdmin):
     """What keeps a client connected."""
+
+    resource_classes = (
+        columns(
+            RefreshToken,
+            *("id", "created", "revoked"),
+            user="user__username",
+            client="application__name",
+        ),
+    )

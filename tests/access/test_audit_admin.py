@@ -47,9 +47,10 @@ def exported(user: User, query: str = "") -> list[dict[str, str]]:
     async def get() -> str:
         client = AsyncClient()
         await client.aforce_login(user)
-        answer: Any = await client.get(f"{LIST}export/{query}")
+        columns = {f"auditeventcolumns_{field.attname}": "on" for field in AuditEvent._meta.fields}
+        answer: Any = await client.post(f"{LIST}export/{query}", {"format": "0", **columns})
         assert answer["Content-Disposition"].startswith("attachment")
-        return b"".join([part async for part in answer.streaming_content]).decode()
+        return b"".join([part async for part in answer.streaming_content]).decode("utf-8-sig")
 
     return list(csv.DictReader(StringIO(asyncio.run(get()))))
 

@@ -1,0 +1,45 @@
+"""Values as they stand in the cells of a spreadsheet, and back.
+
+A text that a spreadsheet would run as a formula gets an apostrophe in front; on the way back it is taken
+off again. A text that looks as if it had got one gets one more, so that every text comes back as it was.
+"""
+
+import json
+import re
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+LONGEST = 32_767
+"""Characters that a cell of an Excel file can hold."""
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def plain(value: Any) -> Any:
+    """`value` as text, number, boolean or None."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 1e15 else value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "; ".join(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def escaped(value: Any) -> Any:
+    """A plain value as it may be opened in a spreadsheet: what others wrote is never run."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def unescaped(text: str) -> str:
+    return text[1:] if _ESCAPED.match(text) else text
+
+
+def for_excel(value: Any) -> Any:
+    """An escaped value as an Excel file can hold it."""
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:LONGEST] if isinstance(value, str) else value
