@@ -28,6 +28,7 @@ from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
 from exchange.exporting import ExportMixin, columns
 from history.admin import HasHistory, Recorded
+from history.forms import KeepsOthersChanges
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     SourceFileAdminBase = admin.ModelAdmin[SourceFile]
@@ -205,7 +206,11 @@ class QuickPaginator(FareRowPaginatorBase):
         return rows.order_by().count()
 
 
-class FareRowForm(FareRowFormBase):
+class FareRowListForm(KeepsOthersChanges, FareRowFormBase):
+    """The fields that are edited in the list."""
+
+
+class FareRowForm(KeepsOthersChanges, FareRowFormBase):
     """What a curator may change; the file's own values stand beside it."""
 
     notable_event = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
@@ -301,6 +306,9 @@ class FareRowAdmin(ExportMixin, HasHistory, FareRowAdminBase):
         return obj is not None and obj.vanished and super().has_delete_permission(request, obj)
 
     # The list
+
+    def get_changelist_form(self, request: HttpRequest, **options: Any) -> type[FareRowFormBase]:
+        return super().get_changelist_form(request, form=FareRowListForm, **options)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Published rows have an index in the order of an answer; the rows of a file stand by their ids.

@@ -227,9 +227,9 @@ class ChangeAdmin(ChangeAdminBase):
     def why(self, change: Change) -> str:
         return change.reason or "–"
 
-    @admin.display(description="reverted", boolean=True)
-    def undone(self, change: Any) -> bool | None:
-        return True if change.is_undone else None
+    @admin.display(description="state")
+    def undone(self, change: Any) -> str:
+        return "reverted" if change.is_undone else "–"
 
     # The pages
 

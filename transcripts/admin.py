@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from exchange.exporting import ExportMixin, columns
 from history import recording
 from history.admin import Recorded
+from history.forms import KeepsOthersChanges
 from transcripts.loading import index_facts, restore_facts
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.uploading import Limits, UploadStopped, sync
@@ -108,7 +109,7 @@ class StoreFiles(StoreFilesBase):
         return file.error or "–"
 
 
-class TranscriptForm(TranscriptFormBase):
+class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
     """The facts of a call, with a participant a line."""
 
     participants = forms.CharField(
