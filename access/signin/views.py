@@ -58,6 +58,13 @@ class SignIn(LoginView):
     def get_redirect_url(self, *args: Any) -> str:
         return next_page(self.request, super().get_redirect_url(*args))
 
+    def get_form(self, *args: Any) -> Any:
+        form = super().get_form(*args)
+        if settings.OIDC_RP_CLIENT_ID:
+            # The provider's button comes first, also for the keyboard.
+            form.fields["username"].widget.attrs.pop("autofocus", None)
+        return form
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs) | pages.support()
         context["password_sign_in"] = settings.PASSWORD_SIGN_IN

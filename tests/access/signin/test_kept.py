@@ -5,11 +5,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
+from access.admin import PersonAdmin
+from access.models import Identity
 from access.signin import kept
 from tests.access.signin.conftest import Browser
 
@@ -176,6 +179,43 @@ def test_values_that_are_not_right_come_back_with_what_is_wrong(client: Client, 
     form = client.get(back)
     assert fields_of(form)["name"] == "taken"
     assert "already exists" in form.content.decode()
+
+
+class Identities(admin.TabularInline):  # type: ignore[type-arg]
+    model = Identity
+    extra = 0
+    fields = ("issuer", "subject")
+
+
+def test_rows_of_an_inline_come_back_changed_and_new(
+    client: Client, curator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PersonAdmin, "inlines", [Identities])
+    held = Identity.objects.create(issuer="https://a.example.com", subject="held", user=curator)
+    path = f"/admin/auth/user/{curator.pk}/change/"
+    fields = fields_of(client.get(path))
+    changes = {
+        "first_name": "Curious",
+        "identities-TOTAL_FORMS": "2",
+        "identities-0-subject": "changed",
+        "identities-1-issuer": "https://b.example.com",
+        "identities-1-subject": "new",
+        "identities-1-user": str(curator.pk),
+        "is_active": "on",
+        "is_staff": "on",
+        "is_superuser": "on",
+    }
+    expire(client)
+    answer = client.post(path, fields | changes)
+    back = sign_in(client, answer["Location"])["Location"]
+    form = fields_of(client.get(back))
+    assert form["first_name"] == "Curious"
+    assert (form["identities-0-subject"], form["identities-1-subject"]) == ("changed", "new")
+    assert form["identities-0-id"] == str(held.pk)
+    assert Identity.objects.get().subject == "held"
+    sent = form | {"is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    assert client.post(back, sent).status_code == 302
+    assert set(Identity.objects.values_list("subject", flat=True)) == {"changed", "new"}
 
 
 def test_signing_out_forgets_what_was_kept(client: Client, curator: User) -> None:

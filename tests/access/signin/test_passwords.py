@@ -11,8 +11,7 @@ from access.limits import limits
 
 
 @pytest.fixture(autouse=True)
-def people(db: None, settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def people(db: None) -> None:
     User.objects.create_superuser("alice", password="secret")
     User.objects.create_user("bob", password="secret")
     limits.cache_clear()
