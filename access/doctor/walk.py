@@ -10,6 +10,7 @@ from access.doctor.issuer import about_issuer
 from access.doctor.metadata import about_metadata
 from access.doctor.protocol import replay
 from access.doctor.settings import about_settings
+from access.doctor.sign_in import about_sign_in
 from access.doctor.token import about_token, own_token
 from access.doctor.vector_store import about_vector_store
 from access.doctor.visit import TIME_LIMIT, Visit
@@ -23,7 +24,7 @@ def examine(*, url: str = "", token: str = "") -> list[Finding]:
     default one that the site signs for this look, where it signs its own.
     """
     found = [*about_settings(), *about_database()]
-    found += [*about_vector_store(), *about_issuer()]
+    found += [*about_vector_store(), *about_issuer(), *about_sign_in()]
     target = conf.resource_url(url) if url else _local_url()
     resource = target if url else settings.RESOURCE_SERVER_URL
     if not url and settings.PUBLIC:
