@@ -4,6 +4,7 @@ A call goes the way of every other: the same permission, limits, deadline and au
 Only the claims differ, which stand for the person's session instead of a token.
 """
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +82,8 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
     if outcome.value is None:
         page["blamed"] = form.blame(outcome.text)
     else:
-        page |= {"shown": show(outcome.value), "arguments": form.arguments}
+        raw = json.dumps(outcome.value, ensure_ascii=False, indent=2)
+        page |= {"shown": show(outcome.value), "raw": raw}
     return await _page(request, page, STATUS.get(outcome.kind, 200))
 
 

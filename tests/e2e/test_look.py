@@ -1,0 +1,184 @@
+"""Every page in a real browser, at 1280 and at 360 pixels, in light and in dark.
+
+A page is a line in PAGES: whose it is, and its address. What is looked for is the same for all: axe-core
+finds nothing serious, nothing scrolls sideways, the console is silent, the policy is kept, and no other
+host is asked. Screenshots go to test-results/look for a person to look at.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.site import Site, running
+
+pytestmark = pytest.mark.e2e
+
+SHOTS = RESULTS / "look"
+AXE = PACKAGES / "axe-core" / "axe.min.js"
+PASSWORD = "correct horse battery"
+NOBODY = ""
+CITED = "/transcripts/2026-02-11-premium-cabin-demand-airline/?p=3"
+
+
+class Look(NamedTuple):
+    """One page."""
+
+    name: str
+    who: str
+    path: str
+    status: int = 200
+
+
+PAGES = [
+    Look("home", NOBODY, "/"),
+    Look("home-analyst", "alice", "/"),
+    Look("home-without-rights", "charlie", "/"),
+    Look("home-staff", "root", "/"),
+    Look("tools", "alice", "/try/"),
+    Look("tools-none", "charlie", "/try/"),
+    Look("tool", "alice", "/try/airfare_fare_summary/"),
+    Look("tool-rows", "alice", "/try/airfare_trend_insights/?route_contains=JFK"),
+    Look("tool-error", "alice", "/try/airfare_trend_insights/?limit=300"),
+    Look("tool-field-error", "alice", "/try/airfare_trend_insights/?limit=many"),
+    Look("tool-citations", "alice", "/try/search/?query=premium+cabin"),
+    Look("tool-document", "alice", "/try/fetch/?id=2026-02-11-premium-cabin-demand-airline"),
+    Look("transcripts", "alice", "/transcripts/"),
+    Look("transcripts-found", "alice", "/transcripts/?q=premium+cabin"),
+    Look("transcript-cited", "alice", CITED),
+    Look("consent", "alice", "{consent}"),
+    Look("consent-without-rights", "charlie", "{consent}"),
+    Look("consent-fault", "alice", "/oauth/authorize?client_id=nobody", 400),
+    Look("connections", "alice", "/oauth/connections"),
+    Look("login", NOBODY, "/accounts/login/"),
+    Look("login-for-a-page", NOBODY, "/accounts/login/?next=/transcripts/"),
+    Look("signed-out", NOBODY, "/accounts/signed-out/"),
+    Look("not-staff", "alice", "/admin/", 403),
+    Look("not-found", "alice", "/nothing/", 404),
+    Look("admin", "root", "/admin/"),
+    Look("admin-rows", "root", "/admin/airfare/farerow/"),
+    Look("admin-row", "root", "/admin/airfare/farerow/1/change/"),
+    Look("admin-files", "root", "/admin/airfare/sourcefile/"),
+    Look("admin-transcripts", "root", "/admin/transcripts/transcript/"),
+    Look("admin-transcript", "root", "/admin/transcripts/transcript/1/change/"),
+    Look("admin-calls", "root", "/admin/access/auditevent/"),
+    Look("admin-user", "root", "/admin/auth/user/add/"),
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Site]:
+    """A site as in production, so that its own error pages are shown."""
+    with running({"DEBUG": "0"}) as site:
+        site.shell(
+            "from django.contrib.auth.models import Group, User\n"
+            f"alice = User.objects.create_user('alice', password={PASSWORD!r})\n"
+            "alice.groups.add(Group.objects.get(name='readers'))\n"
+            f"User.objects.create_user('charlie', password={PASSWORD!r})\n"
+            f"User.objects.create_superuser('root', password={PASSWORD!r})"
+        )
+        yield site
+
+
+@pytest.fixture(scope="module")
+def consent(server: Site) -> str:
+    """The address of a consent page, as a client that has registered itself opens it."""
+    back = "http://localhost:6274/oauth/callback"
+    made = httpx2.post(
+        f"{server.origin}/oauth/register", json={"client_name": "MCP Inspector", "redirect_uris": [back]}
+    )
+    asked = {
+        "client_id": made.json()["client_id"],
+        "response_type": "code",
+        "redirect_uri": back,
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
+        "resource": server.url,
+        "scope": "offline_access",
+        "state": "s",
+    }
+    return f"/oauth/authorize?{httpx2.QueryParams(asked)}"
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser, server: Site) -> Iterator[dict[str, BrowserContext]]:
+    """A browser for each person, signed in once."""
+    made: dict[str, BrowserContext] = {}
+    for who in sorted({look.who for look in PAGES}):
+        made[who] = context = browser.new_context(base_url=server.origin, locale="en-GB", bypass_csp=False)
+        if who:
+            page = context.new_page()
+            page.goto("/accounts/login/")
+            page.get_by_label("Username").fill(who)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Sign in").click()
+            page.close()
+    yield made
+    for context in made.values():
+        context.close()
+
+
+@pytest.mark.parametrize("look", PAGES, ids=lambda look: look.name)
+def test_a_page_looks_as_it_should(
+    look: Look, contexts: dict[str, BrowserContext], server: Site, consent: str
+) -> None:
+    page = contexts[look.who].new_page()
+    complaints = watch(page, server.origin, look.status)
+    try:
+        answer = page.goto(look.path.format(consent=consent), wait_until="load")
+        assert answer is not None
+        assert answer.status == look.status
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            for width in (1280, 360):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.wait_for_timeout(100)  # for what the width and the colours change by degrees
+                shot(page, f"{look.name}-{width}-{scheme}")
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                complaints += [f"{wide} px wide at {width}"] if wide > width else []
+                complaints += [f"{each} at {width}, {scheme}" for each in violations(page)]
+    finally:
+        page.close()
+    assert list(dict.fromkeys(complaints)) == []
+
+
+def watch(page: Page, origin: str, status: int) -> list[str]:
+    """What the page complains about from now on, and what it asks of other hosts."""
+    complaints: list[str] = []
+
+    def complain(message: ConsoleMessage) -> None:
+        # The browser itself notes a page's own status.
+        expected = status >= 400 and f"status of {status}" in message.text
+        if message.type in ("error", "warning") and not expected:
+            complaints.append(f"console: {message.text}")
+
+    def look(request: Request) -> None:
+        if not request.url.startswith((f"{origin}/", "data:", "blob:")):
+            complaints.append(f"asks {request.url}")
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("request", look)
+    return complaints
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, each with the first element it is about."""
+    if not page.evaluate("'axe' in window"):
+        # Into the page's world by the debugger, which no policy holds back.
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[str] = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+        ".filter(each => ['serious', 'critical'].includes(each.impact))"
+        ".map(each => `${each.id}: ${each.nodes.length} × ${each.nodes[0].target} ${each.nodes[0].html.slice(0, 120)}"
+        " ${each.nodes[0].failureSummary.slice(0, 200)}`)"
+    )
+    return found
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
