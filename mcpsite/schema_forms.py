@@ -127,7 +127,15 @@ def _field(schema: Schema, definitions: Mapping[str, Schema], *, required: bool)
         )
     if kind in ("integer", "number"):
         field = forms.IntegerField if kind == "integer" else forms.FloatField
-        return field(min_value=schema.get("minimum"), max_value=schema.get("maximum"), required=required)
+        return field(
+            min_value=schema.get("minimum"),
+            max_value=schema.get("maximum"),
+            required=required,
+            # A field of type=number would not show again what cannot be read as one.
+            widget=forms.TextInput(
+                attrs={"inputmode": "numeric" if kind == "integer" else "decimal", "autocomplete": "off"}
+            ),
+        )
     if kind == "string":
         return _text(schema, required=required)
     return forms.JSONField(required=required, widget=forms.Textarea(attrs={"rows": 4}))

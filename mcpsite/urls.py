@@ -4,7 +4,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from mcpsite import home, tryout
+from mcpsite import errors, home, tryout
+
+handler500 = errors.server_error
 
 urlpatterns = [
     path("", home.home, name="home"),

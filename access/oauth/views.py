@@ -26,7 +26,12 @@ from oauth2_provider.oauth2_backends import _add_iss_to_redirect
 from oauth2_provider.views import AuthorizationView, RevokeTokenView, TokenView
 from oauth2_provider.views.mixins import OAuthLibMixin
 from oauthlib.common import Request
-from oauthlib.oauth2.rfc6749.errors import ConsentRequired
+from oauthlib.oauth2.rfc6749.errors import (
+    ConsentRequired,
+    InvalidClientIdError,
+    MismatchingRedirectURIError,
+    MissingClientIdError,
+)
 
 from access import readers, signing
 from access.oauth import clients, grants
@@ -41,6 +46,15 @@ CORS = {
     "Access-Control-Expose-Headers": "WWW-Authenticate, Retry-After",
     "Access-Control-Max-Age": "600",
 }
+
+FAULTS = {
+    InvalidClientIdError: "This site does not know the application that sent you here (client_id); remove "
+    "the connection in the application and make it anew.",
+    MissingClientIdError: "The application that sent you here did not say which one it is (client_id).",
+    MismatchingRedirectURIError: "The application wants you sent back to an address that it has not "
+    "registered (redirect_uri).",
+}
+"""What a person is told where the toolkit's own words are for programs."""
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -107,7 +121,8 @@ class Authorize(AuthorizationView):
         to_client, details = OAuthLibMixin.error_response(self, error, **kwargs)
         if to_client:
             return self.redirect(details["url"], application)
-        return self.fault(details["error"].description or details["error"].error)
+        fault = details["error"]
+        return self.fault(FAULTS.get(type(fault), fault.description or fault.error))
 
     def redirect(self, redirect_to: str, application: Any) -> HttpResponse:
         """Send the person back to the client, with the issuer in errors too (RFC 9207 §2)."""
