@@ -312,7 +312,7 @@ class FareRowAdmin(ExportMixin, HasHistory, FareRowAdminBase):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name in self.list_editable:
+        if field is not None and db_field.name in self.list_editable:
             # In the list the head of the column is all that stands beside it, which a screen reader skips.
             field.widget.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
         return field
