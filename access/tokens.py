@@ -152,6 +152,10 @@ class Verifier:
             )
         return self._claims(claims, {}, expires_at)
 
+    def prefetch(self) -> None:
+        """Begin to fetch the issuer's keys without waiting for them; called on the event loop."""
+        self._keys.held()
+
     async def ready(self) -> bool:
         """Whether the issuer's keys are held; starts fetching them where they are not, and waits briefly."""
         return await self._keys.ready()

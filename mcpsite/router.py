@@ -8,13 +8,16 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from django.core import checks
+from django.db import connections
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.audit import RECORD, Trail
+from access.tokens import verifier
 from mcpsite import health
 from mcpsite.mcp import metadata, transport
-from mcpsite.mcp.database import close_database_threads
+from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import build
@@ -60,16 +63,30 @@ class Router:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Django raises on this scope, and the SDK's task group has to be open while requests run."""
         await receive()
+        if faults := await in_database(_unsafe_data):
+            await send({"type": "lifespan.startup.failed", "message": "\n".join(faults)})
+            return
         async with AsyncExitStack() as stack:
             if self._endpoint is not None:
                 self._trail.start()
                 # Left after the endpoint, so that calls which end with it are written too.
                 stack.push_async_callback(asyncio.to_thread, self._trail.close)
                 await stack.enter_async_context(self._endpoint.run())
+                # The first call need not wait for the issuer, and the start does not.
+                verifier().prefetch()
             await send({"type": "lifespan.startup.complete"})
             await receive()
         close_database_threads()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _unsafe_data() -> list[str]:
+    """What the system checks find in the database that must not be served, each with its remedy.
+
+    Django runs these checks with `migrate` alone, and not when a server starts.
+    """
+    found = checks.run_checks(tags=[checks.Tags.database], databases=list(connections))
+    return [str(each) for each in found if each.is_serious() and not each.is_silenced()]
 
 
 async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:

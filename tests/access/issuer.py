@@ -171,8 +171,8 @@ class Provider:
 
 
 @contextmanager
-def provider() -> Iterator[Provider]:
-    """A provider that listens, until the end of the block."""
+def provider(port: int = 0) -> Iterator[Provider]:
+    """A provider that listens until the end of the block, at `port` where one is named."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -203,7 +203,7 @@ def provider() -> Iterator[Provider]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass  # A client that hangs up early is what some tests are about.
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     serving = Provider(server.server_port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

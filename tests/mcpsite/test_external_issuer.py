@@ -132,3 +132,14 @@ def test_an_issuer_that_was_never_reached_is_a_503_and_not_a_401() -> None:
         ready = httpx2.get(f"{alone.origin}/readyz", timeout=30)
         assert (ready.status_code, ready.json()["checks"]["issuer_keys"]) == (503, False)
         assert httpx2.get(f"{alone.origin}/.well-known/openid-configuration").status_code == 404  # [13]
+
+
+def test_keys_are_fetched_at_the_start_which_does_not_wait_for_them() -> None:
+    with provider() as slow:
+        slow.delay = 8.0
+        with running({"AUTH0_ISSUER": slow.issuer}, prepare=False):
+            end = time.monotonic() + 5
+            while not slow.requests and time.monotonic() < end:
+                time.sleep(0.05)
+            # The server serves, and the first of the two documents is still on its way.
+            assert slow.requests == ["/.well-known/openid-configuration"]

@@ -255,6 +255,6 @@ def test_readiness_names_database_migrations_and_keys(site: Site) -> None:
 
 
 def test_the_admin_stands_beside_the_endpoint(site: Site) -> None:
-    answer = httpx2.get(f"{site.origin}/admin/login/")
+    answer = httpx2.get(f"{site.origin}/admin/", follow_redirects=True)
     assert answer.status_code == 200
     assert "csrfmiddlewaretoken" in answer.text
