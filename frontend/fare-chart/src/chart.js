@@ -1,12 +1,12 @@
 /**
  * Draws an answer of `show_fare_trends`: fares and load factor over time for each airline, and a table.
  *
- * `drawFareChart(element, answer, {theme, locale, variables})` draws into an open shadow root of `element`
+ * `drawFareChart(element, answer, {theme, locale, variables, level})` draws into an open shadow root of `element`
  * and returns `{update(answer), setLook({theme, locale, variables}), destroy()}`. `answer` is the tool's
  * structured content; null shows that it is awaited, and `{error: "a sentence"}` shows that sentence.
  * `theme` is "light" or "dark"; without it the reader's own setting holds. `variables` are CSS custom
- * properties (`--color-text-primary` and the like) that replace the chart's colours. Needs no style sheet
- * and no inline style in the page: it works under `style-src 'self'; script-src 'self'`. Every value of the
+ * properties (`--color-text-primary` and the like) that replace the chart's colours; `level` is that of its
+ * heading, 2 where none is given. Needs no style sheet and no inline style in the page: it works under `style-src 'self'; script-src 'self'`. Every value of the
  * answer is put in as text, never as markup.
  */
 import { scaleLinear, scaleTime } from "d3-scale";
@@ -42,6 +42,7 @@ function make(name, attributes = {}, ...children) {
 }
 
 export function drawFareChart(element, answer = null, look = {}) {
+  const level = look.level ?? 2;
   const id = `fare-chart-${++charts}`;
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -115,16 +116,16 @@ export function drawFareChart(element, answer = null, look = {}) {
       + `Left and right arrow keys read the figures of each ${answer.period}.`);
     box.replaceChildren(
       make("div", { class: "top" },
-        make("div", {}, make("h2", {}, `Fares over time: ${places}`),
+        make("div", {}, make(`h${level}`, { class: "title" }, `Fares over time: ${places}`),
           make("p", {}, `${first === last ? first : `${first} – ${last}`} · mean of each ${answer.period} · `
             + `${answer.matched_rows} rows`)),
         make("div", { class: "tabs", role: "tablist", "aria-label": "Show as" }, tabOf("chart"), tabOf("table"))),
       panelOf("chart", legend(), plotbox, said),
       panelOf("table", table()),
-      answer.notes?.length
-        ? make("ul", { class: "notes", "aria-label": "Notes" }, ...answer.notes.map((note) => make("li", {}, note)))
-        : null,
     );
+    if (answer.notes?.length) {
+      box.append(make("ul", { class: "notes", "aria-label": "Notes" }, ...answer.notes.map((note) => make("li", {}, note))));
+    }
     width = Math.round(box.clientWidth) - 24;
     plots();
   }
@@ -190,7 +191,7 @@ export function drawFareChart(element, answer = null, look = {}) {
     x = scaleTime([+times[0] - pad, +times.at(-1) + pad], [MARGIN.left, width - MARGIN.right]);
     const panels = PANELS.filter(({ name }) => answer.series.some((line) => line[name].some((value) => value != null)));
     plotbox.replaceChildren(...panels.flatMap((panel, number) =>
-      [make("h3", {}, panel.title), plot(panel, number === panels.length - 1)]));
+      [make(`h${level + 1}`, { class: "panel" }, panel.title), plot(panel, number === panels.length - 1)]));
     pick(at);
   }
 
@@ -268,6 +269,8 @@ export function drawFareChart(element, answer = null, look = {}) {
             make("svg", { class: "key", width: 12, height: 12, viewBox: "-6 -6 12 12" }, mark(number)), line.airline),
           ...figures(line, index)))));
     plotbox.append(tip);
+    // On a phone it would cover what it tells of: there it stands below.
+    tip.classList.toggle("below", width < 520);
     const left = place > width / 2 ? place - tip.offsetWidth - 12 : place + 12;
     tip.style.left = `${Math.max(0, Math.min(left, width - tip.offsetWidth))}px`;
     if (!speak) return;

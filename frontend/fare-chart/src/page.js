@@ -5,7 +5,7 @@ import { drawFareChart } from "./chart.js";
 const CHOICES = ["route_contains", "airline_contains"];
 const page = document.documentElement;
 const controls = document.getElementById("controls");
-const chart = drawFareChart(document.getElementById("chart"));
+const chart = drawFareChart(document.getElementById("chart"), null, { level: 1 });
 const known = { route_contains: new Set(), airline_contains: new Set() };
 let context = {};
 let callable = false;

@@ -1,0 +1,50 @@
+"""A page that hosts views as a chat does, and the packages that the chart is built with."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.site import ROOT
+
+HERE = Path(__file__).parent
+SOURCE = ROOT / "frontend" / "fare-chart"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Files, without a line in the log for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name of the base class)
+        pass
+
+
+@pytest.fixture(scope="session")
+def packages(node: Path) -> Path:
+    """The chart's source with the packages of its package-lock.json."""
+    installed = SOURCE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < (SOURCE / "package-lock.json").stat().st_mtime:
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=SOURCE, check=True, capture_output=True, text=True, timeout=600)
+    return SOURCE
+
+
+@pytest.fixture(scope="session")
+def files(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder that holds the host page, and the address that it is served at."""
+    folder = tmp_path_factory.mktemp("host")
+    esbuild = packages / "node_modules" / "@esbuild" / "linux-x64" / "bin" / "esbuild"
+    command = [esbuild, HERE / "host.mjs", "--bundle", "--format=esm", f"--outfile={folder / 'host.js'}"]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    (folder / "host.html").write_text((HERE / "host.html").read_text())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield folder, f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

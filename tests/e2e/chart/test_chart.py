@@ -1,0 +1,269 @@
+"""The chart of fares in a browser: in a chat's frame over the real bridge, and on a page of the site."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.site import LEGACY, ROOT, Site
+
+pytestmark = pytest.mark.e2e
+
+SHOTS = RESULTS / "chart"
+AXE = PACKAGES / "axe-core" / "axe.min.js"
+ROUTE = {"route_contains": "JFK-LAX"}
+AIRLINES = ["Atlantic Crown", "Hightide Airways", "Meridian Airways", "Northstar Air"]
+
+Shows = Callable[..., FrameLocator]
+
+
+@pytest.fixture
+def page(browser: Browser, files: tuple[Path, str]) -> Iterator[Page]:
+    """The host's page; whatever it or the view complains about fails the test."""
+    context = browser.new_context(viewport={"width": 800, "height": 900}, bypass_csp=False)
+    fresh = context.new_page()
+    complaints: list[str] = []
+    # The older client asks for a stream first, and hears that there is none.
+    fresh.on(
+        "console",
+        lambda said: (
+            complaints.append(said.text) if said.type == "error" and "405" not in said.text else None
+        ),
+    )
+    fresh.on("pageerror", lambda error: complaints.append(str(error)))
+    fresh.goto(f"{files[1]}/host.html")
+    yield fresh
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def shows(page: Page, site: Site, token: str) -> Shows:
+    """Opens the view for a call of the tool; the frame it stands in."""
+
+    def show(args: dict[str, str] = ROUTE, *, modern: bool = True, **more: Any) -> FrameLocator:
+        page.wait_for_function("Boolean(window.open_view)")
+        server = {"url": site.url, "token": token, "modern": modern}
+        wanted = {"site": server, "name": "show_fare_trends", "args": args, **more}
+        page.evaluate("wanted => window.open_view(wanted)", wanted)
+        return page.frame_locator("iframe")
+
+    return show
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.wait_for_timeout(200)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["modern", "legacy"])
+def test_a_chat_shows_a_line_for_each_airline(shows: Shows, modern: bool) -> None:
+    view = shows(modern=modern)
+    expect(view.get_by_role("heading", name="Fares over time: JFK-LAX")).to_be_visible()
+    assert view.get_by_role("list", name="Airlines").get_by_role("button").all_inner_texts() == AIRLINES
+    assert view.locator("svg.plot").count() == 3
+    assert view.locator("svg.plot >> nth=0").locator("path.line").count() == 4
+
+
+def test_the_table_holds_every_figure_of_the_answer(shows: Shows, site: Site, token: str) -> None:
+    answer = site.call(token, "show_fare_trends", ROUTE)["structuredContent"]
+    view = shows()
+    view.get_by_role("tab", name="Table").click()
+    rows = view.locator(".scroll tbody tr")
+    assert rows.count() == len(answer["dates"]) * len(answer["series"])
+    first = answer["series"][0]
+    expect(rows.first).to_have_text(
+        f"3 Nov 2025{first['airline']}${first['avg_fare_usd'][0]}${first['premium_fare_usd'][0]}"
+        f"{first['load_factor_pct'][0]} %"
+    )
+
+
+def test_keys_reach_every_figure(page: Page, shows: Shows) -> None:
+    view = shows()
+    chart = view.get_by_role("group", name="Fares from")
+    chart.focus()
+    page.keyboard.press("End")
+    live = view.locator("[aria-live]")
+    expect(live).to_contain_text("15 Jun 2026. Atlantic Crown: fare $414, premium $707, load factor 86 %")
+    page.keyboard.press("ArrowLeft")
+    expect(live).to_contain_text("2 Mar 2026")
+    expect(view.locator(".tip")).to_contain_text("2 Mar 2026")
+    page.keyboard.press("Escape")
+    expect(view.locator(".tip")).to_have_count(0)
+    view.get_by_role("tab", name="Chart").focus()
+    page.keyboard.press("ArrowRight")
+    expect(view.get_by_role("tab", name="Table")).to_be_focused()
+    expect(view.get_by_role("tabpanel", name="Table")).to_be_visible()
+    ring = "e => getComputedStyle(e).outlineStyle"
+    assert view.get_by_role("tab", name="Table").evaluate(ring) == "solid"
+
+
+def test_an_airline_is_hidden_by_its_key_in_the_legend(shows: Shows) -> None:
+    view = shows()
+    button = view.get_by_role("button", name="Northstar Air")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert view.locator("svg.plot >> nth=0").locator("path.line").count() == 3
+
+
+def test_another_route_is_asked_for_through_the_host(shows: Shows) -> None:
+    view = shows({})
+    expect(view.get_by_role("heading", name="Fares over time: all routes")).to_be_visible()
+    expect(view.get_by_role("list", name="Notes")).to_contain_text("name one with airline_contains")
+    view.get_by_label("Route").select_option("BOS-MCO")
+    expect(view.get_by_role("heading", name="Fares over time: BOS-MCO")).to_be_visible()
+    assert view.get_by_role("list", name="Airlines").get_by_role("button").count() < 8
+    view.get_by_label("Route").select_option("All")
+    expect(view.get_by_role("heading", name="Fares over time: all routes")).to_be_visible()
+
+
+def test_a_host_that_calls_no_tools_is_offered_no_choice(shows: Shows) -> None:
+    view = shows(tools=False, result={"content": [], "structuredContent": ANSWER})
+    expect(view.get_by_role("heading", name="Fares over time")).to_be_visible()
+    expect(view.get_by_label("Route")).to_be_hidden()
+
+
+def test_the_view_takes_on_the_host_s_theme_and_colours(page: Page, shows: Shows) -> None:
+    view = shows(context={"theme": "light"})
+    ground = "e => getComputedStyle(e).backgroundColor"
+    chart = view.locator(".chart")
+    assert chart.evaluate(ground) == "rgb(255, 255, 255)"
+    page.evaluate("window.bridge.setHostContext({theme: 'dark'})")
+    expect(chart).to_have_class("chart dark")
+    assert chart.evaluate(ground) == "rgb(23, 25, 28)"
+    styles = {"variables": {"--color-background-primary": "#001133"}}
+    page.evaluate("styles => window.bridge.setHostContext({theme: 'dark', styles})", styles)
+    page.wait_for_timeout(100)
+    assert chart.evaluate(ground) == "rgb(0, 17, 51)"
+
+
+def test_the_host_is_told_the_height_that_is_needed(page: Page, shows: Shows) -> None:
+    view = shows()
+    page.wait_for_function("window.sizes.length && window.sizes.at(-1) > 500")
+    wide = page.evaluate("window.sizes.at(-1)")
+    page.set_viewport_size({"width": 340, "height": 900})
+    page.wait_for_function("before => window.sizes.at(-1) > before", arg=wide)
+    assert view.locator("html").evaluate("e => e.scrollWidth <= innerWidth")
+    assert view.locator("svg.plot >> nth=0").get_attribute("viewBox") == "0 0 316 190"
+
+
+def test_no_fares_and_a_refusal_are_told_in_words(shows: Shows, page: Page) -> None:
+    view = shows({"route_contains": "ZZZ"})
+    expect(view.get_by_role("status")).to_contain_text("No dated fare matches.")
+    shot(page, "empty")
+    page.reload()
+    view = shows({"snapshot_date": "soon"})
+    expect(view.get_by_role("alert")).to_contain_text("snapshot_date is 'soon'; write a day as 2025-10-06")
+    shot(page, "error")
+
+
+def test_a_cancelled_call_is_told(shows: Shows) -> None:
+    view = shows(cancelled="stopped by the person")
+    expect(view.get_by_role("alert")).to_contain_text("was cancelled")
+
+
+HOSTILE = "<img src=x onerror=parent.postMessage('owned','*')>"
+ANSWER: dict[str, Any] = {
+    "period": "day",
+    "dates": ["2025-10-06"],
+    "series": [
+        {
+            "airline": HOSTILE,
+            "rows": 1,
+            "avg_fare_usd": [10],
+            "premium_fare_usd": [None],
+            "load_factor_pct": [None],
+        }
+    ],
+    "routes": [HOSTILE],
+    "filters": {},
+    "available_files": [],
+    "total_rows": 1,
+    "matched_rows": 1,
+    "notes": [HOSTILE],
+}
+
+
+def test_markup_in_the_data_stays_text(page: Page, shows: Shows) -> None:
+    view = shows(result={"content": [], "structuredContent": ANSWER})
+    expect(view.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    expect(view.get_by_role("listitem").filter(has_text=HOSTILE)).to_have_count(2)
+    view.get_by_role("tab", name="Table").click()
+    expect(view.get_by_role("cell", name=HOSTILE)).to_be_visible()
+    assert view.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800])
+def test_it_reads_well_and_axe_finds_nothing(
+    page: Page, shows: Shows, browser: Browser, theme: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for name, args in (("route", ROUTE), ("all", {})):
+        page.goto(page.url)
+        view = shows(args, context={"theme": theme})
+        view.get_by_role("group", name="Fares from").focus()
+        page.keyboard.press("Home")
+        shot(page, f"{name}-{width}-{theme}")
+        assert violations(page) == []
+        view.get_by_role("tab", name="Table").click()
+        shot(page, f"{name}-{width}-{theme}-table")
+        assert violations(page) == []
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds in the view."""
+    frame = page.frames[1]
+    frame.evaluate(AXE.read_text())
+    found = frame.evaluate("axe.run().then(found => found.violations)")
+    return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
+
+
+def test_the_module_draws_under_a_strict_policy(page: Page, files: tuple[Path, str]) -> None:
+    """As a page of the site uses it: no inline script, no inline style."""
+    folder, address = files
+    (folder / "fare-chart.js").write_text((ROOT / "airfare/static/airfare/fare-chart.js").read_text())
+    (folder / "use.js").write_text(
+        "import {drawFareChart} from './fare-chart.js';"
+        f"drawFareChart(document.querySelector('main'), {json.dumps(ANSWER)}, {{theme: 'dark'}});"
+    )
+    policy = "default-src 'none'; script-src 'self'; style-src 'self'"
+    (folder / "strict.html").write_text(
+        f"<!doctype html><meta http-equiv=Content-Security-Policy content=\"{policy}; img-src 'self' data:\">"
+        "<link rel=icon href=data:,><title>Strict</title><main></main>"
+        "<script type=module src=use.js></script>"
+    )
+    page.goto(f"{address}/strict.html")
+    expect(page.get_by_role("heading", name="Fares over time")).to_be_visible()
+    assert page.locator(".chart").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(23, 25, 28)"
+    page.get_by_role("group", name="Fares from").hover()
+    expect(page.locator(".tip")).to_contain_text("6 Oct 2025")
+
+
+def test_the_committed_files_are_what_the_source_builds(packages: Path, node: Path, tmp_path: Path) -> None:
+    subprocess.run([node, "build.mjs", tmp_path], cwd=packages, check=True, capture_output=True, timeout=120)
+    for name in ("airfare/chart/fare-chart.html", "airfare/static/airfare/fare-chart.js"):
+        built = (tmp_path / name).read_bytes()
+        assert built == (ROOT / name).read_bytes(), f"make chart builds another {name}"
+        assert len(built) < 300_000
+
+
+def test_the_page_names_no_other_host() -> None:
+    html = (ROOT / "airfare/chart/fare-chart.html").read_text()
+    assert "<link" not in html
+    assert " src=" not in html
+    addresses = {
+        part.split('"')[0].split("'")[0] for part in html.split("http")[1:] if part[:3] in ("://", "s:/")
+    }
+    assert addresses == {"://www.w3.org/2000/svg"}
+
+
+def test_an_older_client_without_the_extension_reads_a_table(site: Site, token: str) -> None:
+    result = site.call(token, "show_fare_trends", ROUTE, era=LEGACY)
+    assert "| 2025-11-03 | 409 / 700 / 85 % |" in result["content"][0]["text"]
