@@ -38,7 +38,13 @@ def files(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A folder that holds the host page, and the address that it is served at."""
     folder = tmp_path_factory.mktemp("host")
     esbuild = packages / "node_modules" / "@esbuild" / "linux-x64" / "bin" / "esbuild"
-    command = [esbuild, HERE / "host.mjs", "--bundle", "--format=esm", f"--outfile={folder / 'host.js'}"]
+    command: list[str | Path] = [
+        esbuild,
+        HERE / "host.mjs",
+        "--bundle",
+        "--format=esm",
+        f"--outfile={folder / 'host.js'}",
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     (folder / "host.html").write_text((HERE / "host.html").read_text())
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
