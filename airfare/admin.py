@@ -23,10 +23,11 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import curation, dimensions, notables, queries
-from airfare.corrections import FareRowColumns
+from airfare.corrections import Corrections, FareRowColumns
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
 from exchange.exporting import ExportMixin, columns
+from exchange.importing import ImportMixin
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
 
@@ -236,11 +237,12 @@ class FareRowForm(KeepsOthersChanges, FareRowFormBase):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(ExportMixin, HasHistory, FareRowAdminBase):
+class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm
     resource_classes = (FareRowColumns,)
+    import_resource_classes = (Corrections,)
     list_display = (
         "label",
         "airline",

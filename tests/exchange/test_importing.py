@@ -1,0 +1,289 @@
+"""Fare rows that are exported, corrected in a spreadsheet, and brought back."""
+
+import asyncio
+import csv
+import zipfile
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import AsyncClient, Client
+from openpyxl import Workbook, load_workbook
+
+from airfare.models import Edit, FareRow
+from exchange import sheets
+from history.models import Change
+from tests.airfare.conftest import Load, fare, table
+from tests.exchange.test_exporting import CSV, ROWS, XLSX, fields
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+IMPORT = f"{ROWS}import/"
+Row = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _private_folder(settings: Any, tmp_path: Path) -> None:
+    settings.UPLOAD_DIR = tmp_path / "uploads"
+
+
+@pytest.fixture
+def curator(client: Client) -> User:
+    user = User.objects.create_user("curator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
+    client.force_login(user)
+    return user
+
+
+FILE = table(
+    fare(note='=HYPERLINK("x")'),
+    fare(airline="United", fare=99.5, note="Lines\none"),
+    fare(airline="Alaska", fare="", note="-5 seats"),
+)
+
+
+@pytest.fixture
+def loaded(load_folder: Load) -> None:
+    load_folder({"a.csv": FILE})
+
+
+def exported(user: User, format_: str = CSV) -> bytes:
+    async def get() -> bytes:
+        client = AsyncClient()
+        await client.aforce_login(user)
+        answer: Any = await client.post(f"{ROWS}export/", {"format": format_, **fields(ROWS)})
+        if answer.streaming:
+            return b"".join([part async for part in answer.streaming_content])
+        return bytes(answer.content)
+
+    return asyncio.run(get())
+
+
+def rows_of(data: bytes) -> list[Row]:
+    return list(csv.DictReader(StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def written(rows: list[Row], **options: Any) -> bytes:
+    file = StringIO(newline="")
+    writer = csv.DictWriter(file, list(rows[0]), **options)
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def preview(client: Client, data: bytes, name: str = "fares.csv") -> Any:
+    answer = client.post(IMPORT, {"import_file": SimpleUploadedFile(name, data), "format": ""})
+    assert answer.status_code == 200
+    return answer
+
+
+def confirm(client: Client, answer: Any) -> str:
+    """Confirm what `answer` previews; the page that comes of it."""
+    form = answer.context["confirm_form"]
+    values = {name: form.initial.get(name, "") for name in form.fields}
+    return client.post(f"{ROWS}process_import/", values, follow=True).content.decode()
+
+
+def corrected(user: User, airline: str, **values: str) -> bytes:
+    rows = rows_of(exported(user))
+    for row in rows:
+        if row["airline"] == airline:
+            row.update(values)
+    return written(rows)
+
+
+@pytest.mark.parametrize(("format_", "name"), [(CSV, "fares.csv"), (XLSX, "fares.xlsx")])
+def test_an_export_that_nobody_touched_changes_nothing(
+    client: Client, curator: User, loaded: None, format_: str, name: str
+) -> None:
+    text = preview(client, exported(curator, format_), name).content.decode()
+    assert "Nothing would change" in text
+
+
+def test_a_corrected_fare_is_previewed_and_then_changed(client: Client, curator: User, loaded: None) -> None:
+    answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460", season="Winter"))
+    assert [change[1:] for change in answer.context["changes"]] == [
+        ("season", "Summer", "Winter"),
+        ("avg_fare_usd", "452", "460"),
+    ]
+    assert FareRow.objects.get(airline="Delta").avg_fare_usd == 452
+    assert "Imported 2 changed values in 1 rows." in confirm(client, answer)
+    assert FareRow.objects.get(airline="Delta").avg_fare_usd == 460
+
+
+def test_what_was_imported_outlives_a_reload_and_stands_in_the_history(
+    client: Client, curator: User, loaded: None, load_folder: Load
+) -> None:
+    confirm(client, preview(client, corrected(curator, "Delta", avg_fare_usd="460")))
+    load_folder({"a.csv": FILE + fare(airline="Breeze")})
+    assert FareRow.objects.get(airline="Delta").avg_fare_usd == 460
+    change = Change.objects.get(action="import")
+    assert (change.user, change.reason) == (curator, "Import of fares.csv")
+
+
+def test_rows_are_hidden_and_published_by_their_column(client: Client, curator: User, loaded: None) -> None:
+    confirm(client, preview(client, corrected(curator, "United", hidden="true")))
+    assert FareRow.objects.get(airline="United").hidden
+    row = FareRow.objects.get(airline="United")
+    confirm(client, preview(client, f"id,hidden\n{row.pk},no\n".encode()))
+    assert not FareRow.objects.get(airline="United").hidden
+
+
+def test_a_workbook_as_excel_saves_it_is_imported(client: Client, curator: User, loaded: None) -> None:
+    book = load_workbook(BytesIO(exported(curator, XLSX)))
+    sheet = book.worksheets[0]
+    header = [cell.value for cell in next(sheet.iter_rows())]
+    sheet.cell(3, header.index("avg_fare_usd") + 1).value = 101
+    made = BytesIO()
+    book.save(made)
+    answer = preview(client, made.getvalue(), "fares.xlsx")
+    assert [change[1:] for change in answer.context["changes"]] == [("avg_fare_usd", "99.5", "101")]
+
+
+def test_semicolons_as_excel_writes_them_are_understood(client: Client, curator: User, loaded: None) -> None:
+    rows = rows_of(corrected(curator, "Delta", avg_fare_usd="460"))
+    answer = preview(client, written(rows, delimiter=";"))
+    assert answer.context["changed_fields"] == 1
+
+
+def test_a_number_is_taken_out_by_an_empty_cell(client: Client, curator: User, loaded: None) -> None:
+    confirm(client, preview(client, corrected(curator, "Delta", avg_fare_usd="")))
+    assert FareRow.objects.get(airline="Delta").avg_fare_usd is None
+
+
+def test_columns_that_no_import_changes_are_named_and_left_alone(
+    client: Client, curator: User, loaded: None
+) -> None:
+    answer = preview(client, corrected(curator, "Delta", source_file="b.csv", avg_fare_usd="1"))
+    assert "Not imported, whatever they say: vanished, source_file, position." in answer.content.decode()
+    confirm(client, answer)
+    assert FareRow.objects.get(airline="Delta").source_file.name == "a.csv"
+
+
+def test_one_bad_cell_refuses_the_whole_file_with_its_row(
+    client: Client, curator: User, loaded: None
+) -> None:
+    rows = rows_of(exported(curator))
+    rows[0]["avg_fare_usd"], rows[1]["avg_fare_usd"] = "1", "12,5"
+    rows[2]["hidden"] = "perhaps"
+    answer = preview(client, written(rows))
+    text = answer.content.decode()
+    assert "confirm_form" not in answer.context
+    assert (
+        "Row 3: avg_fare_usd is &#x27;12,5&#x27;, which is not a number, with a point for the decimals."
+        in text
+    )
+    assert "Row 4: hidden is &#x27;perhaps&#x27;; it can be TRUE or FALSE." in text
+    assert not Edit.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ("id,airline\n999999,Delta\n", "Row 2: there is no row with the id 999999"),
+        ("id,airline\n,Delta\n", "Row 2: id is empty; an import corrects rows that are here"),
+        ("id,airline\nnew,Delta\n", "Row 2: id is &#x27;new&#x27;, which is no number of a row"),
+        ("airline\nDelta\n", "The file has no column “id”"),
+        ("id,avg_fare\n1,2\n", "There is no column &#x27;avg_fare&#x27; here"),
+        ("id,id\n1,2\n", "The header names id twice."),
+        ("id,airline\n1,2,3\n", "Row 2 has more cells than the header."),
+        ("", "The submitted file is empty."),
+    ],
+)
+def test_a_file_that_fits_no_rows_is_refused_with_a_sentence(
+    client: Client, curator: User, loaded: None, cells: str, sentence: str
+) -> None:
+    assert sentence in preview(client, cells.encode()).content.decode()
+    assert FareRow.objects.count() == 3
+
+
+def test_the_same_row_twice_is_refused(client: Client, curator: User, loaded: None) -> None:
+    pk = FareRow.objects.order_by("pk").values_list("pk", flat=True)[0]
+    text = preview(client, f"id,airline\n{pk},A\n{pk},B\n".encode()).content.decode()
+    assert f"Row 3: the id {pk} stands in an earlier row too." in text
+
+
+def test_what_changed_since_the_preview_is_not_overwritten(
+    client: Client, curator: User, loaded: None
+) -> None:
+    answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460"))
+    FareRow.objects.filter(airline="Delta").update(avg_fare_usd=455)
+    assert "The rows have changed since the preview; nothing was imported." in confirm(client, answer)
+    assert FareRow.objects.get(airline="Delta").avg_fare_usd == 455
+
+
+def test_nobody_confirms_a_file_of_somebody_else(client: Client, curator: User, loaded: None) -> None:
+    answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460"))
+    mallory = User.objects.create_superuser("mallory")
+    client.force_login(mallory)
+    assert "The preview is too old; choose the file again." in confirm(client, answer)
+    assert not Edit.objects.exists()
+
+
+def test_a_path_for_the_name_of_a_previewed_file_opens_nothing(
+    client: Client, curator: User, loaded: None
+) -> None:
+    values = {
+        "import_file_name": "../../etc/passwd",
+        "original_file_name": "x",
+        "format": "0",
+        "digest": "x",
+    }
+    text = client.post(f"{ROWS}process_import/", values, follow=True).content.decode()
+    assert "The preview is too old" in text
+
+
+def test_who_may_only_view_cannot_import(client: Client, loaded: None) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_farerow"))
+    client.force_login(viewer)
+    assert client.get(IMPORT).status_code == 403
+    assert client.post(f"{ROWS}process_import/").status_code == 403
+    assert "Import corrections" not in client.get(ROWS).content.decode()
+
+
+def bomb() -> bytes:
+    made = BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (sheets.MOST_UNPACKED + 1))
+    return made.getvalue()
+
+
+def empty_book() -> bytes:
+    made = BytesIO()
+    Workbook().save(made)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.xlsx", bomb, "The workbook is too large when it is unpacked"),
+        ("a.xlsx", lambda: b"junk" * 100, "The file is no Excel workbook (.xlsx) that can be read"),
+        ("a.xlsx", empty_book, "The file holds no header and no rows."),
+        ("a.csv", lambda: b"id,airline\n1,\xff\n", "The file is not UTF-8 text"),
+        ("a.csv", lambda: "id,airline\n1,x\n".encode("utf-16"), "The file is not UTF-8 text"),
+        ("a.csv", lambda: b"id,air\0line\n1,x\n", "The file holds NUL bytes"),
+        ("a.exe", lambda: b"MZ", "The file has to end in .csv or .xlsx."),
+    ],
+)
+def test_malicious_and_broken_files_are_refused_with_a_sentence(
+    client: Client, curator: User, name: str, data: Any, sentence: str
+) -> None:
+    assert sentence in preview(client, data(), name).content.decode()
+
+
+def test_too_many_rows_are_refused(
+    client: Client, curator: User, loaded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "MOST_ROWS", 2)
+    assert "more than 2 rows; divide it." in preview(client, exported(curator)).content.decode()
+
+
+def test_a_long_text_that_excel_cuts_is_no_change(client: Client, curator: User, load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare(note="x" * 40_000))})
+    text = preview(client, exported(curator, XLSX), "fares.xlsx").content.decode()
+    assert "Nothing would change" in text
