@@ -25,7 +25,7 @@ from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
-from history import recording
+from history import kinds, recording
 from uploads.summaries import Summary
 
 Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
@@ -261,7 +261,9 @@ class _Load:
         )
 
     def _record(self, source: SourceFile, reader: Reader) -> None:
-        after = {"rows": reader.rows, "digest": source.digest, "state": source.state}
+        after: dict[str, Any] = {"rows": reader.rows, "digest": source.digest, "state": source.state}
+        if not self._before:
+            after |= kinds.read(SourceFile, [source.pk], ["groups"])[source.pk]
         changed = {name: (self._before.get(name), value) for name, value in after.items()}
         with _action("load", self._loaded_by) as action:
             action.add(source, {name: pair for name, pair in changed.items() if pair[0] != pair[1]})

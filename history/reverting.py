@@ -69,12 +69,14 @@ class Plan:
 
 
 SHOWN = 20
+NOT_REVERTED = ("add", "delete", "load", "prune")
+"""What files did is undone by files, and what is gone is not made up again."""
 
 
 def revertable(change: Change, values: dict[str, Any] | None) -> bool:
-    """Whether what was done to an object can be undone: not what a file or a deletion did."""
+    """Whether what was done to an object can be undone."""
     kind = kinds.of(change.content_type.model_class())
-    if kind is None or kind.write is None or change.action in ("add", "delete"):
+    if kind is None or kind.write is None or change.action in NOT_REVERTED:
         return False
     return any(name in kind.fields for name in (values if values is not None else change.values or {}))
 

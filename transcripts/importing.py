@@ -54,7 +54,7 @@ def import_store(
     """
     if not settings.OPENAI_API_KEY:
         raise UploadStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
-    with recording.action("import", source="import_vector_store"):
+    with recording.action("load", source="import_vector_store"):
         return async_to_sync(_import)(store_id, collection, published, dry_run, progress)
 
 

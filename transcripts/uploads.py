@@ -8,6 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from history import recording
 from transcripts import loading, uploading
 from transcripts.loading import SUFFIXES, Report, Source, load
 from transcripts.models import Collection, Transcript
@@ -58,7 +59,8 @@ def run(task: Task) -> list[Summary]:
         task.progress(done, len(files))
         done += 1
 
-    report = load(files, collection=collection, dry_run=task.check_only, progress=one_more)
+    with recording.action("load", author=task.by, source="upload"):
+        report = load(files, collection=collection, dry_run=task.check_only, progress=one_more)
     told = loading.summary(report)
     if task.check_only:
         return [told]

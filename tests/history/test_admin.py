@@ -224,6 +224,17 @@ def test_the_changes_are_filtered(client: Client, alice: User, rows: None) -> No
         assert client.get(CHANGES + query).context["cl"].result_count == expected, query
 
 
+def test_what_a_load_did_is_told_and_not_reverted(client: Client, load_folder: Load) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    load_folder({"a.csv": table(fare(fare=1))}, groups=[Group.objects.create(name="directors")])
+    change = Change.objects.get()
+    page = text(client.get(reverse("admin:history_change_change", args=[change.pk])))
+    assert "Load by alice with load_airfare" in page
+    assert "Groups – directors" in page
+    assert "Revert" not in page
+    assert client.post(reverse("admin:history_change_revert", args=[change.pk])).status_code == 403
+
+
 # Who may
 
 
