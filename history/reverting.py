@@ -68,7 +68,7 @@ class Plan:
     """What the person saw: compared when they confirm it."""
 
 
-SHOWN = 20
+SHOWN = 10
 NOT_REVERTED = ("add", "delete", "load", "prune")
 """What files did is undone by files, and what is gone is not made up again."""
 
