@@ -324,6 +324,13 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
         filtered = {"state", "source_file__id__exact"}.intersection(request.GET)
         return () if filtered else ANSWER_ORDER
 
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        formset = super().get_changelist_formset(request, **kwargs)
+        # In the list the head of the column is the only label that there is to see.
+        for field in formset.form.base_fields.values():
+            field.widget.attrs["aria-label"] = field.label
+        return formset
+
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002 (Django's signature)
         return ()
 
