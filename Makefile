@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint e2e bench chart lock clean
+.PHONY: run test lint e2e screenshots bench chart lock clean
 
 run: $(VENV)/installed
 	$(BIN)/python manage.py serve --prepare
@@ -21,6 +21,9 @@ e2e: $(VENV)/installed-dev
 chart:
 	npm ci --prefix frontend/fare-chart --no-audit --no-fund --ignore-scripts
 	npm run build --prefix frontend/fare-chart
+
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python -m tests.e2e.screenshots
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.loading

@@ -191,6 +191,7 @@ CHART = View(
     name="airfare/fare-chart.html",
     title="Fares over time",
     file=Path(__file__).parent / "chart" / "fare-chart.html",
+    drawn_by="airfare/fare-chart.js#drawFareChart",
 )
 
 

@@ -103,8 +103,8 @@ def _cell(value: Any) -> Cell:
         return Cell(text="yes" if value else "no")
     if isinstance(value, int | float):
         return Cell(text=f"{value:,.10g}" if isinstance(value, float) else f"{value:,}", kind="number")
-    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
-        return _text(", ".join(map(str, value)))
+    if isinstance(value, list) and all(isinstance(each, str | int | float | None) for each in value):
+        return _text(", ".join("–" if each is None else str(each) for each in value))
     if isinstance(value, str):
         return Cell(text=value, href=value) if _is_link(value) else _text(value)
     return _text(json.dumps(value, ensure_ascii=False))

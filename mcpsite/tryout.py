@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -83,8 +84,28 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
         page["blamed"] = form.blame(outcome.text)
     else:
         raw = json.dumps(outcome.value, ensure_ascii=False, indent=2)
-        page |= {"shown": show(outcome.value), "raw": raw}
+        page |= {"shown": show(outcome.value), "raw": raw, "charts": _charts(tools, tool, sent)}
+        if tool.view is not None and tool.view.drawn_by:
+            module, _, function = tool.view.drawn_by.partition("#")
+            page["drawing"] = {"module": static(module), "function": function, "answer": outcome.value}
     return await _page(request, page, STATUS.get(outcome.kind, 200))
+
+
+def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, str]]:
+    """The tools that draw what `tool` has told, each with the address of the same question."""
+    drawing = (
+        each
+        for each in tools
+        if each is not tool
+        and each.permission == tool.permission
+        and each.view is not None
+        and each.view.drawn_by
+    )
+    return [
+        (each, urlencode(form_for(each.input_schema).shortest(sent) or {RUN: 1}))
+        for each in drawing
+        if tool.view is None
+    ]
 
 
 async def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -18,6 +18,9 @@ class View:
     """What follows `ui://`; clients remember it, so it stays as it is."""
     title: str
     file: Path
+    drawn_by: str = ""
+    """What draws an answer on a page of this site: `static/module.js#function`, called with an element and
+    the answer. Empty: such a page shows tables alone."""
 
     def __post_init__(self) -> None:
         if not self.file.is_file():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.browsers import CHROMIUM
 from tests.e2e.provider import Provider, providing
 
 HERE = Path(__file__).parent
@@ -31,10 +32,7 @@ def node() -> Path:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; a test opens a context of its own in it."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        )
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM.path, args=list(CHROMIUM.arguments))
         yield chromium
         chromium.close()
 

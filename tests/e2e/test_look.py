@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+from tests.e2e.browsers import consent_page
 from tests.e2e.conftest import PACKAGES, RESULTS
 from tests.site import Site, running
 
@@ -43,6 +43,8 @@ PAGES = [
     Look("tools-none", "charlie", "/try/"),
     Look("tool", "alice", "/try/airfare_fare_summary/"),
     Look("tool-rows", "alice", "/try/airfare_trend_insights/?route_contains=JFK"),
+    Look("tool-chart", "alice", "/try/show_fare_trends/?route_contains=JFK-LAX"),
+    Look("tool-limited", "alice", "/try/search_transcripts/?query=cabin", 429),
     Look("tool-error", "alice", "/try/airfare_trend_insights/?limit=300"),
     Look("tool-field-error", "alice", "/try/airfare_trend_insights/?limit=many"),
     Look("tool-citations", "alice", "/try/search/?query=premium+cabin"),
@@ -65,6 +67,9 @@ PAGES = [
     Look("admin-files", "root", "/admin/airfare/sourcefile/"),
     Look("admin-transcripts", "root", "/admin/transcripts/transcript/"),
     Look("admin-transcript", "root", "/admin/transcripts/transcript/1/change/"),
+    Look("admin-upload", "root", "/admin/uploads/upload/new/airfare/"),
+    Look("admin-history", "root", "/admin/history/change/"),
+    Look("admin-uploads", "root", "/admin/uploads/upload/"),
     Look("admin-calls", "root", "/admin/access/auditevent/"),
     Look("admin-user", "root", "/admin/auth/user/add/"),
 ]
@@ -73,7 +78,9 @@ PAGES = [
 @pytest.fixture(scope="module")
 def server() -> Iterator[Site]:
     """A site as in production, so that its own error pages are shown."""
-    with running({"DEBUG": "0", "SECRET_KEY": "of a test " * 5}) as site:
+    with running(
+        {"DEBUG": "0", "SECRET_KEY": "of a test " * 5, "TOOL_RATE_LIMITS": "search_transcripts=0/hour"}
+    ) as site:
         site.shell(
             "from django.contrib.auth.models import Group, User\n"
             f"alice = User.objects.create_user('alice', password={PASSWORD!r})\n"
@@ -86,22 +93,7 @@ def server() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def consent(server: Site) -> str:
-    """The address of a consent page, as a client that has registered itself opens it."""
-    back = "http://localhost:6274/oauth/callback"
-    made = httpx2.post(
-        f"{server.origin}/oauth/register", json={"client_name": "MCP Inspector", "redirect_uris": [back]}
-    )
-    asked = {
-        "client_id": made.json()["client_id"],
-        "response_type": "code",
-        "redirect_uri": back,
-        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-        "code_challenge_method": "S256",
-        "resource": server.url,
-        "scope": "offline_access",
-        "state": "s",
-    }
-    return f"/oauth/authorize?{httpx2.QueryParams(asked)}"
+    return consent_page(server)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,13 @@
-// The try-out of a tool: says that the call is under way, and sends no empty fields.
+// The try-out of a tool: draws the answer, says that a call is under way, and sends no empty fields.
+
+for (const element of document.querySelectorAll("[data-module]")) {
+  import(element.dataset.module).then((module) =>
+    module[element.dataset.function](
+      element,
+      JSON.parse(document.getElementById(element.dataset.answer).textContent),
+    ),
+  );
+}
 
 const form = document.querySelector("form[data-tool]");
 form?.addEventListener("submit", () => {
