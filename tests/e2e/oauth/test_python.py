@@ -1,5 +1,7 @@
 """The whole dance by the Python SDK in both eras, and what holds behind a company's provider."""
 
+import json
+
 import httpx2
 import pytest
 from mcp.shared.auth import OAuthToken
@@ -132,3 +134,14 @@ def test_good_tokens_pass_while_the_provider_is_away(sign_in: SignIn, alice: Per
         assert sign_in.site.rpc(tokens_of(memory)[0], "tools/list").status_code == 200
     finally:
         sign_in.provider.come_back()
+
+
+@PROVIDER
+def test_doctor_has_nothing_against_the_provider_and_a_token_of_it(sign_in: SignIn, alice: Person) -> None:
+    memory = Memory()
+    use(sign_in.site, alice, memory, "auto", list_and_call)
+    done = sign_in.site.manage("doctor", "--json", "--token", tokens_of(memory)[0], check=False)
+    found = {each["id"]: each["level"] for each in json.loads(done.stdout)["findings"]}
+    assert set(found.values()) == {"ok"}
+    assert {"issuer", "metadata", "token", "first-request", "search-and-fetch"} <= found.keys()
+    assert done.returncode == 0
