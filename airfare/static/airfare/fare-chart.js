@@ -61,6 +61,7 @@ text { fill: var(--fc-soft); font-size: 12px; }
 .dim { opacity: .22; }
 .mark { stroke: var(--fc-ground); stroke-width: 1; }
 .cursor { stroke: var(--fc-soft); stroke-dasharray: 3 3; }
+.plotbox:focus-visible { outline-offset: 4px; }
 .plotbox { position: relative; border-radius: 4px; }
 .tip {
   position: absolute; top: 0; z-index: 1; pointer-events: none; max-width: 100%; box-sizing: border-box;

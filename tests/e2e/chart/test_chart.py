@@ -211,6 +211,7 @@ def test_it_reads_well_and_axe_finds_nothing(
         view.get_by_role("group", name="Fares from").focus()
         page.keyboard.press("Home")
         shot(page, f"{name}-{width}-{theme}")
+        assert [frame.evaluate("scrollX") for frame in page.frames] == [0, 0]
         assert violations(page) == []
         view.get_by_role("tab", name="Table").click()
         shot(page, f"{name}-{width}-{theme}-table")

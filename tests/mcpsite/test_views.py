@@ -1,0 +1,94 @@
+"""Views over the real server: who is told of them, who may read them, in both eras."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.site import LEGACY, MODERN, Site
+
+ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
+UI = "io.modelcontextprotocol/ui"
+MIME = "text/html;profile=mcp-app"
+URI = "ui://airfare/fare-chart.html"
+APPS = {"extensions": {UI: {"mimeTypes": [MIME]}}}
+
+
+def ask(site: Site, token: str, method: str, capabilities: dict[str, Any]) -> Any:
+    """The result that a modern client with these capabilities gets."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
+    headers = site.headers(token, MODERN) | {"Mcp-Method": method}
+    return httpx2.post(site.url, json=body, headers=headers, timeout=60).json()["result"]
+
+
+def views(tools: list[dict[str, Any]]) -> dict[str, Any]:
+    return {tool["name"]: tool["_meta"]["ui"] for tool in tools if "ui" in tool.get("_meta", {})}
+
+
+def read(site: Site, token: str, era: str) -> Any:
+    return site.rpc(token, "resources/read", {"uri": URI}, era=era, more={"Mcp-Name": URI}).json()
+
+
+def test_the_server_says_that_it_has_views(site: Site, token: str) -> None:
+    """To modern clients: in the older protocol a server's capabilities hold no extensions."""
+    assert ask(site, token, "server/discover", {})["capabilities"]["extensions"] == {UI: {}}
+
+
+def test_one_tool_names_its_view_to_a_client_that_shows_views(site: Site, token: str) -> None:
+    """`search` and `fetch` above all have none: deep research wants them plain."""
+    tools = ask(site, token, "tools/list", APPS)["tools"]
+    assert {"search", "fetch", "show_fare_trends"} <= {tool["name"] for tool in tools}
+    assert views(tools) == {"show_fare_trends": {"resourceUri": URI}}
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"extensions": {UI: {"mimeTypes": ["text/plain"]}}}])
+def test_a_client_that_shows_no_views_is_told_of_none(
+    site: Site, token: str, capabilities: dict[str, Any]
+) -> None:
+    tools = ask(site, token, "tools/list", capabilities)["tools"]
+    assert views(tools) == {}
+    assert "show_fare_trends" in {tool["name"] for tool in tools}
+
+
+def test_an_older_client_is_always_told(site: Site, token: str) -> None:
+    tools = site.rpc(token, "tools/list", era=LEGACY).json()["result"]["tools"]
+    assert views(tools) == {"show_fare_trends": {"resourceUri": URI}}
+
+
+@ERAS
+def test_a_view_is_one_page_that_asks_for_nothing(site: Site, token: str, era: str) -> None:
+    (page,) = read(site, token, era)["result"]["contents"]
+    assert (page["uri"], page["mimeType"]) == (URI, MIME)
+    assert page["text"].startswith("<!doctype html>")
+    policy = page["_meta"]["ui"]["csp"]
+    assert policy == {
+        "connectDomains": [],
+        "resourceDomains": [],
+        "frameDomains": [],
+        "baseUriDomains": [],
+    }
+
+
+@ERAS
+def test_a_view_is_for_those_who_may_use_its_tool(site: Site, era: str) -> None:
+    site.shell("from django.contrib.auth.models import User; User.objects.get_or_create(username='charles')")
+    error = read(site, site.token("charles"), era)["error"]
+    assert (error["code"], error["message"]) == (-32602, f"Unknown resource: {URI}")
+
+
+def test_views_stand_in_no_menu(site: Site, token: str) -> None:
+    listed = site.rpc(token, "resources/list").json()["result"]["resources"]
+    assert [each for each in listed if each["uri"].startswith("ui:")] == []
+
+
+@ERAS
+def test_every_client_reads_the_figures_as_a_table(site: Site, token: str, era: str) -> None:
+    result = site.call(token, "show_fare_trends", {"route_contains": "JFK-LAX"}, era=era)
+    (text,) = result["content"]
+    assert "| 2025-11-03 | 409 / 700 / 85 % |" in text["text"]
+    assert result["structuredContent"]["series"][0]["airline"] == "Atlantic Crown"
