@@ -7,6 +7,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -45,4 +46,9 @@ class Middleware(CSPMiddleware):
         match = request.resolver_match
         if parts.config is None and not report_only and match and match.app_name == "admin":
             parts.config = ADMIN
+        if not report_only and match and match.view_name == "login" and settings.AUTHORIZATION_SERVER:
+            from access.oauth.views import targets_after  # Too early where the settings import this module.
+
+            # Browsers hold every redirect that follows a form against the policy of the form's page.
+            parts.update = {"form-action": targets_after(request.GET.get("next", ""))}
         return parts

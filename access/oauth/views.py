@@ -16,6 +16,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -164,6 +165,22 @@ class Authorize(AuthorizationView):
         return self.error_response(
             OAuthToolkitError(error=needed, redirect_uri=credentials["redirect_uri"]), application=None
         )
+
+
+def targets_after(path: str) -> list[str]:
+    """Where the authorization request `path` may send the person at once, as sources of a policy.
+
+    An error, or consent that an operator gave for everybody, is told to the client without a page between.
+    """
+    address, _, query = path.partition("?")
+    parameters = QueryDict(query)
+    if address != reverse("oauth:authorize") or holds_nul(parameters):
+        return []
+    application = Application.objects.filter(client_id=parameters.get("client_id", "")).first()
+    target = parameters.get("redirect_uri", "")
+    if application is None or clients.redirect_fault(target) or not application.redirect_uri_allowed(target):
+        return []
+    return [clients.form_target(target)]
 
 
 def holds_nul(parameters: QueryDict) -> bool:

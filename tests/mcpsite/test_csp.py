@@ -47,6 +47,21 @@ def test_the_consent_page_may_send_its_form_on_to_its_client_and_nowhere_else(fl
     assert policy(flow.authorize())["form-action"] == ["'self'", "https://client.example.com"]
 
 
+def test_the_sign_in_page_may_lead_to_the_client_that_sent_the_person_and_to_no_other(flow: Flow) -> None:
+    def allowed(after: str) -> list[str]:
+        return policy(Client().get("/accounts/login/", {"next": after}))["form-action"]
+
+    assert allowed(flow.authorization()) == ["'self'", "https://client.example.com"]
+    for other in (
+        flow.authorization(redirect_uri="https://evil.example.com/callback"),
+        flow.authorization(client_id="unknown"),
+        flow.authorization(client_id="\0"),
+        flow.authorization().replace("/oauth/", "/else/"),
+        "/admin/",
+    ):
+        assert allowed(other) == ["'self'"]
+
+
 @pytest.mark.parametrize(
     ("uri", "source"),
     [
