@@ -108,7 +108,7 @@ def test_a_session_that_ends_while_somebody_types_gives_the_edit_back(page: Page
     page.get_by_label("Name").fill("the desk")
     end_sessions(company)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("your changes are kept")
+    expect(page.locator(".note")).to_contain_text("your changes are kept")
     looked_at(page, "kept-sign-in")
     page.get_by_role("link", name="Sign in with Acme").click()
     expect(page.get_by_text("Your changes were kept; check them and save.")).to_be_visible()
@@ -148,9 +148,8 @@ def test_somebody_demoted_at_the_provider_is_out_at_the_next_save(
 
 def test_an_edit_of_a_transcript_comes_back_too(browser: Browser, company: Site) -> None:
     with opened(browser, company) as page:
-        page.goto("/admin/transcripts/transcript/")
+        page.goto("/admin/transcripts/transcript/1/change/")
         with_password(page)
-        page.locator("a[href*='/change/']").first.click()
         field = page.locator("input[name=title]")
         field.fill("A title that was typed for an hour")
         end_sessions(company)
