@@ -21,7 +21,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 @dataclass(kw_only=True)
