@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from access.audit import RECORD, Trail
 from access.tokens import verifier
 from mcpsite import health
+from mcpsite.bodies import Bounded
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus
@@ -29,7 +30,7 @@ class Router:
     """The site's ASGI application; one for each process and event loop."""
 
     def __init__(self, django: ASGIApp) -> None:
-        self._django = django
+        self._django = Bounded(django)
         self._trail = Trail()
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})

@@ -125,6 +125,7 @@ TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
 # Files that people upload in the admin: kept here, served to nobody
 UPLOAD_DIR = Path(env.str("UPLOAD_DIR", str(STATE_DIR / "uploads")))
 UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 200)
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says more kindly what is too many
 UPLOAD_KEEP_DAYS = env.int("UPLOAD_KEEP_DAYS", 30)
 # Whether the site starts `process_uploads` itself
 UPLOAD_AUTOSTART = env.bool("UPLOAD_AUTOSTART", True)
