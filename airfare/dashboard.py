@@ -22,6 +22,7 @@ from mcpsite.dashboard import (
     list_url,
     may_view,
     moment,
+    upload_link,
 )
 
 DAYS = 30
@@ -36,7 +37,7 @@ LOAD_COMMAND = "python manage.py load_airfare"
 def panels(request: HttpRequest) -> Iterator[Panel]:
     rows, files = may_view(request, FareRow), may_view(request, SourceFile)
     if rows:
-        yield _rows()
+        yield _rows(upload_link(request, "airfare", "airfare.add_sourcefile"))
     if files:
         yield _files()
     if rows and dimensions.current(None).total:
@@ -46,7 +47,7 @@ def panels(request: HttpRequest) -> Iterator[Panel]:
         yield _last_loads(rows=rows)
 
 
-def _rows() -> Panel:
+def _rows(upload: Cell | None) -> Panel:
     snapshot = dimensions.current(None)
     hidden = FareRow.objects.filter(hidden=True).count()
     vanished = FareRow.objects.filter(vanished=True).count()
@@ -66,6 +67,7 @@ def _rows() -> Panel:
         ],
         note="No fares have been loaded yet. Load a folder of CSV, TSV or JSON files:" if nothing else "",
         command=LOAD_COMMAND if nothing else "",
+        more=upload,
     )
 
 

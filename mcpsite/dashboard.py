@@ -130,7 +130,7 @@ class Panel:
     """What to know or, where there is nothing yet, to do."""
     command: str = ""
     more: Cell | None = None
-    """A link to all of it."""
+    """A link to all of it, or to what comes next."""
     wide: bool = False
 
     @property
@@ -153,6 +153,12 @@ def list_url(model: type[Model], **filters: Any) -> str:
 def change_url(instance: Model) -> str:
     """The address of the page of `instance` in the admin."""
     return reverse(f"admin:{instance._meta.app_label}_{instance._meta.model_name}_change", args=[instance.pk])
+
+
+def upload_link(request: HttpRequest, kind: str, permission: str) -> Cell | None:
+    """A link to the form for files of `kind` (see `uploads.loaders`), for who may upload them."""
+    allowed = request.user.has_perm(permission)
+    return Cell("Upload files", reverse("admin:uploads_upload_new", args=[kind])) if allowed else None
 
 
 def moment(time: datetime) -> Cell:

@@ -41,6 +41,8 @@ GROUPS: dict[str, list[tuple[str, str] | Page]] = {
         ("history.change", "history"),
     ],
 }
+TITLES = {"oauth2_provider.application": "Connected applications"}
+"""Where the model's own name would say too little."""
 OTHER_ICON = "table_rows"
 
 
@@ -56,7 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 if request.user.has_perm(entry.permission):
                     items.append(_item(entry.title, entry.icon, reverse(entry.url)))
             elif (model := models.pop(entry[0], None)) and model["admin_url"]:
-                items.append(_item(model["name"], entry[1], model["admin_url"]))
+                items.append(_item(TITLES.get(entry[0], model["name"]), entry[1], model["admin_url"]))
         groups.append({"title": title, "separator": True, "items": items})
     for app in apps:
         rest = [model for model in app["models"] if model["model"]._meta.label_lower in models]

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from mcpsite.dashboard import Cell, Figure, Panel, Table, change_url, list_url, may_view, moment
+from mcpsite.dashboard import Cell, Figure, Panel, Table, change_url, list_url, may_view, moment, upload_link
 from transcripts.models import Transcript, VectorStoreFile
 
 LOADS = 5
@@ -46,6 +46,7 @@ def panels(request: HttpRequest) -> Iterator[Panel]:
         figures=figures,
         note="No transcripts have been loaded yet. Load a folder of text files:" if nothing else note,
         command=LOAD_COMMAND if nothing else "",
+        more=upload_link(request, "transcripts", "transcripts.add_transcript"),
     )
     last = list(listed.order_by("-loaded_at", "slug")[:LOADS])
     if last:

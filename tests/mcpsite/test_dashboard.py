@@ -191,6 +191,7 @@ def test_a_person_sees_the_figures_of_what_they_may_view(
     client.force_login(user)
     found = panels(client)
     assert list(found) == titles
+    assert "Upload files" not in client.get("/admin/").content.decode()
     assert [(what, client.get(url).status_code) for what, _, url in numbers(found)] == [
         (what, 200) for what, _, _ in numbers(found)
     ]
@@ -205,6 +206,8 @@ def test_a_fresh_site_says_how_to_load_something(admin_client: Client) -> None:
     page = admin_client.get("/admin/").content.decode()
     assert "python manage.py load_airfare" in page
     assert "python manage.py upload_transcripts" in page
+    for kind in ("airfare", "transcripts"):
+        assert f'href="/admin/uploads/upload/new/{kind}/"' in page
     assert "Nobody has called a tool since midnight." in page
     assert "Fares over time" not in page
 
