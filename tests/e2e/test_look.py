@@ -126,6 +126,8 @@ def test_a_page_looks_as_it_should(
         assert answer.status == look.status
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
+            if scheme == "dark":
+                page.reload(wait_until="load")  # the admin looks at it while it loads
             for width in (1280, 360):
                 page.set_viewport_size({"width": width, "height": 800})
                 page.wait_for_timeout(100)  # for what the width and the colours change by degrees
