@@ -33,6 +33,16 @@ SESSION = "session"
 """The issuer of somebody whom this site itself has signed in. No token names it: issuers are URLs."""
 
 
+class EveryScope(frozenset[str]):
+    """What a session may be used for: scopes bound what somebody lets a client do, and here is none."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def issuperset(self, _: object) -> bool:
+        return True
+
+
 class AccessDenied(Exception):
     """The token is good, but whom it speaks for has no access here: one plain sentence, shown as it is."""
 
@@ -60,7 +70,7 @@ def claims_of_session(user: AbstractBaseUser | AnonymousUser, *, client_id: str)
         issuer=SESSION,
         subject=str(user.pk),
         client_id=client_id,
-        scopes=frozenset(),
+        scopes=EveryScope(),
         expires_at=math.inf,
     )
 

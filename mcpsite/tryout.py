@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from access import audit
 from access.caller import Caller, Claims
-from access.identities import claims_of_session
+from access.identities import AccessDenied, caller_for, claims_of_session
 from mcpsite.answers import show
 from mcpsite.mcp import in_database
-from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, tools_for
+from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.schema_forms import form_for
 
@@ -43,7 +43,7 @@ def offered_to(caller: Caller) -> list[Tool]:
 @login_required
 async def index(request: HttpRequest) -> HttpResponse:
     """The tools that the person may use."""
-    tools = await tools_for(discover(), await _claims(request))
+    tools = await in_database(_offered, await _claims(request))
     return await in_database(render, request, "tryout/index.html", {"tools": tools})
 
 
@@ -56,7 +56,7 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
     A tool that only reads is asked by GET, so that the address of an answer can be passed on.
     """
     claims = await _claims(request)
-    tools = await tools_for(discover(), claims)
+    tools = await in_database(_offered, claims)
     tool = next((each for each in tools if each.name == name), None)
     sent = request.POST if request.method == "POST" else request.GET
     if tool is None:
@@ -111,6 +111,13 @@ def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, 
 async def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
     # Templates ask the database for the person's permissions.
     return await in_database(render, request, "tryout/tool.html", page, status=status)
+
+
+def _offered(claims: Claims) -> list[Tool]:
+    try:
+        return offered_to(caller_for(claims))
+    except AccessDenied:
+        return []
 
 
 async def _claims(request: HttpRequest) -> Claims:

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from access import signing
 from access.caller import Claims
-from access.identities import AccessDenied, caller_for, username_for
+from access.identities import AccessDenied, caller_for, claims_of_session, username_for
 from access.models import Identity
 
 ISSUER = "https://tenant.example.com/"
@@ -319,3 +319,9 @@ def test_an_administrator_sees_and_links_identities(admin_client: Client, page: 
 
 def test_a_signed_out_visitor_sees_no_identities(client: Client, db: None) -> None:
     assert client.get("/admin/access/identity/").status_code == 302
+
+
+def test_no_scope_limits_somebody_who_uses_the_sites_own_pages() -> None:
+    claims = claims_of_session(User(pk=1), client_id="pages")
+    assert claims.scopes.issuperset({"airfare:read"})
+    assert "airfare:read" in claims.scopes
