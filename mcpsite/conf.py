@@ -227,3 +227,18 @@ def cache(url: str) -> dict[str, Any]:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured("CACHE_URL has to start with redis:// or rediss://, or be left out.")
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+def assignments(setting: str, text: str) -> dict[str, str]:
+    """`name=value` pairs with commas between them; a value may be empty and hold further equals signs.
+
+    Raises ImproperlyConfigured.
+    """
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    for name, equals, value in pairs:
+        if not equals or not name.strip():
+            raise ImproperlyConfigured(
+                f"{setting} holds {(name + equals + value).strip()!r}; write name=value, several with commas "
+                "between."
+            )
+    return {name.strip(): value.strip() for name, _, value in pairs}

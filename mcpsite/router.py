@@ -13,13 +13,14 @@ from django.db import connections
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access import scopes
 from access.audit import RECORD, Trail
 from access.tokens import verifier
 from mcpsite import health
 from mcpsite.bodies import Bounded
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads, in_database
-from mcpsite.mcp.menus import discover_menus
+from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import build
 
@@ -35,11 +36,12 @@ class Router:
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})
         try:
+            registry, menus = discover(), discover_menus()
+            scopes.offer(scopes_in_use(registry, menus))
             resource = metadata.Resource.from_settings()
             self._well_known = metadata.well_known(resource)
-            self._endpoint = transport.Endpoint(
-                build(discover(), discover_menus(), self._trail.record), resource
-            )
+            server = build(registry, menus, self._trail.record)
+            self._endpoint = transport.Endpoint(server, resource, self._trail.record)
         except Exception:
             # The admin is what an operator may need to mend it, so Django stays up.
             logger.exception("The MCP server could not be built; /mcp answers 503")

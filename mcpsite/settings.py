@@ -44,6 +44,7 @@ X_FRAME_OPTIONS = "DENY"
 AUTH0_ISSUER = env.str("AUTH0_ISSUER", "")
 JWT_AUDIENCES = env.list("JWT_AUDIENCES", default=[]) or [RESOURCE_SERVER_URL]
 REQUIRED_SCOPES = env.list("REQUIRED_SCOPES", default=[])
+TOOL_SCOPES = conf.assignments("TOOL_SCOPES", env.str("TOOL_SCOPES", ""))
 JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", default=["RS256"])
 # The default is the longest that any common provider can be set to (Auth0: thirty days).
 JWT_MAX_LIFETIME_SECONDS = env.int("JWT_MAX_LIFETIME_SECONDS", 30 * 24 * 3600)
@@ -111,7 +112,7 @@ MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 # Limits: rates like 120/minute, or empty for none; calls at once in each process, or 0 for any number.
 # On a loopback address the only caller is the developer, so there are none unless set.
 RATE_LIMIT = env.str("RATE_LIMIT", "120/minute" if PUBLIC else "")
-TOOL_RATE_LIMITS = env.dict("TOOL_RATE_LIMITS", default={})
+TOOL_RATE_LIMITS = conf.assignments("TOOL_RATE_LIMITS", env.str("TOOL_RATE_LIMITS", ""))
 CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8 if PUBLIC else 0)
 FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "")
 # Wrong passwords, of one address and for one account

@@ -73,6 +73,28 @@ class Site:
         more: dict[str, str] | None = None,
     ) -> httpx2.Response:
         """POST one JSON-RPC request as a client of the era does."""
+        headers, body = self._request(token, method, params, era)
+        return httpx2.post(self.url, content=body, headers=headers | (more or {}), timeout=60)
+
+    def post(self, token: str | None, message: dict[str, Any], *, era: str = MODERN) -> httpx2.Response:
+        """POST a JSON-RPC message with these members, well made or not."""
+        headers = self.headers(token, era)
+        if era == MODERN:
+            headers["Mcp-Method"] = str(message.get("method"))
+        return httpx2.post(self.url, json={"jsonrpc": "2.0", **message}, headers=headers, timeout=60)
+
+    def raw(self, token: str, method: str, params: dict[str, Any], era: str) -> bytes:
+        """The same request as `rpc`, as it goes over a socket."""
+        headers, body = self._request(token, method, params, era)
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join(
+            ["POST /mcp HTTP/1.1", f"Host: localhost:{self.port}", f"Content-Length: {len(body)}", *lines]
+        )
+        return f"{head}\r\n\r\n{body}".encode()
+
+    def _request(
+        self, token: str | None, method: str, params: dict[str, Any] | None, era: str
+    ) -> tuple[dict[str, str], str]:
         params = dict(params or {})
         headers = self.headers(token, era)
         if era == MODERN:
@@ -82,10 +104,9 @@ class Site:
                 "io.modelcontextprotocol/clientCapabilities": {},
             }
             headers["Mcp-Method"] = method
-            if "name" in params:
+            if isinstance(params.get("name"), str):
                 headers["Mcp-Name"] = params["name"]
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return httpx2.post(self.url, content=json.dumps(body), headers=headers | (more or {}), timeout=60)
+        return headers, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
     def call(
         self, token: str, name: str, arguments: dict[str, Any] | None = None, *, era: str = MODERN

@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from oauth2_provider.scopes import BaseScopes
 
+from access.scopes import offered
+
 OFFLINE = "offline_access"
 IDENTITY = {
     "openid": "know that it is you",
@@ -16,7 +18,7 @@ IDENTITY = {
 
 def descriptions() -> dict[str, str]:
     """Scope → what a client with it can do, to go on after “It will be able to”."""
-    own = {scope: f"use the scope “{scope}” of this server" for scope in _own()}
+    own = {scope: _ability(scope, offered().get(scope, [])) for scope in _own()}
     return {**own, OFFLINE: "stay connected until you disconnect it", **IDENTITY}
 
 
@@ -31,12 +33,18 @@ def granted(asked: Iterable[str]) -> list[str]:
 
 
 def defaults() -> list[str]:
-    """What a client gets that asks for nothing: what every call needs."""
-    return list(dict.fromkeys([*settings.REQUIRED_SCOPES, OFFLINE]))
+    """What a client gets that asks for nothing: what the calls of this server need."""
+    return list(dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), OFFLINE]))
 
 
 def _own() -> list[str]:
-    return [scope for scope in [*settings.REQUIRED_SCOPES, *settings.OAUTH_SCOPES] if scope not in IDENTITY]
+    every = dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), *settings.OAUTH_SCOPES])
+    return [scope for scope in every if scope not in IDENTITY]
+
+
+def _ability(scope: str, titles: list[str]) -> str:
+    told = ", ".join(f"“{title}”" for title in titles)
+    return f"use {told} (scope “{scope}”)" if told else f"use the scope “{scope}” of this server"
 
 
 class Scopes(BaseScopes):

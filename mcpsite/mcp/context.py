@@ -1,27 +1,32 @@
-"""The registration context: what happens around each tool call, once and for all tools.
+"""The registration context: what happens around each call, once and for all tools.
 
-The caller is looked up, the permission is asked, the limits are counted, arguments are checked, the
-function runs with a database connection, all of it under a deadline; the answer is measured and written
-as compact JSON, and the call is recorded for the audit. A tool cannot go round any of it.
+The caller is looked up, the permission is asked, the limits are counted, the scope is asked, arguments
+are checked, the function runs with a database connection, all of it under a deadline; the answer is
+measured and written as compact JSON, and the call is recorded for the audit. A tool cannot go round any
+of it, and what is read from a client's menus (`use`) goes the same way.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from access import audit
+from access import audit, scopes
 from access.caller import Caller, Claims
 from access.identities import AccessDenied, caller_for
 from access.limits import LimitExceeded, limits
 from access.models import AuditEvent
+from access.scopes import MissingScope
 from mcpsite.mcp.database import in_database
+from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
 
 logger = logging.getLogger(__name__)
@@ -32,8 +37,22 @@ FALLBACK = "/fallback"
 """The end of the key under which a tool's `Answer.meta` says that it answered by another way than usual."""
 
 
+UNKNOWN = "unknown tools"
+"""What the limits count together: names that are no tool of this caller's."""
+
+R = TypeVar("R")
+
+
 class UnknownTool(Exception):
     """No tool of this name for this caller; one they may not use is told in the same words."""
+
+
+class Refused(Exception):
+    """A request other than a tool call that is not answered: one plain sentence, and of which kind."""
+
+    def __init__(self, sentence: str, kind: Kind) -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +65,13 @@ class Outcome:
     """The answer itself; None for an error."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = Kind.OK
+    rows: int = 0
     size: int = 0
     """Bytes of the answer as JSON; 0 for an error."""
+
+
+GIVEN_UP = Outcome(text="The call was given up before it was answered.", kind=Kind.FAILED)
+"""What stands when the wait is cancelled: the client has gone, or the process ends."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -55,18 +79,27 @@ class _Call:
     """One call on its way."""
 
     name: str
+    """The tool's, or the method where it is no tool that is used."""
     arguments: Mapping[str, Any]
     claims: Claims
     caller: Caller | None = None
     """Known once the call is admitted, or refused for want of a permission."""
+    outcome: Outcome = GIVEN_UP
 
 
-async def tools_for(registry: Registry, claims: Claims) -> list[Tool]:
-    """The tools that the caller may use, in their registered order; none for a caller without access."""
+async def offered(claims: Claims, find: Callable[[Caller], list[R]]) -> list[R]:
+    """What `find` says that the caller is offered; nothing for a caller without access."""
     try:
-        caller = await in_database(caller_for, claims)
+        return await in_database(lambda: find(caller_for(claims)))
     except AccessDenied:
         return []
+
+
+def tools_for(registry: Registry, caller: Caller) -> list[Tool]:
+    """The tools that the caller may use, in their registered order.
+
+    Also those for which the token lacks a scope: a client can ask for it only if it knows the tool.
+    """
     return [tool for tool in registry.all() if caller.has_perm(tool.permission)]
 
 
@@ -82,27 +115,70 @@ async def call(
     """Call the tool `name` for the bearer of `claims`, and give `record` exactly one event.
 
     Whatever goes wrong within the tool is an Outcome without a value, whose text is one sentence.
-    Raises UnknownTool.
+    Raises UnknownTool and MissingScope.
     """
-    now, began = time.time(), time.perf_counter()
     call = _Call(name=name, arguments=arguments, claims=claims)
-    # What stands when the wait is cancelled: the client has gone, or the process ends.
-    outcome = Outcome(text="The call was given up before it was answered.", kind=Kind.FAILED)
+    with _recorded(call, origin, record):
+        result = await _attempt(call, partial(_run, registry.get(name), call))
+        call.outcome = result if isinstance(result, Outcome) else _written(result)
+    return call.outcome
+
+
+async def use(
+    method: str,
+    arguments: Mapping[str, Any],
+    claims: Claims,
+    function: Callable[[Caller], R],
+    measure: Callable[[R], tuple[int, int]],
+    *,
+    origin: audit.Origin,
+    record: Callable[[audit.Event], None],
+) -> R:
+    """What `function` finds for the bearer of `claims`, who asks for it by `method`; one event too.
+
+    `measure` tells how many rows and bytes that is. Raises Refused, NotOffered and MissingScope.
+    """
+    call = _Call(name=method, arguments=arguments, claims=claims)
+    with _recorded(call, origin, record):
+        result = await _attempt(call, partial(in_database, _find, function, call))
+        if isinstance(result, Outcome):
+            call.outcome = result
+            raise Refused(result.text, result.kind)
+        rows, size = measure(result)
+        call.outcome = Outcome(text="", value={}, rows=rows, size=size)
+    found: R = result
+    return found
+
+
+def malformed(name: str, claims: Claims, origin: audit.Origin) -> audit.Event:
+    """The event of a call that nobody could make sense of."""
+    call = _Call(name=name, arguments={}, claims=claims)
+    call.outcome = Outcome(text="The request did not fit the protocol.", kind=Kind.TOOL_ERROR)
+    return _event(call, origin, time.time(), 0.0)
+
+
+@contextmanager
+def _recorded(call: "_Call", origin: audit.Origin, record: Callable[[audit.Event], None]) -> Iterator[None]:
+    """Give `record` one event of `call`, whatever becomes of it."""
+    now, began = time.time(), time.perf_counter()
     try:
-        outcome = await _answer(registry, call)
-    except UnknownTool:
-        outcome = Outcome(text="", kind=Kind.DENIED)
+        yield
+    except (UnknownTool, NotOffered):
+        call.outcome = Outcome(text="", kind=Kind.DENIED)
+        raise
+    except MissingScope as error:
+        call.outcome = Outcome(text=str(error), kind=Kind.DENIED)
         raise
     finally:
-        record(_event(call, outcome, origin, now, (time.perf_counter() - began) * 1000))
-    return outcome
+        record(_event(call, origin, now, (time.perf_counter() - began) * 1000))
 
 
-async def _answer(registry: Registry, call: _Call) -> Outcome:
+async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
+    """What `run` returns, under the limits and the deadline; an Outcome without a value where it fails."""
     try:
         with limits().slot(call.claims.issuer, call.claims.subject):
             async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
-                result = await _run(registry.get(call.name), call)
+                return await run()
     except ToolError as error:
         return Outcome(text=str(error), kind=Kind.TOOL_ERROR)
     except AccessDenied as error:
@@ -110,19 +186,23 @@ async def _answer(registry: Registry, call: _Call) -> Outcome:
     except LimitExceeded as error:
         return Outcome(text=str(error), kind=Kind.LIMITED)
     except TimeoutError:
-        logger.warning("%s did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
+        logger.warning("%.100a did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
         return Outcome(
             text=f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question.",
             kind=Kind.DEADLINE,
         )
-    except UnknownTool:
+    except (UnknownTool, NotOffered, MissingScope):
         raise
     except Exception:
-        logger.exception("%s failed", call.name)
+        logger.exception("%.100a failed", call.name)
         return Outcome(
             text="The server could not answer this; try again, or tell its operator the time of the call.",
             kind=Kind.FAILED,
         )
+
+
+def _written(result: Any) -> Outcome:
+    """What a tool returned, as it is sent."""
     answer = result if isinstance(result, Answer) else Answer(value=result)
     text = to_json(answer.value)
     if len(text) > settings.MCP_MAX_RESULT_BYTES:
@@ -131,7 +211,13 @@ async def _answer(registry: Registry, call: _Call) -> Outcome:
             f"{settings.MCP_MAX_RESULT_BYTES:,} are sent; ask for fewer rows or narrow the filters.",
             kind=Kind.TOOL_ERROR,
         )
-    return Outcome(text=answer.text or text.decode(), value=answer.value, meta=answer.meta, size=len(text))
+    return Outcome(
+        text=answer.text or text.decode(),
+        value=answer.value,
+        meta=answer.meta,
+        rows=_rows(answer.value),
+        size=len(text),
+    )
 
 
 async def _run(tool: Tool | None, call: _Call) -> Any:
@@ -150,20 +236,26 @@ def _run_sync(tool: Tool | None, call: _Call) -> Any:
 def _admit(tool: Tool | None, call: _Call) -> Caller:
     """The caller, who may call `tool` now. A tool that does not exist goes the same way as a forbidden one.
 
-    Raises AccessDenied, UnknownTool and LimitExceeded.
+    Raises AccessDenied, LimitExceeded, UnknownTool and MissingScope.
     """
     call.caller = caller = caller_for(call.claims)
     if tool is None or not caller.has_perm(tool.permission):
+        limits().count_call(caller.user_id, UNKNOWN)
         logger.info("user %s may not call %.100a", caller.user_id, call.name)
         raise UnknownTool(call.name)
     limits().count_call(caller.user_id, tool.name)
+    scopes.demand(call.claims, tool.scopes)
     return caller
 
 
-def _event(
-    call: _Call, outcome: Outcome, origin: audit.Origin, now: float, milliseconds: float
-) -> audit.Event:
-    claims, caller = call.claims, call.caller
+def _find(function: Callable[[Caller], R], call: _Call) -> R:
+    call.caller = caller = caller_for(call.claims)
+    limits().count_call(caller.user_id, call.name)
+    return function(caller)
+
+
+def _event(call: _Call, origin: audit.Origin, now: float, milliseconds: float) -> audit.Event:
+    claims, caller, outcome = call.claims, call.caller, call.outcome
     note = outcome.text if outcome.value is None else _fallback(outcome.meta)
     return audit.Event(
         id=audit.new_id(now),
@@ -178,7 +270,7 @@ def _event(
         arguments=audit.shown(call.arguments),
         outcome=outcome.kind.value,
         note=audit.redacted(note, 500) if note else "",
-        rows=_rows(outcome.value),
+        rows=outcome.rows,
         bytes=outcome.size,
         milliseconds=round(milliseconds, 2),
         protocol=audit.plain(origin.protocol, 20),
@@ -190,10 +282,8 @@ def _fallback(meta: Mapping[str, Any]) -> str:
     return "; ".join(str(value) for key, value in meta.items() if key.endswith(FALLBACK)) if meta else ""
 
 
-def _rows(value: Mapping[str, Any] | None) -> int:
+def _rows(value: Mapping[str, Any]) -> int:
     """How many things an answer holds: `rows_returned`, else its first list of objects, else itself."""
-    if value is None:
-        return 0
     stated = value.get("rows_returned")
     if isinstance(stated, int):
         return stated

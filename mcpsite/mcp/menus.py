@@ -7,15 +7,17 @@ functions are plain and synchronous, take the caller, and know nothing of the pr
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from itertools import islice
+from typing import TypeVar, get_type_hints
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 from pydantic.fields import FieldInfo
 
-from access.caller import Caller, Claims
-from access.identities import AccessDenied, caller_for
-from mcpsite.mcp.database import in_database
+from access import scopes
+from access.caller import Caller
+from mcpsite.mcp.registry import Registry, ToolError, registry
 
 PAGE = 100
 """Entries on one page of `resources/list`."""
@@ -24,8 +26,10 @@ MAX_COMPLETIONS = 100
 
 Complete = Callable[[Caller, str], Iterable[str]]
 """From what was typed so far to the values that fit, best first."""
-R = TypeVar("R")
 Function = TypeVar("Function", bound=Callable[..., str])
+
+
+Offered = TypeVar("Offered", bound="Resources | Prompt")
 
 
 class NotOffered(Exception):
@@ -57,6 +61,12 @@ class Resources:
     entries: Callable[[Caller, int, int], Iterable[Entry]]
     """The resources from an offset on, at most so many."""
     complete: Complete
+    scope: str = ""
+    """Scopes that the token needs, as for a tool; TOOL_SCOPES names this kind `scheme://`."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.scheme}://"
 
     @property
     def template(self) -> str:
@@ -75,119 +85,121 @@ class Prompt:
     arguments: Mapping[str, tuple[str, bool]]
     """Description, and whether it is required, by name."""
     complete: Mapping[str, Complete] = field(default_factory=dict)
+    scope: str = ""
 
 
 class Menus:
-    """The resources and prompts of this process, and how each is reached by a caller."""
+    """The resources and prompts of this process, and how each is reached by a caller.
 
-    def __init__(self) -> None:
+    The methods are synchronous and run in a database section.
+    """
+
+    def __init__(self, tools: Registry = registry) -> None:
+        self._tools = tools
         self._resources: dict[str, Resources] = {}
         self._prompts: dict[str, Prompt] = {}
 
     def add_resources(self, kind: Resources) -> None:
         """Offer `kind`; raises ImproperlyConfigured when its scheme is taken."""
+        scopes.checked(f"Resource {kind.name}", kind.scope)
         if kind.scheme in self._resources:
             raise ImproperlyConfigured(f"Two kinds of resources are called {kind.scheme}://; rename one.")
         self._resources[kind.scheme] = kind
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Offer `prompt`; raises ImproperlyConfigured when its name is taken."""
+        scopes.checked(f"Prompt {prompt.name!r}", prompt.scope)
         if prompt.name in self._prompts:
             raise ImproperlyConfigured(f"Two prompts are called {prompt.name!r}; rename one of them.")
         self._prompts[prompt.name] = prompt
 
-    async def templates(self, claims: Claims) -> list[Resources]:
-        """The kinds that the caller may read."""
-        return await self._for(claims, lambda caller: self._allowed(self._resources, caller), [])
+    def all(self) -> list[Resources | Prompt]:
+        return [*self._resources.values(), *self._prompts.values()]
 
-    async def prompts(self, claims: Claims) -> list[Prompt]:
-        """The prompts that the caller may use."""
-        return await self._for(claims, lambda caller: self._allowed(self._prompts, caller), [])
+    def scopes_of(self, offered: Resources | Prompt) -> tuple[str, ...]:
+        """The scopes that the use of `offered` takes.
 
-    async def entries(self, claims: Claims, offset: int) -> list[tuple[Resources, Entry]]:
-        """A page of the caller's resources, of all kinds in turn, and one more where there is a next page."""
+        Where none are named, those of all tools with its permission: they show the same data, and what
+        is closed there must not be open here.
+        """
+        if offered.scope or offered.name in settings.TOOL_SCOPES:
+            return scopes.needed(offered.name, offered.scope)
+        alike = [tool.scopes for tool in self._tools.all() if tool.permission == offered.permission]
+        return tuple(dict.fromkeys(scope for each in alike for scope in each))
 
-        def list_entries(caller: Caller) -> list[tuple[Resources, Entry]]:
-            found: list[tuple[Resources, Entry]] = []
-            for kind in self._allowed(self._resources, caller):
+    def templates(self, caller: Caller) -> list[Resources]:
+        """The kinds that the caller may read, also where the token lacks a scope: it can be asked for."""
+        return [kind for kind in self._resources.values() if caller.has_perm(kind.permission)]
+
+    def prompts(self, caller: Caller) -> list[Prompt]:
+        """The prompts that the caller may use, also where the token lacks a scope."""
+        return [prompt for prompt in self._prompts.values() if caller.has_perm(prompt.permission)]
+
+    def entries(self, caller: Caller, offset: int) -> list[tuple[Resources, Entry]]:
+        """A page of the caller's resources, of all kinds in turn, and one more where there is a next page.
+
+        Their titles are data, so a kind for which the token lacks a scope is left out.
+        """
+        found: list[tuple[Resources, Entry]] = []
+        for kind in self.templates(caller):
+            if caller.claims.scopes.issuperset(self.scopes_of(kind)):
                 wanted = offset + PAGE + 1 - len(found)
                 found += [(kind, entry) for entry in kind.entries(caller, 0, wanted)]
-            return found[offset : offset + PAGE + 1]
+        return found[offset : offset + PAGE + 1]
 
-        return await self._for(claims, list_entries, [])
-
-    async def read(self, claims: Claims, uri: str) -> tuple[Resources, str]:
-        """The kind and the text of the resource at `uri`; raises NotOffered."""
+    def read(self, caller: Caller, uri: str) -> tuple[Resources, str]:
+        """The kind and the text of the resource at `uri`; raises NotOffered and MissingScope."""
         scheme, _, key = uri.partition("://")
-        kind = self._resources.get(scheme)
-
-        def read(caller: Caller) -> str | None:
-            return kind.read(caller, key) if kind and caller.has_perm(kind.permission) else None
-
-        text = await self._for(claims, read, None)
-        if kind is None or text is None:
+        kind = self._allowed(self._resources.get(scheme), caller)
+        text = kind.read(caller, key)
+        if text is None:
             raise NotOffered(uri)
         return kind, text
 
-    async def fill(self, claims: Claims, name: str, arguments: Mapping[str, str]) -> tuple[Prompt, str]:
-        """The prompt `name` with its arguments put in; raises NotOffered, and ValueError with a sentence."""
-        prompt = self._prompts.get(name)
-
-        def allowed(caller: Caller) -> bool:
-            return prompt is not None and caller.has_perm(prompt.permission)
-
-        if not await self._for(claims, allowed, False) or prompt is None:
-            raise NotOffered(name)
+    def fill(self, caller: Caller, name: str, arguments: Mapping[str, str]) -> tuple[Prompt, str]:
+        """The prompt `name` with its arguments put in; raises NotOffered, MissingScope and ToolError."""
+        prompt = self._allowed(self._prompts.get(name), caller)
         for unknown in arguments.keys() - prompt.arguments.keys():
-            raise ValueError(
+            raise ToolError(
                 f"{name} has no argument {unknown[:80]!r}; it takes {', '.join(prompt.arguments)}."
             )
         for argument, (_, required) in prompt.arguments.items():
             if required and not arguments.get(argument, "").strip():
-                raise ValueError(f"{name} needs the argument {argument!r}.")
+                raise ToolError(f"{name} needs the argument {argument!r}.")
         return prompt, prompt.function(**arguments)
 
-    async def complete(self, claims: Claims, reference: str, argument: str, typed: str) -> list[str]:
-        """Values for an argument of the prompt or of the resource template named `reference`; maybe none."""
+    def complete(self, caller: Caller, reference: str, argument: str, typed: str) -> list[str]:
+        """Values for an argument of the prompt or of the resource template named `reference`; maybe none.
+
+        Raises NotOffered and MissingScope.
+        """
         prompt = self._prompts.get(reference)
         kind = next((each for each in self._resources.values() if each.template == reference), None)
+        values: Complete | None = None
         if prompt is not None:
-            permission, values = prompt.permission, prompt.complete.get(argument)
-        elif kind is not None and argument == kind.variable:
-            permission, values = kind.permission, kind.complete
-        else:
-            return []
-        if values is None:
-            return []
+            values = self._allowed(prompt, caller).complete.get(argument)
+        elif self._allowed(kind, caller).variable == argument and kind is not None:
+            values = kind.complete
+        return list(islice(values(caller, typed), MAX_COMPLETIONS)) if values is not None else []
 
-        def find(caller: Caller) -> list[str]:
-            return list(values(caller, typed)) if caller.has_perm(permission) else []
-
-        none: list[str] = []
-        return (await self._for(claims, find, none))[:MAX_COMPLETIONS]
-
-    @staticmethod
-    def _allowed(offered: Mapping[str, Any], caller: Caller) -> list[Any]:
-        return [each for each in offered.values() if caller.has_perm(each.permission)]
-
-    @staticmethod
-    async def _for(claims: Claims, use: Callable[[Caller], R], without_access: R) -> R:
-        """`use` with the caller, in a database section."""
-
-        def run() -> R:
-            return use(caller_for(claims))
-
-        try:
-            return await in_database(run)
-        except AccessDenied:
-            return without_access
+    def _allowed(self, offered: Offered | None, caller: Caller) -> Offered:
+        """`offered`, which the caller may use; raises NotOffered, then MissingScope."""
+        if offered is None or not caller.has_perm(offered.permission):
+            raise NotOffered
+        scopes.demand(caller.claims, self.scopes_of(offered))
+        return offered
 
 
 menus = Menus()
 
 
 def prompt(
-    *, title: str, permission: str, complete: Mapping[str, Complete] | None = None, menus: Menus = menus
+    *,
+    title: str,
+    permission: str,
+    scope: str = "",
+    complete: Mapping[str, Complete] | None = None,
+    menus: Menus = menus,
 ) -> Callable[[Function], Function]:
     """Offer the decorated function as the prompt of its name.
 
@@ -212,6 +224,7 @@ def prompt(
                 function=function,
                 arguments=arguments,
                 complete=complete or {},
+                scope=scope,
             )
         )
         return function
@@ -223,3 +236,14 @@ def discover_menus() -> Menus:
     """Import `resources.py` and `prompts.py` of every installed app and return what they offer."""
     autodiscover_modules("resources", "prompts")
     return menus
+
+
+def scopes_in_use(tools: Registry, menus: Menus) -> dict[str, list[str]]:
+    """Each scope that some tool, prompt or resource takes, with the titles of what takes it."""
+    titles: dict[str, list[str]] = {}
+    taking = [(tool.title, tool.scopes) for tool in tools.all()]
+    taking += [(each.title, menus.scopes_of(each)) for each in menus.all()]
+    for title, taken in taking:
+        for scope in taken:
+            titles.setdefault(scope, []).append(title)
+    return titles

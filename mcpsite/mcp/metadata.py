@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from access import discovery, signing
+from access.scopes import offered
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +40,15 @@ class Resource:
     """Byte-identical to the issuer's own name."""
     scopes: tuple[str, ...]
     """Scopes that every call needs and a client can be granted."""
+    more_scopes: tuple[str, ...] = ()
+    """Scopes that some tools need in addition."""
 
     @classmethod
     def from_settings(cls) -> "Resource":
         # offline_access is between a client and the authorization server, never a resource's business.
         scopes = tuple(scope for scope in settings.REQUIRED_SCOPES if scope != "offline_access")
-        return cls(url=settings.RESOURCE_SERVER_URL, issuer=signing.issuer(), scopes=scopes)
+        more = tuple(scope for scope in offered() if scope not in (*scopes, "offline_access"))
+        return cls(url=settings.RESOURCE_SERVER_URL, issuer=signing.issuer(), scopes=scopes, more_scopes=more)
 
     @property
     def metadata_path(self) -> str:
@@ -57,10 +61,11 @@ class Resource:
 
     def document(self) -> dict[str, Any]:
         """The metadata document of RFC 9728 §2."""
+        supported = [*self.scopes, *self.more_scopes]
         return {
             "resource": self.url,
             "authorization_servers": [self.issuer],
-            **({"scopes_supported": list(self.scopes)} if self.scopes else {}),
+            **({"scopes_supported": supported} if supported else {}),
             "bearer_methods_supported": ["header"],
             "resource_name": settings.SITE_NAME,
         }

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
+from access import scopes
 from access.caller import Caller
 from mcpsite.mcp.views import View
 
@@ -46,6 +47,8 @@ class Tool:
     """The function's docstring: what the model reads."""
     permission: str
     """The Django permission that a caller needs, `app_label.codename`."""
+    scope: str
+    """Scopes that the token needs, separated by spaces; empty for none. TOOL_SCOPES may say others."""
     function: Callable[..., Any]
     is_async: bool
     takes_caller: bool
@@ -61,6 +64,11 @@ class Tool:
     """The tool's own `_meta` in `tools/list`."""
     view: View | None
     """The page that shows the answer in a chat."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that a call takes."""
+        return scopes.needed(self.name, self.scope)
 
 
 def _shorten(schema: dict[str, Any]) -> None:
@@ -107,6 +115,7 @@ def tool(
     *,
     permission: str,
     title: str,
+    scope: str = "",
     read_only: bool = True,
     meta: Mapping[str, Any] | None = None,
     view: View | None = None,
@@ -123,6 +132,8 @@ def tool(
     the tool returns. A `ToolError` is the way to tell the caller what to change. A `view` is the page that
     clients with the extension MCP Apps show for the answer; other clients show the answer's text.
 
+    `permission` is asked at each call; `scope` names what the token has to hold as well.
+
     Raises ImproperlyConfigured when the function does not fit.
     """
 
@@ -132,6 +143,7 @@ def tool(
                 function,
                 permission=permission,
                 title=title,
+                scope=scope,
                 read_only=read_only,
                 meta=meta or {},
                 view=view,
@@ -153,6 +165,7 @@ def _describe(
     *,
     permission: str,
     title: str,
+    scope: str,
     read_only: bool,
     meta: Mapping[str, Any],
     view: View | None,
@@ -196,6 +209,7 @@ def _describe(
         title=title,
         description=description,
         permission=permission,
+        scope=scopes.checked(f"Tool {name!r}", scope),
         function=function,
         is_async=inspect.iscoroutinefunction(function),
         takes_caller=takes_caller,

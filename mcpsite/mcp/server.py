@@ -3,9 +3,10 @@
 With `transport`, the only code that touches the SDK's server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 import mcp_types as types
 from django.conf import settings
@@ -17,7 +18,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from access import audit
-from access.caller import Claims
+from access.caller import Caller, Claims
+from access.scopes import MissingScope
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import INSTRUCTIONS
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
@@ -27,6 +29,19 @@ from mcpsite.mcp.views import View
 CLAIMS = "mcpsite.claims"
 """The key of the verified claims in a request's ASGI scope."""
 
+RECORDED = "mcpsite.recorded"
+"""The key in a request's ASGI scope that says that the audit has, or will have, its row."""
+MISSING = "mcpsite.missing_scope"
+"""The key of the scopes that the request needs and its token lacks: the answer becomes a challenge."""
+
+AUDITED = frozenset({"tools/call", "resources/list", "resources/read", "prompts/get", "completion/complete"})
+"""The methods that are limited, and leave a row each: those that give data away."""
+
+NOT_NOW = -32010
+"""The code of a refusal that passes (over a limit, too slow, no access now): free for servers to choose."""
+
+R = TypeVar("R")
+
 LIST_TTL_MS = 60_000
 """How long a client may keep a list. A change of permission shows by then; each call is checked anyway."""
 
@@ -34,13 +49,24 @@ LIST_TTL_MS = 60_000
 def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None]) -> Server[Any]:
     """The MCP server that offers tools, resources and prompts to whoever the request's claims name.
 
-    `record` is given one event for each tool call.
+    `record` is given one event for each call (AUDITED).
     """
+
+    async def use(
+        ctx: ServerRequestContext[Any],
+        arguments: Mapping[str, Any],
+        function: Callable[[Caller], R],
+        measure: Callable[[R], tuple[int, int]],
+    ) -> R:
+        _scope(ctx)[RECORDED] = True
+        return await context.use(
+            ctx.method, arguments, _claims(ctx), function, measure, origin=_origin(ctx), record=record
+        )
 
     async def list_tools(
         ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        tools = await context.tools_for(registry, _claims(ctx))
+        tools = await context.offered(_claims(ctx), partial(context.tools_for, registry))
         with_views = _shows_views(ctx)
         return types.ListToolsResult(tools=[describe(tool, with_view=with_views) for tool in tools])
 
@@ -50,9 +76,10 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         The answer was made by our own code and its schema is a test; going through it twice more costs
         a third of a call. What the SDK would add to the envelope is added here.
         """
-        if ctx.method != "tools/call":
+        if ctx.method != "tools/call" or ctx.request_id is None:
             return await call_next(ctx)
         params = types.CallToolRequestParams.model_validate(ctx.params or {}, by_name=False)
+        _scope(ctx)[RECORDED] = True
         try:
             outcome = await context.call(
                 registry,
@@ -70,11 +97,32 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
             result["_meta"] = {**outcome.meta, types.SERVER_INFO_META_KEY: server.server_info_stamp}
         return result
 
+    async def answer_refusals(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        """What every request may be refused for, as an error of the protocol.
+
+        The scope is asked where the call is about to be made, of the very values that it is made with:
+        there is no second reading of the request that could differ. The transport turns the error into
+        the challenge.
+        """
+        try:
+            return await call_next(ctx)
+        except MissingScope as error:
+            _scope(ctx)[MISSING] = error.needed
+            raise MCPError(code=types.INVALID_REQUEST, message=str(error)) from None
+        except context.Refused as error:
+            code = types.INVALID_PARAMS if error.kind is context.Kind.TOOL_ERROR else NOT_NOW
+            raise MCPError(code=code, message=str(error)) from None
+
     async def list_resources(
         ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         offset = _offset(params.cursor if params else None)
-        found = await menus.entries(_claims(ctx), offset)
+        found = await use(
+            ctx,
+            {"cursor": offset} if offset else {},
+            lambda caller: menus.entries(caller, offset),
+            lambda found: (min(len(found), PAGE), 0),
+        )
         return types.ListResourcesResult(
             resources=[
                 types.Resource(
@@ -101,21 +149,25 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
                     description=kind.description,
                     mime_type=kind.mime_type,
                 )
-                for kind in await menus.templates(_claims(ctx))
+                for kind in await context.offered(_claims(ctx), menus.templates)
             ]
         )
 
     async def read_resource(
         ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        for tool in await context.tools_for(registry, _claims(ctx)) if params.uri.startswith("ui://") else ():
-            if tool.view and tool.view.uri == params.uri:
-                return types.ReadResourceResult(contents=[_page(tool.view)])
+        def read(caller: Caller) -> types.TextResourceContents:
+            if params.uri.startswith("ui://"):
+                for tool in context.tools_for(registry, caller):
+                    if tool.view and tool.view.uri == params.uri:
+                        return _page(tool.view)
+            kind, text = menus.read(caller, params.uri)
+            return types.TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text)
+
         try:
-            kind, text = await menus.read(_claims(ctx), params.uri)
+            content = await use(ctx, {"uri": params.uri}, read, lambda found: (1, len(found.text.encode())))
         except NotOffered:
             raise _refusal(f"Unknown resource: {params.uri[:200]}") from None
-        content = types.TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text)
         return types.ReadResourceResult(contents=[content])
 
     async def list_prompts(
@@ -132,19 +184,23 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
                         for name, (description, required) in prompt.arguments.items()
                     ],
                 )
-                for prompt in await menus.prompts(_claims(ctx))
+                for prompt in await context.offered(_claims(ctx), menus.prompts)
             ]
         )
 
     async def get_prompt(
         ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
+        arguments = params.arguments or {}
         try:
-            prompt, text = await menus.fill(_claims(ctx), params.name, params.arguments or {})
+            prompt, text = await use(
+                ctx,
+                {"name": params.name, "arguments": arguments},
+                lambda caller: menus.fill(caller, params.name, arguments),
+                lambda found: (1, len(found[1].encode())),
+            )
         except NotOffered:
             raise _refusal(f"Unknown prompt: {params.name[:128]}") from None
-        except ValueError as error:
-            raise _refusal(str(error)) from None
         message = types.PromptMessage(role="user", content=types.TextContent(text=text))
         return types.GetPromptResult(description=prompt.description, messages=[message])
 
@@ -154,8 +210,16 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         reference = (
             params.ref.uri if isinstance(params.ref, types.ResourceTemplateReference) else params.ref.name
         )
-        typed = params.argument.value[:200]
-        values = await menus.complete(_claims(ctx), reference, params.argument.name, typed)
+        argument, typed = params.argument.name, params.argument.value[:200]
+        try:
+            values = await use(
+                ctx,
+                {"ref": reference, "argument": argument, "value": typed},
+                lambda caller: menus.complete(caller, reference, argument, typed),
+                lambda found: (len(found), sum(len(each.encode()) for each in found)),
+            )
+        except NotOffered:
+            values = []
         return types.CompleteResult(completion=types.Completion(values=values))
 
     server: Server[Any] = Server(
@@ -185,13 +249,21 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
     if any(tool.view for tool in registry.all()):
         server.extensions[EXTENSION_ID] = {}
     # In place of the SDK's tracing, which takes time on each call and which nobody here collects.
-    server.middleware[:] = [call_tool]
+    server.middleware[:] = [answer_refusals, call_tool]
     return server
 
 
 def describe(tool: Tool, *, with_view: bool) -> types.Tool:
-    """A tool as `tools/list` shows it, with all four annotations explicit."""
-    view = {"ui": {"resourceUri": tool.view.uri}} if with_view and tool.view else {}
+    """A tool as `tools/list` shows it, with all four annotations explicit.
+
+    The scopes that it takes stand in `_meta`, for the SDK's type has no place for `securitySchemes`.
+    """
+    meta = dict(tool.meta)
+    if with_view and tool.view:
+        meta["ui"] = {"resourceUri": tool.view.uri}
+    if tool.scopes:
+        scopes = list(dict.fromkeys([*settings.REQUIRED_SCOPES, *tool.scopes]))
+        meta["securitySchemes"] = [{"type": "oauth2", "scopes": scopes}]
     return types.Tool(
         name=tool.name,
         title=tool.title,
@@ -201,7 +273,7 @@ def describe(tool: Tool, *, with_view: bool) -> types.Tool:
         annotations=types.ToolAnnotations(
             read_only_hint=tool.read_only, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),
-        _meta={**tool.meta, **view} or None,
+        _meta=meta or None,
     )
 
 
@@ -233,10 +305,18 @@ def site_version() -> str:
         return "0.1.0"
 
 
+def _scope(ctx: ServerRequestContext[Any]) -> MutableMapping[str, Any]:
+    """The ASGI scope of the request, which the transport looks at again when it is answered."""
+    if ctx.request is None:
+        raise MCPError(code=types.INVALID_REQUEST, message="This server answers HTTP clients only")
+    scope: MutableMapping[str, Any] = ctx.request.scope
+    return scope
+
+
 def _claims(ctx: ServerRequestContext[Any]) -> Claims:
-    claims = ctx.request.scope[CLAIMS] if ctx.request is not None else None
+    claims = _scope(ctx).get(CLAIMS)
     if not isinstance(claims, Claims):
-        raise MCPError(code=types.INVALID_REQUEST, message="This server answers signed-in HTTP clients only")
+        raise MCPError(code=types.INVALID_REQUEST, message="This server answers signed-in clients only")
     return claims
 
 

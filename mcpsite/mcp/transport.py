@@ -5,9 +5,10 @@ requests, CORS, the order of challenge and answer). Each difference is settled h
 through is a POST of at most 4 MiB from an allowed host and origin with a verified token.
 """
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,16 +23,17 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from access import audit
 from access.audit import Refusals
 from access.caller import Claims
 from access.limits import limits
 from access.oauth import grants
 from access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.conf import LOOPBACK_NAMES
-from mcpsite.mcp import challenges
+from mcpsite.mcp import challenges, context
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.metadata import Resource
-from mcpsite.mcp.server import CLAIMS
+from mcpsite.mcp.server import AUDITED, CLAIMS, MISSING, RECORDED
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ PATHS = frozenset({"/mcp", "/mcp/"})
 ALLOWED_HEADERS = (
     "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
 )
+PATIENCE_SECONDS = 0.1
+"""How long an answer may take before the server looks whether somebody still waits for it."""
 EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
 
 _DROPPED = (b"accept", b"mcp-session-id")
@@ -53,8 +57,12 @@ _ACCEPT = (b"accept", b"application/json, text/event-stream")
 class Endpoint:
     """ASGI application for `/mcp`: host, origin, CORS, token, method, then the SDK."""
 
-    def __init__(self, server: Server[Any], resource: Resource) -> None:
+    def __init__(
+        self, server: Server[Any], resource: Resource, record: Callable[[audit.Event], None]
+    ) -> None:
+        """`record` is given an event for each call with a good token that the server never got to see."""
         self._resource = resource
+        self._record = record
         self._manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         self._origins = frozenset(settings.ALLOWED_ORIGINS)
         self._refusals = Refusals()
@@ -94,13 +102,34 @@ class Endpoint:
         if body is None:
             await _error(413, "The request is larger than 4 MiB.")(scope, receive, send)
             return
-        fault = _fault(body)
+        message, fault = _message(body)
         if fault is not None:
             await JSONResponse({"jsonrpc": "2.0", "id": None, "error": fault}, 400)(scope, receive, send)
             return
         scope["path"] = "/mcp"
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + [_ACCEPT]
-        await self._manager.handle_request(scope, _replay(body, receive), send)
+        client = _Client(receive)
+        answer = self._manager.handle_request(
+            scope, _replay(body, receive), self._challenging(scope, client.heard(send))
+        )
+        try:
+            await client.wait_for(answer)
+        finally:
+            method = message.get("method")
+            if RECORDED not in scope and "id" in message and isinstance(method, str) and method in AUDITED:
+                self._record(context.malformed(_name(message), scope[CLAIMS], _origin(headers, message)))
+
+    def _challenging(self, scope: Scope, send: Send) -> Send:
+        """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
+
+        async def sending(message: Message) -> None:
+            needed = scope.get(MISSING)
+            if needed is None:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await challenges.insufficient_scope(self._resource, needed)(scope, _nothing, send)
+
+        return sending
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Why this request goes no further, or None and the claims are in the scope.
@@ -187,15 +216,88 @@ async def _body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def _fault(body: bytes) -> dict[str, Any] | None:
-    """The JSON-RPC error of a body that is no single message, which the SDK answers at great length."""
+def _message(body: bytes) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The single message in a body; else the JSON-RPC error that is due, which the SDK words at great length.
+
+    Nothing is decided by what stands in it here: the SDK reads the body itself, and what it read is what
+    is permitted or refused.
+    """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        return {"code": PARSE_ERROR, "message": "The body is not JSON."}
+        return {}, {"code": PARSE_ERROR, "message": "The body is not JSON."}
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not _MEMBERS & message.keys():
-        return {"code": INVALID_REQUEST, "message": "The body is not a single JSON-RPC message."}
-    return None
+        return {}, {"code": INVALID_REQUEST, "message": "The body is not a single JSON-RPC message."}
+    return message, None
+
+
+def _name(message: Mapping[str, Any]) -> str:
+    """What a call that was never made was for: the tool, where that can be read, else the method."""
+    params = message.get("params")
+    name = params.get("name") if isinstance(params, Mapping) and message["method"] == "tools/call" else None
+    return name if isinstance(name, str) else str(message["method"])
+
+
+def _origin(headers: Headers, message: Mapping[str, Any]) -> audit.Origin:
+    return audit.Origin(
+        client_name=headers.get("user-agent", ""),
+        protocol=headers.get("mcp-protocol-version", ""),
+        request_id=str(message["id"]) if isinstance(message["id"], str | int) else "",
+    )
+
+
+class _Client:
+    """Who waits for an answer. When they hang up, the work for it ends: nobody would read it.
+
+    The SDK does not look for that. Most answers are there before PATIENCE_SECONDS are over, and cost
+    nothing.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._answered = self._gone = False
+        self._watching: asyncio.Task[None] | None = None
+
+    def heard(self, send: Send) -> Send:
+        """`send`, after whose first message it no longer matters whether the client is there."""
+
+        async def sending(message: Message) -> None:
+            self._answered = True
+            await send(message)
+
+        return sending
+
+    async def wait_for(self, answer: Coroutine[Any, Any, None]) -> None:
+        """Await `answer`, or cancel it when the client hangs up before it begins."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (this is a coroutine)
+        loop = asyncio.get_running_loop()
+
+        async def watch() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            if not self._answered:
+                self._gone = True
+                task.cancel()
+
+        def begin() -> None:
+            self._watching = loop.create_task(watch())
+
+        patience = loop.call_later(PATIENCE_SECONDS, begin)
+        try:
+            await answer
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+            task.uncancel()
+        finally:
+            patience.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from access import audit
 from access.audit import Event, Trail, new_id, plain, redacted, shown, unwritten, write
 from access.models import AuditEvent
-from tests.access.audited import audited, rows, rows_after_a_while
+from tests.access.audited import audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, Site
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -254,7 +254,7 @@ def server() -> Iterator[tuple[Site, str]]:
 def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
     site, _ = server
     time.sleep(0.8)
-    site.shell("from access.models import AuditEvent; AuditEvent.objects.all().delete()")
+    forget(site)
     return server
 
 

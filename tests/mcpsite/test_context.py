@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -17,9 +18,9 @@ from access import signing
 from access.audit import Event
 from access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
-from mcpsite.mcp.context import Outcome, UnknownTool, call, tools_for
+from mcpsite.mcp.context import Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.database import close_database_threads
-from mcpsite.mcp.registry import Registry
+from mcpsite.mcp.registry import Registry, Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +65,10 @@ def claims_of(user: User) -> Claims:
 
 def ask(registry: Registry, user: User, name: str, **arguments: object) -> Outcome:
     return asyncio.run(call(registry, name, arguments, claims_of(user), record=discard))
+
+
+def listed(registry: Registry, user: User) -> list[Tool]:
+    return asyncio.run(offered(claims_of(user), partial(tools_for, registry)))
 
 
 def discard(_: Event) -> None:
@@ -113,10 +118,9 @@ def test_a_forbidden_tool_is_the_same_as_an_unknown_one(say: Registry, alice: Us
 
 
 def test_only_tools_that_the_caller_may_use_are_listed(say: Registry, alice: User) -> None:
-    listed = asyncio.run(tools_for(say, claims_of(alice)))
-    assert [each.name for each in listed] == ["say"]
+    assert [each.name for each in listed(say, alice)] == ["say"]
     alice.user_permissions.clear()
-    assert asyncio.run(tools_for(say, claims_of(alice))) == []
+    assert listed(say, alice) == []
 
 
 def test_a_deactivated_user_is_refused_at_the_next_call(say: Registry, alice: User) -> None:
@@ -125,7 +129,7 @@ def test_a_deactivated_user_is_refused_at_the_next_call(say: Registry, alice: Us
     outcome = ask(say, alice, "say", text="a")
     assert outcome.value is None
     assert "not active" in outcome.text
-    assert asyncio.run(tools_for(say, claims_of(alice))) == []
+    assert listed(say, alice) == []
 
 
 def test_a_tools_own_error_is_shown_as_it_is(registry: Registry, alice: User) -> None:
@@ -149,7 +153,7 @@ def test_a_crash_shows_nothing_of_the_server(
         outcome = ask(registry, alice, "crash")
     assert outcome.value is None
     assert "secret" not in outcome.text
-    assert "crash failed" in caplog.text
+    assert "'crash' failed" in caplog.text
 
 
 def test_a_call_ends_at_its_deadline(registry: Registry, alice: User, settings: Any) -> None:
