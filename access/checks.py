@@ -175,7 +175,26 @@ def loopback_issuer() -> Iterator[CheckMessage]:
         )
 
 
+def tools_that_do_not_exist() -> Iterator[CheckMessage]:
+    from mcpsite.mcp.menus import discover_menus
+    from mcpsite.mcp.registry import discover
+
+    tools = {tool.name for tool in discover().all()}
+    menus = {each.name for each in discover_menus().all()}
+    methods = {"resources/list", "resources/read", "prompts/get", "completion/complete"}
+    known = {"TOOL_RATE_LIMITS": tools | methods, "TOOL_SCOPES": tools | menus}
+    for setting, names in known.items():
+        unknown = sorted(set(getattr(settings, setting)) - names)
+        if unknown:
+            yield Warning(
+                f"{setting} names {', '.join(unknown)}, which there is not: it does nothing.",
+                hint=f"Correct the name; there are {', '.join(sorted(names))}.",
+                id="access.W030",
+            )
+
+
 CHECKS = (
+    tools_that_do_not_exist,
     public_address,
     auth0_issuer,
     own_algorithm,

@@ -47,6 +47,8 @@ def test_the_defaults_agree_with_each_other() -> None:
         ),
         ({"TRANSCRIPT_STORE": "openai"}, "access.W013"),
         ({"VECTOR_STORE_ID": "vs_1"}, "access.W014"),
+        ({"TOOL_RATE_LIMITS": {"serach": "5/minute"}}, "access.W030"),
+        ({"TOOL_SCOPES": {"fetched": "transcripts:read"}}, "access.W030"),
         (
             {"RESOURCE_SERVER_URL": PUBLIC, "PUBLIC": True, "AUTH0_ISSUER": "http://localhost:9000"},
             "access.E015",
