@@ -46,7 +46,7 @@ def take(browser: Browser, site: Site) -> None:
     with_alice = signed_in(browser, site, "alice")
     shot(with_alice, "home", "/")
     shot(with_alice, "try-out", "/try/show_fare_trends/?route_contains=JFK-LAX")
-    shot(with_alice, "citation", "/transcripts/2026-02-11-premium-cabin-demand-airline/?p=3#t-00-41")
+    shot(with_alice, "citation", "/transcripts/2026-02-11-premium-cabin-demand-airline/?p=2#t-00-02")
     shot(with_alice, "consent", consent_page(site))
     with_claire = signed_in(browser, site, "claire")
     shot(with_claire, "dashboard", "/admin/")
