@@ -102,7 +102,7 @@ class ExportMixin(ExportBase):
             "title": f"Export {self.opts.verbose_name_plural}",
             "selected": len(selected.split(",")) if selected else 0,
             "narrowed": narrowed,
-            "most_rows": XLSX.MOST_ROWS,
+            "most_rows": f"{XLSX.MOST_ROWS:,}",
             "list_url": reverse("admin:{}_{}_changelist".format(*self.get_model_info())),
         }
 

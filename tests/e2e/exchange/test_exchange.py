@@ -1,0 +1,98 @@
+"""Files out and in, in a real browser against a real server: export, correct, preview, confirm; upload."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.site import Site
+
+pytestmark = pytest.mark.e2e
+
+PASSWORD = "correct horse battery"
+SHOTS = RESULTS / "exchange"
+SERIOUS = """async () => (await axe.run(document.querySelector('#content')))
+    .violations.filter(each => ['serious', 'critical'].includes(each.impact))
+    .map(each => each.id + ': ' + each.nodes.map(node => node.html).join(' '))"""
+
+
+@pytest.fixture(scope="module")
+def curator(site: Site) -> str:
+    site.shell(
+        "from django.contrib.auth.models import User\n"
+        f"User.objects.create_superuser('exchange-curator', password={PASSWORD!r})"
+    )
+    return "exchange-curator"
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site, curator: str) -> Iterator[Page]:
+    context = browser.new_context(base_url=site.origin, viewport={"width": 1280, "height": 900})
+    fresh = context.new_page()
+    fresh.set_default_timeout(60_000)
+    fresh.goto("/accounts/login/")
+    fresh.locator("[name=username]").fill(curator)
+    fresh.locator("[name=password]").fill(PASSWORD)
+    fresh.locator("[name=password]").press("Enter")
+    fresh.wait_for_url(lambda url: "login" not in url)
+    yield fresh
+    context.close()
+
+
+def look(page: Page, name: str) -> None:
+    """Pictures at two widths and in both schemes, and no serious violation of accessibility."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.wait_for_load_state("networkidle")
+    for width in (360, 1280):
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+    # Through the debugger, which the page's Content-Security-Policy does not bind.
+    page.evaluate((PACKAGES / "axe-core" / "axe.min.js").read_text())
+    assert page.evaluate(SERIOUS) == []
+
+
+def test_a_list_is_exported_corrected_previewed_and_imported(page: Page, tmp_path: Path) -> None:
+    page.goto("/admin/airfare/farerow/?airline=Northstar+Air")
+    page.get_by_role("link", name="Export").first.click()
+    look(page, "export")
+    page.get_by_label("Format").select_option(label="csv")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    path = tmp_path / "fares.csv"
+    download.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["airline"] for row in rows} == {"Northstar Air"}
+    rows[0]["avg_fare_usd"] = "12345"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    page.goto("/admin/airfare/farerow/import/")
+    look(page, "import")
+    page.get_by_label("Corrected file").set_input_files(path)
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("status")).to_contain_text("1 value would change in 1 of")
+    look(page, "preview")
+    page.get_by_role("button", name="Import these changes").click()
+    expect(page.get_by_text("Imported 1 changed values in 1 rows.")).to_be_visible()
+
+
+def test_files_are_uploaded_and_the_page_follows_them(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("route,airline,avg_fare_usd\nAAA-BBB,Uploaded,1\n")
+    (tmp_path / "bad.csv").write_text("nonsense\n")
+    page.goto("/admin/airfare/sourcefile/")
+    page.get_by_role("link", name="Upload files").click()
+    look(page, "upload")
+    page.get_by_label("Files").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("status")).to_contain_text("Loaded, with problems.", timeout=60_000)
+    expect(page.get_by_text("bad.csv: line 1: is no usable header")).to_be_visible()
+    look(page, "uploaded")
+    page.get_by_role("link", name="Rows of good.csv").click()
+    expect(page.get_by_text("Uploaded").first).to_be_visible()
