@@ -48,7 +48,7 @@ def look(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
     for width in (360, 1280):
         for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
             page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
     # Through the debugger, which the page's Content-Security-Policy does not bind.
