@@ -24,7 +24,6 @@ from history.admin import Recorded
 from history.forms import KeepsOthersChanges
 from transcripts.loading import index_facts, restore_facts
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.uploading import Limits, UploadStopped, sync
 
 if TYPE_CHECKING:
     CollectionAdminBase = admin.ModelAdmin[Collection]
@@ -291,6 +290,9 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
         if problem:
             self.message_user(request, problem, messages.ERROR)
             return
+        # Here, for OpenAI's client takes longer to import than the rest of the site.
+        from transcripts.uploading import Limits, UploadStopped, sync
+
         try:
             summary = sync(only=chosen, limits=Limits(file_seconds=UPLOAD_SECONDS, attempts=3))
         except UploadStopped as stopped:

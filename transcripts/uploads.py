@@ -9,11 +9,10 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from history import recording
-from transcripts import loading, uploading
+from transcripts import loading
 from transcripts.loading import SUFFIXES, Report, Source, load
 from transcripts.models import Collection, Transcript
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
-from transcripts.uploading import UploadStopped, sync
 from uploads.forms import UploadForm
 from uploads.loaders import FOLDER, Loader, Task, register
 from uploads.summaries import Summary
@@ -84,9 +83,12 @@ def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
         return []
     if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID and chosen() == "openai"):
         return []
+    # Here, for OpenAI's client takes longer to import than the rest of the site.
+    from transcripts import uploading
+
     try:
-        return [uploading.summary(sync(only=transcripts, progress=task.progress))]
-    except UploadStopped as stopped:
+        return [uploading.summary(uploading.sync(only=transcripts, progress=task.progress))]
+    except uploading.UploadStopped as stopped:
         return [_stopped(f"The upload to the vector store stopped: {stopped}")]
 
 

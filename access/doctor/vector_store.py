@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 
-import openai
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError
@@ -21,6 +20,8 @@ def about_vector_store() -> Iterator[Finding]:
 
     if base.chosen() != "openai" or not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
         return
+    import openai  # takes longer than the rest of the site
+
     from transcripts.stores.openai_client import sentence
 
     try:
