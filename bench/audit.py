@@ -1,9 +1,9 @@
 """What the limits and the audit trail cost: the same calls with and without them, turn by turn.
 
-`python -m bench.audit` serves generated fares with one worker each: with neither, with both, and with
-Redis for the limits where `--redis URL` names one. Beside the rate it reports the processor time that
-the server's process took for each call, all its threads together, which other work on the machine
-disturbs less. Prints medians over the rounds.
+`python -m bench.audit` serves generated fares with one worker each: with neither, with the audit, with
+both, and with Redis for the limits where `--redis URL` names one. Beside the rate it reports the
+processor time that the server's process took for each call, all its threads together, which other work
+on the machine disturbs less. Prints medians over the rounds.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from tests.site import ROOT, Site, running
 TOOL = "airfare_trend_insights"
 ARGUMENTS = {"route_contains": "JFK-LAX", "limit": 25}
 OFF = {"DJANGO_SETTINGS_MODULE": "bench.unaudited", "RATE_LIMIT": "", "CONCURRENT_CALLS": "0"}
-ON = {"RATE_LIMIT": "10000000/minute", "CONCURRENT_CALLS": "100"}
+AUDIT = {"RATE_LIMIT": "", "CONCURRENT_CALLS": "0"}
+BOTH = {"RATE_LIMIT": "10000000/minute", "CONCURRENT_CALLS": "100"}
 
 
 def main() -> None:
@@ -35,9 +36,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--redis", metavar="URL", help="count in this Redis too")
     options = parser.parse_args()
-    variants = {"neither": OFF, "limits and audit": ON}
+    variants = {"neither": OFF, "audit": AUDIT, "limits and audit": BOTH}
     if options.redis:
-        variants["limits in Redis and audit"] = {**ON, "CACHE_URL": options.redis}
+        variants["limits in Redis and audit"] = {**BOTH, "CACHE_URL": options.redis}
     with ExitStack() as stack:
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))) / "fares.csv"
         command = [sys.executable, "-m", "bench.airfare_data", str(options.rows), str(file)]
@@ -47,7 +48,7 @@ def main() -> None:
             site = stack.enter_context(running({"LOG_LEVEL": "WARNING", **settings}, prepare=False))
             sites[name] = (site, _fill(site, file))
         asyncio.run(_compare(options, sites))
-        rows = int(sites["limits and audit"][0].shell(_COUNT))
+        rows = int(sites["audit"][0].shell(_COUNT))
         print(f"{rows:,} rows in the trail of {200 + options.rounds * options.calls:,} calls")
 
 
