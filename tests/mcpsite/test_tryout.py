@@ -100,6 +100,12 @@ def test_a_limit_counts_here_too(browser: Client, settings: Any) -> None:
     assert list(AuditEvent.objects.order_by("pk").values_list("outcome", flat=True)) == ["ok", "limited"]
 
 
+def test_a_session_needs_no_scope_of_a_tool(browser: Client, settings: Any) -> None:
+    settings.TOOL_SCOPES = {"airfare_trend_insights": "airfare:read"}
+    page = browser.get(FARES, {"route_contains": "JFK"})
+    assert (page.status_code, AuditEvent.objects.get().outcome) == (200, "ok")
+
+
 def test_charlie_sees_no_tool_and_can_call_none() -> None:
     charlie = people.browser(people.charlie())
     assert "Your account may not use any tool yet" in words(charlie.get("/try/"))
