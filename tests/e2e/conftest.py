@@ -1,5 +1,6 @@
 """What every end-to-end test may use: Node with its packages, a browser, and an identity provider."""
 
+import fcntl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +18,23 @@ RESULTS = HERE.parent.parent / "test-results"
 """Where tests put the screenshots that a person may look at; not committed."""
 
 
+def with_packages(folder: Path) -> Path:
+    """`folder` with the packages of its package-lock.json, which are installed when that has changed."""
+    installed = folder / "node_modules" / ".package-lock.json"
+    lock = folder / "package-lock.json"
+    with lock.open() as held:
+        # The tests run in two processes, and one installation is enough.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=600)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """Node 22 with the packages of package-lock.json, which are installed when they have changed."""
-    installed = PACKAGES / ".package-lock.json"
-    lock = HERE / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=600)
+    """Node 22, with the packages of package-lock.json."""
+    with_packages(HERE)
     return NODE
 
 

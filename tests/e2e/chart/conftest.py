@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import with_packages
 from tests.site import ROOT
 
 HERE = Path(__file__).parent
@@ -26,11 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def packages(node: Path) -> Path:
     """The chart's source with the packages of its package-lock.json."""
-    installed = SOURCE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < (SOURCE / "package-lock.json").stat().st_mtime:
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=SOURCE, check=True, capture_output=True, text=True, timeout=600)
-    return SOURCE
+    return with_packages(SOURCE)
 
 
 @pytest.fixture(scope="session")
