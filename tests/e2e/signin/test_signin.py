@@ -88,6 +88,19 @@ def test_while_the_provider_is_down_a_password_still_works(
             expect(page).to_have_url(re.compile("/admin/$"))
     finally:
         provider.come_back()
+    with opened(browser, company) as page:
+        expect_up(page)
+
+
+def expect_up(page: Page) -> None:
+    """The site looks for the provider again when the time is over that its page tells people to wait."""
+    heading = page.get_by_role("heading", name="Company sign-in")
+    for _ in range(60):
+        page.goto("/accounts/oidc/start/")
+        if heading.is_visible():
+            break
+        page.wait_for_timeout(1000)
+    expect(heading).to_be_visible()
 
 
 def expect_down(page: Page) -> None:
