@@ -50,18 +50,24 @@ SUGGESTIONS = 500
 ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
-# Source files: read only
+# Source files: read only but for who may read them
 
 
 @admin.register(SourceFile)
 class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     """Where the rows come from: which file, in which state, loaded when and by whom."""
 
-    list_display = ("name", "format", "rows", "unreadable", "state", "loaded_at", "loaded_by", "short_digest")
-    list_filter = ("state", "format", "loaded_by")
+    list_display = (
+        *("name", "format", "rows", "unreadable", "state", "readers"),
+        *("loaded_at", "loaded_by", "short_digest"),
+    )
+    list_filter = ("state", "format", "loaded_by", "groups")
     search_fields = ("name", "digest")
-    fields = ("name", "folder", "format", "digest", "rows", "unreadable", "state", "loaded_at", "loaded_by")
-    readonly_fields = fields
+    readonly_fields = (
+        *("name", "folder", "format", "digest", "rows", "unreadable", "state", "loaded_at", "loaded_by"),
+    )
+    fields = ("groups", *readonly_fields)
+    filter_horizontal = ("groups",)
     date_hierarchy = "loaded_at"
     actions_list = ("upload",)
     resource_classes = (
@@ -78,14 +84,20 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     def has_upload_permission(self, request: HttpRequest) -> bool:
         return cast(User, request.user).has_perm("airfare.add_sourcefile")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
+        files: QuerySet[SourceFile] = super().get_queryset(request)
+        return files.prefetch_related("groups")
+
+    @admin.display(description="who may read its rows")
+    def readers(self, source: SourceFile) -> str:
+        names = [group.name for group in source.groups.all()]
+        return ", ".join(names) or "everybody who may read fares"
+
     @admin.display(description="SHA-256", ordering="digest")
     def short_digest(self, source: SourceFile) -> str:
         return source.digest[:12]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """The admin of airfare, as a curator uses it."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -10,6 +10,7 @@ from django.urls import reverse
 from airfare import curation, queries
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.queries import Filters
+from history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.test_loading import counted, counted_by_hand
 
@@ -209,9 +210,34 @@ def test_a_files_provenance_is_shown_and_cannot_be_changed(
     page = client.get(url).content.decode()
     assert source.digest in page
     assert "alice" in page
-    assert client.post(url, {"name": "x"}).status_code == 403
+    client.post(url, {"name": "x"})
+    assert SourceFile.objects.filter(name="a.csv").exists()
     assert client.post(reverse("admin:airfare_sourcefile_delete", args=[source.pk])).status_code == 403
     assert client.get("/admin/airfare/sourcefile/?q=a.csv").status_code == 200
+
+
+def test_a_file_is_limited_to_a_group_and_the_history_says_by_whom(
+    client: Client, curator: User, loaded: None
+) -> None:
+    source, team = SourceFile.objects.get(name="a.csv"), Group.objects.create(name="team")
+    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    assert client.post(url, {"groups": [team.pk]}).status_code == 302
+    assert list(source.groups.all()) == [team]
+    page = client.get("/admin/airfare/sourcefile/").content.decode()
+    assert ("team" in page, "everybody who may read fares" in page) == (True, True)
+    change = Change.objects.latest("pk")
+    assert (change.author, change.action) == ("curator", "edit")
+
+
+def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
+    client.force_login(viewer)
+    source, team = SourceFile.objects.get(name="a.csv"), Group.objects.create(name="team")
+    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"groups": [team.pk]}).status_code == 403
+    assert not source.groups.exists()
 
 
 def test_somebody_who_may_only_look_changes_nothing(client: Client, loaded: None) -> None:
