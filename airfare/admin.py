@@ -91,7 +91,7 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     @admin.display(description="who may read its rows")
     def readers(self, source: SourceFile) -> str:
         names = [group.name for group in source.groups.all()]
-        return ", ".join(names) or "everybody who may read fares"
+        return ", ".join(names) or "everybody"
 
     @admin.display(description="SHA-256", ordering="digest")
     def short_digest(self, source: SourceFile) -> str:
