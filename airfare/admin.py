@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from airfare import curation, dimensions, notables, queries
+from airfare import curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
@@ -30,6 +30,7 @@ from exchange.exporting import ExportMixin, columns
 from exchange.importing import ImportMixin
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
+from uploads.loaders import FOLDER
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     SourceFileAdminBase = admin.ModelAdmin[SourceFile]
@@ -100,9 +101,26 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        # Files go by `load_airfare --prune`, which keeps what a curator touched.
-        return False
+    # What was uploaded can be taken out again; files of a folder go by `load_airfare --prune`.
+
+    def has_delete_permission(self, request: HttpRequest, obj: SourceFile | None = None) -> bool:
+        uploaded = obj is not None and obj.folder == str(FOLDER)
+        return uploaded and super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
+        # Not row by row, for there may be a million.
+        told = [
+            f"{source.name}, with its {source.rows:,} rows except those that a curator changed"
+            for source in objs
+        ]
+        return told, {"files": len(told)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        kept = loading.remove(cast(SourceFile, obj), removed_by=cast(User, request.user).get_username())
+        if kept:
+            rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", kept)
+            text = rows % {"n": f"{kept:,}"} + ", marked as vanished from the file."
+            self.message_user(request, text, messages.WARNING)
 
 
 # Fare rows: filters

@@ -351,6 +351,14 @@ def _gone(found: Sequence[Found], *, loaded_by: str, dry_run: bool, prune: bool)
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 
+def remove(source: SourceFile, *, removed_by: str) -> int:
+    """Take a file and its rows out; curated rows are kept and marked. Returns how many those are."""
+    with transaction.atomic(), recording.action("delete", author=removed_by):
+        vanished = _prune(source, removed_by)
+        forget_unused()
+    return vanished
+
+
 def _prune(source: SourceFile, loaded_by: str) -> int:
     """Delete a file's rows, and its record unless curated rows are kept; returns how many vanished."""
     with transaction.atomic(), _action("prune", loaded_by) as action:

@@ -229,6 +229,21 @@ def test_a_file_is_limited_to_a_group_and_the_history_says_by_whom(
     assert (change.author, change.action) == ("curator", "edit")
 
 
+def test_an_uploaded_file_is_taken_out_with_its_rows_but_for_the_curated(
+    client: Client, curator: User, loaded: None
+) -> None:
+    source = SourceFile.objects.get(name="a.csv")
+    SourceFile.objects.filter(pk=source.pk).update(folder="uploaded")
+    curation.edit(FareRow.objects.get(airline="Delta"), {"season": "Autumn"}, curator)
+    url = reverse("admin:airfare_sourcefile_delete", args=[source.pk])
+    assert "a.csv, with its 3 rows" in client.get(url).content.decode()
+    page = client.post(url, {"post": "yes"}, follow=True).content.decode()
+    assert "1 curated row is kept, marked as vanished from the file." in page
+    assert sorted(answered()) == ["Breeze", "Delta"]
+    assert counted() == counted_by_hand()
+    assert Change.objects.filter(action="delete").latest("pk").author == "curator"
+
+
 def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
