@@ -15,7 +15,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
 e2e: $(VENV)/installed-dev
-	$(BIN)/pytest -m e2e -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -m e2e tests/e2e
 
 # The chart of fares, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
 chart:

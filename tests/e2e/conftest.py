@@ -23,7 +23,7 @@ def with_packages(folder: Path) -> Path:
     installed = folder / "node_modules" / ".package-lock.json"
     lock = folder / "package-lock.json"
     with lock.open() as held:
-        # The tests run in two processes, and one installation is enough.
+        # Two runs at once need one installation.
         fcntl.flock(held, fcntl.LOCK_EX)
         if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
             command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]

@@ -1,6 +1,7 @@
 """The whole dance by the Python SDK in both eras, and what holds behind a company's provider."""
 
 import json
+import time
 
 import httpx2
 import pytest
@@ -108,7 +109,7 @@ def test_somebody_deactivated_here_is_refused_at_the_next_call_whatever_the_prov
 
 
 @PROVIDER
-def test_a_token_of_new_keys_passes_at_once_and_one_of_the_old_while_they_are_published(
+def test_a_token_of_new_keys_passes_soon_and_one_of_the_old_while_they_are_published(
     sign_in: SignIn, alice: Person
 ) -> None:
     assert sign_in.provider is not None
@@ -118,7 +119,13 @@ def test_a_token_of_new_keys_passes_at_once_and_one_of_the_old_while_they_are_pu
     sign_in.provider.set(keys=["second", "first"])
     try:
         memory.tokens = OAuthToken.model_validate(renewed(sign_in, memory).raise_for_status().json())
-        assert sign_in.site.rpc(tokens_of(memory)[0], "tools/list").status_code == 200
+        # The site looks at the keys again, but not within five seconds of the last look.
+        for _ in range(10):
+            new = sign_in.site.rpc(tokens_of(memory)[0], "tools/list").status_code
+            if new == 200:
+                break
+            time.sleep(1)
+        assert new == 200
         assert sign_in.site.rpc(old, "tools/list").status_code == 200
     finally:
         sign_in.provider.set(keys=["first"])
