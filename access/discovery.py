@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from mcpsite import conf
+
 MAX_BYTES = 256 * 1024
 """The largest document accepted; the largest known key sets are below 30 KiB."""
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class DiscoveryFailed(Exception):
@@ -147,7 +148,7 @@ def is_safe(url: str, issuer: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    local = parts.hostname in LOOPBACK and urlsplit(issuer).hostname in LOOPBACK
+    local = conf.is_loopback(url) and conf.is_loopback(issuer)
     return not parts.username and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
@@ -158,7 +159,7 @@ def http_client(issuer: str) -> httpx2.AsyncClient:
         follow_redirects=False,
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         # A company's proxy is for the outside, not for an issuer on this machine.
-        trust_env=urlsplit(issuer).hostname not in LOOPBACK,
+        trust_env=not conf.is_loopback(issuer),
     )
 
 

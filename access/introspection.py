@@ -14,12 +14,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
-from access.discovery import LOOPBACK, trust
+from access.discovery import trust
 from access.keys import KeysUnavailable
+from mcpsite import conf
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Introspection:
             "Accept-Encoding": "identity",
         }
         form = {"token": token, "token_type_hint": "access_token"}
-        local = urlsplit(self._endpoint).hostname in LOOPBACK
+        local = conf.is_loopback(self._endpoint)
         async with (
             httpx2.AsyncClient(verify=trust(), follow_redirects=False, trust_env=not local) as client,
             client.stream("POST", self._endpoint, data=form, headers=headers) as response,

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from access.algorithms import KEY_TYPES
+from mcpsite import conf
 
 APP = "access.signin"
 OIDC_BACKEND = "access.signin.backend.Backend"
 PASSWORD_BACKEND = "django.contrib.auth.backends.ModelBackend"  # noqa: S105
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str) -> str:
@@ -34,7 +34,7 @@ def issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str)
             "identity provider's issuer, to the letter."
         )
     parts = urlsplit(chosen)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and conf.is_loopback(chosen))
     if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ImproperlyConfigured(
             f"OIDC_ISSUER is {chosen!r}; it has to be an https:// URL without query or fragment "

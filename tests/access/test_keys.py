@@ -421,6 +421,7 @@ def test_an_unfit_key_document_is_refused_in_words(issuer: Provider, reason: str
         "http://keys.example.com/keys",
         "http://localhost.attacker.example/keys",
         "http://localhost@attacker.example/keys",
+        "http://[::1].attacker.example/keys",
         "https://user@keys.example.com/keys",
         "file:///etc/passwd",
         "ftp://127.0.0.1/keys",

@@ -30,6 +30,7 @@ def test_the_issuer_is_that_of_the_tokens_unless_it_is_set() -> None:
         ({"value": ISSUER, "client_id": ""}, "set OIDC_RP_CLIENT_ID"),
         ({"secret": "x", "client_id": ""}, "OIDC_RP_CLIENT_SECRET is set without OIDC_RP_CLIENT_ID"),
         ({"value": "http://tenant.example.com"}, "https://"),
+        ({"value": "http://[::1].tenant.example.com"}, "https://"),
         ({"value": "tenant.example.com"}, "https://"),
         ({"value": "https://user@tenant.example.com"}, "https://"),
         ({"value": "https://tenant.example.com?x=1"}, "without query"),
