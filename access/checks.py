@@ -35,9 +35,13 @@ def public_address() -> Iterator[CheckMessage]:
         )
 
 
+def lacks_auth0_slash(issuer: str) -> bool:
+    """Whether `issuer` is an Auth0 tenant's, but for the slash that each of them ends with."""
+    return (urlsplit(issuer).hostname or "").endswith(".auth0.com") and not issuer.endswith("/")
+
+
 def auth0_issuer() -> Iterator[CheckMessage]:
-    host = urlsplit(settings.AUTH0_ISSUER).hostname or ""
-    if host.endswith(".auth0.com") and not settings.AUTH0_ISSUER.endswith("/"):
+    if lacks_auth0_slash(settings.AUTH0_ISSUER):
         yield Error(
             f"AUTH0_ISSUER is {settings.AUTH0_ISSUER}, but the issuer of an Auth0 tenant ends with a slash; "
             "each token would be refused.",

@@ -110,19 +110,12 @@ async def ask(
     _require_safe(url, issuer)
     try:
         async with client.stream(method, url, data=form, headers=headers) as response:
-            good = response.status_code == httpx2.codes.OK
-            if response.headers.get("content-encoding", "identity") != "identity":
-                # A few compressed bytes can unfold into gigabytes; we asked for none.
-                if not good:
-                    return response.status_code, None
-                raise DiscoveryFailed(f"{url} answered in a compressed form, which was not asked for")
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    if not good:
-                        return response.status_code, None
-                    raise DiscoveryFailed(f"{url} answered with more than {MAX_BYTES // 1024} KiB")
+            try:
+                body = await _body(response, url)
+            except DiscoveryFailed:
+                if response.status_code == httpx2.codes.OK:
+                    raise
+                body = b""  # Of an answer of another status nothing but the status matters.
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DiscoveryFailed(f"{url} could not be read ({type(error).__name__})") from error
     try:
@@ -130,6 +123,18 @@ async def ask(
     except (ValueError, RecursionError):
         document = None
     return response.status_code, document if isinstance(document, dict) else None
+
+
+async def _body(response: httpx2.Response, url: str) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        # A few compressed bytes can unfold into gigabytes; we asked for none.
+        raise DiscoveryFailed(f"{url} answered in a compressed form, which was not asked for")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise DiscoveryFailed(f"{url} answered with more than {MAX_BYTES // 1024} KiB")
+    return bytes(body)
 
 
 def _require_safe(url: str, issuer: str) -> None:

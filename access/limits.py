@@ -159,7 +159,7 @@ class Limits:
         seconds = self._exceeded(limit, "call", str(user_id), tool)
         if seconds is not None:
             raise LimitExceeded(
-                f"You may call {tool} {_times(limit.amount)} {_per(limit)}; try again in {_seconds(seconds)}."
+                f"You may call {tool} {_times(limit.amount)} {_per(limit)}; try again in {in_words(seconds)}."
             )
 
     async def count_failure(self, address: str) -> int | None:
@@ -170,12 +170,13 @@ class Limits:
 
     def sign_in_wait(self, address: str, account: str) -> int:
         """The seconds until a password may be tried from this address for this account; 0 for at once."""
-        return max((self._left(limit, *key) for limit, *key in self._sign_in(address, account)), default=0)
+        test = self._strategy.test
+        return max((self._wait(test, *each) or 0 for each in self._sign_in(address, account)), default=0)
 
     def count_failed_sign_in(self, address: str, account: str) -> None:
         """Count a wrong password. May wait for Redis."""
-        for limit, *key in self._sign_in(address, account):
-            self._exceeded(limit, *key)
+        for each in self._sign_in(address, account):
+            self._exceeded(*each)
 
     def _sign_in(self, address: str, account: str) -> Iterator[tuple[RateLimitItem, str, str]]:
         if self._sign_ins is not None:
@@ -185,25 +186,16 @@ class Limits:
             digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
             yield self._account_sign_ins, "sign-in of", digest
 
-    def _left(self, limit: RateLimitItem, *key: str) -> int:
-        """The seconds until the window ends where it is used up, else 0."""
-        if time.monotonic() < self._paused_until:
-            return 0
-        try:
-            if self._strategy.test(limit, *key):
-                return 0
-            ends = self._strategy.get_window_stats(limit, *key).reset_time
-        except StorageError as error:
-            self._note_down(error)
-            return 0
-        return max(1, math.ceil(ends - time.time()))
-
     def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
         """The seconds until the window ends where this use is one too many, else None."""
+        return self._wait(self._strategy.hit, limit, *key)
+
+    def _wait(self, passes: Callable[..., bool], limit: RateLimitItem, *key: str) -> int | None:
+        """The seconds until the window ends unless `passes`, the strategy's hit or test, says yes."""
         if time.monotonic() < self._paused_until:
             return None
         try:
-            if self._strategy.hit(limit, *key):
+            if passes(limit, *key):
                 return None
             ends = self._strategy.get_window_stats(limit, *key).reset_time
         except StorageError as error:
@@ -296,7 +288,7 @@ def _per(limit: RateLimitItem) -> str:
     return f"per {unit}" if limit.multiples == 1 else f"per {limit.multiples} {unit}s"
 
 
-def _seconds(seconds: int) -> str:
+def in_words(seconds: int) -> str:
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 

@@ -37,7 +37,12 @@ def demand(claims: Claims, scopes: Iterable[str]) -> None:
     """Raise MissingScope unless the token holds all of `scopes`."""
     wanted = tuple(scopes)
     if not claims.scopes.issuperset(wanted):
-        raise MissingScope(tuple(dict.fromkeys([*settings.REQUIRED_SCOPES, *wanted])))
+        raise MissingScope(with_required(wanted))
+
+
+def with_required(scopes: Iterable[str]) -> tuple[str, ...]:
+    """`scopes` after those that every request needs."""
+    return tuple(dict.fromkeys([*settings.REQUIRED_SCOPES, *scopes]))
 
 
 def checked(where: str, text: str) -> str:

@@ -1,24 +1,13 @@
 """The admin's side bar: what there is, in groups, and of that only what the person may see."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-
-class Page(NamedTuple):
-    """A page of the admin that is not the list of a model."""
-
-    title: str
-    icon: str
-    url: str
-    """The name of its address."""
-    permission: str
-
-
 # Icons are names of Material Symbols; a model is named as `app.model`.
-GROUPS: dict[str, list[tuple[str, str] | Page]] = {
+GROUPS: dict[str, list[tuple[str, str]]] = {
     "Data": [
         ("airfare.farerow", "flight"),
         ("airfare.sourcefile", "draft"),
@@ -53,12 +42,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"items": [_item("Dashboard", "dashboard", reverse("admin:index"))]}]
     for title, entries in GROUPS.items():
         items = []
-        for entry in entries:
-            if isinstance(entry, Page):
-                if request.user.has_perm(entry.permission):
-                    items.append(_item(entry.title, entry.icon, reverse(entry.url)))
-            elif (model := models.pop(entry[0], None)) and model["admin_url"]:
-                items.append(_item(TITLES.get(entry[0], model["name"]), entry[1], model["admin_url"]))
+        for name, icon in entries:
+            if (model := models.pop(name, None)) and model["admin_url"]:
+                items.append(_item(TITLES.get(name, model["name"]), icon, model["admin_url"]))
         groups.append({"title": title, "separator": True, "items": items})
     for app in apps:
         rest = [model for model in app["models"] if model["model"]._meta.label_lower in models]

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from access import audit
 from access.caller import Caller, Claims
-from access.identities import AccessDenied, caller_for, claims_of_session
+from access.identities import claims_of_session
 from mcpsite.answers import show
 from mcpsite.mcp import in_database
-from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call
+from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.schema_forms import form_for
 
@@ -34,8 +34,8 @@ STATUS = {Kind.LIMITED: 429, Kind.DENIED: 403}
 
 
 def offered_to(caller: Caller) -> list[Tool]:
-    """The tools that `caller` may use, in the order in which clients list them."""
-    return [tool for tool in discover().all() if caller.has_perm(tool.permission)]
+    """The tools that `caller` may use, as clients list them."""
+    return tools_for(discover(), caller)
 
 
 @never_cache
@@ -43,7 +43,7 @@ def offered_to(caller: Caller) -> list[Tool]:
 @login_required
 async def index(request: HttpRequest) -> HttpResponse:
     """The tools that the person may use."""
-    tools = await in_database(_offered, await _claims(request))
+    tools = await offered(await _claims(request), offered_to)
     return await in_database(render, request, "tryout/index.html", {"tools": tools})
 
 
@@ -56,7 +56,7 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
     A tool that only reads is asked by GET, so that the address of an answer can be passed on.
     """
     claims = await _claims(request)
-    tools = await in_database(_offered, claims)
+    tools = await offered(claims, offered_to)
     tool = next((each for each in tools if each.name == name), None)
     sent = request.POST if request.method == "POST" else request.GET
     if tool is None:
@@ -93,31 +93,18 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
 
 def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, str]]:
     """The tools that draw what `tool` has told, each with the address of the same question."""
-    drawing = (
-        each
-        for each in tools
-        if each is not tool
-        and each.permission == tool.permission
-        and each.view is not None
-        and each.view.drawn_by
-    )
+    if tool.view is not None:
+        return []
     return [
         (each, urlencode(form_for(each.input_schema).shortest(sent) or {RUN: 1}))
-        for each in drawing
-        if tool.view is None
+        for each in tools
+        if each.permission == tool.permission and each.view is not None and each.view.drawn_by
     ]
 
 
 async def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
     # Templates ask the database for the person's permissions.
     return await in_database(render, request, "tryout/tool.html", page, status=status)
-
-
-def _offered(claims: Claims) -> list[Tool]:
-    try:
-        return offered_to(caller_for(claims))
-    except AccessDenied:
-        return []
 
 
 async def _claims(request: HttpRequest) -> Claims:

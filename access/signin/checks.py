@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
 
+from access.checks import lacks_auth0_slash
 from mcpsite import conf
 
 
@@ -28,8 +28,7 @@ def unused() -> Iterator[CheckMessage]:
 
 
 def auth0_issuer() -> Iterator[CheckMessage]:
-    host = urlsplit(settings.OIDC_ISSUER).hostname or ""
-    if host.endswith(".auth0.com") and not settings.OIDC_ISSUER.endswith("/"):
+    if lacks_auth0_slash(settings.OIDC_ISSUER):
         yield Error(
             f"OIDC_ISSUER is {settings.OIDC_ISSUER}, but the issuer of an Auth0 tenant ends with a slash; "
             "nobody could sign in.",

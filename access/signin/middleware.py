@@ -89,7 +89,7 @@ def ask_to_sign_in(request: HttpRequest, view: Any, user_id: str | None) -> Http
         return HttpResponse(f"{ENDED}\n", status=401, content_type="text/plain")
     back = kept.keep(request, view, user_id)
     messages.info(request, ENDED_AND_KEPT if back else ENDED if reading else ENDED_AND_LOST)
-    return redirect(f"{reverse('login')}?{urlencode({'next': back or back_to(request)})}")
+    return redirect(pages.sign_in(back or back_to(request)))
 
 
 def back_to(request: HttpRequest) -> str:

@@ -1,11 +1,15 @@
 """The pages that say why something was refused, in the site's own look."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+
+from access import limits
 
 RETRY_SECONDS = 15
 
@@ -43,6 +47,11 @@ def onward(request: HttpRequest, url: str, provider: str) -> HttpResponse:
     return response
 
 
+def sign_in(after: str) -> str:
+    """The address of the sign-in page that leads to `after`."""
+    return f"{reverse('login')}?{urlencode({'next': after})}" if after else reverse("login")
+
+
 def support() -> dict[str, str]:
     """Whom to ask, for the templates: SUPPORT_CONTACT, which is an e-mail address or any text."""
     contact = settings.SUPPORT_CONTACT or "an administrator of this site"
@@ -55,6 +64,4 @@ def support() -> dict[str, str]:
 
 def in_words(seconds: int) -> str:
     """A time to wait, as people say it."""
-    if seconds < 120:
-        return "1 second" if seconds == 1 else f"{seconds} seconds"
-    return f"{-(-seconds // 60)} minutes"
+    return limits.in_words(seconds) if seconds < 120 else f"{-(-seconds // 60)} minutes"

@@ -115,7 +115,7 @@ class AdminSignIn(SignIn):
         user: Any = request.user
         wanted = self.get_default_redirect_url()
         if not user.is_authenticated:
-            return redirect(f"{reverse('login')}?{urlencode({'next': wanted})}")
+            return redirect(pages.sign_in(wanted))
         if user.is_staff:
             return redirect(wanted)
         context = {"wanted": wanted, **pages.support()}
@@ -236,20 +236,15 @@ class Callback(View):
         if isinstance(failed, ProviderUnavailable):
             if state["renewing"]:
                 sessions.put_off(request)
-            return failure(request, failed, again=again if state["renewing"] else sign_in_page(again))
+            return failure(request, failed, again=again if state["renewing"] else pages.sign_in(again))
         if state["renewing"] and request.user.is_authenticated:
             sessions.end(request)
         if isinstance(failed, SessionEnded):
             logger.info("A session was not renewed: %s", failed.reason)
             parameters = urlsplit(again).query
             messages.info(request, ENDED_AND_KEPT if f"{kept.PARAMETER}=" in parameters else ENDED)
-            return redirect(sign_in_page(again))
-        return failure(request, failed, again=sign_in_page(again))
-
-
-def sign_in_page(after: str) -> str:
-    """The sign-in page that leads to `after`."""
-    return f"{reverse('login')}?{urlencode({'next': after})}" if after else reverse("login")
+            return redirect(pages.sign_in(again))
+        return failure(request, failed, again=pages.sign_in(again))
 
 
 def failure(request: HttpRequest, failed: SignInFailed, *, again: str = "") -> HttpResponse:
@@ -327,7 +322,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             return redirect(back)
         if back:
             messages.info(request, ENDED_AND_KEPT)
-            return redirect(sign_in_page(back))
+            return redirect(pages.sign_in(back))
     logger.warning("A form was refused: %s", reason)
     return pages.fault(
         request,

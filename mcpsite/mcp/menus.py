@@ -178,8 +178,8 @@ class Menus:
         values: Complete | None = None
         if prompt is not None:
             values = self._allowed(prompt, caller).complete.get(argument)
-        elif self._allowed(kind, caller).variable == argument and kind is not None:
-            values = kind.complete
+        elif (allowed := self._allowed(kind, caller)).variable == argument:
+            values = allowed.complete
         return list(islice(values(caller, typed), MAX_COMPLETIONS)) if values is not None else []
 
     def _allowed(self, offered: Offered | None, caller: Caller) -> Offered:

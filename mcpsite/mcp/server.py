@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from access import audit
 from access.caller import Caller, Claims
-from access.scopes import MissingScope
+from access.scopes import MissingScope, with_required
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import INSTRUCTIONS
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
@@ -262,8 +262,7 @@ def describe(tool: Tool, *, with_view: bool) -> types.Tool:
     if with_view and tool.view:
         meta["ui"] = {"resourceUri": tool.view.uri}
     if tool.scopes:
-        scopes = list(dict.fromkeys([*settings.REQUIRED_SCOPES, *tool.scopes]))
-        meta["securitySchemes"] = [{"type": "oauth2", "scopes": scopes}]
+        meta["securitySchemes"] = [{"type": "oauth2", "scopes": list(with_required(tool.scopes))}]
     return types.Tool(
         name=tool.name,
         title=tool.title,
