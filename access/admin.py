@@ -6,7 +6,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import admin as auth
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -14,6 +14,7 @@ from access import charts
 from access.models import AuditEvent, Identity
 from exchange.exporting import ExportMixin, columns
 from history.admin import Recorded
+from mcpsite.read_only import ReadOnly
 
 if TYPE_CHECKING:
     IdentityAdminBase = admin.ModelAdmin[Identity]
@@ -79,7 +80,7 @@ class IdentityAdmin(ExportMixin, Recorded, IdentityAdminBase):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ExportMixin, AuditEventAdminBase):
+class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
     """The audit trail: to be read, filtered and exported, not changed; `prune_audit` deletes what is old."""
 
     list_display = [
@@ -123,15 +124,6 @@ class AuditEventAdmin(ExportMixin, AuditEventAdminBase):
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuditEvent | None = None) -> list[Any]:
         return self.get_fields(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

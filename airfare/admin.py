@@ -342,13 +342,6 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     def get_changelist_form(self, request: HttpRequest, **options: Any) -> type[FareRowFormBase]:
         return super().get_changelist_form(request, form=FareRowListForm, **options)
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and db_field.name in self.list_editable:
-            # In the list the head of the column is all that stands beside it, which a screen reader skips.
-            field.widget.attrs.setdefault("aria-label", str(db_field.verbose_name).capitalize())
-        return field
-
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Published rows have an index in the order of an answer; the rows of a file stand by their ids.
         filtered = {"state", "source_file__id__exact"}.intersection(request.GET)

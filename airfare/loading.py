@@ -264,9 +264,8 @@ class _Load:
         after: dict[str, Any] = {"rows": reader.rows, "digest": source.digest, "state": source.state}
         if not self._before:
             after |= kinds.read(SourceFile, [source.pk], ["groups"])[source.pk]
-        changed = {name: (self._before.get(name), value) for name, value in after.items()}
         with _action("load", self._loaded_by) as action:
-            action.add(source, {name: pair for name, pair in changed.items() if pair[0] != pair[1]})
+            action.add(source, recording.differences(self._before, after))
 
     def _told(self, read: int) -> None:
         if self._progress:

@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from history import kinds, recording, reverting
 from history.models import Change, ChangedObject
+from mcpsite.read_only import ReadOnly
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -136,7 +137,7 @@ def told(change: Change, changed: ChangedObject | None = None) -> list[Told]:
 
 
 @admin.register(Change)
-class ChangeAdmin(ChangeAdminBase):
+class ChangeAdmin(ReadOnly, ChangeAdminBase):
     """Every change, whoever or whatever made it, with the way back."""
 
     list_display = ("time", "who", "action", "what", "kind", "why", "undone")
@@ -161,9 +162,8 @@ class ChangeAdmin(ChangeAdminBase):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
         undone = Change.objects.filter(reverts=OuterRef("pk"))
         visible = [kind.pk for kind in self._visible(request)]
-        return (
-            super().get_queryset(request).filter(content_type__in=visible).annotate(is_undone=Exists(undone))
-        )
+        changes: QuerySet[Change] = super().get_queryset(request)
+        return changes.filter(content_type__in=visible).annotate(is_undone=Exists(undone))
 
     def _visible(self, request: HttpRequest) -> list[ContentType]:
         models = [kind.model for kind in kinds.every()]
@@ -185,23 +185,15 @@ class ChangeAdmin(ChangeAdminBase):
             return self.has_module_permission(request)
         return self._may(request, obj.content_type.model_class(), "view")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def may_revert(self, request: HttpRequest, change: Change, changed: ChangedObject | None) -> bool:
-        """Whether the person may, and there is something to revert."""
+    def may_revert(
+        self, request: HttpRequest, change: Change, changed: ChangedObject | None, obj: Model | None = None
+    ) -> bool:
+        """Whether the person may, and there is something to revert; `obj` is what `changed` tells of."""
         model = change.content_type.model_class()
         values = changed.values if changed else None
         if changed is None and change.values is None:
             first = change.changed.first()
             values = first.values if first else None
-        obj = model._default_manager.filter(pk=changed.object_id).first() if changed and model else None
         return reverting.revertable(change, values) and self._may(request, model, "change", obj)
 
     # The list
@@ -292,7 +284,7 @@ class ChangeAdmin(ChangeAdminBase):
                 "changed": each,
                 "change": each.change,
                 "told": told(each.change, each),
-                "may_revert": obj is not None and self.may_revert(request, each.change, each),
+                "may_revert": obj is not None and self.may_revert(request, each.change, each, obj),
             }
             for each in page.object_list
         ]
@@ -315,14 +307,15 @@ class ChangeAdmin(ChangeAdminBase):
             only = get_object_or_404(change.changed, pk=int(chosen) if chosen.isdecimal() else 0)
         if only is None and change.size == 1:
             only = change.changed.first()
-        if not self.may_revert(request, change, only):
+        model = change.content_type.model_class()
+        obj = model._default_manager.filter(pk=only.object_id).first() if only and model else None
+        if not self.may_revert(request, change, only, obj):
             raise PermissionDenied
         if request.method == "POST":
             answer = self._revert(request, change, only)
             if answer is not None:
                 return answer
         plan = reverting.plan(change, only)
-        model = change.content_type.model_class()
         steps = [
             {
                 "step": step,
@@ -337,7 +330,7 @@ class ChangeAdmin(ChangeAdminBase):
                     for field in step.fields
                 ],
             }
-            for step in plan.shown or []
+            for step in plan.shown
         ]
         back = _history_url(change, only) if only else reverse("admin:history_change_change", args=[pk])
         context = {"change": change, "only": only, "plan": plan, "steps": steps, "back": back}

@@ -12,8 +12,6 @@ from django.db.models import ManyToManyField, Model
 
 from history import recording
 
-BATCH = 500
-
 Held = dict[int, dict[str, Any]]
 """By id what the fields of objects hold, of the types of JSON; an object that is gone is not in it."""
 

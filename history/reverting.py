@@ -7,16 +7,16 @@ is another value where the file was loaded again. Every other field gets what it
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from history import kinds, recording
-from history.kinds import BATCH, CannotRevert, Kind
+from history.kinds import CannotRevert
 from history.models import Change, ChangedObject
+from history.recording import BATCH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class Plan:
     already: int = 0
     changed_since: int = 0
     gone: int = 0
-    shown: list[Step] | None = None
+    shown: list[Step] = field(default_factory=list)
     seen: str = ""
     """What the person saw: compared when they confirm it."""
 
@@ -83,7 +83,7 @@ def revertable(change: Change, values: dict[str, Any] | None) -> bool:
 
 def plan(change: Change, only: ChangedObject | None) -> Plan:
     """What undoing `change`, or what it did to one object, would do now."""
-    result = Plan(single=only is not None or change.size == 1, shown=[])
+    result = Plan(single=only is not None or change.size == 1)
     seen = hashlib.sha256()
     for batch in _batches(change, only):
         for step in _steps(change, batch):
@@ -91,7 +91,7 @@ def plan(change: Change, only: ChangedObject | None) -> Plan:
             setattr(result, verdict, getattr(result, verdict) + 1)
             shown = [[field.name, field.now, field.to] for field in step.fields]
             seen.update(json.dumps([step.changed.pk, verdict, shown], default=str).encode())
-            if result.shown is not None and len(result.shown) < SHOWN:
+            if len(result.shown) < SHOWN:
                 result.shown.append(step)
     result.seen = seen.hexdigest()
     return result
@@ -117,13 +117,9 @@ def revert(change: Change, only: ChangedObject | None, by: User, reason: str, se
                     for step in _steps(change, batch)
                     if _verdict(step, single=current.single) == "to_revert"
                 ]
-                _write(kind, wanted, by)
+                if wanted:
+                    kind.write(wanted, by)
     return current
-
-
-def _write(kind: Kind, wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
-    if kind.write and wanted:
-        kind.write(wanted, by)
 
 
 def _verdict(step: Step, *, single: bool) -> str:
@@ -139,7 +135,7 @@ def _batches(change: Change, only: ChangedObject | None) -> Iterator[list[Change
         yield [only]
         return
     last = 0
-    while batch := list(islice(change.changed.filter(pk__gt=last).order_by("pk")[:BATCH], BATCH)):
+    while batch := list(change.changed.filter(pk__gt=last).order_by("pk")[:BATCH]):
         yield batch
         last = batch[-1].pk
 

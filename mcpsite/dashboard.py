@@ -8,18 +8,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
-from django.apps import apps
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.module_loading import module_has_submodule
+
+from mcpsite.contributions import contributed
 
 COLOURS = ("#1c8aa0", "#c8702a")
 """Of a chart's series; each can be told from white and from the dark ground."""
@@ -168,9 +167,5 @@ def moment(time: datetime) -> Cell:
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's setting DASHBOARD_CALLBACK."""
-    panels: list[Panel] = []
-    for app in apps.get_app_configs():
-        if module_has_submodule(app.module, "dashboard"):
-            contribute = getattr(import_module(f"{app.name}.dashboard"), "panels", None)
-            panels += contribute(request) if contribute else []
+    panels = [each for panels in contributed("dashboard", "panels") for each in panels(request)]
     return {**context, "panels": sorted(panels, key=attrgetter("rank")), "title": "Dashboard"}

@@ -3,14 +3,10 @@
 An app says it in its `holdings.py`, found like its `tools.py`: a function `holdings(caller)`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import import_module
-
-from django.apps import apps
-from django.utils.module_loading import module_has_submodule
 
 from access.caller import Caller
+from mcpsite.contributions import contributed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,9 +22,4 @@ class Holding:
 
 def held_for(caller: Caller) -> list[Holding]:
     """What each app says to `caller`. Synchronous; reads the database."""
-    found: list[Holding] = []
-    for app in apps.get_app_configs():
-        if app.module is not None and module_has_submodule(app.module, "holdings"):
-            said: Iterable[Holding] = import_module(f"{app.name}.holdings").holdings(caller)
-            found += said
-    return found
+    return [each for holdings in contributed("holdings", "holdings") for each in holdings(caller)]

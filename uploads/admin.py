@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from exchange.exporting import ExportMixin, columns
+from mcpsite.read_only import ReadOnly
 from uploads import progress
 from uploads.forms import UploadForm
 from uploads.loaders import Loader, find, permitted
@@ -35,7 +36,7 @@ LATE_SECONDS = 20
 
 
 @admin.register(Upload)
-class UploadAdmin(ExportMixin, UploadAdminBase):
+class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
     """Files that people uploaded. Each has a page that follows its load."""
 
     list_display = ["label", "what", "outcome", "username", "created_at"]
@@ -58,15 +59,6 @@ class UploadAdmin(ExportMixin, UploadAdminBase):
 
     def has_view_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
         return any(obj is None or obj.kind == loader.kind for loader in permitted(request.user))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (each kind has a form of its own)
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        return False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
