@@ -46,8 +46,6 @@ else:
     FareRowFormBase = forms.ModelForm
     FareRowPaginatorBase = Paginator
 
-SUGGESTIONS = 500
-"""Values that a filter offers; each of them is in the page."""
 ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
@@ -170,7 +168,10 @@ class DimensionFilter(TextFilterBase):
         choice: Any  # unfold's, which has a form.
         for choice in super().choices(changelist):
             choice["form"].fields[self.parameter_name].widget.attrs["list"] = f"{self.parameter_name}-values"
-            yield {**choice, "suggestions": [value for value in self.values() if value][:SUGGESTIONS]}
+            yield {
+                **choice,
+                "suggestions": [value for value in self.values() if value][: dimensions.SUGGESTIONS],
+            }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
         value, values = self.value(), self.values()

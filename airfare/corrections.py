@@ -16,7 +16,7 @@ from django.db import transaction
 from import_export.results import Error, InvalidRow, Result
 
 from airfare import curation, versions
-from airfare.curation import EDITABLE
+from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.notables import is_storable
 from airfare.records import NUMBERS, number_of
@@ -24,7 +24,6 @@ from exchange.cells import escaped, for_excel, plain, unescaped
 from exchange.exporting import columns
 from exchange.sheets import spelled
 
-BATCH = 500
 PATHS = {
     "id": "id",
     **{name: name for name in EDITABLE if name != "notable_event"},
@@ -96,7 +95,11 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
                     Error("The rows have changed since the preview; nothing was imported. Look at it again.")
                 )
             if not result.has_errors() and not result.has_validation_errors():
-                _apply(result, user, f"Import of {file_name}")
+                corrections = {
+                    number: {name: after for name, (_, after) in fields.items()}
+                    for number, (_, fields) in result.changes.items()
+                }
+                curation.correct(corrections, user, action="import", reason=f"Import of {file_name}")
         return result
 
 
@@ -189,20 +192,3 @@ def _value(name: str, text: str) -> Any:
     if not is_storable(text):
         raise ValueError(f"{name} has a character that cannot be stored.")
     return unescaped(text)
-
-
-def _apply(result: Corrected, user: User | None, reason: str) -> None:
-    edits = (
-        (number, {name: after for name, (_, after) in fields.items() if name != "hidden"})
-        for number, (_, fields) in result.changes.items()
-    )
-    curation.edit_each((each for each in edits if each[1]), user, action="import", reason=reason)
-    for hidden, change in ((True, curation.hide), (False, curation.publish)):
-        chosen = [
-            number
-            for number, (_, fields) in result.changes.items()
-            if "hidden" in fields and fields["hidden"][1] is hidden
-        ]
-        for start in range(0, len(chosen), 10 * BATCH):
-            rows = FareRow.objects.filter(pk__in=chosen[start : start + 10 * BATCH])
-            change(rows, by=user, reason=reason)

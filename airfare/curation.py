@@ -116,6 +116,21 @@ def edit_each(
     return changed
 
 
+def correct(
+    corrections: Mapping[int, Mapping[str, Any]], by: User | None, *, action: str = "edit", reason: str = ""
+) -> None:
+    """Give rows, by their ids, new values of EDITABLE fields and of `hidden`."""
+    edits = {
+        number: {name: value for name, value in values.items() if name != "hidden"}
+        for number, values in corrections.items()
+    }
+    edit_each([edit for edit in edits.items() if edit[1]], by, action=action, reason=reason)
+    for hidden, change in ((True, hide), (False, publish)):
+        ids = [number for number, values in corrections.items() if values.get("hidden") is hidden]
+        for chunk in _chunks(ids, 10 * BATCH):
+            change(FareRow.objects.filter(id__in=chunk), by=by, reason=reason)
+
+
 def _edit(
     batch: list[tuple[int, Mapping[str, Any]]], by: User | None, texts: Texts
 ) -> list[tuple[int, str, recording.Values]]:
@@ -416,7 +431,7 @@ def _with_history(source_file_id: int) -> set[int]:
     )
 
 
-def _chunks(ids: Collection[int]) -> Iterator[list[int]]:
+def _chunks(ids: Collection[int], size: int = BATCH) -> Iterator[list[int]]:
     ordered = sorted(ids)
-    for start in range(0, len(ordered), 500):
-        yield ordered[start : start + 500]
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]

@@ -1,6 +1,7 @@
 """What the admin's first page shows of the fares."""
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator
 
 from django.db.models import Count, F, Q, QuerySet, Sum, Window
@@ -8,6 +9,7 @@ from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 
 from airfare import dimensions
+from airfare.dimensions import SUGGESTIONS, Snapshot
 from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
 from airfare.queries import Filters
 from airfare.summaries import summary
@@ -29,33 +31,31 @@ DAYS = 30
 """Dates of the fares' chart."""
 AIRLINES = 12
 LOADS = 5
-SUGGESTIONS = 500
-"""Routes that the field offers; each of them is in the page."""
 LOAD_COMMAND = "python manage.py load_airfare"
 
 
 def panels(request: HttpRequest) -> Iterator[Panel]:
     rows, files = may_view(request, FareRow), may_view(request, SourceFile)
+    snapshot = dimensions.current(None)
     if rows:
-        yield _rows(upload_link(request, "airfare", "airfare.add_sourcefile"))
+        yield _rows(snapshot.total, upload_link(request, "airfare", "airfare.add_sourcefile"))
     if files:
         yield _files()
-    if rows and dimensions.current(None).total:
-        yield _fares(request.GET.get("route", ""))
+    if rows and snapshot.total:
+        yield _fares(request.GET.get("route", ""), snapshot)
         yield _load_factors()
     if files:
         yield _last_loads(rows=rows)
 
 
-def _rows(upload: Cell | None) -> Panel:
-    snapshot = dimensions.current(None)
+def _rows(published: int, upload: Cell | None) -> Panel:
     hidden = FareRow.objects.filter(hidden=True).count()
     vanished = FareRow.objects.filter(vanished=True).count()
-    nothing = not (snapshot.total or hidden)
+    nothing = not (published or hidden)
     return Panel(
         title="Fare rows",
         figures=[
-            Figure(label="Published", value=snapshot.total, url=list_url(FareRow)),
+            Figure(label="Published", value=published, url=list_url(FareRow)),
             Figure(label="Hidden", value=hidden, url=list_url(FareRow, state="hidden")),
             Figure(label="Edited", value=Edit.objects.count(), url=list_url(FareRow, state="edited")),
             Figure(
@@ -132,11 +132,11 @@ def _last_loads(*, rows: bool) -> Panel:
 # Fares over time
 
 
-def _fares(asked: str) -> Panel:
-    totals: dict[str, int] = {}
-    for each in dimensions.current(None).combinations:
-        if each.route:
-            totals[each.route] = totals.get(each.route, 0) + each.rows
+def _fares(asked: str, snapshot: Snapshot) -> Panel:
+    totals = Counter[str]()
+    for each in snapshot.combinations:
+        totals[each.route] += each.rows
+    del totals[""]
     busiest = sorted(totals, key=lambda route: (-totals[route], route))
     typed = asked.strip().upper()
     route = typed if typed in totals else next(iter(busiest), "")
@@ -146,9 +146,7 @@ def _fares(asked: str) -> Panel:
         label="Route",
         chosen=asked if unknown else route,
         options=sorted(busiest[:SUGGESTIONS]),
-        problem=f"No published row has the route {asked}; this is {route}."
-        if asked and route != typed
-        else "",
+        problem=f"No published row has the route {asked}; this is {route}." if unknown else "",
     )
     if not route:
         return Panel(title="Fares over time", note="No published row has a route.", wide=True)
@@ -240,7 +238,9 @@ def _load_factors() -> Panel:
         ]
         for each in shown
     ]
-    left_out = len(airlines) - len(shown)
+    note = "" if shown else "No published row has an airline and a load factor."
+    if len(airlines) > len(shown):
+        note = f"The {AIRLINES} airlines with the most rows of {len(airlines)}."
     return Panel(
         title="Load factor by airline",
         chart=Chart(
@@ -253,9 +253,5 @@ def _load_factors() -> Panel:
         if shown
         else None,
         table=Table(columns=["Airline", "Mean load factor", "Rows"], rows=table) if shown else None,
-        note=""
-        if shown and not left_out
-        else f"The {AIRLINES} airlines with the most rows of {len(airlines)}."
-        if shown
-        else "No published row has an airline and a load factor.",
+        note=note,
     )

@@ -21,6 +21,8 @@ from airfare.records import airports_of
 Result = TypeVar("Result")
 
 KEY = ("source_file_id", "route", "airline", "season")
+SUGGESTIONS = 500
+"""Values that a field of a page offers; each of them is in the page."""
 _KEPT_SNAPSHOTS = 16
 _KEPT_RESULTS = 2_000
 _KEPT_PAGES = 64
@@ -118,15 +120,15 @@ class Snapshot:
             self.pages.pop(next(iter(self.pages)), None)
         self.pages[key] = rows
 
-    def remembered(self, key: Any, compute: Callable[[], Result]) -> Result:
-        """What `compute` returns, computed once for each `key` while this version lasts."""
-        try:
-            result: Result = self._results[key]
-        except KeyError:
-            if len(self._results) >= _KEPT_RESULTS:
-                self._results.clear()
-            result = self._results[key] = compute()
-        return result
+    def result(self, key: Any) -> Any:
+        """What was kept under `key`, or None."""
+        return self._results.get(key)
+
+    def keep_result(self, key: Any, result: Any) -> None:
+        """Remember what was computed for as long as this version lasts."""
+        if len(self._results) >= _KEPT_RESULTS:
+            self._results.clear()
+        self._results[key] = result
 
 
 class _Readers:
@@ -171,6 +173,23 @@ def current(who: Who | None) -> Snapshot:
             _snapshots.pop(old, None)
         _snapshots[key] = snapshot
     return snapshot
+
+
+def computed(who: Who | None, key: Any, compute: Callable[[Snapshot], Result]) -> tuple[Result, Snapshot]:
+    """What `compute` makes of the data as it is now, for `who`, and the snapshot that it is of.
+
+    Computed once for each `key` while the data stay; anew where they change meanwhile, for rows may be in
+    it that came since, of files that `who` may not read.
+    """
+    while True:
+        snapshot = current(who)
+        result: Result | None = snapshot.result(key)
+        if result is not None:
+            return result, snapshot
+        result = compute(snapshot)
+        if current(who) is snapshot:
+            snapshot.keep_result(key, result)
+            return result, snapshot
 
 
 def holding(needle: str, values: Iterable[str]) -> frozenset[str]:

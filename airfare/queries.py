@@ -167,7 +167,11 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
 
 
 def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
-    return snapshot.remembered(filters, lambda: _find_meaning(filters, snapshot))
+    meaning: _Meaning | None = snapshot.result(filters)
+    if meaning is None:
+        meaning = _find_meaning(filters, snapshot)
+        snapshot.keep_result(filters, meaning)
+    return meaning
 
 
 def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:

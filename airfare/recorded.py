@@ -29,16 +29,7 @@ def _from_file(ids: Sequence[int]) -> Held:
 
 
 def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
-    edits = [
-        (number, {name: value for name, value in values.items() if name != "hidden"})
-        for number, values in wanted
-    ]
-    if any(values for _, values in edits):
-        curation.edit_each(edits, by)
-    for hidden, change in ((True, curation.hide), (False, curation.publish)):
-        ids = [number for number, values in wanted if values.get("hidden") is hidden]
-        if ids:
-            change(FareRow.objects.filter(id__in=ids), by=by)
+    curation.correct(dict(wanted), by)
 
 
 kinds.register(

@@ -53,21 +53,18 @@ def summary(
     Only of files that `who` may read; with None, of every file. Groups are in the order of their keys:
     dates latest first, all else by code point.
     """
-    while True:
-        snapshot = dimensions.current(who)
-        groups: list[dict[str, Any]] = snapshot.remembered(
-            ("summary", filters, tuple(group_by), tuple(metrics)),
-            partial(_aggregate, filters, group_by, metrics, snapshot),
-        )
-        # Otherwise rows may be among them that came since, of files that `who` may not read.
-        if dimensions.current(who) is snapshot:
-            return Summary(
-                groups=groups[offset : offset + limit],
-                group_count=len(groups),
-                matched=sum(group["rows"] for group in groups),
-                total=snapshot.total,
-                files=snapshot.files,
-            )
+    groups, snapshot = dimensions.computed(
+        who,
+        ("summary", filters, tuple(group_by), tuple(metrics)),
+        partial(_aggregate, filters, group_by, metrics),
+    )
+    return Summary(
+        groups=groups[offset : offset + limit],
+        group_count=len(groups),
+        matched=sum(group["rows"] for group in groups),
+        total=snapshot.total,
+        files=snapshot.files,
+    )
 
 
 _DATE = Case(

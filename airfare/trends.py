@@ -70,12 +70,7 @@ class Trends:
 
 def trends(filters: Filters, who: Who | None) -> Trends:
     """The trends of the matching rows of files that `who` may read; with None, of every file."""
-    while True:
-        snapshot = dimensions.current(who)
-        found = snapshot.remembered(("trends", filters), partial(_trends, filters, snapshot))
-        # Otherwise rows may be among them that came since, of files that `who` may not read.
-        if dimensions.current(who) is snapshot:
-            return found
+    return dimensions.computed(who, ("trends", filters), partial(_trends, filters))[0]
 
 
 def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
