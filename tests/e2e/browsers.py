@@ -8,9 +8,13 @@ from tests.site import Site
 
 
 class Chromium(NamedTuple):
-    """How Debian's Chromium is started."""
+    """How Debian's Chromium is started.
 
-    path: str = "/usr/bin/chromium"
+    The build without windows: the other one opens a whole browser window for each context, headless too,
+    and has hung on it.
+    """
+
+    path: str = "/usr/bin/chromium-headless-shell"
     arguments: tuple[str, ...] = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 

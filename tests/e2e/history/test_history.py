@@ -1,19 +1,16 @@
 """The history in a real browser: a curator edits, sees who did it, and takes it back."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.e2e.conftest import PACKAGES, RESULTS
+from tests.e2e.looking import looked_at, shot
 from tests.site import Site, running
 
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery"
-SHOTS = RESULTS / "history"
-AXE = PACKAGES / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +50,6 @@ def page(browser: Browser, own_site: Site) -> Iterator[Page]:
     assert complaints == []
 
 
-def look(page: Page, name: str) -> None:
-    """Screenshots at both widths in both themes, none wider than the window, and axe finds nothing grave."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
-        for width in (1280, 360):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
-        page.evaluate(AXE.read_text())
-        found: dict[str, Any] = page.evaluate("axe.run('#content-main')")
-        grave = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-        assert not grave, [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.evaluate("document.documentElement.classList.remove('dark')")
-
-
 def test_a_curator_edits_a_row_sees_it_in_the_history_and_reverts_it(page: Page) -> None:
     page.goto("/admin/airfare/farerow/")
     page.locator("#result_list tbody th a").first.click()
@@ -83,10 +62,10 @@ def test_a_curator_edits_a_row_sees_it_in_the_history_and_reverts_it(page: Page)
     row = page.get_by_role("row", name="Average fare (USD)")
     expect(row).to_contain_text("987")
     expect(page.get_by_text("Edit by carla")).to_be_visible()
-    look(page, "object")
+    assert looked_at(page, "history/object") == []
     page.get_by_role("link", name="Revert…").click()
     expect(page.get_by_role("row", name="Average fare (USD)")).to_contain_text("the file’s value")
-    look(page, "revert")
+    assert looked_at(page, "history/revert") == []
     page.get_by_label("Why").fill("it was right")
     page.get_by_role("button", name="Revert", exact=True).click()
     expect(page.get_by_text("1 object was set back.")).to_be_visible()
@@ -110,12 +89,12 @@ def test_a_filtered_list_is_hidden_as_one_change_and_comes_back_as_a_whole(
     page.goto("/admin/history/change/?action__exact=hide")
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
     expect(page.locator("#result_list")).to_contain_text(f"{shown} objects")
-    page.screenshot(path=SHOTS / "changes-1280-light.png", full_page=True)
+    shot(page, "history/changes")
     page.locator("#result_list tbody th a").first.click()
     expect(page.get_by_role("row", name="Hidden")).to_contain_text("yes")
-    look(page, "change")
+    assert looked_at(page, "history/change") == []
     page.get_by_role("link", name="Revert all…").click()
-    look(page, "revert-all")
+    assert looked_at(page, "history/revert-all") == []
     page.get_by_role("button", name=f"Revert {shown}").click()
     expect(page.get_by_text(f"{shown} objects were set back.")).to_be_visible()
     expect(page.get_by_role("link", name="Reverted by carla")).to_be_visible()

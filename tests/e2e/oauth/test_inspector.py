@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.access.oauth.person import Person
-from tests.e2e.conftest import PACKAGES
+from tests.e2e.looking import PACKAGES
 from tests.site import Site, free_port
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect
 
-from tests.e2e.conftest import PACKAGES
+from tests.e2e.looking import PACKAGES
 from tests.e2e.oauth.conftest import SignIn
 from tests.site import Site, free_port
 

@@ -6,13 +6,10 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.e2e.conftest import PACKAGES, RESULTS
 from tests.e2e.provider import Provider, password
 from tests.site import Site, running
 
-SHOTS = RESULTS / "sign-in"
 PASSWORD = "correct horse battery"
-LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 # Only refusals are meant to have these, and a browser reports them as errors of its own.
 EXPECTED = ("status of 403", "status of 503", "status of 400", "status of 429")
 
@@ -84,23 +81,6 @@ def with_password(page: Page, username: str = "curator", word: str = PASSWORD) -
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(word)
     page.get_by_role("button", name="Sign in with a password").click()
-
-
-def looked_at(page: Page, name: str) -> None:
-    """Screenshots in each look, and no serious fault that axe-core can find."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    axe = (PACKAGES / "axe-core" / "axe.min.js").read_text()
-    for width, scheme in LOOKS:
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-        page.evaluate(axe)
-        found = page.evaluate("axe.run()")["violations"]
-        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-        assert serious == [], f"{name}, {width}, {scheme}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.emulate_media(color_scheme="light")
 
 
 def end_sessions(site: Site) -> None:

@@ -6,14 +6,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
+from tests.e2e.looking import looked_at, shot
 from tests.e2e.provider import Provider
 from tests.e2e.signin.conftest import (
     PASSWORD,
-    SHOTS,
     at_provider,
     end_sessions,
     let_time_pass,
-    looked_at,
     opened,
     sign_in,
     with_password,
@@ -28,16 +27,16 @@ ADD_GROUP = "/admin/auth/group/add/"
 def test_somebody_of_the_staff_group_gets_into_the_admin_and_signs_out_of_both(page: Page) -> None:
     page.goto("/admin/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    looked_at(page, "sign-in")
+    assert looked_at(page, "sign-in/sign-in") == []
     sign_in(page, "alice")
     expect(page).to_have_url(re.compile("/admin/$"))
     page.goto("/accounts/logout/")
-    looked_at(page, "sign-out")
+    assert looked_at(page, "sign-in/sign-out") == []
     page.get_by_role("button", name="Sign out").last.click()
     expect(page.get_by_role("heading", name="Sign out of the company?")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
-    looked_at(page, "signed-out")
+    assert looked_at(page, "sign-in/signed-out") == []
     page.get_by_role("link", name="Sign in again").click()
     page.get_by_role("link", name="Sign in with Acme").click()
     expect(page.get_by_role("heading", name="Company sign-in")).to_be_visible()
@@ -48,7 +47,7 @@ def test_somebody_without_the_group_is_told_so_and_whom_to_ask(page: Page) -> No
     sign_in(page, "bob")
     expect(page.get_by_role("heading", name="You may not open the admin")).to_be_visible()
     expect(page.get_by_role("link", name="data-desk@example.com")).to_be_visible()
-    looked_at(page, "not-staff")
+    assert looked_at(page, "sign-in/not-staff") == []
     page.get_by_role("button", name="Sign in as somebody else").click()
     sign_in(page, "alice")
     expect(page).to_have_url(re.compile("/admin/$"))
@@ -59,7 +58,7 @@ def test_cancelling_at_the_provider_is_a_page_that_leads_back(page: Page) -> Non
     page.get_by_role("link", name="Sign in with Acme").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="You may not sign in here")).to_be_visible()
-    looked_at(page, "cancelled")
+    assert looked_at(page, "sign-in/cancelled") == []
     page.get_by_role("link", name="Try again").click()
     sign_in(page, "bob")
     expect(page).to_have_url(re.compile("/transcripts/$"))
@@ -68,7 +67,7 @@ def test_cancelling_at_the_provider_is_a_page_that_leads_back(page: Page) -> Non
 def test_a_wrong_state_is_a_page_that_leads_back(page: Page) -> None:
     page.goto("/accounts/oidc/callback/?code=stolen&state=guessed")
     expect(page.get_by_role("alert")).to_contain_text("started in another browser")
-    looked_at(page, "wrong-state")
+    assert looked_at(page, "sign-in/wrong-state") == []
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -81,7 +80,7 @@ def test_while_the_provider_is_down_a_password_still_works(
         # What was read of the provider a moment ago still counts as fresh.
         with opened(browser, company) as page:
             expect_down(page)
-            looked_at(page, "provider-down")
+            assert looked_at(page, "sign-in/provider-down") == []
             page.get_by_role("link", name="Home").click()
             page.goto("/accounts/login/?next=/admin/")
             with_password(page)
@@ -122,11 +121,11 @@ def test_a_session_that_ends_while_somebody_types_gives_the_edit_back(page: Page
     end_sessions(company)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".note")).to_contain_text("your changes are kept")
-    looked_at(page, "kept-sign-in")
+    assert looked_at(page, "sign-in/kept-sign-in") == []
     page.get_by_role("link", name="Sign in with Acme").click()
     expect(page.get_by_text("Your changes were kept; check them and save.")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("the desk")
-    page.screenshot(path=SHOTS / "kept-form.png")
+    shot(page, "sign-in/kept-form")
     assert company.shell(GROUPS) == "0"
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
@@ -179,7 +178,7 @@ def test_without_a_provider_a_password_signs_in_and_out(browser: Browser, site: 
     )
     with opened(browser, site) as page:
         page.goto("/admin/")
-        looked_at(page, "password-only")
+        assert looked_at(page, "sign-in/password-only") == []
         page.get_by_label("Username").fill("sign-in-test")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
@@ -204,4 +203,4 @@ def test_too_many_wrong_passwords_are_a_page(page: Page) -> None:
         page.goto("/accounts/login/")
         with_password(page, "nobody", "wrong")
     expect(page.get_by_role("heading", name="Too many wrong passwords")).to_be_visible()
-    looked_at(page, "too-many")
+    assert looked_at(page, "sign-in/too-many") == []
