@@ -346,20 +346,21 @@ def _gone(found: Sequence[Found], *, loaded_by: str, dry_run: bool, prune: bool)
                 reason="is gone from its folder; its rows stay until a run with --prune",
             )
             continue
-        vanished = 0 if dry_run else _prune(source, loaded_by)
+        # A file that was for some groups alone must not be for everybody when it comes back.
+        vanished = 0 if dry_run else _prune(source, loaded_by, keep=source.groups.exists())
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 
 def remove(source: SourceFile, *, removed_by: str) -> int:
     """Take a file and its rows out; curated rows are kept and marked. Returns how many those are."""
     with transaction.atomic(), recording.action("delete", author=removed_by):
-        vanished = _prune(source, removed_by)
+        vanished = _prune(source, removed_by, keep=False)
         forget_unused()
     return vanished
 
 
-def _prune(source: SourceFile, loaded_by: str) -> int:
-    """Delete a file's rows, and its record unless curated rows are kept; returns how many vanished."""
+def _prune(source: SourceFile, loaded_by: str, *, keep: bool) -> int:
+    """Delete a file's rows, and its record unless `keep` or curated rows stay; returns how many vanished."""
     with transaction.atomic(), _action("prune", loaded_by) as action:
         versions.bump()
         action.add(source, {"rows": (source.rows, None)})
@@ -367,7 +368,7 @@ def _prune(source: SourceFile, loaded_by: str) -> int:
         kept.drop_others()
         dimensions.forget(source.pk)
         vanished = kept.mark_vanished()
-        if not kept.curated:
+        if not (keep or kept.curated):
             source.delete()
             return 0
         dimensions.add(kept.count())

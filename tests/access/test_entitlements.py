@@ -7,6 +7,7 @@ in that file or that collection.
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ NOWHERE = "QXA-QXB"
 """A route that no file holds, as long as ROUTE."""
 SLUG = "project-heron"
 NO_SLUG = "project-crane"
+SECTOR = "Heronry"
 WORD = "heronbucket"
 """Only the limited transcript holds it."""
 
@@ -78,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("limited")
     (folder / FILE).write_text(table(fare(route=ROUTE, airline=AIRLINE), fare("2025-10-13", ROUTE, AIRLINE)))
     (folder / "Project_Heron.txt").write_text(
-        f"[00:02] Analyst: What of the {WORD}?\n[00:05] Expert: Full.\n"
+        f"---\nSector: {SECTOR}\n---\n[00:02] Analyst: What of the {WORD}?\n[00:05] Expert: Full.\n"
     )
     with running() as site:
         site.manage("load_airfare", str(folder / FILE))
@@ -165,15 +167,16 @@ def test_opening_and_limiting_a_file_hold_at_the_next_call(world: World) -> None
 
 def test_a_reload_keeps_a_file_with_its_team(world: World) -> None:
     path = world.folder / FILE
-    path.write_text(path.read_text() + fare("2025-10-20", "QQC-QQD", AIRLINE) + "\n")
+    path.write_text(path.read_text().replace("2025-10-13", "2025-10-20"))
     world.site.manage("load_airfare", str(path))
-    assert "QQC-QQD" in told(world.call("bob", "airfare_trend_insights", route_contains="QQC"))
-    assert "Phantom" not in told(world.call("charlie", "airfare_trend_insights", route_contains="QQC"))
+    assert "2025-10-20" in told(world.call("bob", "airfare_trend_insights", route_contains=ROUTE))
+    assert AIRLINE not in told(world.call("charlie", "airfare_trend_insights", route_contains=ROUTE))
 
 
 def test_a_group_that_limits_something_cannot_be_deleted(world: World) -> None:
-    with pytest.raises(Exception, match="returned non-zero"):
+    with pytest.raises(subprocess.CalledProcessError) as refused:
         world.change("Group.objects.get(name='team').delete()")
+    assert "ProtectedError" in refused.value.stderr
     assert SLUG in told(world.call("alice", "search", query=WORD))
     assert SLUG not in told(world.call("charlie", "search", query=WORD))
 
@@ -230,6 +233,14 @@ def test_it_is_no_resource_of_charlies(world: World) -> None:
 def test_its_slug_is_completed_for_the_team_alone(world: World, who: str, offered: list[str]) -> None:
     reference = {"type": "ref/resource", "uri": "transcript://{slug}"}
     argument = {"name": "slug", "value": "project"}
+    found = world.ask(who, "completion/complete", ref=reference, argument=argument)["result"]["completion"]
+    assert found["values"] == offered
+
+
+@pytest.mark.parametrize(("who", "offered"), [("bob", [SECTOR]), ("charlie", [])])
+def test_its_sector_is_completed_for_the_team_alone(world: World, who: str, offered: list[str]) -> None:
+    reference = {"type": "ref/prompt", "name": "transcript_briefing"}
+    argument = {"name": "sector", "value": "Hero"}
     found = world.ask(who, "completion/complete", ref=reference, argument=argument)["result"]["completion"]
     assert found["values"] == offered
 

@@ -255,6 +255,15 @@ def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> No
     assert not source.groups.exists()
 
 
+def test_staff_see_the_rows_of_limited_files(client: Client, loaded: None) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_farerow", "view_sourcefile"]))
+    client.force_login(viewer)
+    for source in SourceFile.objects.all():
+        source.groups.add(Group.objects.get_or_create(name="team")[0])
+    assert len(shown(client)) == 4
+
+
 def test_somebody_who_may_only_look_changes_nothing(client: Client, loaded: None) -> None:
     user = User.objects.create_user("reader", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_farerow", "view_sourcefile"]))

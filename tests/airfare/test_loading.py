@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 
 from airfare import dimensions, versions
 from airfare.loading import find, load
@@ -172,6 +173,19 @@ def test_prune_deletes_the_rows_of_gone_files(load_folder: Load, folder: Path) -
     assert FareRow.objects.get().avg_fare_usd == 2
     assert not NotableText.objects.exists()
     assert counted() == counted_by_hand()
+
+
+def test_a_pruned_file_comes_back_for_its_groups_alone(load_folder: Load, folder: Path) -> None:
+    load_folder({"a.csv": table(fare()), "b.csv": table(fare())})
+    board = Group.objects.create(name="board")
+    SourceFile.objects.get(name="a.csv").groups.add(board)
+    (folder / "a.csv").unlink()
+    load_folder(prune=True)
+    assert FareRow.objects.count() == 1
+    assert counted() == counted_by_hand()
+    load_folder({"a.csv": table(fare())})
+    source = SourceFile.objects.get(name="a.csv")
+    assert (source.state, list(source.groups.all())) == ("loaded", [board])
 
 
 def test_files_of_other_folders_are_not_gone(load_folder: Load, tmp_path: Path) -> None:

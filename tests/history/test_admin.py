@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from airfare import curation
-from airfare.models import Edit, FareRow
+from airfare.models import Edit, FareRow, SourceFile
 from history.models import Change
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 from tests.airfare.test_loading import counted, counted_by_hand
@@ -336,6 +336,22 @@ def test_who_may_read_a_collection_has_a_history(client: Client, alice: User) ->
     assert "Groups – directors" in history(client, board.pk, "transcripts_collection")
     revert(client, Change.objects.get())
     assert not board.groups.exists()
+
+
+def test_who_may_read_a_file_has_a_history(client: Client, load_folder: Load) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    load_folder({"a.csv": table(fare())})
+    source, group = SourceFile.objects.get(), Group.objects.create(name="directors")
+    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    for groups in ([group.pk], []):
+        assert client.post(url, {"groups": groups}).status_code == 302
+    opened, limited, _ = Change.objects.all()
+    told = [change.changed.get().values for change in (limited, opened)]
+    directors = [{"id": group.pk, "label": "directors"}]
+    assert told == [{"groups": [[], directors]}, {"groups": [directors, []]}]
+    assert "Groups directors –" in history(client, source.pk, "airfare_sourcefile")
+    revert(client, opened)
+    assert list(source.groups.all()) == [group]
 
 
 def test_a_revert_says_what_is_no_longer_there(client: Client, alice: User, call: Transcript) -> None:

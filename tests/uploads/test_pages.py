@@ -55,6 +55,14 @@ def test_the_rows_of_a_new_file_can_be_for_some_groups_alone(page: Client) -> No
     assert list(SourceFile.objects.get(name="a.csv").groups.all()) == [board]
 
 
+def test_a_file_that_is_uploaded_again_stays_with_its_groups(page: Client) -> None:
+    board, others = (Group.objects.create(name=name) for name in ("board", "others"))
+    for rows, groups in ((fares("Delta"), [board.pk]), (fares("United"), []), (fares("Alaska"), [others.pk])):
+        page.post(AIRFARE, {"chosen": [file("a.csv", rows)], "groups": groups})
+        call_command("process_uploads")
+    assert list(SourceFile.objects.get(name="a.csv").groups.all()) == [board]
+
+
 def test_a_file_whose_group_is_gone_is_not_opened_to_everybody(page: Client) -> None:
     board = Group.objects.create(name="board")
     page.post(AIRFARE, {"chosen": [file("a.csv", fares("Delta"))], "groups": [board.pk]})
