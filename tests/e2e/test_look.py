@@ -118,6 +118,7 @@ def contexts(browser: Browser, server: Site) -> Iterator[dict[str, BrowserContex
             page.get_by_label("Username").fill(who)
             page.get_by_label("Password").fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url("/")  # to close it on its way has made the browser hang
             page.close()
     yield made
     for context in made.values():
