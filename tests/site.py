@@ -119,7 +119,9 @@ class Site:
 @contextmanager
 def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> Iterator[Site]:
     """A server with these settings and a database of its own, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="site-") as folder, _database() as url:
+    # A load in the background may outlive its server by a moment, and still write there.
+    folders = tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)
+    with folders as folder, _database() as url:
         port = free_port()
         env = {
             **{
