@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from mcpsite import database_url
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -189,35 +190,48 @@ def remember(path: Path, text: str) -> str:
     return path.read_text()
 
 
-def database(url: str) -> dict[str, Any]:
-    """Django's DATABASES entry for a DATABASE_URL.
+PAGE_CONNECTIONS = 8
+"""Connections of a process for its pages, whose threads come and go with the requests."""
 
-    Query parameters may name `conn_max_age`, `conn_health_checks` and, on PostgreSQL, `pool=true`
-    with `pool_min_size` and `pool_max_size`.
+
+def database(url: str, *, threads: int = 8) -> dict[str, Any]:
+    """Django's DATABASES entry for a DATABASE_URL; `threads` is how many threads the MCP server has.
+
+    On PostgreSQL connections are pooled, unless `pool=false` or a `conn_max_age` asks for Django's own
+    keeping. Raises ImproperlyConfigured.
     """
-    base, _, query = url.partition("?")
-    config: dict[str, Any] = environ.Env.db_url_config(base)
-    asked = dict(part.partition("=")[::2] for part in query.split("&") if part)
-    options: dict[str, Any] = {}
-    config["CONN_MAX_AGE"] = int(asked.pop("conn_max_age", 600))
-    config["CONN_HEALTH_CHECKS"] = asked.pop("conn_health_checks", "true") == "true"
-    if config["ENGINE"].endswith("sqlite3"):
+    address = database_url.parse(url)
+    asked, options = address.asked, address.config["OPTIONS"]
+    age, checked = asked.get("conn_max_age", 600), asked.get("conn_health_checks", True)
+    if not address.is_postgresql:
         # Readers go on while a load writes (WAL); a writer waits for its turn instead of failing.
-        options = {
+        options |= {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
+            "timeout": asked.get("timeout", 30),
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
             "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=1073741824;",
         }
-    elif asked.pop("pool", "false") == "true":
-        options["pool"] = {
-            "min_size": int(asked.pop("pool_min_size", 2)),
-            "max_size": int(asked.pop("pool_max_size", 10)),
-        }
-        config["CONN_MAX_AGE"] = 0  # Django refuses persistent connections beside a pool.
-        config["CONN_HEALTH_CHECKS"] = True
-    config["OPTIONS"] = {**options, **asked}
-    return config
+        return address.config | {"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": checked}
+    if role := asked.get("assume_role"):
+        options["assume_role"] = role
+    if asked.get("pool", asked.get("conn_max_age", 0) == 0):
+        most = asked.get("pool_max_size", threads + PAGE_CONNECTIONS)
+        least = asked.get("pool_min_size", min(2, most))
+        if least > most:
+            raise ImproperlyConfigured(
+                f"DATABASE_URL has pool_min_size={least}, which is more than the largest size of the pool, "
+                f"{most}; lower it or raise pool_max_size."
+            )
+        options["pool"] = {"min_size": least, "max_size": most}
+        age = 0  # The pool keeps the connections, and Django refuses to keep them too.
+    else:
+        # Django keeps one for each thread that a page ever had.
+        age = asked.get("conn_max_age", 0)
+    return address.config | {
+        "CONN_MAX_AGE": age,
+        "CONN_HEALTH_CHECKS": checked,
+        "DISABLE_SERVER_SIDE_CURSORS": asked.get("disable_server_side_cursors", False),
+    }
 
 
 def cache(url: str) -> dict[str, Any]:

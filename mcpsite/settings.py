@@ -7,6 +7,7 @@ defaults turn strict: see `mcpsite.conf`.
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import environ
 from django.conf import global_settings
@@ -220,7 +221,12 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {"default": conf.database(env.str("DATABASE_URL", "") or f"sqlite:///{STATE_DIR / 'db.sqlite3'}")}
+DATABASES = {
+    "default": conf.database(
+        env.str("DATABASE_URL", "") or f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}",
+        threads=MCP_THREADS,
+    )
+}
 CACHES = {"default": conf.cache(env.str("CACHE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

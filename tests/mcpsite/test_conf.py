@@ -58,13 +58,6 @@ def test_a_remembered_secret_is_its_owners_alone_and_stays(tmp_path: Path) -> No
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_pool_and_the_age_of_connections_are_set_in_the_database_url() -> None:
-    pooled = conf.database("postgres://u:p@db/site?pool=true&pool_max_size=5&sslmode=require")
-    assert pooled["OPTIONS"] == {"pool": {"min_size": 2, "max_size": 5}, "sslmode": "require"}
-    assert pooled["CONN_MAX_AGE"] == 0
-    assert conf.database("postgres://u:p@db/site?conn_max_age=0")["CONN_MAX_AGE"] == 0
-
-
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
