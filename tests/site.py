@@ -117,7 +117,9 @@ class Site:
 
 
 @contextmanager
-def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> Iterator[Site]:
+def running(
+    settings: dict[str, str] | None = None, *, prepare: bool = True, workers: int = 1
+) -> Iterator[Site]:
     """A server with these settings and a database of its own, gone at the end."""
     # A load in the background may outlive its server by a moment, and still write there.
     folders = tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)
@@ -141,6 +143,7 @@ def running(settings: dict[str, str] | None = None, *, prepare: bool = True) -> 
         }
         log = Path(folder) / "server.log"
         command = [sys.executable, "manage.py", "serve", *(["--prepare"] if prepare else [])]
+        command += ["--workers", str(workers)]
         with log.open("w") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
         site = Site(port=port, env=env, process=process, log=log)

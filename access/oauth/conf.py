@@ -8,6 +8,17 @@ from django.core.exceptions import ImproperlyConfigured
 APPS = ("oauth2_provider", "access.oauth")
 HASHERS = ("access.oauth.hashers.ClientSecretHasher",)
 CODE_SECONDS = 60
+LONGEST_GRACE = 120
+
+
+def refresh_grace(seconds: int) -> int:
+    """OAUTH_REFRESH_GRACE_SECONDS. Raises ImproperlyConfigured."""
+    if not 0 <= seconds <= LONGEST_GRACE:
+        raise ImproperlyConfigured(
+            f"OAUTH_REFRESH_GRACE_SECONDS is {seconds}; it can be 0 to {LONGEST_GRACE}, since for that "
+            "long a stolen refresh token is good beside its owner's."
+        )
+    return seconds
 
 
 def provider(
@@ -48,7 +59,8 @@ def provider(
         "REFRESH_TOKEN_EXPIRE_SECONDS": refresh_token_seconds,
         "ROTATE_REFRESH_TOKEN": True,
         "REFRESH_TOKEN_REUSE_PROTECTION": True,
-        # A grace period would hand out the token before, which is stored as a digest only.
+        # It would hand out the token before again, which is stored as a digest only; `access.oauth.grants`
+        # has a time of grace of its own.
         "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
         "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
         "PKCE_REQUIRED": True,

@@ -7,7 +7,6 @@ text that means nothing to anybody else.
 import secrets
 import time
 from typing import Any
-from uuid import UUID
 
 from access import signing
 from access.oauth import grants
@@ -24,17 +23,8 @@ def access_token(request: Any) -> str:
         scopes=request.scopes,
         lifetime=int(request.expires_in),
         client_id=request.client.client_id,
-        more={grants.CLAIM: grant_of(request).hex},
+        more={grants.CLAIM: request.grant.hex},
     )
-
-
-def grant_of(request: Any) -> UUID:
-    """The grant that a token request continues (by a refresh token) or begins (by a code)."""
-    presented = getattr(request, "refresh_token_instance", None)
-    if presented is not None:
-        family: UUID = presented.token_family
-        return family
-    return grants.of_code(request.code)
 
 
 def refresh_token(_request: Any) -> str:

@@ -8,10 +8,21 @@ import hashlib
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from oauth2_provider.models import Grant, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.oauth2.rfc6749 import errors
 
-from access.oauth import clients, grants, scopes, tokens
+from access.oauth import clients, grants, scopes
+
+
+class TooManyPairs(errors.OAuth2Error):
+    """A client that refreshes without end; it may come back, so nothing of its grant ends."""
+
+    error = "temporarily_unavailable"
+    description = "Too many tokens were given to this client in the last minute."
+    status_code = 429
+    headers = {"Retry-After": "60"}
 
 
 class Validator(OAuth2Validator):
@@ -42,21 +53,54 @@ class Validator(OAuth2Validator):
             if family.exists():
                 grants.end(grants.of_code(code))
             return False
+        request.grant = grants.of_code(code)
         good: bool = super().validate_code(client_id, code, client, request)
         return good and grant.user.is_active
 
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Any) -> bool:
-        checksum = hashlib.sha256(refresh_token.encode()).hexdigest()
-        list(RefreshToken.objects.select_for_update().filter(token_checksum=checksum, application=client))
-        good: bool = super().validate_refresh_token(refresh_token, client, request)
-        return good and request.user.is_active
+        presented = grants.presented(refresh_token, client)
+        if presented is None or not presented.user.is_active:
+            return False
+        if grants.pairs_of_a_minute(presented.token_family) >= grants.MOST_PAIRS:
+            raise TooManyPairs(request=request)
+        request.user = presented.user
+        request.grant = presented.token_family
+        request.refresh_token_instance = presented
+        return True
 
-    def _create_refresh_token(self, request: Any, value: str, access_token: Any, previous: Any) -> Any:
-        created = super()._create_refresh_token(request, value, access_token, previous)
-        if previous is None:
-            created.token_family = tokens.grant_of(request)
-            created.save(update_fields=["token_family"])
+    def get_original_scopes(self, _refresh_token: str, request: Any) -> str:
+        scope: str = request.refresh_token_instance.access_token.scope
+        return scope
+
+    def _save_bearer_token(self, token: Any, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Save a new pair and note that the refresh token was used; the pair that it belongs to stays.
+
+        The toolkit's own rotation ends that pair, and with it whatever the client still does with it.
+        """
+        presented = getattr(request, "refresh_token_instance", None)
+        if presented is not None:
+            if presented.revoked is None:
+                presented.revoked = timezone.now()
+                presented.save(update_fields=["revoked", "updated"])
+            request.refresh_token_instance = None
+        super()._save_bearer_token(token, request, *args, **kwargs)
+
+    def _create_refresh_token(self, request: Any, *args: Any) -> Any:
+        created = super()._create_refresh_token(request, *args)
+        created.token_family = request.grant
+        created.save(update_fields=["token_family"])
         return created
+
+    def revoke_token(self, token: str, _hint: str, request: Any, *_: Any, **__: Any) -> None:
+        """End the grant of the token, whichever of its tokens it is (RFC 7009 §2.1)."""
+        checksum = hashlib.sha256(token.encode()).hexdigest()
+        theirs = RefreshToken.objects.filter(application=request.client)
+        for named in (
+            theirs.filter(token_checksum=checksum),
+            theirs.filter(access_token__token_checksum=checksum),
+        ):
+            for grant in named.values_list("token_family", flat=True):
+                grants.end(grant)
 
     def _check_and_set_request_resource(self, request: Any) -> None:
         """Other resources than ours were refused before the token was made."""

@@ -13,6 +13,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F, Max
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -237,7 +238,7 @@ class Token(Endpoint, TokenView):
 
 
 class Revoke(Endpoint, RevokeTokenView):
-    """RFC 7009; the client's grant is over with either of its tokens."""
+    """RFC 7009; the client's grant is over with any of its tokens."""
 
 
 class Register(Endpoint):
@@ -352,8 +353,12 @@ class Connections(LoginRequiredMixin, View):
         live = RefreshToken.objects.filter(
             user=request.user, revoked__isnull=True, access_token__isnull=False
         )
-        connections = live.select_related("application").order_by("application__name", "-created")
-        return render(request, "oauth/connections.html", {"connected": connections})
+        connections = live.values(
+            "token_family", name=F("application__name"), client_id=F("application__client_id")
+        ).annotate(renewed=Max("created"))
+        return render(
+            request, "oauth/connections.html", {"connected": connections.order_by("name", "-renewed")}
+        )
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:

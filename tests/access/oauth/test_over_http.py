@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from access.oauth.grants import REMEMBERED_SECONDS
+from bench.refreshing import Machine
 from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.person import Person
 from tests.access.oauth.python_client import (
@@ -34,13 +35,13 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
 
 @pytest.fixture(scope="module")
 def server(documents: Documents) -> Iterator[Site]:
-    """A server with the built-in sign-in and two people, that trusts the documents of one more host."""
+    """Two processes with the built-in sign-in and two people, that trust the documents of one more host."""
     settings = {
         "OAUTH_TRUSTED_CLIENT_HOSTS": "localhost",
         "SSL_CERT_FILE": str(documents.certificate),
         "OAUTH_REGISTRATIONS_PER_HOUR": "1000",
     }
-    with running(settings) as site:
+    with running(settings, workers=2) as site:
         site.shell(
             "from django.contrib.auth.models import User, Group\n"
             "alice = User.objects.create_user('alice', 'alice@example.com', 'a password of alice')\n"
@@ -55,12 +56,12 @@ def alice(server: Site) -> Iterator[Person]:
         yield Person(server.origin, "alice", "a password of alice", browser)
 
 
-def token_request(server: Site, memory: Memory, path: str, **parameters: str) -> httpx2.Response:
-    assert memory.client is not None
-    assert memory.client.client_id is not None
-    return httpx2.post(
-        f"{server.origin}/oauth/{path}", data={"client_id": memory.client.client_id, **parameters}, timeout=60
-    )
+def token_request(server: Site, client: Memory | str, path: str, **parameters: str) -> httpx2.Response:
+    if isinstance(client, Memory):
+        assert client.client is not None
+        assert client.client.client_id is not None
+        client = client.client.client_id
+    return httpx2.post(f"{server.origin}/oauth/{path}", data={"client_id": client, **parameters}, timeout=60)
 
 
 def test_a_revoked_grant_ends_its_access_token_within_seconds(server: Site, alice: Person) -> None:
@@ -133,19 +134,29 @@ def test_a_refresh_token_is_refused_as_an_access_token(server: Site, alice: Pers
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-def test_two_refreshes_at_once_give_one_answer_and_no_server_error(server: Site, alice: Person) -> None:
-    memory = Memory()
-    use(server, alice, memory, "auto", list_and_call)
-    assert memory.tokens is not None
-    token = memory.tokens.refresh_token or ""
+def test_refreshes_at_once_all_give_pairs_that_work_however_often(server: Site, alice: Person) -> None:
+    machine = Machine(server)
+    first = machine.connect(alice)
+    for _ in range(2):
+        race = machine.race(first["refresh_token"], 8)
+        assert race.answers == {200: 8}
+        assert all(machine.works(pair) for pair in race.pairs)
+    assert machine.works(first)
 
-    def refresh(_: int) -> int:
-        answer = token_request(server, memory, "token", grant_type="refresh_token", refresh_token=token)
-        return answer.status_code
 
-    with ThreadPoolExecutor(6) as together:
-        statuses = sorted(together.map(refresh, range(6)))
-    assert statuses == [200, 400, 400, 400, 400, 400]
+def test_refreshes_that_race_a_revocation_bring_nothing_back_to_life(server: Site, alice: Person) -> None:
+    machine = Machine(server)
+    for _ in range(4):
+        first = machine.connect(alice)
+        with ThreadPoolExecutor(1) as aside:
+            racing = aside.submit(machine.race, first["refresh_token"], 8)
+            token_request(server, machine.client_id, "revoke", token=first["refresh_token"])
+        race = racing.result()
+        assert race.answers.keys() <= {200, 400}
+        pairs = [first, *race.pairs]
+        assert {machine.refresh(pair["refresh_token"]).status_code for pair in pairs} == {400}
+        # Nothing was called with these before, so that no worker remembers the grant as alive.
+        assert {machine.called(pair) for pair in pairs} == {401}
 
 
 def test_a_person_who_refuses_is_heard(server: Site, alice: Person) -> None:
