@@ -19,7 +19,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
-from airfare import dimensions, versions
+from airfare import dimensions, statistics, versions
 from airfare.curation import Kept
 from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
@@ -144,10 +144,8 @@ def load(
         with transaction.atomic():
             versions.bump()
             forget_unused()
-    if changed & {"new", "replaced", "pruned"} and connection.vendor == "postgresql":
-        # Its plans are guesses until it has looked at what there is now.
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE airfare_farerow, airfare_notabletext")
+    if changed & {"new", "replaced", "pruned"}:
+        statistics.renew()
 
 
 def _load_one(

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -294,6 +295,30 @@ def test_no_answer_sorts_all_rows(case: str, many: None) -> None:
     assert not any(step.startswith("SCAN r") and "INDEX" not in step for step in plan), plan
     if case != "an airport":  # The rows of several routes are merged: sorted, but few.
         assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="asks SQLite for its plan")
+def test_rows_of_some_routes_and_one_airline_are_read_by_route(load_folder: Load) -> None:
+    airports = ["ATL", "BOS", "CLT", "DEN", "DFW", "EWR", "IAD", "IAH", "JFK", "LAX", "LGA", "MIA"]
+    routes = [f"{a}-{b}" for a in airports for b in airports if a != b]
+    lines = [
+        fare(f"2025-01-0{week}", route, f"Line {number}")
+        for week in (1, 8)
+        for route in routes
+        for number in range(10)
+    ]
+    load_folder({"a.csv": table(*lines)})
+    assert indexes_of(Filters(origin_airport="DEN", airline_contains="line 3")) == {"airfare_by_route"}
+
+
+def indexes_of(filters: Filters) -> set[str]:
+    """The indexes of the rows that an answer is read through."""
+    with CaptureQueriesContext(connection) as captured:
+        assert answer(filters, limit=20)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured.captured_queries[-1]['sql']}")
+        plan = " ".join(row[3] for row in cursor.fetchall())
+    return set(re.findall(r"r USING INDEX (\w+)", plan))
 
 
 def test_only_files_that_the_caller_may_read_are_in_an_answer(load_folder: Load, caller: Caller) -> None:
