@@ -12,7 +12,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --durations=15
 
 e2e: $(VENV)/installed-dev
 	$(BIN)/pytest -m e2e tests/e2e -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true

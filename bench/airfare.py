@@ -72,10 +72,9 @@ def main() -> None:
 
 
 def _fill(site: Site, file: Path) -> str:
-    site.manage("migrate", "-v0")
     began = time.perf_counter()
     site.manage("load_airfare", str(file))
-    print(f"loaded {file.name} in {time.perf_counter() - began:.1f} s, start of the command included")
+    print(f"loaded {file.name} in {time.perf_counter() - began:.1f} s")
     site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
     return site.token()
 

@@ -56,7 +56,6 @@ _COUNT = "import time; time.sleep(1); from access.models import AuditEvent; prin
 
 
 def _fill(site: Site, file: Path) -> bytes:
-    site.manage("migrate", "-v0")
     site.manage("load_airfare", str(file))
     site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
     return request(site.url, site.token(), TOOL, ARGUMENTS, MODERN)

@@ -1,4 +1,9 @@
-"""What every test may use."""
+"""What every test may use.
+
+A server cheaply: take `site` and `token`, and put back what you change; with settings of its own,
+`tests.site.running(settings)` in a fixture of the module (two seconds), with a new user for each test that
+needs one. For commands alone, `tests.site.environment()` and `tests.commands.Commands` (0.1 s each).
+"""
 
 from collections.abc import Iterator
 from typing import Any

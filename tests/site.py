@@ -1,15 +1,23 @@
-"""A real server for the tests: `manage.py serve --prepare` in a process of its own, and its clients' side."""
+"""A real server for the tests: `manage.py serve` in a process of its own, and its clients' side.
 
+Migrations and loads run once in a test session, into a folder (and a PostgreSQL database) that each server
+gets a copy of.
+"""
+
+import atexit
 import json
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +25,9 @@ from uuid import uuid4
 
 import httpx2
 import psycopg
+from psycopg.rows import dict_row
+
+from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 MODERN = "2026-07-28"
@@ -32,6 +43,10 @@ class Site:
     env: dict[str, str] = field(repr=False)
     process: subprocess.Popen[str] = field(repr=False)
     log: Path
+    commands: Commands = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.commands = Commands(self.env)
 
     @property
     def origin(self) -> str:
@@ -41,12 +56,12 @@ class Site:
     def url(self) -> str:
         return f"{self.origin}/mcp"
 
-    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a management command against the server's own database."""
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=check, timeout=120
-        )
+    def manage(self, *arguments: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command against the server's database; `env` changes its environment."""
+        if env:
+            with closing(Commands(self.env | env)) as changed:
+                return changed.run(*arguments, check=check)
+        return self.commands.run(*arguments, check=check)
 
     def shell(self, code: str) -> str:
         """Run Python in the site's Django; what it printed."""
@@ -118,20 +133,52 @@ class Site:
 
 @contextmanager
 def running(
-    settings: dict[str, str] | None = None, *, prepare: bool = True, workers: int = 1
+    settings: dict[str, str] | None = None, *, prepare: bool = True, first: bool = False, workers: int = 1
 ) -> Iterator[Site]:
-    """A server with these settings and a database of its own, gone at the end."""
+    """A server with these settings and a database of its own, gone at the end.
+
+    With the bundled data and the account `admin`, or with `prepare=False` with an empty database. `first` is
+    the first run of a fresh checkout: `serve --prepare` on nothing, seconds longer.
+    """
+    with environment(settings, start_from=None if first else "bundled" if prepare else "empty") as env:
+        log = Path(env["STATE_DIR"]) / "server.log"
+        command = [sys.executable, "manage.py", "serve", "--workers", str(workers)]
+        if first:
+            command.append("--prepare")
+        with log.open("w") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
+        site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
+        try:
+            _wait(site)
+            yield site
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            site.commands.close()
+
+
+@contextmanager
+def environment(
+    settings: dict[str, str] | None = None, *, start_from: str | None = "empty"
+) -> Iterator[dict[str, str]]:
+    """The environment of a site with these settings, a STATE_DIR and a database of its own; no server.
+
+    Both are copies of the template `start_from`: `empty` or `bundled`, or None for nothing at all.
+    """
+    source = template(start_from) if start_from else None
     # A load in the background may outlive its server by a moment, and still write there.
     folders = tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)
-    with folders as folder, _database() as url:
-        port = free_port()
-        env = {
-            **{
-                name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CACHE_URL")
-            },
+    with folders as folder, _database(source.database if source else None) as url:
+        if source:
+            shutil.copytree(source.folder, folder, dirs_exist_ok=True)
+        kept = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CACHE_URL")
+        }
+        yield {
+            **kept,
             "STATE_DIR": folder,
             "ENV_FILE": str(Path(folder) / "no.env"),
-            "PORT": str(port),
+            "PORT": str(free_port()),
             # Tests and benchmarks call more often than people; those of the limits set their own.
             "RATE_LIMIT": "",
             "FAILED_AUTH_RATE_LIMIT": "",
@@ -141,18 +188,34 @@ def running(
             **({"DATABASE_URL": url} if url else {}),
             **(settings or {}),
         }
-        log = Path(folder) / "server.log"
-        command = [sys.executable, "manage.py", "serve", *(["--prepare"] if prepare else [])]
-        command += ["--workers", str(workers)]
-        with log.open("w") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
-        site = Site(port=port, env=env, process=process, log=log)
-        try:
-            _wait(site)
-            yield site
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """What a site starts from: the files of its STATE_DIR and, on PostgreSQL, its database's name."""
+
+    folder: Path
+    database: str | None
+
+
+_templates = ExitStack()
+atexit.register(_templates.close)
+
+
+@cache
+def template(name: str) -> Template:
+    """Make what sites start from, once in a process: `empty` (migrated) or `bundled` (with the data, too)."""
+    start_from, code = {
+        "empty": (None, "from access import signing; signing.private_keys()"),
+        "bundled": ("empty", "from mcpsite.management.commands.serve import Command; Command().prepare()"),
+    }[name]
+    env = _templates.enter_context(environment(start_from=start_from))
+    with closing(Commands(env)) as commands:
+        if start_from is None:
+            commands.run("migrate", "-v0")
+        commands.run("shell", "--no-imports", "-c", code)
+    database = urlsplit(env.get("DATABASE_URL", "")).path.strip("/")
+    return Template(folder=Path(env["STATE_DIR"]), database=database or None)
 
 
 def free_port() -> int:
@@ -176,16 +239,28 @@ def _wait(site: Site) -> None:
     raise RuntimeError(f"the server did not start:\n{site.log.read_text()[-3000:]}")
 
 
+def ask(env: dict[str, str], statement: str) -> list[dict[str, Any]]:
+    """The rows that a statement finds in a site's database, without starting Django for it."""
+    url = env.get("DATABASE_URL", "")
+    if url:
+        with psycopg.connect(url, row_factory=dict_row) as connection:
+            found = connection.execute(statement)
+            return found.fetchall() if found.description else []
+    with closing(sqlite3.connect(Path(env["STATE_DIR"]) / "db.sqlite3", timeout=30)) as lite, lite:
+        lite.row_factory = sqlite3.Row
+        return [dict(row) for row in lite.execute(statement)]
+
+
 @contextmanager
-def _database() -> Iterator[str | None]:
-    """A PostgreSQL database of its own where DATABASE_URL names that server; else None (SQLite)."""
+def _database(template: str | None) -> Iterator[str | None]:
+    """A PostgreSQL database, copied from `template`, where DATABASE_URL names one; else None (SQLite)."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield None
         return
     name = f"site_{uuid4().hex[:12]}"
     with psycopg.connect(url.partition("?")[0], autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
         parts = urlsplit(url)
         try:
             yield urlunsplit(parts._replace(path=f"/{name}"))

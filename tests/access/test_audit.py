@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from access import audit
 from access.audit import Event, Trail, new_id, plain, redacted, shown, unwritten, write
 from access.models import AuditEvent
-from tests.access.audited import audited, forget, rows, rows_after_a_while
+from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, Site
 
+USUAL = str(audit.INTERVAL_SECONDS)
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
 
@@ -253,7 +254,7 @@ def server() -> Iterator[tuple[Site, str]]:
 @pytest.fixture
 def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
     site, _ = server
-    time.sleep(0.8)
+    time.sleep(SETTLED_SECONDS)
     forget(site)
     return server
 
@@ -308,7 +309,7 @@ def test_what_is_refused_before_it_is_a_tool_call_leaves_no_row(fresh: tuple[Sit
     site.rpc(None, "tools/call", {"name": "probe_count", "arguments": {}})
     site.rpc("not.a.token", "tools/call", {"name": "probe_count", "arguments": {}})
     site.rpc(token, "tools/list")
-    time.sleep(1)
+    time.sleep(2 * SETTLED_SECONDS)
     assert rows(site) == []
 
 
@@ -371,7 +372,10 @@ def test_a_call_over_the_limit_leaves_a_row() -> None:
 
 
 def test_a_graceful_stop_loses_no_row() -> None:
-    with audited(MCP_DEADLINE_SECONDS="20") as (site, token), ThreadPoolExecutor(1) as pool:
+    with (
+        audited(PROBE_AUDIT_INTERVAL=USUAL, MCP_DEADLINE_SECONDS="20") as (site, token),
+        ThreadPoolExecutor(1) as pool,
+    ):
         work = [("probe_count", {}), ("probe_dawdle", {"seconds": 0.05})] * 5000
         answered = pool.submit(asyncio.run, _many(site, token, work, at_once=10))
         time.sleep(2.0)
@@ -386,7 +390,7 @@ def test_a_graceful_stop_loses_no_row() -> None:
 
 
 def test_a_kill_loses_the_last_second_at_most() -> None:
-    with audited() as (site, token):
+    with audited(PROBE_AUDIT_INTERVAL=USUAL) as (site, token):
         ended: list[float] = []
         with httpx2.Client(timeout=10) as http:
             params = {"name": "probe_count", "arguments": {}}

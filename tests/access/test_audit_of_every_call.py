@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.access.audited import audited, forget, rows, rows_after_a_while
+from tests.access.audited import SETTLED_SECONDS, another_alice, audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, MODERN, Site
 
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
@@ -25,9 +25,23 @@ def server() -> Iterator[tuple[Site, str]]:
 def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
     """The server with an empty trail."""
     site, _ = server
-    time.sleep(0.8)
+    time.sleep(SETTLED_SECONDS)
     forget(site)
     return server
+
+
+@pytest.fixture(scope="module")
+def limiting() -> Iterator[Site]:
+    with audited(RATE_LIMIT="2/hour") as (site, _):
+        yield site
+
+
+@pytest.fixture
+def limited(limiting: Site) -> tuple[Site, str]:
+    """A server that limits each person, with an empty trail, and the token of somebody new."""
+    time.sleep(SETTLED_SECONDS)
+    forget(limiting)
+    return limiting, another_alice(limiting)
 
 
 def only_row(site: Site) -> dict[str, Any]:
@@ -96,7 +110,7 @@ def test_lists_of_what_is_offered_leave_no_row(fresh: tuple[Site, str], era: str
     site, token = fresh
     for method in ("tools/list", "prompts/list", "resources/templates/list"):
         assert site.rpc(token, method, era=era).status_code == 200
-    time.sleep(1)
+    time.sleep(2 * SETTLED_SECONDS)
     assert rows(site) == []
 
 
@@ -144,7 +158,7 @@ def test_a_call_sent_as_a_notification_calls_nothing(fresh: tuple[Site, str], er
     site, token = fresh
     params = {"name": "probe_count", "arguments": {}}
     assert site.post(token, {"method": "tools/call", "params": params}, era=era).status_code == 202
-    time.sleep(1)
+    time.sleep(2 * SETTLED_SECONDS)
     assert rows(site) == []
 
 
@@ -165,36 +179,38 @@ def test_a_call_whose_client_hung_up_leaves_one_row(fresh: tuple[Site, str], era
 
 
 @ERAS
-def test_each_kind_of_use_is_limited_and_says_when_to_come_back(era: str) -> None:
-    with audited(RATE_LIMIT="2/hour") as (site, token):
-        uses: list[tuple[str, dict[str, Any]]] = [
-            ("resources/list", {}),
-            ("resources/read", {"uri": "probe://alpha"}),
-            ("prompts/get", {"name": "probe_prompt", "arguments": {"word": "a"}}),
-            ("completion/complete", {"ref": REFERENCE, "argument": {"name": "word", "value": "a"}}),
-        ]
-        for method, params in uses:
-            answers = [site.rpc(token, method, params, era=era, more=_named(params)).json() for _ in range(3)]
-            assert ["error" in answer for answer in answers] == [False, False, True]
-            assert answers[2]["error"]["code"] == -32010
-            assert answers[2]["error"]["message"].startswith(
-                f"You may call {method} 2 times per hour; try again in "
-            )
-        found = rows_after_a_while(site, 12)
-        assert [row["outcome"] for row in found] == ["ok", "ok", "limited"] * 4
+def test_each_kind_of_use_is_limited_and_says_when_to_come_back(limited: tuple[Site, str], era: str) -> None:
+    site, token = limited
+    uses: list[tuple[str, dict[str, Any]]] = [
+        ("resources/list", {}),
+        ("resources/read", {"uri": "probe://alpha"}),
+        ("prompts/get", {"name": "probe_prompt", "arguments": {"word": "a"}}),
+        ("completion/complete", {"ref": REFERENCE, "argument": {"name": "word", "value": "a"}}),
+    ]
+    for method, params in uses:
+        answers = [site.rpc(token, method, params, era=era, more=_named(params)).json() for _ in range(3)]
+        assert ["error" in answer for answer in answers] == [False, False, True]
+        assert answers[2]["error"]["code"] == -32010
+        assert answers[2]["error"]["message"].startswith(
+            f"You may call {method} 2 times per hour; try again in "
+        )
+    found = rows_after_a_while(site, 12)
+    assert [row["outcome"] for row in found] == ["ok", "ok", "limited"] * 4
 
 
 @ERAS
-def test_names_that_are_no_tool_of_the_callers_are_limited_together(era: str) -> None:
-    with audited(RATE_LIMIT="2/hour") as (site, token):
-        names = ["nowhere", "probe_forbidden", "elsewhere"]
-        for name in names[:2]:
-            assert site.rpc(token, "tools/call", {"name": name}, era=era).json()["error"]["code"] == -32602
-        for name in names:
-            result = site.rpc(token, "tools/call", {"name": name}, era=era).json()["result"]
-            assert result["content"][0]["text"].startswith("You may call unknown tools 2 times per hour")
-        found = rows_after_a_while(site, 5)
-        assert [row["outcome"] for row in found] == ["denied"] * 2 + ["limited"] * 3
+def test_names_that_are_no_tool_of_the_callers_are_limited_together(
+    limited: tuple[Site, str], era: str
+) -> None:
+    site, token = limited
+    names = ["nowhere", "probe_forbidden", "elsewhere"]
+    for name in names[:2]:
+        assert site.rpc(token, "tools/call", {"name": name}, era=era).json()["error"]["code"] == -32602
+    for name in names:
+        result = site.rpc(token, "tools/call", {"name": name}, era=era).json()["result"]
+        assert result["content"][0]["text"].startswith("You may call unknown tools 2 times per hour")
+    found = rows_after_a_while(site, 5)
+    assert [row["outcome"] for row in found] == ["denied"] * 2 + ["limited"] * 3
 
 
 def _named(params: dict[str, Any]) -> dict[str, str]:

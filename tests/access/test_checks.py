@@ -85,9 +85,6 @@ def test_they_are_part_of_check_deploy_and_of_no_other_command(settings: Setting
 
 
 def test_check_deploy_prints_the_number_and_the_remedy(site: Site) -> None:
-    strange = Site(
-        port=site.port, env={**site.env, "REQUIRED_SCOPES": "openid"}, process=site.process, log=site.log
-    )
-    done = strange.manage("check", "--deploy", check=False)
+    done = site.manage("check", "--deploy", check=False, REQUIRED_SCOPES="openid")
     assert "(access.W007)" in done.stderr
     assert "Take them out of REQUIRED_SCOPES" in done.stderr

@@ -431,20 +431,14 @@ def test_a_default_group_that_does_not_exist_is_named(db: None, settings: Settin
 
 
 def test_a_database_without_tables_lacks_migrations(site: Site, tmp_path: Any) -> None:
-    empty = Site(
-        port=site.port,
-        env={**site.env, "DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"},
-        process=site.process,
-        log=site.log,
-    )
-    report = json.loads(empty.manage("doctor", "--json", check=False).stdout)
+    url = f"sqlite:///{tmp_path}/empty.sqlite3"
+    report = json.loads(site.manage("doctor", "--json", check=False, DATABASE_URL=url).stdout)
     assert "migrations-missing" in ids_of(report)
 
 
 def test_a_database_that_is_not_there_is_named(site: Site) -> None:
     url = f"postgres://nobody@127.0.0.1:{free_port()}/none"
-    gone = Site(port=site.port, env={**site.env, "DATABASE_URL": url}, process=site.process, log=site.log)
-    report = json.loads(gone.manage("doctor", "--json", check=False).stdout)
+    report = json.loads(site.manage("doctor", "--json", check=False, DATABASE_URL=url).stdout)
     assert "database-unreachable" in ids_of(report)
 
 

@@ -1,12 +1,9 @@
 """The command, as a person or a scheduler runs it."""
 
-import os
 import random
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -16,8 +13,11 @@ from django.core.management import call_command
 
 from airfare.models import FareRow
 from tests.airfare.conftest import fare, table
+from tests.commands import Commands
+from tests.site import ask, environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROWS = 20_000
+"""Enough that a kill falls into the writing of them."""
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -93,60 +93,38 @@ def test_the_bundled_data_loads_without_an_unreadable_value() -> None:
 # Killed
 
 
-def manage(database: Path, *arguments: object) -> "subprocess.Popen[bytes]":
-    """The real command on a database of its own."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{database}",
-        "STATE_DIR": str(database.parent),
-        "LOG_LEVEL": "ERROR",
-    }
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def held(database: Path) -> tuple[int, int, int]:
+def held(env: dict[str, str]) -> tuple[int, int, int]:
     """How many rows there are, how many of the new file, and how many the counts say."""
-    connection = sqlite3.connect(database)
-    try:
-        rows, new = connection.execute(
-            "SELECT count(*), count(*) FILTER (WHERE airline = 'New') FROM airfare_farerow"
-        ).fetchone()
-        counted = connection.execute("SELECT coalesce(sum(rows), 0) FROM airfare_combination").fetchone()[0]
-        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    finally:
-        connection.close()
-    return rows, new, counted
+    [row] = ask(
+        env,
+        "SELECT count(*) AS rows, count(*) FILTER (WHERE airline = 'New') AS new, "
+        "(SELECT coalesce(sum(rows), 0) FROM airfare_combination) AS counted FROM airfare_farerow",
+    )
+    if "DATABASE_URL" not in env:
+        assert ask(env, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    return row["rows"], row["new"], row["counted"]
 
 
-def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new(tmp_path: Path) -> None:
-    database = tmp_path / "db.sqlite3"
-    folder = tmp_path / "data"
-    folder.mkdir()
+def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new(folder: Path) -> None:
     path = folder / "a.csv"
-    assert manage(database, "migrate", "-v0").wait() == 0
     path.write_text(table(*(fare(airline="Old", fare=n) for n in range(500))))
-    assert manage(database, "load_airfare", folder).wait() == 0
-    assert held(database) == (500, 0, 500)
-    path.write_text(table(*(fare(airline="New", fare=n, note=f"note {n}") for n in range(40_000))))
+    old, new = (500, 0, 500), (ROWS, ROWS, ROWS)
+    with environment() as env, closing(Commands(env)) as commands:
+        commands.run("load_airfare", str(folder))
+        assert held(env) == old
+        path.write_text(table(*(fare(airline="New", fare=n, note=f"note {n}") for n in range(ROWS))))
 
-    started = time.monotonic()
-    process = manage(database, "load_airfare", folder, "--dry-run")
-    assert process.wait() == 0
-    whole = 2 * (time.monotonic() - started)
-    chance = random.Random(7)
-    killed = 0
-    for part in range(6):
-        process = manage(database, "load_airfare", folder)
-        time.sleep(whole * (part + chance.random()) / 6)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        assert held(database) in ((500, 0, 500), (40_000, 40_000, 40_000))
-    assert killed > 0
-    assert manage(database, "load_airfare", folder).wait() == 0
-    assert held(database) == (40_000, 40_000, 40_000)
+        started = time.monotonic()
+        commands.run("load_airfare", str(folder), "--dry-run")
+        whole = 2 * (time.monotonic() - started)
+        chance = random.Random(7)
+        killed = 0
+        for part in range(6):
+            command = commands.start("load_airfare", str(folder))
+            time.sleep(whole * (part + chance.random()) / 6)
+            command.kill()
+            killed += command.completed().returncode == -signal.SIGKILL
+            assert held(env) in (old, new)
+        assert killed > 0
+        commands.run("load_airfare", str(folder))
+        assert held(env) == new

@@ -5,17 +5,18 @@ import re
 
 import pytest
 
-from tests.site import Site, free_port
+from tests.site import Site, free_port, running
 
 
-def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command(site: Site) -> None:
-    told = site.log.read_text()
-    assert f"MCP endpoint  {site.url}" in told
-    assert re.search(r"Account +admin / \S{12,}", told)
-    ready = re.search(r"Try it +\S+ manage\.py (call_tool .+)", told)
-    assert ready is not None
-    answer = json.loads(site.manage(*ready[1].split()).stdout)
-    assert answer["rows_returned"] == 5
+def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command() -> None:
+    with running(first=True) as site:
+        told = site.log.read_text()
+        assert f"MCP endpoint  {site.url}" in told
+        assert re.search(r"Account +admin / \S{12,}", told)
+        ready = re.search(r"Try it +\S+ manage\.py (call_tool .+)", told)
+        assert ready is not None
+        answer = json.loads(site.manage(*ready[1].split()).stdout)
+        assert answer["rows_returned"] == 5
 
 
 def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:

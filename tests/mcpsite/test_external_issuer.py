@@ -29,7 +29,7 @@ def behind(issuer: Provider) -> Iterator[Site]:
         "SECRET_KEY": "not-a-secret-of-anybody" * 3,
         "MIRROR_ISSUER_METADATA": "1",
     }
-    with running(settings) as server:
+    with running(settings, first=True) as server:
         yield server
 
 

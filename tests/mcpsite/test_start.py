@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
-from tests.site import ROOT, free_port, running
+from tests.commands import Commands
+from tests.site import ROOT, environment, free_port
 
 PUBLIC = {
     "RESOURCE_SERVER_URL": "https://data.example.com/mcp",
@@ -33,13 +35,10 @@ def started(env: dict[str, str]) -> tuple[int | None, str]:
 
 @pytest.mark.parametrize("password", ["demo", "thoroughly-unguessable"])
 def test_a_public_server_does_not_start_while_an_administrator_has_a_demo_password(password: str) -> None:
-    with running(PUBLIC, prepare=False) as site:
-        site.manage("migrate", "-v0")
-        site.shell(
-            "from django.contrib.auth.models import User\n"
-            f"User.objects.create_superuser('root', '', {password!r})"
-        )
-        code, said = started(site.env)
+    with environment(PUBLIC) as env, closing(Commands(env)) as commands:
+        make = f"User.objects.create_superuser('root', '', {password!r})"
+        commands.run("shell", "-c", f"from django.contrib.auth.models import User; {make}")
+        code, said = started(env)
     if password == "demo":
         assert code == 3
         assert "manage.py changepassword root" in said

@@ -1,19 +1,16 @@
 """The real command, killed with SIGKILL at ten different moments, finishes when it is run again."""
 
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.db import connection
 
+from tests.commands import Commands
 from tests.loopback_openai import LoopbackOpenAI, running
+from tests.site import environment
 
 FILES = 12
 # How many requests the server has seen when the kill falls: looking round, making the store, uploads,
@@ -38,76 +35,42 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite database, made once."""
-    path = tmp_path_factory.mktemp("database") / "empty.sqlite3"
-    to_its_end({**os.environ, "DATABASE_URL": f"sqlite:///{path}"}, "migrate", "--verbosity=0")
-    return path
-
-
 @pytest.fixture
-def environment(server: LoopbackOpenAI, tmp_path: Path, empty_database: Path) -> dict[str, str]:
-    """What the command runs with: a database of its own on SQLite, the tests' database on PostgreSQL."""
-    environment = {
-        **os.environ,
+def commands(server: LoopbackOpenAI) -> Iterator[Commands]:
+    """The commands of a site with a database of its own."""
+    settings = {
         "OPENAI_API_KEY": server.key,
         "OPENAI_BASE_URL": server.base_url,
         "OPENAI_STRICT_ANSWERS": "1",
         "VECTOR_STORE_ID": "",
         "TRANSCRIPT_STORE": "",
-        "SECRET_KEY": "the same for both runs",
-        "STATE_DIR": str(tmp_path),
-        "ENV_FILE": str(tmp_path / "none"),
     }
-    if connection.vendor == "postgresql":
-        given = connection.settings_dict
-        place = f"{given['HOST']}:{given['PORT']}/{given['NAME']}"
-        environment["DATABASE_URL"] = f"postgres://{given['USER']}:{given['PASSWORD']}@{place}"
-    else:
-        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-        shutil.copy(empty_database, tmp_path / "db.sqlite3")
-    return environment
+    with environment(settings) as env, closing(Commands(env)) as commands:
+        yield commands
 
 
 def call(said: str) -> str:
     return f"[00:01] Analyst: What is new?\n[00:05] Expert: {said}\n"
 
 
-def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=settings.BASE_DIR,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+def upload(commands: Commands, folder: Path) -> str:
+    """Run the command, which has to succeed; what it printed."""
+    done = commands.run("upload_transcripts", str(folder), "--prune", "--concurrency=4", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def to_its_end(environment: dict[str, str], *arguments: str) -> str:
-    """Run a command that has to succeed; returns what it printed."""
-    with manage(environment, *arguments) as process:
-        printed = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, printed
-    return printed
-
-
-def upload(environment: dict[str, str], folder: Path) -> str:
-    return to_its_end(environment, "upload_transcripts", str(folder), "--prune", "--concurrency=4")
-
-
-def kill_at(server: LoopbackOpenAI, requests: int, environment: dict[str, str], folder: Path) -> None:
+def kill_at(server: LoopbackOpenAI, requests: int, commands: Commands, folder: Path) -> None:
     """Start the command and kill it when the server has seen so many `requests` more."""
     seen = len(server.requests)
-    with manage(environment, "upload_transcripts", str(folder), "--prune", "--concurrency=4") as process:
-        until = time.monotonic() + 60
-        while len(server.requests) - seen < requests and process.poll() is None:
-            assert time.monotonic() < until, "the command did not come so far"
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the command had ended before it was to be killed"
+    command = commands.start("upload_transcripts", str(folder), "--prune", "--concurrency=4")
+    until = time.monotonic() + 60
+    while len(server.requests) - seen < requests and command.poll() is None:
+        assert time.monotonic() < until, "the command did not come so far"
+        time.sleep(0.001)
+    command.kill()
+    done = command.completed()
+    assert done.returncode == -signal.SIGKILL, "the command had ended before it was to be killed"
 
 
 def change(folder: Path) -> None:
@@ -126,49 +89,45 @@ def assert_in_line(server: LoopbackOpenAI, folder: Path) -> None:
     assert {attachment.status for attachment in store.files.values()} == {"completed"}
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("moment", MOMENTS[::2])
 def test_a_first_upload_that_was_killed_is_finished_by_the_next(
-    server: LoopbackOpenAI, environment: dict[str, str], folder: Path, moment: int
+    server: LoopbackOpenAI, commands: Commands, folder: Path, moment: int
 ) -> None:
-    kill_at(server, moment, environment, folder)
-    printed = upload(environment, folder)
+    kill_at(server, moment, commands, folder)
+    printed = upload(commands, folder)
     assert_in_line(server, folder)
     assert printed.splitlines()[-1] == f"VECTOR_STORE_ID={next(iter(server.stores))}"
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("moment", MOMENTS[1::2])
 def test_what_changed_after_the_kill_leaves_no_orphan(
-    server: LoopbackOpenAI, environment: dict[str, str], folder: Path, moment: int
+    server: LoopbackOpenAI, commands: Commands, folder: Path, moment: int
 ) -> None:
-    kill_at(server, moment, environment, folder)
+    kill_at(server, moment, commands, folder)
     change(folder)
-    upload(environment, folder)
+    upload(commands, folder)
     assert_in_line(server, folder)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_an_update_that_was_killed_again_and_again_is_finished_by_the_last_run(
-    server: LoopbackOpenAI, environment: dict[str, str], folder: Path
+    server: LoopbackOpenAI, commands: Commands, folder: Path
 ) -> None:
-    upload(environment, folder)
+    upload(commands, folder)
     change(folder)
     for moment in (5, 8):
-        kill_at(server, moment, environment, folder)
-    upload(environment, folder)
+        kill_at(server, moment, commands, folder)
+    upload(commands, folder)
     assert_in_line(server, folder)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_two_commands_at_once_make_one_store_and_no_second_file(
-    server: LoopbackOpenAI, environment: dict[str, str], folder: Path
+    server: LoopbackOpenAI, commands: Commands, folder: Path
 ) -> None:
-    upload(environment, folder)
+    upload(commands, folder)
     change(folder)
     arguments = ("upload_transcripts", str(folder), "--prune")
-    with manage(environment, *arguments) as one, manage(environment, *arguments) as other:
-        # The later one waits a while for the earlier, or says that another upload is running.
-        printed = [process.communicate(timeout=120)[0] for process in (one, other)]
-    assert 0 in (one.returncode, other.returncode), printed
+    both = [commands.start(*arguments) for _ in range(2)]
+    # The later one waits a while for the earlier, or says that another upload is running.
+    done = [command.completed() for command in both]
+    assert 0 in [each.returncode for each in done], done
     assert_in_line(server, folder)
