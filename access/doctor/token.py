@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from access import signing
 from access.doctor.findings import Finding, capital
 from access.keys import KeysUnavailable
-from access.tokens import REMEDY, InvalidToken, Verifier, verifier
+from access.tokens import FEWER_CLAIMS, REMEDY, InvalidToken, Verifier, verifier
 
 TOKEN_SECONDS = 300
 CHANGES: dict[str, str] = {
@@ -27,6 +27,7 @@ CHANGES: dict[str, str] = {
     "algorithm": "Set JWT_ALGORITHMS to what the provider signs with, or change it there.",
     "kind": "Use the access token, not the ID token or the refresh token.",
     "lifetime": "Shorten the life of access tokens at the provider, or raise JWT_MAX_LIFETIME_SECONDS.",
+    "too-long": f"{FEWER_CLAIMS}.",
     "inactive": "Get a fresh token; the provider says that this one has expired or was revoked.",
     "subject": "Have the provider put `sub` into access tokens.",
 }
@@ -71,7 +72,7 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
         yield Finding(
             id=f"token-{error.code}",
             level="error",
-            what=f"The token is refused: {error.reason.replace(f': {REMEDY}', '')}",
+            what=f"The token is refused: {_without_remedy(error.reason)}",
             change=capital(CHANGES.get(error.code, "Get another token from your provider.")),
         )
         return
@@ -97,6 +98,10 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
     left = claims.expires_at - time.time()
     if given:
         yield Finding(id="token", level="ok", what=f"The token is good for another {left:.0f} s.")
+
+
+def _without_remedy(reason: str) -> str:
+    return reason.replace(f": {REMEDY}", "").replace(f"; {FEWER_CLAIMS}", "")
 
 
 def _fresh_verifier() -> Verifier:

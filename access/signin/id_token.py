@@ -11,7 +11,7 @@ import jwt
 
 from access.keys import Keys, KeysUnavailable
 from access.signin.faults import ProviderUnavailable, SignInFailed
-from access.tokens import LEEWAY, MAX_KID_LENGTH, MAX_SUBJECT_LENGTH, MAX_TOKEN_BYTES
+from access.tokens import FEWER_CLAIMS, LEEWAY, MAX_KID_LENGTH, MAX_SUBJECT_LENGTH, MAX_TOKEN_BYTES
 
 REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 LONGEST_AGE = 600.0
@@ -31,8 +31,10 @@ async def proven(
     `now`: seconds since the epoch. Raises SignInFailed, and ProviderUnavailable when the provider's keys
     cannot be read.
     """
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or not token.isascii():
-        raise refused("there is none, or it is not a text of a usable length.")
+    if not isinstance(token, str) or not token.isascii():
+        raise refused("there is none, or it is no text of ASCII characters.")
+    if len(token) > MAX_TOKEN_BYTES:
+        raise refused(f"it is too long, {len(token):,} bytes of {MAX_TOKEN_BYTES:,}; {FEWER_CLAIMS}.")
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:

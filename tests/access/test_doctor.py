@@ -363,6 +363,7 @@ def test_a_good_token_is_fine(idp: Provider) -> None:
     [
         (lambda _: "a.b.c.d.e", "token-encrypted"),
         (lambda _: "opaque", "token-opaque"),
+        (lambda idp: mint(fresh(idp, groups=["x" * 36] * 1000)), "token-too-long"),
         (lambda _: "a.b.c", "token-malformed"),
         (lambda idp: mint(fresh(idp, aud="https://other.example")), "token-audience"),
         (lambda idp: mint(fresh(idp, iss=f"{idp.issuer}/")), "token-issuer"),

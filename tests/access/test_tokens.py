@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pytest_django import Settings
 from access import signing
 from access import tokens as access_tokens
 from access.caller import Claims
-from access.tokens import InvalidToken, Verifier, scopes_of
+from access.tokens import MAX_TOKEN_BYTES, InvalidToken, Verifier, scopes_of
 from tests.access.issuer import (
     AUDIENCE,
     ISSUER,
@@ -300,7 +300,7 @@ REFUSALS: dict[str, dict[str, str]] = {
     "a JWT has three parts": {
         "two parts": "a.b",
     },
-    "or not ASCII": {
+    "is not ASCII": {
         "not ASCII": mint() + "é",
     },
 }
@@ -350,15 +350,36 @@ def test_the_issuers_clock_may_be_a_minute_ahead() -> None:
     assert verify(mint(claims(iat=NOW + 60, nbf=NOW + 60))).subject
 
 
-def test_a_token_of_exactly_eight_kibibytes_is_read_and_a_longer_one_is_not() -> None:
-    def of_length(size: int) -> str:
-        padding = (size - len(mint(claims(x="")))) * 3 // 4
-        return mint(claims(x="x" * padding))
+def of_length(size: int, number: int = 0) -> str:
+    """A good token of at most `size` characters, and hardly fewer."""
+    padding = (size - len(mint(claims(jti=number, x="")))) * 3 // 4
+    token = mint(claims(jti=number, x="x" * padding))
+    assert size - 10 < len(token) <= size
+    return token
 
-    token = of_length(8192)
-    assert 8180 < len(token) <= 8192
-    assert verify(token).subject
-    assert "longer than 8192" in refused(of_length(8210)).reason
+
+def test_a_token_of_exactly_32_kibibytes_is_read() -> None:
+    assert verify(of_length(MAX_TOKEN_BYTES)).subject
+
+
+@pytest.mark.parametrize("made", [of_length, lambda size: "x" * size, lambda size: "." * size])
+def test_a_longer_one_is_refused_with_its_length_and_the_remedy(made: Callable[[int], str]) -> None:
+    token = made(MAX_TOKEN_BYTES + 50)
+    error = refused(token)
+    for said in (error.description, error.reason):
+        assert f"{len(token):,} bytes" in said
+        assert "32,768" in said
+        assert "fewer groups" in said
+    assert error.code == "too-long"
+
+
+def test_what_is_remembered_of_long_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("access.tokens.REMEMBERED_BYTES", 100_000)
+    checking = verifier()
+    for number in [*range(9), 0]:
+        assert asyncio.run(checking.verify(of_length(MAX_TOKEN_BYTES, number))).subject
+    assert len(checking._remembered) == 3
+    assert checking._remembered_bytes <= 100_000
 
 
 # What the log says

@@ -39,6 +39,7 @@ class Command(BaseCommand):
             host=options["host"],
             port=options["port"],
             workers=options["workers"],
+            http="mcpsite.heads:Protocol",
             log_level=settings.LOG_LEVEL.lower(),
             # A request line may hold what a person searched for.
             access_log=False,

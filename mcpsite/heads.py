@@ -1,0 +1,43 @@
+"""How large the head of a request may be.
+
+uvicorn keeps what a client sends as headers however much it is, and no application sees the request
+before they end. A token has 32 KiB at most, so what is far above that is refused here.
+"""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_BYTES = 128 * 1024
+
+_BODY = b"The headers of the request are too large."
+_REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\n"
+    b"connection: close\r\n\r\n%s"
+) % (len(_BODY), _BODY)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own protocol, which hangs up where a request has MOST_BYTES without a body in between.
+
+    That is the request line and the headers, and the trailers of a body that comes in chunks.
+    """
+
+    _kept = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._kept += len(data)
+        super().data_received(data)
+        if self._kept > MOST_BYTES and not self.transport.is_closing():
+            self.logger.warning("Request refused: it has more than %d KiB of headers.", MOST_BYTES // 1024)
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_REFUSAL)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._kept = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._kept = 0
+        super().on_body(body)
