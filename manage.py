@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcpsite.settings")
-    from django.core.management import execute_from_command_line
+    from mcpsite.commandline import main
 
-    execute_from_command_line(sys.argv)
+    main(sys.argv)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import logging
 import math
+import re
 import threading
 import time
 from asyncio import to_thread
@@ -35,6 +36,12 @@ STORE_PAUSE_SECONDS = 5.0
 STORE_LOG_SECONDS = 60.0
 MAX_COUNTERS = 100_000
 """Counters of one process; far more than there are callers and tools."""
+
+
+NO_LIMIT = ("", "none", "off", "0")
+_RATE = re.compile(
+    r"[1-9][0-9]{0,8}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
+)
 
 
 class LimitExceeded(Exception):
@@ -229,19 +236,18 @@ def network(address: str) -> str:
 
 
 def rate(name: str, text: str) -> RateLimitItem | None:
-    """The setting `name`, such as `120/minute`; None for an empty one, which limits nothing.
+    """The setting `name`, such as `120/minute`; None for `none`, which limits nothing.
 
     Raises ImproperlyConfigured.
     """
-    if not text.strip():
+    if text.strip().lower() in NO_LIMIT:
         return None
-    try:
-        return parse(text)
-    except ValueError:
+    # The library takes more, and reads only the first of several.
+    if not _RATE.fullmatch(text.strip()):
         raise ImproperlyConfigured(
-            f"{name} holds {text!r}; write for example 120/minute, 20/second or 1000/hour, "
-            "or leave it empty for no limit."
-        ) from None
+            f"{name} holds {text!r}; write for example 120/minute, 20/second or 1000/hour, or none."
+        )
+    return parse(text)
 
 
 def tool_rates(texts: Mapping[str, str]) -> dict[str, RateLimitItem | None]:

@@ -23,8 +23,8 @@ from tests.site import ROOT, Site, running
 
 TOOL = "airfare_trend_insights"
 ARGUMENTS = {"route_contains": "JFK-LAX", "limit": 25}
-OFF = {"DJANGO_SETTINGS_MODULE": "bench.unaudited", "RATE_LIMIT": "", "CONCURRENT_CALLS": "0"}
-AUDIT = {"RATE_LIMIT": "", "CONCURRENT_CALLS": "0"}
+OFF = {"DJANGO_SETTINGS_MODULE": "bench.unaudited", "RATE_LIMIT": "none", "CONCURRENT_CALLS": "0"}
+AUDIT = {"RATE_LIMIT": "none", "CONCURRENT_CALLS": "0"}
 BOTH = {"RATE_LIMIT": "10000000/minute", "CONCURRENT_CALLS": "100"}
 
 

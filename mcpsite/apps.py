@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.contrib import admin
+from django.core.checks import register
 
 
 class McpsiteConfig(AppConfig):
@@ -7,5 +8,8 @@ class McpsiteConfig(AppConfig):
     verbose_name = "The site"
 
     def ready(self) -> None:
+        from mcpsite.checks import environment
+
+        register(environment)
         # unfold has put its own site in the place of Django's by now.
         admin.site.index_template = "mcpsite/dashboard.html"

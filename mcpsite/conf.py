@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from mcpsite import database_url
+from mcpsite import database_url, values
+from mcpsite.environment import shown
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -24,18 +25,15 @@ def resource_url(value: str) -> str:
 
     Raises ImproperlyConfigured for anything but an http(s) URL without query, fragment or user.
     """
-    parts = urlsplit(value.strip())
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
+    try:
+        parts = values.address(value.strip())
+        if parts.query:
+            raise ValueError
+    except ValueError:
         raise ImproperlyConfigured(
-            f"RESOURCE_SERVER_URL is {value!r}; set it to the public address of this server, "
-            "for example https://data.example.com/mcp."
-        )
+            f"RESOURCE_SERVER_URL is {shown('RESOURCE_SERVER_URL', value)}; set it to the public address of "
+            "this server, for example https://data.example.com/mcp."
+        ) from None
     path = parts.path.rstrip("/") or "/mcp"
     if path != "/mcp":
         raise ImproperlyConfigured(
@@ -80,7 +78,10 @@ def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> 
     """
     public = not is_loopback(url)
     if chosen not in ("", BUILTIN):
-        raise ImproperlyConfigured(f"AUTHORIZATION_SERVER is {chosen!r}; it can be {BUILTIN!r} or left out.")
+        raise ImproperlyConfigured(
+            f"AUTHORIZATION_SERVER is {shown('AUTHORIZATION_SERVER', chosen)}; it can be {BUILTIN!r} or left "
+            "out."
+        )
     if chosen and issuer:
         raise ImproperlyConfigured(
             f"AUTHORIZATION_SERVER is {BUILTIN!r} and AUTH0_ISSUER is set too; unset one of them."
@@ -109,10 +110,21 @@ def require_issuer(issuer: str, *, public: bool) -> None:
             "provider's issuer, for example https://your-tenant.eu.auth0.com/, or choose the built-in "
             "authorization server with AUTHORIZATION_SERVER=builtin."
         )
-    if issuer and not (
-        issuer.startswith("https://") or (issuer.startswith("http://") and is_loopback(issuer))
-    ):
-        raise ImproperlyConfigured(f"AUTH0_ISSUER is {issuer!r}; it has to be an https:// URL.")
+    if issuer:
+        check_issuer("AUTH0_ISSUER", issuer)
+
+
+def check_issuer(name: str, issuer: str) -> None:
+    """Raise ImproperlyConfigured unless the variable `name` holds what an OIDC issuer can be."""
+    try:
+        parts = values.address(issuer)
+    except ValueError:
+        parts = None
+    if parts is None or parts.query or (parts.scheme == "http" and not is_loopback(issuer)):
+        raise ImproperlyConfigured(
+            f"{name} is {shown(name, issuer)}; it has to be an https:// URL without query, fragment or user "
+            "(http:// only on this machine)."
+        )
 
 
 def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_secret: str) -> str:
@@ -130,8 +142,8 @@ def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_se
         return ""
     if not _is_safe(value):
         raise ImproperlyConfigured(
-            f"INTROSPECTION_ENDPOINT is {value!r}; it has to be an https:// URL without user or fragment "
-            "(http:// only on localhost, 127.0.0.1 or [::1])."
+            f"INTROSPECTION_ENDPOINT is {shown('INTROSPECTION_ENDPOINT', value)}; it has to be an "
+            "https:// URL without user or fragment (http:// only on localhost, 127.0.0.1 or [::1])."
         )
     if not issuer:
         raise ImproperlyConfigured(
@@ -168,7 +180,23 @@ def secret_key(value: str, remembered: Path, *, required: bool) -> str:
             "SECRET_KEY is not set; put a long random text into it, for example the output of "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'."
         )
-    return remember(remembered, secrets.token_urlsafe(50))
+    try:
+        return remember(remembered, secrets.token_urlsafe(50))
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"STATE_DIR is {shown('STATE_DIR', str(remembered.parent))}, where no SECRET_KEY can be kept: "
+            f"{error.strerror}; make it writable or set SECRET_KEY."
+        ) from None
+
+
+def make_folder(name: str, path: Path) -> None:
+    """Make the folder that the variable `name` says. Raises ImproperlyConfigured."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} is {shown(name, str(path))}, where no folder can be made: {error.strerror}."
+        ) from None
 
 
 def remember(path: Path, text: str) -> str:
@@ -238,21 +266,32 @@ def cache(url: str) -> dict[str, Any]:
     """Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ImproperlyConfigured("CACHE_URL has to start with redis:// or rediss://, or be left out.")
+    from redis import ConnectionPool
+
+    try:
+        # Made and not connected: the library says what it cannot read, options too.
+        ConnectionPool.from_url(url).make_connection()
+    except (ValueError, TypeError):
+        raise ImproperlyConfigured(
+            f"CACHE_URL is {shown('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 (or "
+            "rediss://, unix:///socket), with what is special in a password percent-encoded, or be left out."
+        ) from None
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
 
 
 def assignments(setting: str, text: str) -> dict[str, str]:
     """`name=value` pairs with commas between them; a value may be empty and hold further equals signs.
 
-    Raises ImproperlyConfigured.
+    Raises ImproperlyConfigured, also for a name that is there twice and for pairs with blanks between.
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     for name, equals, value in pairs:
-        if not equals or not name.strip():
+        if not equals or not name.strip() or re.search(r"\s[\w./-]+=", value):
             raise ImproperlyConfigured(
-                f"{setting} holds {(name + equals + value).strip()!r}; write name=value, several with commas "
-                "between."
+                f"{setting} holds {shown(setting, (name + equals + value).strip())}; write name=value, "
+                "several with commas between."
             )
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(found) < len(pairs):
+        raise ImproperlyConfigured(f"{setting} holds a name twice; write each once.")
+    return found

@@ -11,14 +11,14 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from mcpsite.environment import flag, shown, whole
+from mcpsite.environment import shown
+from mcpsite.values import TEN_YEARS, flag, whole
 
 POSTGRESQL = ("postgres", "postgresql", "pgsql", "psql")
 FORMS = "postgres://user:password@host:5432/name or sqlite:////folder/file.sqlite3"
 ENCODED = (
     "what is special in a user, a password or an option is percent-encoded: @ %40, : %3A, / %2F, ? %3F, % %25"
 )
-MOST_SECONDS = 10 * 366 * 24 * 3600
 MOST_CONNECTIONS = 10_000
 
 
@@ -82,6 +82,8 @@ def _postgresql(url: str, place: str, options: list[str]) -> dict[str, Any]:
         # The library's own message may quote a part of the password.
         _refuse(url, f"it has to be like {FORMS}; {ENCODED}")
     given = {name: str(value) for name, value in read.items()}
+    if not given.get("connect_timeout", "0").isdecimal():
+        _refuse(url, "its option connect_timeout has to be a number of seconds")
     name, port = given.pop("dbname", ""), given.pop("port", "")
     if not all(each == "" or (each.isdecimal() and 0 < int(each) < 65_536) for each in port.split(",")):
         _refuse(url, f"its port has to be a number from 1 to 65535; {ENCODED}")
@@ -115,7 +117,7 @@ def _age(text: str) -> int | None:
     if text.lower() == "none":
         return None
     try:
-        return whole(0, MOST_SECONDS)(text)
+        return whole(0, TEN_YEARS)(text)
     except ValueError as error:
         raise ValueError(f"{error}, or None for connections that stay") from None
 

@@ -1,17 +1,41 @@
-"""Variables of the environment and of `.env`: what their text means and how a message may show it."""
+"""Where settings come from: the environment and `.env`, whose mistakes are told all together.
 
+A mistake neither ends the reading nor becomes a traceback: it is noted in one sentence (which variable, what
+it holds, what it may hold, where it stands), the default goes on in its place, and at the end
+`Environment.finish` tells all of them and ends the process with code 2, whichever way it was started.
+"""
+
+import io
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, MutableMapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-TRUE = ("1", "true", "yes", "on", "y", "t")
-FALSE = ("0", "false", "no", "off", "n", "f")
+from django.core.exceptions import ImproperlyConfigured
+from dotenv.parser import parse_stream
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EXIT_CODE = 2
+MOST_CHARACTERS = 80
+CLOSE = 0.85
+"""How alike a name is to one of ours, from 0 to 1, to be taken for it: one letter in seven may differ."""
 
 _SECRET = re.compile(r"(.*_)?(KEY|SECRET|PASSWORD|TOKEN)")
 _WITH_PASSWORD = ("DATABASE_URL", "CACHE_URL")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/+)?")
 _HARMLESS = re.compile(r"[\w.\[\]-]*(:[0-9]{1,5})?(/[^:@=]*)?")
 """A host and port, a path or a single word: no password stands there."""
-MOST_CHARACTERS = 80
+_NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_COMMENT = re.compile(r"(^|\s)#(\s|$)")
+_OTHERS = re.compile(
+    r"FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|(PG|SSL_|OPENAI_|DJANGO_|PYTHON).*|.*_PROXY|TZ", re.IGNORECASE
+)
+"""What libraries of this site read themselves."""
 
 
 def shown(name: str, text: str) -> str:
@@ -30,20 +54,111 @@ def shown(name: str, text: str) -> str:
     return repr(safe if len(safe) <= MOST_CHARACTERS else f"{safe[:MOST_CHARACTERS]}…")
 
 
-def flag(text: str) -> bool:
-    """Return what a switch says. Raises ValueError."""
-    if text.lower() not in TRUE + FALSE:
-        raise ValueError("has to be 1 or 0 (true or false, yes or no, on or off)")
-    return text.lower() in TRUE
+class Environment:
+    """The variables of one start, those of the process before those of the file, and their mistakes."""
 
+    def __init__(self, file: Path, process: MutableMapping[str, str]) -> None:
+        self.names: set[str] = set()
+        """The variables that were read."""
+        self.warnings: list[str] = []
+        """Sentences about what does not keep the site from starting."""
+        self._process = process
+        self._file = file
+        self._shown = file.name if file.name == ".env" else str(file)
+        self._lines: dict[str, tuple[str, int]] = {}
+        self._mistakes: dict[str, str] = {}
+        self._read_file()
 
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from `least` to `most`, which raises ValueError."""
+    def read(self, name: str, reader: Callable[[str], R], default: R) -> R:
+        """Return what `reader` makes of the variable, or `default` if it is not set, empty or wrong."""
+        self.names.add(name)
+        text = self._process.get(name, self._lines.get(name, ("", 0))[0]).strip()
+        if not text:
+            return default
+        try:
+            if name in self._process and _COMMENT.search(text):
+                raise ValueError("holds a comment (#), which has to stand on a line of its own")
+            return reader(text)
+        except ValueError as error:
+            self._note(f"{name} is {shown(name, text)}; it {error}.", name)
+            return default
 
-    def number(text: str) -> int:
-        # Not `int` alone, which also takes 1_000 and the digits of other scripts.
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not least <= int(text) <= most:
-            raise ValueError(f"has to be a whole number from {least} to {most}")
-        return int(text)
+    def text(self, name: str, default: str = "") -> str:
+        """Return the variable as it is."""
+        return self.read(name, str, default)
 
-    return number
+    def derive(self, otherwise: R, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what `function` makes of variables that were read, or `otherwise` if they do not fit.
+
+        The function says that with an ImproperlyConfigured, whose message names the variables.
+        """
+        try:
+            return function(*args, **kwargs)
+        except ImproperlyConfigured as error:
+            self._note(str(error), *(name for name in _NAME.findall(str(error)) if name in self.names))
+            return otherwise
+
+    def is_set(self, name: str) -> bool:
+        """Whether the variable is there, be it empty."""
+        return name in self._process or name in self._lines
+
+    def place(self, name: str) -> str:
+        """Return where the variable stands; empty for one that is not set."""
+        if name in self._process:
+            return "environment"
+        return f"{self._shown}, line {self._lines[name][1]}" if name in self._lines else ""
+
+    def finish(self) -> None:
+        """Refuse mistakes, those of names too, and give the process what the file has for other programs."""
+        for name in [name for name in self._lines if name not in self.names]:
+            if near := self._nearest(name):
+                self._note(f"{name} is not a setting of this site; did you mean {near}?", name)
+            elif not _OTHERS.fullmatch(name):
+                self.warnings.append(f"{self.place(name)}: {name} is not a setting of this site.")
+            self._process.setdefault(name, self._lines[name][0])
+        # Anybody may have put something into the environment, so what is almost ours there is only told.
+        self.warnings += [
+            f"environment: {name} is not a setting of this site; did you mean {near}?"
+            for name in sorted(self._process.keys() - self.names - self._lines.keys())
+            if (near := self._nearest(name))
+        ]
+        self.refuse()
+
+    def refuse(self) -> None:
+        """Tell all mistakes and end the process, if there are any."""
+        if self._mistakes:
+            told = "".join(f"  {sentence}\n" for sentence in [*self._mistakes.values(), *self.warnings])
+            sys.stderr.write(f"The site cannot start because of its settings:\n{told}")
+            raise SystemExit(EXIT_CODE)
+
+    def _nearest(self, name: str) -> str:
+        return next(iter(get_close_matches(name.upper(), self.names, n=1, cutoff=CLOSE)), "")
+
+    def _note(self, sentence: str, *names: str) -> None:
+        """Note a mistake of `names`; only one of the first of them, since a second may follow from it."""
+        places = dict.fromkeys(place for name in names if (place := self.place(name)))
+        told = f"{' and '.join(places)}: {sentence}" if places else sentence
+        self._mistakes.setdefault(names[0] if names else sentence, told)
+
+    def _read_file(self) -> None:
+        try:
+            text = self._file.read_bytes().decode().lstrip("\ufeff")
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            self._note(f"{self._shown}: the file cannot be read; {why}.")
+            return
+        for binding in parse_stream(io.StringIO(text)):
+            name, value, source = binding.key, binding.value, binding.original.string
+            blank = source[: len(source) - len(source.lstrip())]
+            line = binding.original.line + len(_NEWLINE.findall(blank))
+            if binding.error or "\0" in source or (name and value is None):
+                self._note(
+                    f"{self._shown}, line {line}: this cannot be read; write NAME=value, and a value with "
+                    "quotes or # in it between quotes."
+                )
+            elif name and value is not None:
+                if name in self._lines:
+                    self.warnings.append(f"{self._shown}, line {line}: {name} stands twice; this one counts.")
+                self._lines[name] = value, line

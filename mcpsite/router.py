@@ -8,15 +8,16 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from django.conf import settings
 from django.core import checks
-from django.db import connections
+from django.db import DatabaseError, connections
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access import scopes
 from access.audit import RECORD, Trail
 from access.tokens import verifier
-from mcpsite import health
+from mcpsite import health, outage
 from mcpsite.bodies import Bounded
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads, in_database
@@ -66,7 +67,14 @@ class Router:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Django raises on this scope, and the SDK's task group has to be open while requests run."""
         await receive()
-        if faults := await in_database(_unsafe_data):
+        for sentence in settings.ENVIRONMENT.warnings:
+            logger.warning("%s", sentence)
+        try:
+            faults = await in_database(_unsafe_data)
+        except DatabaseError as error:
+            # Served all the same, it could be with a password that everybody knows.
+            faults = [await asyncio.to_thread(outage.explain, error) or str(error)]
+        if faults:
             await send({"type": "lifespan.startup.failed", "message": "\n".join(faults)})
             return
         async with AsyncExitStack() as stack:

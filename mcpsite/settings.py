@@ -1,7 +1,8 @@
 """Settings, read from the environment and from `.env`; env.example documents each of them.
 
 Nothing needs to be set on a developer's machine. On a public address (RESOURCE_SERVER_URL) the
-defaults turn strict: see `mcpsite.conf`.
+defaults turn strict: see `mcpsite.conf`. What is set but empty has its default. All mistakes are told
+together, at the end.
 """
 
 import os
@@ -9,145 +10,192 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import environ
 from django.conf import global_settings
 
+from access import algorithms, limits, scopes
 from access.oauth import conf as oauth
 from access.signin import conf as signin
 from mcpsite import conf, csp, look
+from mcpsite.environment import Environment
+from mcpsite.values import (
+    TEN_YEARS,
+    choice,
+    decimal,
+    file,
+    flag,
+    folder,
+    host,
+    host_pattern,
+    origin,
+    url,
+    whole,
+    words,
+)
+from transcripts.stores import base as stores
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+ENVIRONMENT = env = Environment(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env"), os.environ)
 
 # State that is made at run time and never committed: the database, the keys.
-STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / "var")))
-STATE_DIR.mkdir(parents=True, exist_ok=True)
+STATE_DIR = env.read("STATE_DIR", folder(BASE_DIR), BASE_DIR / "var")
+env.derive(None, conf.make_folder, "STATE_DIR", STATE_DIR)
 
 # The public face
-PORT = env.int("PORT", 8788)
-RESOURCE_SERVER_URL = conf.resource_url(env.str("RESOURCE_SERVER_URL", "") or f"http://localhost:{PORT}")
+HOST = env.read("HOST", host, "localhost")
+PORT = env.read("PORT", whole(1, 65_535), 8788)
+RESOURCE_SERVER_URL = env.derive(
+    f"http://localhost:{PORT}/mcp",
+    conf.resource_url,
+    env.text("RESOURCE_SERVER_URL", f"http://localhost:{PORT}"),
+)
 SITE_URL = conf.origin_of(RESOURCE_SERVER_URL)
 PUBLIC = not conf.is_loopback(RESOURCE_SERVER_URL)
-DEBUG = env.bool("DEBUG", not PUBLIC)
-SECRET_KEY = conf.secret_key(env.str("SECRET_KEY", ""), STATE_DIR / "secret_key", required=not DEBUG)
-ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.list("ALLOWED_HOSTS", default=[]))
-ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.list("ALLOWED_ORIGINS", default=[]))
+DEBUG = env.read("DEBUG", flag, not PUBLIC)
+SECRET_KEY = env.derive(
+    "", conf.secret_key, env.text("SECRET_KEY"), STATE_DIR / "secret_key", required=not DEBUG
+)
+ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.read("ALLOWED_HOSTS", words(host_pattern), []))
+ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.read("ALLOWED_ORIGINS", words(origin), []))
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_URL.startswith("https://") else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if SITE_URL.startswith("https://") else 0)
+SECURE_HSTS_SECONDS = env.read(
+    "SECURE_HSTS_SECONDS", whole(0, TEN_YEARS), 31_536_000 if SITE_URL.startswith("https://") else 0
+)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 # Tokens (client-contract: the resource server)
-AUTH0_ISSUER = env.str("AUTH0_ISSUER", "")
-JWT_AUDIENCES = env.list("JWT_AUDIENCES", default=[]) or [RESOURCE_SERVER_URL]
-REQUIRED_SCOPES = env.list("REQUIRED_SCOPES", default=[])
-TOOL_SCOPES = conf.assignments("TOOL_SCOPES", env.str("TOOL_SCOPES", ""))
-JWT_ALGORITHMS = env.list("JWT_ALGORITHMS", default=["RS256"])
+AUTH0_ISSUER = env.text("AUTH0_ISSUER")
+JWT_AUDIENCES = env.read("JWT_AUDIENCES", words(), [RESOURCE_SERVER_URL])
+REQUIRED_SCOPES: list[str] = env.read("REQUIRED_SCOPES", words(), [])
+TOOL_SCOPES = env.derive({}, conf.assignments, "TOOL_SCOPES", env.text("TOOL_SCOPES"))
+env.derive(None, scopes.check_setting, TOOL_SCOPES)
+JWT_ALGORITHMS = env.read("JWT_ALGORITHMS", words(), ["RS256"])
+env.derive(None, algorithms.allowed, JWT_ALGORITHMS)
 # The default is the longest that any common provider can be set to (Auth0: thirty days).
-JWT_MAX_LIFETIME_SECONDS = env.int("JWT_MAX_LIFETIME_SECONDS", 30 * 24 * 3600)
-JWKS_MAX_STALE_SECONDS = env.int("JWKS_MAX_STALE_SECONDS", 6 * 3600)
-MIRROR_ISSUER_METADATA = env.bool("MIRROR_ISSUER_METADATA", False)
-SIGNING_KEY_FILE = Path(env.str("SIGNING_KEY_FILE", str(STATE_DIR / "signing_key.pem")))
-AUTHORIZATION_SERVER = conf.authorization_server(
-    env.str("AUTHORIZATION_SERVER", ""), AUTH0_ISSUER, url=RESOURCE_SERVER_URL, debug=DEBUG
+JWT_MAX_LIFETIME_SECONDS = env.read("JWT_MAX_LIFETIME_SECONDS", whole(1, TEN_YEARS), 30 * 24 * 3600)
+JWKS_MAX_STALE_SECONDS = env.read("JWKS_MAX_STALE_SECONDS", whole(0, TEN_YEARS), 6 * 3600)
+MIRROR_ISSUER_METADATA = env.read("MIRROR_ISSUER_METADATA", flag, False)
+SIGNING_KEY_FILE = env.read("SIGNING_KEY_FILE", file(BASE_DIR), STATE_DIR / "signing_key.pem")
+AUTHORIZATION_SERVER = env.derive(
+    "",
+    conf.authorization_server,
+    env.text("AUTHORIZATION_SERVER"),
+    AUTH0_ISSUER,
+    url=RESOURCE_SERVER_URL,
+    debug=DEBUG,
 )
 
 # Opaque tokens: the issuer is asked about them (RFC 7662)
-INTROSPECTION_CLIENT_ID = env.str("INTROSPECTION_CLIENT_ID", "")
-INTROSPECTION_CLIENT_SECRET = env.str("INTROSPECTION_CLIENT_SECRET", "")
-INTROSPECTION_ENDPOINT = conf.introspection_endpoint(
-    env.str("INTROSPECTION_ENDPOINT", ""),
+INTROSPECTION_CLIENT_ID = env.text("INTROSPECTION_CLIENT_ID")
+INTROSPECTION_CLIENT_SECRET = env.text("INTROSPECTION_CLIENT_SECRET")
+INTROSPECTION_ENDPOINT = env.derive(
+    "",
+    conf.introspection_endpoint,
+    env.text("INTROSPECTION_ENDPOINT"),
     issuer=AUTH0_ISSUER,
     client_id=INTROSPECTION_CLIENT_ID,
     client_secret=INTROSPECTION_CLIENT_SECRET,
 )
-INTROSPECTION_REQUIRE_AUDIENCE = env.bool("INTROSPECTION_REQUIRE_AUDIENCE", True)
+INTROSPECTION_REQUIRE_AUDIENCE = env.read("INTROSPECTION_REQUIRE_AUDIENCE", flag, True)
 
 # The built-in authorization server (only there without AUTH0_ISSUER)
-OAUTH_SCOPES = env.list("OAUTH_SCOPES", default=[])
-OAUTH_ACCESS_TOKEN_SECONDS = env.int("OAUTH_ACCESS_TOKEN_SECONDS", 3600)
-OAUTH_REFRESH_TOKEN_SECONDS = env.int("OAUTH_REFRESH_TOKEN_SECONDS", 90 * 24 * 3600)
-OAUTH_REFRESH_GRACE_SECONDS = oauth.refresh_grace(env.int("OAUTH_REFRESH_GRACE_SECONDS", 90))
-OAUTH_REGISTRATIONS_PER_HOUR = env.int("OAUTH_REGISTRATIONS_PER_HOUR", 30)
-OAUTH_TRUSTED_CLIENT_HOSTS = env.list("OAUTH_TRUSTED_CLIENT_HOSTS", default=[])
+OAUTH_SCOPES: list[str] = env.read("OAUTH_SCOPES", words(), [])
+OAUTH_ACCESS_TOKEN_SECONDS = env.read("OAUTH_ACCESS_TOKEN_SECONDS", whole(1, TEN_YEARS), 3600)
+OAUTH_REFRESH_TOKEN_SECONDS = env.read("OAUTH_REFRESH_TOKEN_SECONDS", whole(1, TEN_YEARS), 90 * 24 * 3600)
+OAUTH_REFRESH_GRACE_SECONDS = env.derive(
+    90, oauth.refresh_grace, env.read("OAUTH_REFRESH_GRACE_SECONDS", whole(0, TEN_YEARS), 90)
+)
+OAUTH_REGISTRATIONS_PER_HOUR = env.read("OAUTH_REGISTRATIONS_PER_HOUR", whole(0, 1_000_000), 30)
+OAUTH_TRUSTED_CLIENT_HOSTS: list[str] = env.read("OAUTH_TRUSTED_CLIENT_HOSTS", words(host_pattern), [])
 
 # Identities: who a token's subject is in this site
-ACCESS_AUTO_CREATE_USERS = env.bool("ACCESS_AUTO_CREATE_USERS", True)
-ACCESS_DEFAULT_GROUP = env.str("ACCESS_DEFAULT_GROUP", "readers")
-ACCESS_GROUPS_CLAIM = env.str("ACCESS_GROUPS_CLAIM", "")
+ACCESS_AUTO_CREATE_USERS = env.read("ACCESS_AUTO_CREATE_USERS", flag, True)
+# The one variable whose being empty says something: who took the group away must not get it back.
+ACCESS_DEFAULT_GROUP = env.text(
+    "ACCESS_DEFAULT_GROUP", "" if env.is_set("ACCESS_DEFAULT_GROUP") else "readers"
+)
+ACCESS_GROUPS_CLAIM = env.text("ACCESS_GROUPS_CLAIM")
 
 # People: who signs in to the site's own pages, and for how long
-OIDC_RP_CLIENT_ID = env.str("OIDC_RP_CLIENT_ID", "")
-OIDC_RP_CLIENT_SECRET = env.str("OIDC_RP_CLIENT_SECRET", "")
-OIDC_ISSUER = signin.issuer(
-    env.str("OIDC_ISSUER", ""),
+OIDC_RP_CLIENT_ID = env.text("OIDC_RP_CLIENT_ID")
+OIDC_RP_CLIENT_SECRET = env.text("OIDC_RP_CLIENT_SECRET")
+OIDC_ISSUER = env.derive(
+    "",
+    signin.issuer,
+    env.text("OIDC_ISSUER"),
     client_id=OIDC_RP_CLIENT_ID,
     client_secret=OIDC_RP_CLIENT_SECRET,
     auth0_issuer=AUTH0_ISSUER,
 )
-OIDC_SIGN_IN_NAME = env.str("OIDC_SIGN_IN_NAME", "")
-OIDC_RP_SCOPES = signin.scopes(env.str("OIDC_RP_SCOPES", "openid profile email"))
-OIDC_RP_SIGN_ALGO = signin.algorithm(env.str("OIDC_RP_SIGN_ALGO", "RS256"))
-OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", "") or ACCESS_GROUPS_CLAIM or "groups"
-OIDC_STAFF_GROUP = env.str("OIDC_STAFF_GROUP", "")
-OIDC_SUPERUSER_GROUP = env.str("OIDC_SUPERUSER_GROUP", "")
-OIDC_RENEW_SECONDS = signin.seconds("OIDC_RENEW_SECONDS", env.int("OIDC_RENEW_SECONDS", 900), least=1)
-OIDC_GRACE_SECONDS = signin.seconds("OIDC_GRACE_SECONDS", env.int("OIDC_GRACE_SECONDS", 900), least=0)
-OIDC_TIMEOUT = env.float("OIDC_TIMEOUT", 10.0)
+OIDC_SIGN_IN_NAME = env.text("OIDC_SIGN_IN_NAME")
+OIDC_RP_SCOPES = env.derive("", signin.scopes, env.text("OIDC_RP_SCOPES", "openid profile email"))
+OIDC_RP_SIGN_ALGO = env.derive("", signin.algorithm, env.text("OIDC_RP_SIGN_ALGO", "RS256"))
+OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM", ACCESS_GROUPS_CLAIM or "groups")
+OIDC_STAFF_GROUP = env.text("OIDC_STAFF_GROUP")
+OIDC_SUPERUSER_GROUP = env.text("OIDC_SUPERUSER_GROUP")
+OIDC_RENEW_SECONDS = env.read("OIDC_RENEW_SECONDS", whole(1, TEN_YEARS), 900)
+OIDC_GRACE_SECONDS = env.read("OIDC_GRACE_SECONDS", whole(0, TEN_YEARS), 900)
+OIDC_TIMEOUT = env.read("OIDC_TIMEOUT", decimal(0.001, 600), 10.0)
 OIDC_USE_PKCE = True
-SIGN_IN_SECONDS = signin.seconds("SIGN_IN_SECONDS", env.int("SIGN_IN_SECONDS", 12 * 3600), least=60)
+SIGN_IN_SECONDS = env.read("SIGN_IN_SECONDS", whole(60, TEN_YEARS), 12 * 3600)
 SESSION_COOKIE_AGE = SIGN_IN_SECONDS
-PASSWORD_SIGN_IN = env.bool("PASSWORD_SIGN_IN", True)
-AUTHENTICATION_BACKENDS = signin.backends(client_id=OIDC_RP_CLIENT_ID, password=PASSWORD_SIGN_IN)
-SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", "")
+PASSWORD_SIGN_IN = env.read("PASSWORD_SIGN_IN", flag, True)
+AUTHENTICATION_BACKENDS = env.derive(
+    [], signin.backends, client_id=OIDC_RP_CLIENT_ID, password=PASSWORD_SIGN_IN
+)
+SUPPORT_CONTACT = env.text("SUPPORT_CONTACT")
 
 # The MCP server
-MCP_THREADS = env.int("MCP_THREADS", 8)
-MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 45.0)
-MCP_MAX_RESULT_BYTES = env.int("MCP_MAX_RESULT_BYTES", 256 * 1024)
+MCP_THREADS = env.read("MCP_THREADS", whole(1, 1000), 8)
+MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.001, 86_400), 45.0)
+MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 256 * 1024)
 MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
-# Limits: rates like 120/minute, or empty for none; calls at once in each process, or 0 for any number.
+# Limits: rates like 120/minute, or none; calls at once in each process, or 0 for any number.
 # On a loopback address the only caller is the developer, so there are none unless set.
-RATE_LIMIT = env.str("RATE_LIMIT", "120/minute" if PUBLIC else "")
-TOOL_RATE_LIMITS = conf.assignments("TOOL_RATE_LIMITS", env.str("TOOL_RATE_LIMITS", ""))
-CONCURRENT_CALLS = env.int("CONCURRENT_CALLS", 8 if PUBLIC else 0)
-FAILED_AUTH_RATE_LIMIT = env.str("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "")
+RATE_LIMIT = env.text("RATE_LIMIT", "120/minute" if PUBLIC else "none")
+env.derive(None, limits.rate, "RATE_LIMIT", RATE_LIMIT)
+TOOL_RATE_LIMITS = env.derive({}, conf.assignments, "TOOL_RATE_LIMITS", env.text("TOOL_RATE_LIMITS"))
+env.derive(None, limits.tool_rates, TOOL_RATE_LIMITS)
+CONCURRENT_CALLS = env.read("CONCURRENT_CALLS", whole(0, 1_000_000), 8 if PUBLIC else 0)
+FAILED_AUTH_RATE_LIMIT = env.text("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "none")
+env.derive(None, limits.rate, "FAILED_AUTH_RATE_LIMIT", FAILED_AUTH_RATE_LIMIT)
 # Wrong passwords, of one address and for one account
-FAILED_SIGN_IN_RATE_LIMIT = env.str("FAILED_SIGN_IN_RATE_LIMIT", "20/minute")
-FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = env.str("FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", "30/hour")
+FAILED_SIGN_IN_RATE_LIMIT = env.text("FAILED_SIGN_IN_RATE_LIMIT", "20/minute")
+env.derive(None, limits.rate, "FAILED_SIGN_IN_RATE_LIMIT", FAILED_SIGN_IN_RATE_LIMIT)
+FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = env.text("FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", "30/hour")
+env.derive(None, limits.rate, "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT)
 
 # Data
-TREND_DATA_DIR = env.str("TREND_DATA_DIR", "")
-TRANSCRIPT_DATA_DIR = env.str("TRANSCRIPT_DATA_DIR", "")
+TREND_DATA_DIR = env.read("TREND_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "airfare")
+TRANSCRIPT_DATA_DIR = env.read("TRANSCRIPT_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "transcripts")
 
 # Files that people upload in the admin: kept here, served to nobody
-UPLOAD_DIR = Path(env.str("UPLOAD_DIR", str(STATE_DIR / "uploads")))
-UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 200)
+UPLOAD_DIR = env.read("UPLOAD_DIR", folder(BASE_DIR), STATE_DIR / "uploads")
+UPLOAD_MAX_MB = env.read("UPLOAD_MAX_MB", whole(1, 1_000_000), 200)
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says more kindly what is too many
-UPLOAD_KEEP_DAYS = env.int("UPLOAD_KEEP_DAYS", 30)
+UPLOAD_KEEP_DAYS = env.read("UPLOAD_KEEP_DAYS", whole(0, 36_500), 30)
 # Whether the site starts `process_uploads` itself
-UPLOAD_AUTOSTART = env.bool("UPLOAD_AUTOSTART", True)
+UPLOAD_AUTOSTART = env.read("UPLOAD_AUTOSTART", flag, True)
 
 # Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
-TRANSCRIPT_STORE = env.str("TRANSCRIPT_STORE", "")
-TRANSCRIPT_STORE_FALLBACK = env.bool("TRANSCRIPT_STORE_FALLBACK", True)
+TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.name, "")
+TRANSCRIPT_STORE_FALLBACK = env.read("TRANSCRIPT_STORE_FALLBACK", flag, True)
 
 # The vector store
-OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
-OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")
-VECTOR_STORE_ID = env.str("VECTOR_STORE_ID", "")
-OPENAI_TIMEOUT_SECONDS = env.float("OPENAI_TIMEOUT_SECONDS", 20.0)
-OPENAI_CONCURRENCY = env.int("OPENAI_CONCURRENCY", 8)
+OPENAI_API_KEY = env.text("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.read("OPENAI_BASE_URL", url, "")
+VECTOR_STORE_ID = env.text("VECTOR_STORE_ID")
+OPENAI_TIMEOUT_SECONDS = env.read("OPENAI_TIMEOUT_SECONDS", decimal(0.001, 3600), 20.0)
+OPENAI_CONCURRENCY = env.read("OPENAI_CONCURRENCY", whole(1, 1000), 8)
 # OpenAI's own limits, for an account or a vector store; raise them where the account's are higher.
-OPENAI_UPLOADS_PER_MINUTE = env.int("OPENAI_UPLOADS_PER_MINUTE", 1000)
-OPENAI_ATTACHES_PER_MINUTE = env.int("OPENAI_ATTACHES_PER_MINUTE", 300)
+OPENAI_UPLOADS_PER_MINUTE = env.read("OPENAI_UPLOADS_PER_MINUTE", whole(1, 1_000_000), 1000)
+OPENAI_ATTACHES_PER_MINUTE = env.read("OPENAI_ATTACHES_PER_MINUTE", whole(1, 1_000_000), 300)
 # Refuse answers that differ from OpenAI's documented form: for trying another server.
-OPENAI_STRICT_ANSWERS = env.bool("OPENAI_STRICT_ANSWERS", False)
+OPENAI_STRICT_ANSWERS = env.read("OPENAI_STRICT_ANSWERS", flag, False)
 
 INSTALLED_APPS = [
     # Before unfold, whose form it adds a field to.
@@ -177,7 +225,9 @@ INSTALLED_APPS = [
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:
     INSTALLED_APPS += oauth.APPS
-    OAUTH2_PROVIDER = oauth.provider(
+    OAUTH2_PROVIDER = env.derive(
+        {},
+        oauth.provider,
         SITE_URL,
         access_token_seconds=OAUTH_ACCESS_TOKEN_SECONDS,
         refresh_token_seconds=OAUTH_REFRESH_TOKEN_SECONDS,
@@ -223,12 +273,14 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES = {
-    "default": conf.database(
-        env.str("DATABASE_URL", "") or f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}",
+    "default": env.derive(
+        {},
+        conf.database,
+        env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}"),
         threads=MCP_THREADS,
     )
 }
-CACHES = {"default": conf.cache(env.str("CACHE_URL", ""))}
+CACHES = {"default": env.derive({}, conf.cache, env.text("CACHE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -245,7 +297,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 # What people call this site; the admin's look follows mcpsite/static/mcpsite/site.css
-SITE_NAME = env.str("SITE_NAME", "Company data")
+SITE_NAME = env.text("SITE_NAME", "Company data")
 UNFOLD = look.unfold(SITE_NAME, debug=DEBUG)
 
 STATIC_URL = "/static/"
@@ -254,7 +306,7 @@ STATIC_ROOT = BASE_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.read("LOG_LEVEL", choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -266,5 +318,12 @@ LOGGING: dict[str, Any] = {
         "mcp": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
+        # One line a try while the database is away, which whoever wanted it says too.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }
+
+# A token for `manage.py call_tool`, where this site issues none itself
+MCP_TOKEN = env.text("MCP_TOKEN")
+
+env.finish()

@@ -3,8 +3,6 @@
 A mistake is an `ImproperlyConfigured` at start-up whose message holds the remedy.
 """
 
-from urllib.parse import urlsplit
-
 from django.core.exceptions import ImproperlyConfigured
 
 from access.algorithms import KEY_TYPES
@@ -33,13 +31,7 @@ def issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str)
             "OIDC_RP_CLIENT_ID is set, but neither OIDC_ISSUER nor AUTH0_ISSUER; set OIDC_ISSUER to your "
             "identity provider's issuer, to the letter."
         )
-    parts = urlsplit(chosen)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and conf.is_loopback(chosen))
-    if not secure or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ImproperlyConfigured(
-            f"OIDC_ISSUER is {chosen!r}; it has to be an https:// URL without query or fragment "
-            "(http:// only on this machine)."
-        )
+    conf.check_issuer("OIDC_ISSUER" if value else "AUTH0_ISSUER", chosen)
     return chosen
 
 
@@ -55,18 +47,11 @@ def algorithm(value: str) -> str:
 
 def scopes(value: str) -> str:
     """OIDC_RP_SCOPES: what the provider is asked for, with blanks between. Raises ImproperlyConfigured."""
-    if "openid" not in value.split():
+    if "openid" not in value.split() or "," in value:
         raise ImproperlyConfigured(
-            f"OIDC_RP_SCOPES is {value!r}; without openid there is no sign-in. Write openid profile email, "
-            "and what your provider wants for groups."
+            f"OIDC_RP_SCOPES is {value!r}; write openid profile email, and what your provider wants for "
+            "groups, with blanks between; without openid there is no sign-in."
         )
-    return value
-
-
-def seconds(name: str, value: int, *, least: int) -> int:
-    """A span of time. Raises ImproperlyConfigured."""
-    if value < least:
-        raise ImproperlyConfigured(f"{name} is {value}; it has to be {least} seconds or more.")
     return value
 
 

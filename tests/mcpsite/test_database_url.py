@@ -146,6 +146,7 @@ def test_a_file_of_sqlite_is_named_by_its_path(url: str, name: str) -> None:
         ("postgres://u@db/site?conn_max_age=1e3", "option conn_max_age has to be a whole number"),
         ("postgres://u@db/site?pool_max_size=0", "option pool_max_size has to be a whole number from 1"),
         ("postgres://u@db/site?pool_max_size=4&pool_min_size=5", "pool_min_size=5"),
+        ("postgres://u@db/site?connect_timeout=abc", "option connect_timeout has to be a number"),
         ("sqlite://db.sqlite3", "sqlite:///"),
         ("sqlite:///db.sqlite3?pool=true", "options can be conn_max_age"),
     ],

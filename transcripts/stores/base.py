@@ -15,6 +15,7 @@ it finds beyond them is dropped.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Protocol
 
@@ -61,16 +62,41 @@ class Store(Protocol):
         """
 
 
+def name(text: str) -> str:
+    """Return the name of a store, for the setting TRANSCRIPT_STORE. Raises ValueError."""
+    known = text.lower() in STORES
+    if not known and not (text.isascii() and "." in text and all(map(str.isidentifier, text.split(".")))):
+        near = get_close_matches(text.lower(), STORES, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(f"can be {', '.join(STORES)} or the dotted path of a class{hint}")
+    return text.lower() if known else text
+
+
+def check(name: str) -> None:
+    """Raise ImproperlyConfigured unless there is a store called `name`."""
+    found = _class(name)
+    if not all(callable(getattr(found, method, None)) for method in ("index", "remove", "search")):
+        raise ImproperlyConfigured(
+            f"TRANSCRIPT_STORE is {name!r}, which is not a store; it has to be a class with the "
+            "methods index, remove and search."
+        )
+
+
+def _class(name: str) -> type[Store]:
+    try:
+        found: type[Store] = import_string(STORES.get(name, name))
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"TRANSCRIPT_STORE is {name!r}, which cannot be imported ({error}); it can be "
+            f"{', '.join(STORES)} or the dotted path of a class."
+        ) from error
+    return found
+
+
 @cache
 def store(name: str) -> Store:
     """The process's store called `name`: local, openai, or a dotted path."""
-    try:
-        made: Store = import_string(STORES.get(name, name))()
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            f"TRANSCRIPT_STORE is {name!r}; set it to local, openai or the dotted path of a class."
-        ) from error
-    return made
+    return _class(name)()
 
 
 def chosen() -> str:

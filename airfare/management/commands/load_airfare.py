@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
 def default_folder() -> Path:
     """Where the files are when no path is given."""
-    return Path(settings.TREND_DATA_DIR or settings.BASE_DIR / "data" / "airfare")
+    return Path(settings.TREND_DATA_DIR)
 
 
 def _user() -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from io import StringIO
 from typing import Any
@@ -38,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: str, **options: Any) -> None:
         arguments = dict(_pair(each) for each in options["arguments"])
-        token = options["token"] or os.environ.get("MCP_TOKEN") or self._issue(options["user"])
+        token = options["token"] or settings.MCP_TOKEN or self._issue(options["user"])
         answer = asyncio.run(_call(options["url"], token, options["name"], arguments))
         if options["json"] or not sys.stdout.isatty():
             self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))

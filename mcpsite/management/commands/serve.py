@@ -1,6 +1,5 @@
 """`manage.py serve`: the site under uvicorn, with everything a first run needs when asked to prepare."""
 
-import os
 import secrets
 import shlex
 import sys
@@ -25,9 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--prepare", action="store_true", help="make a fresh checkout ready before serving"
         )
-        parser.add_argument(
-            "--host", default=os.environ.get("HOST", "localhost"), help="address to listen on"
-        )
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on (HOST)")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (PORT)")
         parser.add_argument("--workers", type=int, default=1, help="processes")
 

@@ -2,6 +2,7 @@
 
 from mcpsite.settings import *  # noqa: F403
 from mcpsite.settings import INSTALLED_APPS, env
+from mcpsite.values import decimal
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.access.probes"]
-MCP_DEADLINE_SECONDS = env.float("MCP_DEADLINE_SECONDS", 1.0)
+MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.1, 60), 1.0)

@@ -133,7 +133,7 @@ class Command(BaseCommand):
 
 def default_folder() -> Path:
     """Where the files are when no path is given."""
-    return Path(settings.TRANSCRIPT_DATA_DIR or settings.BASE_DIR / "data" / "transcripts")
+    return Path(settings.TRANSCRIPT_DATA_DIR)
 
 
 @contextmanager

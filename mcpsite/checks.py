@@ -1,0 +1,11 @@
+"""System checks of the site's own settings."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning  # noqa: A004
+
+
+def environment(**_: Any) -> list[CheckMessage]:
+    """mcpsite.W001: what is odd about the environment or `.env`, and does not keep the site from starting."""
+    return [Warning(sentence, id="mcpsite.W001") for sentence in settings.ENVIRONMENT.warnings]

@@ -1,0 +1,22 @@
+"""`manage.py`: Django's command line, where a database that is away is a sentence and no traceback."""
+
+import sys
+
+from django.core.management import execute_from_command_line
+from django.db import Error
+
+from mcpsite.environment import EXIT_CODE
+
+
+def main(arguments: list[str]) -> None:
+    """Run the management command that `arguments` name, the program first."""
+    try:
+        execute_from_command_line(arguments)
+    except Error as error:
+        from mcpsite.outage import explain  # needs the settings
+
+        sentence = explain(error)
+        if not sentence:
+            raise
+        sys.stderr.write(f"{sentence}\n")
+        raise SystemExit(EXIT_CODE) from None

@@ -1,0 +1,156 @@
+"""What the text of a setting means: small readers, each of which raises ValueError with what it may hold."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+TRUE = ("1", "true", "yes", "on", "y", "t")
+FALSE = ("0", "false", "no", "off", "n", "f")
+TEN_YEARS = 10 * 366 * 24 * 3600
+"""The most seconds that anybody could mean."""
+
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
+_NO_WORD = re.compile(r"""["'`;{}()]""")
+
+
+def flag(text: str) -> bool:
+    """Return what a switch says."""
+    if text.lower() not in TRUE + FALSE:
+        raise ValueError("has to be 1 or 0 (true or false, yes or no, on or off)")
+    return text.lower() in TRUE
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def number(text: str) -> int:
+        # Not `int` alone, which also takes 1_000 and the digits of other scripts.
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not least <= int(text) <= most:
+            raise ValueError(f"has to be a whole number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def decimal(least: float, most: float) -> Callable[[str], float]:
+    """Return a reader of numbers from `least` to `most`, with or without a fraction."""
+
+    def number(text: str) -> float:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", text) or not least <= float(text) <= most:
+            raise ValueError(f"has to be a number from {least:g} to {most:g}")
+        return float(text)
+
+    return number
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """Return a reader of one of `names`, in letters of any case."""
+
+    def name(text: str) -> str:
+        found = {each.casefold(): each for each in names}.get(text.casefold())
+        if found is None:
+            near = get_close_matches(text.casefold(), [each.casefold() for each in names], n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"can be {', '.join(names[:-1])} or {names[-1]}{hint}")
+        return found
+
+    return name
+
+
+def words(each: Callable[[str], str] = str) -> Callable[[str], list[str]]:
+    """Return a reader of lists with commas between their words, each of which `each` reads."""
+
+    def items(text: str) -> list[str]:
+        found = [item for item in map(str.strip, text.split(",")) if item]
+        for item in found:
+            if re.search(r"\s", item):
+                raise ValueError(f"has blanks inside a value; write commas between: {_with_commas(text)}")
+            if _NO_WORD.search(item) or (item[0] == "[") != (item[-1] == "]") or not item.isprintable():
+                raise ValueError("has to be plain values with commas between, without brackets or quotes")
+        return list(dict.fromkeys(map(each, found)))
+
+    return items
+
+
+def _with_commas(text: str) -> str:
+    return ",".join(filter(None, re.split(r"[\s,]+", text)))
+
+
+def host(text: str) -> str:
+    """Return the name or address of a host, without brackets around one of IPv6."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if not _HOST.fullmatch(text):
+            raise ValueError("has to be the name or the address of a host, without scheme and port") from None
+    return text.lower()
+
+
+def host_pattern(text: str) -> str:
+    """Return one of Django's ALLOWED_HOSTS: a host, `.example.com` with what is below it, or `*`."""
+    if text == "*":
+        return text
+    if text.startswith("*."):
+        raise ValueError(f"holds {text!r}; write {text[1:]} for a host and all that are below it")
+    try:
+        name = host(text.removeprefix("."))
+    except ValueError:
+        raise ValueError("has to be names of hosts with commas between, without scheme and port") from None
+    return f"[{name}]" if ":" in name else text.lower()
+
+
+def origin(text: str) -> str:
+    """Return the origin of a browser: scheme, host and, where it is not the usual one, port."""
+    parts = urlsplit(text)
+    if not parts.scheme or not parts.netloc or "@" in parts.netloc or text.rstrip("/").count("/") != 2:
+        raise ValueError("has to be origins such as https://app.example.com, with commas between")
+    return text.rstrip("/")
+
+
+def address(text: str) -> SplitResult:
+    """Split an http or https address whose host and port are sound; it has no user and no fragment."""
+    parts = (
+        urlsplit(text) if text.isascii() and text.isprintable() and not re.search(r"[\s\\#]", text) else None
+    )
+    # `port` raises ValueError too, for one that is no number or too large.
+    if parts is None or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.port == 0:
+        raise ValueError
+    host(parts.netloc.removesuffix(f":{parts.port}"))
+    return parts
+
+
+def url(text: str) -> str:
+    """Return an http or https address as given."""
+    try:
+        address(text)
+    except ValueError:
+        raise ValueError("has to be an https:// or http:// address without user and fragment") from None
+    return text
+
+
+def folder(base: Path) -> Callable[[str], Path]:
+    """Return a reader of paths of folders, which start at `base` unless they are absolute."""
+
+    def path(text: str) -> Path:
+        found = file(base)(text)
+        if found.exists() and not found.is_dir():
+            raise ValueError("has to be a folder, and is a file")
+        return found
+
+    return path
+
+
+def file(base: Path) -> Callable[[str], Path]:
+    """Return a reader of paths of files, which start at `base` unless they are absolute."""
+
+    def path(text: str) -> Path:
+        try:
+            return base / Path(text).expanduser()
+        except RuntimeError:
+            raise ValueError("begins with the home of somebody who is not known here") from None
+
+    return path
