@@ -2,7 +2,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import admin as auth
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
@@ -14,6 +13,7 @@ from access import charts
 from access.models import AuditEvent, Identity
 from exchange.exporting import ExportMixin, columns
 from history.admin import Recorded
+from mcpsite.any_address import WITHOUT_MEANING
 from mcpsite.read_only import ReadOnly
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
     ) -> HttpResponse:
         context = {"title": "Tool calls", **(extra_context or {})}
         # Django's own view answers what is suppressed here.
-        with suppress(IncorrectLookupParameters, PermissionDenied):
+        with suppress(PermissionDenied, *WITHOUT_MEANING):
             context["chart"] = charts.per_day(self._listed(request))
         return super().changelist_view(request, context)
 

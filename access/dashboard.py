@@ -1,7 +1,8 @@
 """What the admin's first page shows of the tool calls."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -20,10 +21,10 @@ TOOLS = 5
 TOOL_DAYS = 7
 
 
-def panels(request: HttpRequest) -> Iterator[Panel]:
+def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
     if may_view(request, AuditEvent):
-        yield _today()
-        yield _slowest_tools(request)
+        yield _today
+        yield partial(_slowest_tools, request)
 
 
 def _today() -> Panel:

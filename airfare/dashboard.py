@@ -2,7 +2,8 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from django.db.models import Count, F, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
@@ -34,18 +35,18 @@ LOADS = 5
 LOAD_COMMAND = "python manage.py load_airfare"
 
 
-def panels(request: HttpRequest) -> Iterator[Panel]:
+def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
     rows, files = may_view(request, FareRow), may_view(request, SourceFile)
     snapshot = dimensions.current(None)
     if rows:
-        yield _rows(snapshot.total, upload_link(request, "airfare", "airfare.add_sourcefile"))
+        yield partial(_rows, snapshot.total, upload_link(request, "airfare", "airfare.add_sourcefile"))
     if files:
-        yield _files()
+        yield _files
     if rows and snapshot.total:
-        yield _fares(request.GET.get("route", ""), snapshot)
-        yield _load_factors()
+        yield partial(_fares, request.GET.get("route", ""), snapshot)
+        yield _load_factors
     if files:
-        yield _last_loads(rows=rows)
+        yield partial(_last_loads, rows=rows)
 
 
 def _rows(published: int, upload: Cell | None) -> Panel:

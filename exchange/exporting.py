@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -23,6 +22,7 @@ from unfold.contrib.import_export.forms import SelectableFieldsExportForm
 
 from exchange.cells import plain
 from exchange.formats import FORMATS, XLSX
+from mcpsite.any_address import WITHOUT_MEANING, AnyAddress
 
 if TYPE_CHECKING:
 
@@ -44,24 +44,11 @@ def columns(model: type[Model], *names: str, **paths: str) -> type[ModelResource
     return type(f"{model.__name__}Columns", (ModelResource,), {"Meta": meta, **fields})
 
 
-class ExportMixin(ExportBase):
-    """A ModelAdmin whose list can be exported by whoever may view it.
-
-    `resource_classes` holds one resource; the paths of its columns go to `QuerySet.values_list`.
-    """
+class _OwnTemplate(ExportBase):
+    """Puts the button of the export on the list's own template."""
 
     ie_base_change_list_template = ""
     import_export_change_list_template = "exchange/change_list.html"
-    export_template_name = "exchange/export.html"
-    export_form_class = SelectableFieldsExportForm
-    export_newest_first: ClassVar[bool] = False
-    """Whether the rows with the highest keys come first."""
-
-    def get_export_formats(self) -> list[Any]:
-        return FORMATS
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
 
     def init_change_list_template(self) -> None:
         # Ours extends the model's own: see `changelist_view`.
@@ -78,6 +65,24 @@ class ExportMixin(ExportBase):
             context["ie_base_change_list_template"] = select_template(own)
         return response
 
+
+class ExportMixin(AnyAddress, _OwnTemplate):
+    """A ModelAdmin whose list can be exported by whoever may view it.
+
+    `resource_classes` holds one resource; the paths of its columns go to `QuerySet.values_list`.
+    """
+
+    export_template_name = "exchange/export.html"
+    export_form_class = SelectableFieldsExportForm
+    export_newest_first: ClassVar[bool] = False
+    """Whether the rows with the highest keys come first."""
+
+    def get_export_formats(self) -> list[Any]:
+        return FORMATS
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
     def get_export_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         listed = copy(request)
         parameters = request.GET.copy()
@@ -89,7 +94,7 @@ class ExportMixin(ExportBase):
     def export_action(self, request: HttpRequest) -> HttpResponseBase:
         try:
             response: HttpResponseBase = super().export_action(request)
-        except (IncorrectLookupParameters, ValueError):
+        except WITHOUT_MEANING:
             return redirect(reverse("admin:{}_{}_changelist".format(*self.get_model_info())))
         return response
 

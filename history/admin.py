@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from history import kinds, recording, reverting
 from history.models import Change, ChangedObject
+from mcpsite.any_address import AnyAddress
 from mcpsite.read_only import ReadOnly
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def told(change: Change, changed: ChangedObject | None = None) -> list[Told]:
 
 
 @admin.register(Change)
-class ChangeAdmin(ReadOnly, ChangeAdminBase):
+class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
     """Every change, whoever or whatever made it, with the way back."""
 
     list_display = ("time", "who", "action", "what", "kind", "why", "undone")

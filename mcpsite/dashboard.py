@@ -1,17 +1,20 @@
 """The admin's first page: panels of figures and charts, each figure with the list that it counts.
 
 Each app contributes its own in a `dashboard.py`, found as `admin.py` is: its function `panels(request)`
-gives those that the person may see.
+yields, for each panel that the person may see, a function that makes it, so that a panel that fails takes
+no other with it.
 """
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -19,6 +22,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mcpsite.contributions import contributed
+
+logger = logging.getLogger(__name__)
 
 COLOURS = ("#1c8aa0", "#c8702a")
 """Of a chart's series; each can be told from white and from the dark ground."""
@@ -165,7 +170,32 @@ def moment(time: datetime) -> Cell:
     return Cell(f"{timezone.localtime(time):%Y-%m-%d %H:%M}")
 
 
+Contribution = Callable[[HttpRequest], Iterator[Callable[[], Panel]]]
+
+
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's setting DASHBOARD_CALLBACK."""
-    panels = [each for panels in contributed("dashboard", "panels") for each in panels(request)]
+    panels = [panel for each in contributed("dashboard", "panels") for panel in _made(each, request)]
     return {**context, "panels": sorted(panels, key=attrgetter("rank")), "title": "Dashboard"}
+
+
+def _made(contribution: Contribution, request: HttpRequest) -> Iterator[Panel]:
+    """Yield an app's panels; in the place of one that fails, a panel that says so."""
+    try:
+        for make in contribution(request):
+            try:
+                yield make()
+            except Exception:
+                logger.exception("A panel of the dashboard failed")
+                yield _failed(contribution)
+    except Exception:
+        logger.exception("The panels of the dashboard failed")
+        yield _failed(contribution)
+
+
+def _failed(contribution: Contribution) -> Panel:
+    app = apps.get_containing_app_config(contribution.__module__)
+    return Panel(
+        title=str(app.verbose_name) if app else "Dashboard",
+        note=f"This panel could not be made: see the site's log at {timezone.now():%Y-%m-%d %H:%M:%S} UTC.",
+    )

@@ -1,6 +1,7 @@
 """What the admin's first page shows of the transcripts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +17,16 @@ LOAD_COMMAND = "python manage.py upload_transcripts"
 Status = VectorStoreFile.Status
 
 
-def panels(request: HttpRequest) -> Iterator[Panel]:
+def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
     if not may_view(request, Transcript):
         return
     listed: QuerySet[Any] = admin.site.get_model_admin(Transcript).get_queryset(request)
+    yield partial(_transcripts, listed, upload_link(request, "transcripts", "transcripts.add_transcript"))
+    if listed.exists():
+        yield partial(_last_loads, listed)
+
+
+def _transcripts(listed: QuerySet[Any], upload: Cell | None) -> Panel:
     figures = [
         Figure(
             label=label,
@@ -41,18 +48,20 @@ def panels(request: HttpRequest) -> Iterator[Panel]:
                 )
             )
     note = "" if settings.VECTOR_STORE_ID else "They are searched in this site's database, not uploaded."
-    yield Panel(
+    return Panel(
         title="Transcripts",
         figures=figures,
         note="No transcripts have been loaded yet. Load a folder of text files:" if nothing else note,
         command=LOAD_COMMAND if nothing else "",
-        more=upload_link(request, "transcripts", "transcripts.add_transcript"),
+        more=upload,
     )
-    last = list(listed.order_by("-loaded_at", "slug")[:LOADS])
-    if last:
-        rows = [[Cell(each.title, change_url(each)), moment(each.loaded_at)] for each in last]
-        yield Panel(
-            title="Last transcripts loaded",
-            table=Table(columns=["Transcript", "Loaded"], rows=rows),
-            more=Cell("All transcripts", list_url(Transcript)),
-        )
+
+
+def _last_loads(listed: QuerySet[Any]) -> Panel:
+    last = listed.order_by("-loaded_at", "slug")[:LOADS]
+    rows = [[Cell(each.title, change_url(each)), moment(each.loaded_at)] for each in last]
+    return Panel(
+        title="Last transcripts loaded",
+        table=Table(columns=["Transcript", "Loaded"], rows=rows),
+        more=Cell("All transcripts", list_url(Transcript)),
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -221,3 +222,18 @@ def test_the_side_bar_holds_what_a_person_may_see_in_groups(client: Client, db: 
     assert (shown[""], shown["Data"]) == (["Dashboard"], ["Fare rows"])
     assert "Tool calls" in shown["Operation"]
     assert shown.keys() == {"", "Data", "Operation"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_panel_that_fails_takes_no_other_with_it(admin_client: Client, data: None) -> None:
+    whole = panels(admin_client)
+    rename = "ALTER TABLE access_auditevent RENAME COLUMN {} TO {}"
+    with connection.cursor() as cursor:
+        # What a panel may meet: a table that is not as the code knows it.
+        cursor.execute(rename.format("milliseconds", "duration"))
+        try:
+            found = panels(admin_client)
+        finally:
+            cursor.execute(rename.format("duration", "milliseconds"))
+    assert "could not be made" in found.pop("Access").note
+    assert found.keys() == whole.keys() - {"Slowest tools of the last 7 days"}

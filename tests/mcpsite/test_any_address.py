@@ -1,0 +1,111 @@
+"""Whatever stands in an address of the admin, its pages answer: with an empty list or "not found"."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from access.audit import write
+from access.models import AuditEvent
+from airfare.loading import find, load
+from airfare.models import FareRow, SourceFile
+from history.models import Change
+from tests.access.test_audit import event
+from tests.airfare.conftest import fare, table
+from transcripts.models import Transcript
+
+pytestmark = [
+    pytest.mark.django_db,
+    # Django says so of each day without a time that a filter names.
+    pytest.mark.filterwarnings("ignore:DateTimeField"),
+]
+
+LISTS = [FareRow, AuditEvent, Change, Transcript]
+MEANINGLESS = ("\0", "99999999999999999999", "99999-01-01", "1,99999999999999999999", "")
+
+
+def address(model: type[Model], page: str = "changelist") -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+
+
+def parameters(model: type[Model]) -> Iterator[str]:
+    """What the list of `model` is filtered by, in the forms that Django and unfold give it."""
+    model_admin = admin.site.get_model_admin(model)
+    yield from ("q", "o", "p", "pk__in")
+    for each in model_admin.list_filter:
+        field = each[0] if isinstance(each, tuple) else each
+        if isinstance(field, str):
+            yield from (field, f"{field}__id__exact", f"{field}__in", f"{field}__range")
+        else:
+            yield str(getattr(field, "parameter_name", ""))
+    if model_admin.date_hierarchy:
+        yield from (f"{model_admin.date_hierarchy}__year", f"{model_admin.date_hierarchy}__gte")
+
+
+@pytest.fixture
+def client(tmp_path: Path, admin_client: Client) -> Client:
+    (tmp_path / "a.csv").write_text(table(fare("2026-01-05"), fare("2026-02-05", airline="Delta")))
+    list(load(find([tmp_path / "a.csv"]), loaded_by="alice"))
+    write([event()])
+    admin_client.raise_request_exception = False
+    return admin_client
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_no_parameter_of_a_list_makes_it_fail(model: type[Model], client: Client) -> None:
+    for name in parameters(model):
+        for value in MEANINGLESS:
+            asked = f"{address(model)}?{name}={quote(value)}"
+            assert client.get(asked).status_code in (200, 302, 400), asked
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_no_key_makes_a_page_of_an_object_fail(model: type[Model], client: Client) -> None:
+    for key in MEANINGLESS:
+        for page in ("change", "history", "delete"):
+            asked = f"{address(model)}{quote(key or 'x', safe='')}/{page}/"
+            assert client.get(asked).status_code in (302, 403, 404), asked
+
+
+@pytest.mark.parametrize("parameter", ["airline=%00", "source_file__id__exact=99999999999999999999"])
+def test_a_filter_that_cannot_be_meant_lists_nothing(client: Client, parameter: str) -> None:
+    assert client.get(f"{address(FareRow)}?{parameter}").context["cl"].result_count == 0
+
+
+def test_an_empty_list_says_that_its_filter_cannot_be_meant(client: Client) -> None:
+    response = client.get(f"{address(AuditEvent)}?time__year=99999999999999999999")
+    assert response.context["cl"].result_count == 0
+    assert "cannot be meant" in response.content.decode()
+
+
+def test_the_list_is_whole_again_without_the_filter(client: Client) -> None:
+    client.get(f"{address(FareRow)}?source_file__id__exact=99999999999999999999")
+    assert client.get(address(FareRow)).context["cl"].result_count == 2
+
+
+@pytest.mark.parametrize("parameter", ["airline=%00", "selected=99999999999999999999", "selected=a,b"])
+def test_an_export_of_what_cannot_be_meant_leads_back_to_the_list(client: Client, parameter: str) -> None:
+    form = {"format": "0", "resource": "0", "fareRowColumns_id": "on"}
+    response = client.post(f"{address(FareRow, 'export')}?{parameter}", form)
+    assert response.status_code in (200, 302)
+    assert client.get(f"{address(FareRow, 'export')}?{parameter}").status_code in (200, 302)
+
+
+@pytest.mark.parametrize("term", MEANINGLESS)
+def test_suggestions_for_what_cannot_be_meant_do_not_fail(client: Client, term: str) -> None:
+    asked = {"app_label": "airfare", "model_name": "farerow", "field_name": "source_file", "term": term}
+    response = client.get(reverse("admin:autocomplete"), asked)
+    assert response.status_code == 200
+    assert SourceFile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["of/99999999999999999999/1/", "of/1/99999999999999999999/", "99999999999999999999/revert/"]
+)
+def test_pages_of_the_history_that_are_not_there_are_not_found(client: Client, path: str) -> None:
+    assert client.get(f"{address(Change)}{path}").status_code == 404
