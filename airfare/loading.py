@@ -8,7 +8,7 @@ or its new ones, and the answers change from one to the other at once.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -26,6 +26,7 @@ from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
 from history import kinds, recording
+from mcpsite import folders
 from uploads.summaries import Summary
 
 Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
@@ -47,6 +48,8 @@ class Found:
     """Why it cannot be loaded, where that is known without opening it."""
     whole_folder: bool = False
     """Whether all of its folder is loaded, so that files missing there are gone."""
+    stands_for: Literal["file", "empty", "unlisted"] = "file"
+    """A file, or else all of `folder` where it holds none, or a folder below it that cannot be listed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,28 +65,43 @@ class Outcome:
     reason: str = ""
 
 
+class PruneRefused(Exception):
+    """`--prune` would delete what is more likely out of reach than gone; a sentence for each folder."""
+
+
 def find(paths: Iterable[Path]) -> list[Found]:
     """The files that `paths` (files, or folders with all that is below them) stand for, by name."""
     found: list[Found] = []
     for path in paths:
         path = path.absolute()
-        if path.is_dir():
-            inside = sorted(
-                each
-                for each in path.rglob("*")
-                if each.suffix.lower() in FORMATS and not each.name.startswith(".") and each.is_file()
-            )
-            found += [
-                Found(name=each.relative_to(path).as_posix(), path=each, folder=path, whole_folder=True)
-                for each in inside
-            ]
-            if not inside:
-                found.append(_refused(path, f"holds no {', '.join(FORMATS)} file"))
-        elif not path.exists():
-            found.append(_refused(path, "does not exist"))
-        else:
+        if folders.is_missing(path):
+            found.append(_empty(path, "does not exist"))
+        elif folders.is_file(path):
             found.append(Found(name=path.name, path=path, folder=path.parent))
+        else:
+            found += _inside(path)
     return _one_of_each_name(found)
+
+
+def _inside(folder: Path) -> list[Found]:
+    files, problems = folders.files_below(folder)
+    found = [
+        Found(name=each.relative_to(folder).as_posix(), path=each, folder=folder, whole_folder=True)
+        for each in files
+        if each.suffix.lower() in FORMATS
+    ]
+    found += [
+        Found(
+            name=str(Path(problem.filename).relative_to(folder.parent)),
+            path=Path(problem.filename),
+            folder=folder,
+            refused=f"cannot be listed: {problem.strerror}",
+            whole_folder=True,
+            stands_for="unlisted",
+        )
+        for problem in problems
+    ]
+    return found or [_empty(folder, f"holds no {', '.join(FORMATS)} file")]
 
 
 def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
@@ -100,8 +118,10 @@ def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
     return kept
 
 
-def _refused(path: Path, reason: str) -> Found:
-    return Found(name=path.name, path=path, folder=path.parent, refused=reason)
+def _empty(path: Path, reason: str) -> Found:
+    return Found(
+        name=path.name, path=path, folder=path, refused=reason, whole_folder=True, stands_for="empty"
+    )
 
 
 def load(
@@ -111,6 +131,7 @@ def load(
     dry_run: bool = False,
     strict: bool = False,
     prune: bool = False,
+    allow_empty: bool = False,
     force: bool = False,
     groups: Sequence[Group] = (),
     progress: Progress | None = None,
@@ -119,11 +140,15 @@ def load(
 
     A file whose digest has not changed is left alone, unless `force`. With `strict` a file with an
     unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
-    curator touched. With `dry_run` nothing is written. The rows of new files are for `groups` alone,
-    where there are any.
+    curator touched; a folder in which none of its files is left is taken for one that is not mounted,
+    unless `allow_empty`, and then PruneRefused is raised before anything is done. With `dry_run` nothing
+    is written. The rows of new files are for `groups` alone, where there are any.
     """
+    listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
     changed: set[Result] = set()
     for each in found:
+        if prune and each.stands_for == "empty":
+            continue
         outcome = _load_one(
             each,
             loaded_by=loaded_by,
@@ -135,7 +160,7 @@ def load(
         )
         changed.add(outcome.result)
         yield outcome
-    for outcome in _gone(found, loaded_by=loaded_by, dry_run=dry_run, prune=prune):
+    for outcome in _gone(found, listed, loaded_by=loaded_by, dry_run=dry_run, prune=prune):
         changed.add(outcome.result)
         yield outcome
     if dry_run:
@@ -327,11 +352,39 @@ def _insert(source_file_id: int, columns: Sequence[Sequence[Any]], notables: Seq
             )
 
 
-def _gone(found: Sequence[Found], *, loaded_by: str, dry_run: bool, prune: bool) -> Iterator[Outcome]:
-    """Files that were loaded from folders of this run and are no longer in them."""
-    folders = {str(each.folder) for each in found if each.whole_folder}
+def _prunable(found: Sequence[Found], *, allow_empty: bool) -> set[Path]:
+    """The folders that may be pruned: all of `found`. Raises PruneRefused."""
+    every = {each.folder for each in found if each.whole_folder}
+    unlisted = [each for each in found if each.stands_for == "unlisted"]
+    refused = [f"{each.path} {each.refused}." for each in unlisted]
+    for folder in sorted(every - {each.folder for each in unlisted}):
+        here = [each for each in found if each.whole_folder and each.folder == folder]
+        refused.append(
+            folders.why_not_prune(
+                folder,
+                there=[each.name for each in here if each.stands_for == "file"],
+                known=SourceFile.objects.loaded_from([folder]).values_list("name", flat=True),
+                wrong="".join(each.refused for each in here if each.stands_for == "empty"),
+                allow_empty=allow_empty,
+            )
+        )
+    if any(refused):
+        raise PruneRefused("\n".join(filter(None, refused)))
+    return every
+
+
+def _listed(found: Sequence[Found]) -> set[Path]:
+    """The folders of `found` in which it is known what there is, and not nothing."""
+    every = {each.folder for each in found if each.whole_folder}
+    return every - {each.folder for each in found if each.stands_for != "file"}
+
+
+def _gone(
+    found: Sequence[Found], listed: Collection[Path], *, loaded_by: str, dry_run: bool, prune: bool
+) -> Iterator[Outcome]:
+    """Files that were loaded from the folders `listed` and are no longer in them."""
     names = {each.name for each in found}
-    for source in SourceFile.objects.filter(folder__in=folders).exclude(name__in=names):
+    for source in SourceFile.objects.loaded_from(listed).exclude(name__in=names):
         if not prune:
             if not dry_run and source.state != SourceFile.State.GONE:
                 with transaction.atomic(), _action("load", loaded_by) as action:

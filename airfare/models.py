@@ -6,6 +6,8 @@ touched carries nothing for curation but two booleans.
 """
 
 import datetime
+from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
@@ -31,6 +33,10 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
         """Files whose rows `who` may read; without the permission `airfare.view_farerow` there are none."""
         return FILES.visible_to(who, self)
 
+    def loaded_from(self, folders: Iterable[Path]) -> "SourceFileQuerySet":
+        """Files of `folders` whose rows are here; those that were pruned are not."""
+        return self.filter(folder__in=[str(folder) for folder in folders]).exclude(digest="")
+
 
 class SourceFile(models.Model):
     """A file that was loaded, and where its rows come from."""
@@ -47,6 +53,7 @@ class SourceFile(models.Model):
     name = models.CharField(unique=True, help_text="Path below the folder that was loaded.")
     folder = models.CharField(help_text="The folder that was loaded.")
     digest = models.CharField("SHA-256", max_length=64)
+    """Empty once its rows were pruned, so that they are loaded again should the file come back as it was."""
     format = models.CharField(max_length=4, choices=Format)
     rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
     unreadable = models.PositiveIntegerField(

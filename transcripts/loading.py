@@ -5,16 +5,18 @@ that is killed leaves whole transcripts behind, and the next run goes on.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
 from history import recording
+from mcpsite import folders
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
@@ -22,6 +24,7 @@ from uploads.summaries import Summary
 
 SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 BATCH = 500
+NO_FILE = "holds no .txt or .md file"
 
 
 class NothingToLoad(Exception):
@@ -36,6 +39,8 @@ class Source:
     """Its path below its folder: what identifies the transcript."""
     folder: Path
     path: Path
+    refused: str = ""
+    """Why it cannot be read, where that is known without opening it: a sentence."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -50,29 +55,24 @@ class Report:
     """Name → why."""
 
 
-def sources(paths: Iterable[Path]) -> list[Source]:
+def sources(paths: Iterable[Path], *, prune: bool = False) -> list[Source]:
     """The transcript files at `paths` (files, or folders with everything below them), by name.
 
     Hidden files are left out, and in folders every file that is not text or Markdown by its suffix.
-    Raises NothingToLoad where a path does not exist, a folder holds no such file, or two files have
-    the same name.
+    Raises NothingToLoad where a path does not exist, a folder holds no such file (with `prune`, `load`
+    judges these two), or two files have the same name.
     """
     found: dict[str, Source] = {}
     for path in paths:
-        if path.is_dir():
-            below = [
-                Source(name=each.relative_to(path).as_posix(), folder=path.resolve(), path=each)
-                for each in sorted(path.rglob("*"))
-                if each.suffix.lower() in SUFFIXES
-                and each.is_file()
-                and not any(part.startswith(".") for part in each.relative_to(path).parts)
-            ]
-            if not below:
-                raise NothingToLoad(f"There is no .txt or .md file in {path}.")
-        elif path.is_file():
+        missing = folders.is_missing(path)
+        if missing and not prune:
+            raise NothingToLoad(f"{path} does not exist; name a transcript file or a folder of them.")
+        if folders.is_file(path):
             below = [Source(name=path.name, folder=path.parent.resolve(), path=path)]
         else:
-            raise NothingToLoad(f"{path} does not exist; name a transcript file or a folder of them.")
+            below = [] if missing else _inside(path)
+        if not (below or prune):
+            raise NothingToLoad(f"{path} {NO_FILE}.")
         for source in below:
             other = found.setdefault(source.name, source)
             if other.path.resolve() != source.path.resolve():
@@ -83,11 +83,28 @@ def sources(paths: Iterable[Path]) -> list[Source]:
     return [found[name] for name in sorted(found)]
 
 
+def _inside(folder: Path) -> list[Source]:
+    files, problems = folders.files_below(folder)
+    refused = {Path(each.filename): f"It cannot be listed: {each.strerror}." for each in problems}
+    return [
+        Source(
+            name=each.relative_to(folder).as_posix(),
+            folder=folder.resolve(),
+            path=each,
+            refused=refused.get(each, ""),
+        )
+        for each in [*files, *refused]
+        if each in refused or each.suffix.lower() in SUFFIXES
+    ]
+
+
 def load(
     files: Iterable[Source],
     *,
     collection: Collection | None = None,
     prune: bool = False,
+    whole: Iterable[Path] | None = None,
+    allow_empty: bool = False,
     dry_run: bool = False,
     progress: Callable[[Source], None] = lambda _: None,
 ) -> Report:
@@ -95,24 +112,26 @@ def load(
 
     A file that cannot be read or parsed is in the report's `refused` and leaves what was stored of it
     as it was. New transcripts go into `collection` (the default one). `prune` deletes the transcripts
-    whose file is no longer in one of the folders of `files`. A `dry_run` only reports.
+    whose file is no longer in one of the folders `whole` (those of `files`); one in which none of its files
+    is left is taken for one that is not mounted, unless `allow_empty`, and then NothingToLoad is raised
+    before anything is done. A `dry_run` only reports.
     """
     report = Report()
     files = list(files)
+    pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
+    _check_prune(pruned, files, allow_empty=allow_empty)
     with recording.action("load", source="upload_transcripts"):
         for source in files:
             progress(source)
             try:
-                parsed = parse(source.name, _read(source.path))
+                parsed = parse(source.name, _read(source))
                 outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
             except BadFile as error:
                 report.refused[source.name] = str(error)
             else:
                 getattr(report, outcome).append(source.name)
-    if prune:
-        gone = Transcript.objects.filter(source_folder__in={str(source.folder) for source in files}).exclude(
-            source_file__in=[source.name for source in files]
-        )
+    if pruned:
+        gone = _loaded_from(*pruned).exclude(source_file__in=[source.name for source in files])
         report.pruned = sorted(gone.values_list("source_file", flat=True))
         if not dry_run:
             with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
@@ -120,6 +139,29 @@ def load(
                     action.add(transcript, {"source_file": (transcript.source_file, None)})
                 gone.delete()
     return report
+
+
+def _loaded_from(*whole: Path) -> QuerySet[Transcript]:
+    return Transcript.objects.filter(source_folder__in=[str(folder) for folder in whole])
+
+
+def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty: bool) -> None:
+    """Raise NothingToLoad where a folder is more likely out of reach than emptied."""
+    sentences: list[str] = []
+    for folder in sorted(pruned):
+        here = [each for each in files if each.folder == folder]
+        unlisted = [f"{each.path}: {each.refused}" for each in here if each.refused]
+        sentences += unlisted or [
+            folders.why_not_prune(
+                folder,
+                there=[each.name for each in here],
+                known=_loaded_from(folder).values_list("source_file", flat=True),
+                wrong="does not exist" if folders.is_missing(folder) else "" if here else NO_FILE,
+                allow_empty=allow_empty,
+            )
+        ]
+    if any(sentences):
+        raise NothingToLoad("\n".join([*filter(None, sentences), "Nothing was changed."]))
 
 
 def summary(report: Report) -> Summary:
@@ -134,9 +176,11 @@ def summary(report: Report) -> Summary:
     return told
 
 
-def _read(path: Path) -> bytes:
+def _read(source: Source) -> bytes:
+    if source.refused:
+        raise BadFile(source.refused)
     try:
-        with path.open("rb") as file:
+        with source.path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadFile(f"It cannot be read: {error.strerror}.") from None

@@ -1,20 +1,29 @@
 """The command, as a person or a scheduler runs it."""
 
 import random
+import re
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.management import call_command
+from pytest_django import Settings
 
-from airfare.models import FareRow
+from airfare import curation
+from airfare.models import FareRow, SourceFile
+from history.models import Change
 from tests.airfare.conftest import fare, table
 from tests.commands import Commands
 from tests.site import ask, environment
+from tests.unprivileged import open_folder, unprivileged
+
+__all__ = ["open_folder"]
 
 ROWS = 20_000
 """Enough that a kill falls into the writing of them."""
@@ -128,3 +137,184 @@ def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new(folder: Path) ->
         assert killed > 0
         commands.run("load_airfare", str(folder))
         assert held(env) == new
+
+
+# Pruning what may only be out of reach
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def missing(folder: Path) -> None:
+    emptied(folder)
+    folder.rmdir()
+
+
+def hidden(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.rename(folder / f".{path.name}")
+
+
+def others(folder: Path) -> None:
+    emptied(folder)
+    (folder / "c.csv").write_text(table(fare(airline="Other")))
+
+
+def of_another_kind(folder: Path) -> None:
+    emptied(folder)
+    (folder / "README.txt").write_text("The data moved.")
+
+
+LOST = [emptied, missing, hidden, others, of_another_kind]
+
+
+@pytest.fixture
+def two_files(folder: Path, db: None) -> Path:
+    """A folder of two files, which are loaded."""
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text(table(fare(airline=name)))
+    assert run(folder)[0] == 0
+    return folder
+
+
+def airlines() -> list[str]:
+    return sorted(FareRow.objects.values_list("airline", flat=True))
+
+
+@pytest.mark.parametrize("lose", LOST)
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_nothing_is_pruned_where_no_file_of_a_folder_is_left(
+    two_files: Path, lose: Callable[[Path], None], options: tuple[str, ...]
+) -> None:
+    lose(two_files)
+    states = list(SourceFile.objects.values())
+    code, out = run("--prune", *options, two_files)
+    assert code == 1
+    assert f"{two_files} " in out
+    assert "(a.csv, b.csv)" in out
+    assert "add --allow-empty" in out
+    assert "Nothing was changed." in out
+    assert airlines() == ["a.csv", "b.csv"]
+    assert list(SourceFile.objects.values()) == states
+
+
+@pytest.mark.parametrize("lose", LOST)
+def test_allow_empty_says_that_the_files_are_gone(two_files: Path, lose: Callable[[Path], None]) -> None:
+    lose(two_files)
+    assert run("--prune", "--allow-empty", two_files)[0] == 0
+    assert airlines() == (["Other"] if lose is others else [])
+
+
+def test_one_emptied_folder_keeps_the_others_from_being_changed(two_files: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "z.csv").write_text(table(fare(airline="New")))
+    (two_files / "a.csv").unlink()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    (gone / "g.csv").write_text(table(fare(airline="g.csv")))
+    run(gone)
+    emptied(gone)
+    assert run("--prune", two_files, other, gone)[0] == 1
+    assert airlines() == ["a.csv", "b.csv", "g.csv"]
+    assert run("--prune", "--allow-empty", two_files, other, gone)[0] == 0
+    assert airlines() == ["New", "b.csv"]
+
+
+def test_allow_empty_does_not_allow_a_path_that_was_never_loaded(two_files: Path, tmp_path: Path) -> None:
+    code, out = run("--prune", "--allow-empty", tmp_path / "dta", two_files)
+    assert code == 1
+    assert "dta does not exist, and nothing was loaded from it; check the path." in out
+    assert airlines() == ["a.csv", "b.csv"]
+
+
+def test_the_default_folder_may_be_out_of_reach_too(two_files: Path, settings: Settings) -> None:
+    settings.TREND_DATA_DIR = str(two_files)
+    missing(two_files)
+    assert run("--prune")[0] == 1
+    assert airlines() == ["a.csv", "b.csv"]
+
+
+def test_a_folder_can_be_pruned_again_after_it_was_emptied(two_files: Path) -> None:
+    emptied(two_files)
+    assert run("--prune", "--allow-empty", two_files)[0] == 0
+    assert run("--prune", "--allow-empty", two_files)[0] == 0
+    (two_files / "c.csv").write_text(table(fare(airline="New")))
+    assert run("--prune", two_files)[0] == 0
+    assert airlines() == ["New"]
+
+
+def test_an_emptied_folder_is_told_without_prune_and_changes_nothing(two_files: Path) -> None:
+    emptied(two_files)
+    code, out = run(two_files)
+    assert code == 1
+    assert "holds no .csv, .tsv, .json file" in out
+    assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
+
+
+def test_a_file_that_is_a_link_to_nothing_is_not_gone(two_files: Path, tmp_path: Path) -> None:
+    (two_files / "a.csv").unlink()
+    (two_files / "a.csv").symlink_to(tmp_path / "not-mounted" / "a.csv")
+    code, out = run("--prune", two_files)
+    assert code == 1
+    assert "a.csv: cannot be read: No such file or directory." in out
+    assert airlines() == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("options", [(), ("--prune",), ("--prune", "--allow-empty")])
+def test_files_below_a_folder_that_cannot_be_listed_are_not_gone(
+    open_folder: Path, db: None, options: tuple[str, ...]
+) -> None:
+    inner = open_folder / "eu"
+    inner.mkdir()
+    (inner / "a.csv").write_text(table(fare(airline="inner")))
+    (open_folder / "b.csv").write_text(table(fare(airline="outer")))
+    run(open_folder)
+    inner.chmod(0)
+    with unprivileged():
+        code, out = run(*options, open_folder)
+    assert code == 1
+    assert re.search(r"eu:? cannot be listed: Permission denied", out)
+    assert airlines() == ["inner", "outer"]
+    assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
+
+
+@pytest.mark.parametrize("reason", ["its groups", "a curated row"])
+def test_a_file_that_is_kept_after_a_prune_is_told_once(two_files: Path, reason: str) -> None:
+    if reason == "its groups":
+        SourceFile.objects.get(name="a.csv").groups.add(Group.objects.create(name="board"))
+    else:
+        curation.edit(FareRow.objects.get(airline="a.csv"), {"season": "Autumn"}, None)
+    (two_files / "a.csv").unlink()
+    assert "pruned" in run("--prune", two_files)[1]
+    changes = Change.objects.count()
+    for options in (("--prune",), (), ("--prune", "--dry-run")):
+        assert "a.csv" not in run(*options, two_files)[1]
+    assert Change.objects.count() == changes
+    assert SourceFile.objects.get(name="a.csv").state == "gone"
+
+
+def test_a_folder_of_the_file_system_need_not_be_listed(open_folder: Path, db: None) -> None:
+    (open_folder / "a.csv").write_text(table(fare()))
+    (open_folder / "lost+found").mkdir(mode=0)
+    run(open_folder)
+    with unprivileged():
+        assert run("--prune", open_folder)[0] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--prune",), ("--prune", "--allow-empty")])
+def test_a_path_that_cannot_be_reached_is_not_emptied(
+    open_folder: Path, db: None, options: tuple[str, ...]
+) -> None:
+    data = open_folder / "mount" / "data"
+    data.mkdir(parents=True)
+    (data / "a.csv").write_text(table(fare()))
+    run(data)
+    data.parent.chmod(0)
+    with unprivileged():
+        code, out = run(*options, data)
+    assert code == 1
+    assert "Permission denied" in out
+    assert airlines() == ["Delta"]

@@ -1,6 +1,7 @@
 """`manage.py upload_transcripts` as it is run: what it prints, how it ends, what it leaves behind."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from pytest_django import Settings
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES
 from tests.transcripts.openai_fixtures import server
+from tests.unprivileged import open_folder, unprivileged
 from transcripts.models import Transcript, VectorStoreFile
 
-__all__ = ["server"]
+__all__ = ["open_folder", "server"]
 
 pytestmark = pytest.mark.django_db
 
@@ -155,3 +157,98 @@ def test_a_store_of_ones_own_is_brought_up_to_date(data: Path, settings: Setting
     settings.TRANSCRIPT_STORE = f"{__name__}.Remembering"
     assert upload()[-1] == f"3 transcripts are indexed in {__name__}.Remembering."
     assert sorted(Remembering.indexed) == sorted(Transcript.objects.values_list("pk", flat=True))
+
+
+# Pruning what may only be out of reach
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def missing(folder: Path) -> None:
+    emptied(folder)
+    folder.rmdir()
+
+
+def hidden(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.rename(folder / f".{path.name}")
+
+
+def others(folder: Path) -> None:
+    emptied(folder)
+    (folder / "Other.txt").write_text(NOTES)
+
+
+LOST = [emptied, missing, hidden, others]
+
+
+@pytest.mark.parametrize("lose", LOST)
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_nothing_is_pruned_where_no_file_of_a_folder_is_left(
+    data: Path, lose: Callable[[Path], None], options: tuple[str, ...]
+) -> None:
+    upload()
+    lose(data)
+    said = " ".join(upload("--prune", *options, code=1))
+    assert f"{data} " in said
+    assert "add --allow-empty" in said
+    assert "Nothing was changed." in said
+    assert Transcript.objects.count() == 3
+    assert not Transcript.objects.filter(source_file="Other.txt").exists()
+
+
+@pytest.mark.parametrize("lose", LOST)
+def test_allow_empty_says_that_the_files_are_gone(data: Path, lose: Callable[[Path], None]) -> None:
+    upload()
+    lose(data)
+    upload("--prune", "--allow-empty")
+    assert Transcript.objects.count() == (1 if lose is others else 0)
+
+
+def test_one_emptied_folder_keeps_the_others_from_being_changed(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "Other.txt").write_text(NOTES)
+    upload(data, other)
+    (data / "Notes.md").unlink()
+    (data / "New.txt").write_text(NOTES)
+    emptied(other)
+    upload("--prune", data, other, code=1)
+    assert Transcript.objects.count() == 4
+    upload("--prune", "--allow-empty", data, other)
+    names = set(Transcript.objects.values_list("source_file", flat=True))
+    assert names == {"2026-02-11_Airline.txt", "2026-03-18_Hotel.txt", "New.txt"}
+
+
+def test_allow_empty_does_not_allow_a_path_that_was_never_loaded(data: Path, tmp_path: Path) -> None:
+    upload()
+    said = " ".join(upload("--prune", "--allow-empty", tmp_path / "dta", data, code=1))
+    assert "dta does not exist, and nothing was loaded from it; check the path." in said
+
+
+def test_a_file_that_is_a_link_to_nothing_is_not_gone(data: Path, tmp_path: Path) -> None:
+    upload()
+    (data / "Notes.md").unlink()
+    (data / "Notes.md").symlink_to(tmp_path / "not-mounted" / "Notes.md")
+    assert "Notes.md: It cannot be read: No such file or directory." in upload("--prune", code=1)
+    assert Transcript.objects.count() == 3
+
+
+@pytest.mark.parametrize("options", [("--prune",), ("--prune", "--allow-empty")])
+def test_files_below_a_folder_that_cannot_be_listed_are_not_gone(
+    open_folder: Path, settings: Settings, options: tuple[str, ...]
+) -> None:
+    settings.OPENAI_API_KEY = ""
+    inner = open_folder / "eu"
+    inner.mkdir()
+    for folder in (open_folder, inner):
+        (folder / f"{folder.name}.txt").write_text(NOTES)
+    upload(open_folder)
+    inner.chmod(0)
+    with unprivileged():
+        said = " ".join(upload(*options, open_folder, code=1))
+    assert "cannot be listed: Permission denied" in said
+    assert Transcript.objects.count() == 2

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from airfare.loading import Found, find, load, summary
+from airfare.loading import Found, PruneRefused, find, load, summary
 
 
 class Command(BaseCommand):
@@ -34,24 +35,34 @@ class Command(BaseCommand):
         parser.add_argument(
             "--prune", action="store_true", help="delete the rows of files that are gone from their folder"
         )
+        parser.add_argument(
+            "--allow-empty",
+            action="store_true",
+            help="files that are gone take their rows with them even where none of a folder is left",
+        )
         parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         terminal = self.stdout.isatty()
         console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
         found = find(options["paths"] or [default_folder()])
-        with Bars(console, found) as bars:
-            outcomes = list(
-                load(
-                    found,
-                    loaded_by=_user(),
-                    dry_run=options["dry_run"],
-                    strict=options["strict"],
-                    prune=options["prune"],
-                    force=options["force"],
-                    progress=bars.advance if terminal else None,
+        try:
+            with Bars(console) as bars:
+                outcomes = list(
+                    load(
+                        found,
+                        loaded_by=_user(),
+                        dry_run=options["dry_run"],
+                        strict=options["strict"],
+                        prune=options["prune"],
+                        allow_empty=options["allow_empty"],
+                        force=options["force"],
+                        progress=bars.advance if terminal else None,
+                    )
                 )
-            )
+        except PruneRefused as refused:
+            console.print(Text(f"{refused}\nNothing was changed."), soft_wrap=True)
+            raise SystemExit(1) from None
         told = summary(outcomes)
         told.print(console, dry_run=options["dry_run"])
         if told.failed:
@@ -73,7 +84,7 @@ def _user() -> str:
 class Bars:
     """A progress bar for each file that is being read."""
 
-    def __init__(self, console: Console, found: list[Found]) -> None:
+    def __init__(self, console: Console) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -82,7 +93,6 @@ class Bars:
             console=console,
             disable=not console.is_terminal,
         )
-        self._sizes = {each.name: each.path.stat().st_size for each in found if not each.refused}
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Bars":
@@ -95,5 +105,5 @@ class Bars:
     def advance(self, found: Found, read: int) -> None:
         """Show that `read` more bytes of the file were read."""
         if found.name not in self._tasks:
-            self._tasks[found.name] = self._progress.add_task(found.name, total=self._sizes[found.name])
+            self._tasks[found.name] = self._progress.add_task(found.name, total=found.path.stat().st_size)
         self._progress.advance(self._tasks[found.name], read)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from transcripts import loading, uploading
-from transcripts.loading import NothingToLoad, Source, load, sources
+from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
 from transcripts.uploading import Limits, UploadStopped, sync
@@ -43,6 +43,11 @@ class Command(BaseCommand):
             "--prune", action="store_true", help="delete transcripts whose file is gone from its folder"
         )
         parser.add_argument(
+            "--allow-empty",
+            action="store_true",
+            help="files that are gone take their transcripts with them even where none of a folder is left",
+        )
+        parser.add_argument(
             "--store",
             choices=["local", "openai"],
             help="where to search; default: openai where OPENAI_API_KEY is set",
@@ -58,19 +63,24 @@ class Command(BaseCommand):
         terminal = self.stdout.isatty()
         console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
         dry_run: bool = options["dry_run"]
-        if options["prune"] and any(path.is_file() for path in options["paths"]):
+        prune: bool = options["prune"]
+        paths: list[Path] = options["paths"] or [default_folder()]
+        if prune and any(path.is_file() for path in paths):
             raise CommandError("--prune compares whole folders; name folders with it, not single files.")
         try:
-            found = sources(options["paths"] or [default_folder()])
+            found = sources(paths, prune=prune)
+            with _bar(console, "Loading", len(found)) as advance:
+                report = load(
+                    found,
+                    prune=prune,
+                    whole=paths,
+                    allow_empty=options["allow_empty"],
+                    dry_run=dry_run,
+                    progress=lambda _: advance(1),
+                )
         except NothingToLoad as nothing:
-            console.print(Text(str(nothing)))
+            console.print(Text(str(nothing)), soft_wrap=True)
             raise SystemExit(1) from None
-        with _bar(console, "Loading", len(found)) as advance:
-
-            def one_more(_: Source) -> None:
-                advance(1)
-
-            report = load(found, prune=options["prune"], dry_run=dry_run, progress=one_more)
         loaded = loading.summary(report)
         loaded.print(console, dry_run=dry_run)
         failed = loaded.failed

@@ -1,0 +1,76 @@
+"""Folders of data: the files below one, and whether so few are left that nothing may be pruned."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+MOST_NAMED = 3
+"""Files that a sentence names; the others are counted."""
+OF_FILE_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""Folders at the top of a disk that are nobody's, and that an ordinary account may not list."""
+
+
+def files_below(folder: Path) -> tuple[list[Path], list[OSError]]:
+    """Return the files below `folder`, sorted, and why folders among them could not be listed.
+
+    What is hidden is left out. A file that cannot be looked at is not, a link to nothing for example: it is
+    there, and whoever reads it learns why it cannot be read.
+    """
+    files: list[Path] = []
+    problems: list[OSError] = []
+    for parent, inner, names in os.walk(folder, onerror=problems.append):
+        inner[:] = [name for name in inner if not name.startswith(".") and name not in OF_FILE_SYSTEMS]
+        paths = [Path(parent, name) for name in names if not name.startswith(".")]
+        files += [path for path in paths if _is_file(path)]
+    return sorted(files), problems
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True
+
+
+def is_missing(path: Path) -> bool:
+    """Return whether there is nothing at `path`; False where nobody can tell."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file is at `path`; False where nobody can tell."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def why_not_prune(
+    folder: Path, *, there: Collection[str], known: Collection[str], wrong: str, allow_empty: bool
+) -> str:
+    """Return why nothing of `folder` may be pruned, as a sentence; empty where it may be.
+
+    `there` are the names of its files now, and `known` of those that something is stored of. A folder that
+    holds none of these is more likely not mounted than emptied, unless `allow_empty` says so. `wrong` tells
+    what is wrong with it as a whole, behind its name.
+    """
+    if there and (not known or not set(known).isdisjoint(there)):
+        return ""
+    if not known:
+        empty = allow_empty and folder.is_dir()
+        return "" if empty else f"{folder} {wrong}, and nothing was loaded from it; check the path."
+    if allow_empty:
+        return ""
+    named = sorted(known)[:MOST_NAMED]
+    more = f" and {len(known) - len(named):,} more" if len(known) > len(named) else ""
+    return (
+        f"{folder} {wrong or 'holds none of the files that were loaded from it'}; --prune would delete all "
+        f"that came from it ({', '.join(named)}{more}). Check that it is mounted and that the path is right; "
+        "if its files are really gone, add --allow-empty."
+    )
