@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from airfare import curation, dimensions, loading, notables, queries
+from airfare import corrections, curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
@@ -274,6 +274,7 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     form = FareRowForm
     resource_classes = (FareRowColumns,)
     import_resource_classes = (Corrections,)
+    import_kind = corrections.KIND
     list_display = (
         "label",
         "airline",

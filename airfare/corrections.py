@@ -1,12 +1,14 @@
 """Fare rows as a spreadsheet, and what a curator corrected in it.
 
 Rows are found by their id. A cell that reads as the export would write the row's value of now changes
-nothing, whatever became of it on its way through a spreadsheet.
+nothing, whatever became of it on its way through a spreadsheet. Each exported row carries its version, so
+that what somebody else changed since is a conflict and is never set back.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,10 +21,10 @@ from airfare import curation, versions
 from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.notables import is_storable
-from airfare.records import NUMBERS, number_of
+from airfare.records import NUMBERS, day_of, number_of
 from exchange.cells import escaped, for_excel, plain, unescaped
-from exchange.exporting import columns
-from exchange.sheets import spelled
+from exchange.exporting import Derived, columns
+from exchange.sheets import Sheet, spelled
 
 PATHS = {
     "id": "id",
@@ -35,9 +37,32 @@ PATHS = {
 }
 """Each column, and where its value is found from a fare row."""
 CHANGEABLE = (*EDITABLE, "hidden")
-_HIDDEN = {"TRUE": True, "1": True, "YES": True, "FALSE": False, "0": False, "NO": False}
+KIND = "airfare-corrections"
+"""Of the uploads by which many corrections are imported."""
+VERSION = "version"
+# As spreadsheet programs write them in their own languages.
+_TRUE = frozenset({"TRUE", "1", "YES", "WAHR", "VRAI", "VERDADERO", "VERDADEIRO", "VERO", "WAAR"})
+_FALSE = frozenset({"FALSE", "0", "NO", "FALSCH", "FAUX", "FALSO", "ONWAAR"})
+_ERROR = re.compile(r"#(N/A|DIV/0!|REF!|NAME\?|VALUE!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)|#{3,}")
+"""What a spreadsheet program writes where it has no value to show."""
+_GERMAN = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?")
+"""A number with a comma for the decimals, and perhaps points between the thousands."""
+SHOWN_DIGITS = 9
+"""Digits that a spreadsheet program shows of any number; further ones it may round away."""
 
-FareRowColumns = columns(FareRow, **PATHS)
+
+def version_of(values: Sequence[Any]) -> str:
+    """Return what tells a row with these values of CHANGEABLE from one with others."""
+    said = json.dumps(["" if value is None else value for value in values])
+    # A letter first, or a spreadsheet program might take it for a number.
+    return f"v{hashlib.sha256(said.encode()).hexdigest()[:11]}"
+
+
+FareRowColumns = columns(
+    FareRow,
+    derived={VERSION: Derived(VERSION, [PATHS[name] for name in CHANGEABLE], version_of)},
+    **PATHS,
+)
 
 
 class Corrected(Result):  # type: ignore[misc]
@@ -49,6 +74,8 @@ class Corrected(Result):  # type: ignore[misc]
         """By row id: what the row is called, and each changed field before and after."""
         self.left_alone: list[str] = []
         """Columns of the file that no import changes."""
+        self.has_versions = True
+        """Whether the file tells from which version of each row it started."""
 
     @property
     def digest(self) -> str:
@@ -73,6 +100,7 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
         user: User | None = None,
         file_name: str = "",
         digest: str = "",
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
         **_: Any,
     ) -> Corrected:
         """What `dataset` changes; without `dry_run` it is done, if `digest` still stands for the same."""
@@ -82,7 +110,8 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
         if problem := _header_problem(names):
             result.append_base_error(Error(problem))
             return result
-        result.left_alone = [name for name in names if name not in CHANGEABLE and name != "id"]
+        result.left_alone = [name for name in names if name not in (*CHANGEABLE, "id", VERSION)]
+        result.has_versions = VERSION in names
         if dry_run:
             _compare(dataset, names, result)
             return result
@@ -99,37 +128,65 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
                     number: {name: after for name, (_, after) in fields.items()}
                     for number, (_, fields) in result.changes.items()
                 }
-                curation.correct(corrections, user, action="import", reason=f"Import of {file_name}")
+                reason = f"Import of {file_name}"
+                curation.correct(corrections, user, action="import", reason=reason, progress=progress)
         return result
 
 
 def _header_problem(names: list[str]) -> str:
     if "id" not in names:
         return "The file has no column “id”; export the list here and correct that file."
-    unknown = [name for name in names if name not in PATHS]
+    unknown = [name for name in names if name not in (*PATHS, VERSION)]
     if unknown:
-        known = ", ".join(PATHS)
+        known = ", ".join((*PATHS, VERSION))
         return f"There is no column {unknown[0][:60]!r} here; a file may have: {known}."
     return ""
 
 
-def _compare(dataset: Any, names: list[str], result: Corrected) -> None:
+def _compare(sheet: Sheet, names: list[str], result: Corrected) -> None:
     """Put into `result` what differs from the rows there are, and what is wrong."""
-    numbered: Iterator[tuple[int, Any]] = iter(enumerate(dataset, start=2))
+    numbered: Iterator[tuple[int, Any]] = zip(sheet.numbers, sheet, strict=True)
+    read = _german if _has_decimal_commas(sheet, names) else _plain
     seen: set[int] = set()
     while batch := list(islice(numbered, BATCH)):
-        rows = [(number, dict(zip(names, cells, strict=True))) for number, cells in batch if any(cells)]
+        rows = [(number, dict(zip(names, cells, strict=True))) for number, cells in batch]
         ids = {int(cells["id"]) for _, cells in rows if _is_id(cells["id"])}
         stored = FareRow.objects.select_related("notable", "source_file").in_bulk(ids)
         for number, cells in rows:
             try:
                 row = _row(cells["id"], stored, seen)
-                changed = _changed(row, cells)
+                changed = _changed(row, cells, read)
+                if changed:
+                    _demand_version(row, cells, changed)
             except ValidationError as error:
                 result.invalid_rows.append(InvalidRow(number, error, list(cells.values())))
                 continue
             if changed:
                 result.changes[row.pk] = (str(row), changed)
+
+
+def _has_decimal_commas(sheet: Sheet, names: list[str]) -> bool:
+    """Whether the file comes from a spreadsheet program that writes 1.234,5 for what is 1234.5."""
+    places = [place for place, name in enumerate(names) if name in NUMBERS]
+    return sheet.semicolons and any("," in cells[place] for cells in sheet for place in places)
+
+
+def _demand_version(row: FareRow, cells: dict[str, str], changed: dict[str, tuple[Any, Any]]) -> None:
+    """Raise ValidationError if the row is not what it was when it was exported."""
+    if VERSION not in cells or cells[VERSION] == version_of([getattr(row, name) for name in CHANGEABLE]):
+        return
+    conflicts = "; ".join(
+        f"{name} is {_short(before)} here and {_short(after)} in the file"
+        for name, (before, after) in changed.items()
+    )
+    raise ValidationError(
+        f"somebody has changed this row since it was exported ({conflicts}): export it anew, or take it out "
+        "of the file."
+    )
+
+
+def _short(value: Any) -> str:
+    return "empty" if value in (None, "") else repr(value)[:80]
 
 
 def _is_id(text: str) -> bool:
@@ -154,7 +211,7 @@ def _row(text: str, stored: dict[int, FareRow], seen: set[int]) -> FareRow:
     return row
 
 
-def _changed(row: FareRow, cells: dict[str, str]) -> dict[str, tuple[Any, Any]]:
+def _changed(row: FareRow, cells: dict[str, str], read: Callable[[str], str]) -> dict[str, tuple[Any, Any]]:
     """Each changed field before and after; raises ValidationError with all that is wrong."""
     changed: dict[str, tuple[Any, Any]] = {}
     problems: list[str] = []
@@ -166,29 +223,55 @@ def _changed(row: FareRow, cells: dict[str, str]) -> dict[str, tuple[Any, Any]]:
         if text in (spelled(written), spelled(for_excel(written))):
             continue
         try:
-            after = _value(name, text)
+            after = _value(name, text, read)
         except ValueError as error:
             problems.append(str(error))
             continue
-        if after != before:
+        if after != before and not _is_shown_as(name, before, text, after):
             changed[name] = (before, after)
     if problems:
         raise ValidationError(problems)
     return changed
 
 
-def _value(name: str, text: str) -> Any:
+def _is_shown_as(name: str, before: Any, text: str, after: Any) -> bool:
+    """Whether a spreadsheet program may have made `text` of `before`: of a long number, or of a day."""
+    if isinstance(before, float) and isinstance(after, float):
+        digits = sum(map(str.isdigit, text.lower().partition("e")[0].lstrip("-0.,")))
+        return digits >= SHOWN_DIGITS and float(f"{before:.{digits}g}") == after
+    return name == "snapshot_date" and day_of(text) is not None and day_of(text) == day_of(before)
+
+
+def _value(name: str, text: str, read: Callable[[str], str]) -> Any:
     """What a cell means; raises ValueError with a sentence."""
+    if _ERROR.fullmatch(text):
+        raise ValueError(f"{name} is {text[:40]!r}, a spreadsheet program's word for a value it cannot show.")
     if name in NUMBERS:
-        number = number_of(text)
+        number = number_of(read(text))
         if text and number is None:
-            hint = ", with a point for the decimals" if "," in text else ""
-            raise ValueError(f"{name} is {text[:40]!r}, which is not a number{hint}.")
+            raise ValueError(f"{name} is {text[:40]!r}, which is not a number{_hint(text)}.")
         return number
     if name == "hidden":
-        if text.upper() not in _HIDDEN:
+        if text.upper() not in _TRUE | _FALSE:
             raise ValueError(f"hidden is {text[:40]!r}; it can be TRUE or FALSE.")
-        return _HIDDEN[text.upper()]
+        return text.upper() in _TRUE
+    if name == "snapshot_date" and text and day_of(text) is None:
+        raise ValueError(f"snapshot_date is {text[:40]!r}, which is no day; write it as 2026-07-01.")
     if not is_storable(text):
         raise ValueError(f"{name} has a character that cannot be stored.")
     return unescaped(text)
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def _german(text: str) -> str:
+    """Return a number with a decimal comma as one with a point; nothing for any other text."""
+    return text.replace(".", "").replace(",", ".") if _GERMAN.fullmatch(text) else ""
+
+
+def _hint(text: str) -> str:
+    if "%" in text:
+        return "; write it without the sign, in a cell that is not formatted as a percentage"
+    return ", with a point for the decimals" if "," in text else ""

@@ -13,7 +13,7 @@ rows is not.
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -98,13 +98,19 @@ def edit(row: FareRow, values: Mapping[str, Any], by: User | None, *, reason: st
 
 
 def edit_each(
-    edits: Iterable[tuple[int, Mapping[str, Any]]], by: User | None, *, action: str = "edit", reason: str = ""
+    edits: Iterable[tuple[int, Mapping[str, Any]]],
+    by: User | None,
+    *,
+    action: str = "edit",
+    reason: str = "",
+    progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Edit many rows by their ids, each with values of its own; returns how many were changed.
 
     Whatever their number, a few hundred are in memory at a time. An id without a row is passed over.
+    `progress` is told how many of the edits have been looked at.
     """
-    changed = 0
+    changed = seen = 0
     rest = iter(edits)
     with transaction.atomic(), recording.action(action, by=by, reason=reason) as recorded:
         versions.bump()
@@ -113,18 +119,27 @@ def edit_each(
             differences = _edit(batch, by, texts)
             recorded.add_each(FareRow, differences)
             changed += len(differences)
+            seen += len(batch)
+            progress(seen)
     return changed
 
 
 def correct(
-    corrections: Mapping[int, Mapping[str, Any]], by: User | None, *, action: str = "edit", reason: str = ""
+    corrections: Mapping[int, Mapping[str, Any]],
+    by: User | None,
+    *,
+    action: str = "edit",
+    reason: str = "",
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
     """Give rows, by their ids, new values of EDITABLE fields and of `hidden`."""
     edits = {
         number: {name: value for name, value in values.items() if name != "hidden"}
         for number, values in corrections.items()
     }
-    edit_each([edit for edit in edits.items() if edit[1]], by, action=action, reason=reason)
+    changes = [edit for edit in edits.items() if edit[1]]
+    total = len(corrections)
+    edit_each(changes, by, action=action, reason=reason, progress=lambda done: progress(done, total))
     for hidden, change in ((True, hide), (False, publish)):
         ids = [number for number, values in corrections.items() if values.get("hidden") is hidden]
         for chunk in _chunks(ids, 10 * BATCH):

@@ -7,9 +7,12 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldBooleanWidget
 
+from airfare.corrections import KIND as CORRECTIONS
+from airfare.corrections import Corrections
 from airfare.loading import Found, Outcome, load, summary
 from airfare.models import SourceFile
 from airfare.parsing import FORMATS
+from exchange.background import loader
 from uploads.forms import UploadForm
 from uploads.loaders import FOLDER, Loader, Task, register
 from uploads.summaries import Summary
@@ -90,5 +93,14 @@ register(
         form=AirfareForm,
         run=run,
         list_url="admin:airfare_sourcefile_changelist",
+    )
+)
+register(
+    loader(
+        CORRECTIONS,
+        title="corrected fare rows",
+        permission="airfare.change_farerow",
+        list_url="admin:airfare_farerow_changelist",
+        resource=Corrections,
     )
 )

@@ -4,8 +4,10 @@ A list is read by its primary key in chunks, and CSV and JSON leave while it is 
 rows hold neither memory nor a cursor. A file's columns are the fields of a django-import-export resource.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -36,11 +38,24 @@ SELECTED = "selected"
 """The parameter that names the rows selected in a list."""
 
 
-def columns(model: type[Model], *names: str, **paths: str) -> type[ModelResource]:
-    """A resource whose columns are these fields of `model`, and further ones by their paths (`a__b`)."""
+class Derived(Field):  # type: ignore[misc]
+    """A column that is computed from other values of its row."""
+
+    def __init__(self, name: str, paths: Sequence[str], function: Callable[[Sequence[Any]], Any]) -> None:
+        """`function` gets the values at `paths`, in their order."""
+        super().__init__(attribute=name, column_name=name)
+        self.paths = paths
+        self.function = function
+
+
+def columns(
+    model: type[Model], *names: str, derived: Mapping[str, Derived] = MappingProxyType({}), **paths: str
+) -> type[ModelResource]:
+    """A resource of these fields of `model`, further ones by their paths (`a__b`), and `derived` ones."""
     every = {**{name: name for name in names}, **paths}
-    meta = type("Meta", (), {"model": model, "fields": list(every), "export_order": list(every)})
-    fields = {name: Field(attribute=path, column_name=name) for name, path in every.items()}
+    order = [*every, *derived]
+    meta = type("Meta", (), {"model": model, "fields": order, "export_order": order})
+    fields = {name: Field(attribute=path, column_name=name) for name, path in every.items()} | dict(derived)
     return type(f"{model.__name__}Columns", (ModelResource,), {"Meta": meta, **fields})
 
 
@@ -132,7 +147,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
         resource = self.choose_export_resource_class(export_form, request)()
         fields = resource.get_export_fields(self.get_export_resource_fields_from_form(export_form))
         header = [field.column_name for field in fields]
-        rows = _Rows(queryset, [field.attribute for field in fields], newest_first=self.export_newest_first)
+        rows = _Rows(queryset, fields, newest_first=self.export_newest_first)
         if isinstance(file_format, XLSX):
             if queryset.order_by()[: XLSX.MOST_ROWS + 1].count() > XLSX.MOST_ROWS:
                 self.message_user(
@@ -153,7 +168,11 @@ class ExportMixin(AnyAddress, _OwnTemplate):
 class _Rows:
     """The rows of a list as plain values, in chunks."""
 
-    def __init__(self, queryset: QuerySet[Any], paths: list[str], *, newest_first: bool) -> None:
+    def __init__(self, queryset: QuerySet[Any], fields: Sequence[Field], *, newest_first: bool) -> None:
+        self._fields = fields
+        paths: list[str] = []
+        for field in fields:
+            paths += field.paths if isinstance(field, Derived) else [field.attribute]
         order, self._after = ("-pk", "pk__lt") if newest_first else ("pk", "pk__gt")
         self._rest = queryset.order_by(order).values_list("pk", *paths)
 
@@ -161,7 +180,15 @@ class _Rows:
         """The chunk behind the row `after`, and its last row's key."""
         rest = self._rest if after is None else self._rest.filter(**{self._after: after})
         found = list(rest[:CHUNK])
-        return (found[-1][0] if found else None), [[plain(value) for value in row[1:]] for row in found]
+        return (found[-1][0] if found else None), [self._cells(iter(row[1:])) for row in found]
+
+    def _cells(self, values: Iterator[Any]) -> list[Any]:
+        return [
+            field.function(list(islice(values, len(field.paths))))
+            if isinstance(field, Derived)
+            else plain(next(values))
+            for field in self._fields
+        ]
 
     def __iter__(self) -> Iterator[list[list[Any]]]:
         last, chunk = self._read(None)

@@ -1,11 +1,13 @@
 """Corrected spreadsheets that come back to a list: a preview of what changes, then the change."""
 
+import logging
 import shutil
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -15,6 +17,7 @@ from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 
+from exchange.background import hand_over
 from exchange.sheets import CSV, MOST_BYTES, MOST_ROWS, XLSX, BadSheet
 from uploads.forms import INPUT
 from uploads.models import new_folder
@@ -27,8 +30,14 @@ if TYPE_CHECKING:
 else:
     ImportBase = base.ImportMixin
 
+logger = logging.getLogger(__name__)
+
 MOST_SHOWN = 100
 """Changes in a preview, and problems."""
+WORKBOOK = "1"
+"""The place of XLSX among the formats of an import, as a form says it."""
+MOST_AT_ONCE = 2_000
+"""Changed rows that are imported while the person waits; more are imported in the background."""
 PATIENCE_SECONDS = 3600
 """From a preview to its confirmation."""
 
@@ -75,7 +84,7 @@ class CorrectionsForm(ImportForm):  # type: ignore[misc]
                 self.add_error(
                     "import_file", f"The file is larger than {MOST_BYTES // 1_000_000} MB; divide it."
                 )
-            cleaned["format"] = "1" if suffix == "xlsx" else "0"
+            cleaned["format"] = WORKBOOK if suffix == "xlsx" else "0"
         return cleaned
 
 
@@ -83,6 +92,8 @@ class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
     """What was previewed, by whom: nobody confirms a file of somebody else."""
 
     digest = forms.CharField(widget=forms.HiddenInput)
+    rows = forms.IntegerField(widget=forms.HiddenInput)
+    """How many the preview changes."""
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,8 +112,8 @@ class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
 class ImportMixin(ImportBase):
     """A ModelAdmin whose rows can be corrected by a file, by whoever may change them.
 
-    `import_resource_classes` holds one resource, whose `import_data` tells `changes`, `digest` and
-    `left_alone` in its result.
+    `import_resource_classes` holds one resource, whose `import_data` tells `changes`, `digest`,
+    `left_alone` and `has_versions` in its result.
     """
 
     import_export_change_list_template = "exchange/change_list.html"
@@ -112,6 +123,8 @@ class ImportMixin(ImportBase):
     tmp_storage_class = PrivateStorage
     skip_admin_log = True  # The history tells more.
     import_resource_classes: Any = ()
+    import_kind: ClassVar[str]
+    """The loader (`exchange.background.loader`) that imports what changes many rows."""
 
     def get_import_formats(self) -> list[Any]:
         return [CSV, XLSX]
@@ -143,6 +156,7 @@ class ImportMixin(ImportBase):
             _describe(context, result)
             if confirm := context.get("confirm_form"):
                 confirm.initial["digest"] = result.digest
+                confirm.initial["rows"] = len(result.changes)
                 confirm.initial["import_file_name"] = confirm.sign(confirm.initial["import_file_name"])
         return response  # type: ignore[no-any-return]
 
@@ -152,8 +166,28 @@ class ImportMixin(ImportBase):
             if not form.is_valid() or not (folder() / form.cleaned_data["import_file_name"]).exists():
                 messages.error(request, "The preview is too old; choose the file again.")
                 return redirect(self._import_url())
+            if form.cleaned_data["rows"] > MOST_AT_ONCE:
+                return self._hand_over(request, form.cleaned_data)
         response: HttpResponseBase = super().process_import(request, **kwargs)
         return response
+
+    def _hand_over(self, request: HttpRequest, confirmed: dict[str, Any]) -> HttpResponse:
+        try:
+            upload = hand_over(
+                self.import_kind,
+                folder() / confirmed["import_file_name"] / "file",
+                name=confirmed["original_file_name"],
+                workbook=confirmed["format"] == WORKBOOK,
+                digest=confirmed["digest"],
+                by=cast(User, request.user),
+            )
+        except OSError:
+            logger.exception("Confirmed corrections could not be kept in UPLOAD_DIR.")
+            messages.error(
+                request, "The file could not be kept on this site; ask an operator to look at its log."
+            )
+            return redirect(self._import_url())
+        return redirect("admin:uploads_upload_change", upload.pk)
 
     def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
         if result.has_errors() or result.has_validation_errors():

@@ -63,8 +63,9 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        offered = [loader for loader in permitted(request.user) if loader.form]
         return super().changelist_view(
-            request, {**(extra_context or {}), "loaders": permitted(request.user), "title": "Uploads"}
+            request, {**(extra_context or {}), "loaders": offered, "title": "Uploads"}
         )
 
     @admin.display(description="files", ordering="id")
@@ -90,7 +91,7 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
     def new_view(self, request: HttpRequest, kind: str) -> HttpResponse:
         """The form for files of a kind; what it takes is queued, and its page comes next."""
         loader = find(kind)
-        if loader is None:
+        if loader is None or loader.form is None:
             raise Http404
         if not cast(User, request.user).has_perm(loader.permission):
             raise PermissionDenied

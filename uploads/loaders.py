@@ -40,7 +40,8 @@ class Loader:
     """Of the files, as in “Upload airfare files”."""
     permission: str
     """What a person needs to upload them."""
-    form: type[UploadForm]
+    form: type[UploadForm] | None
+    """None for files that do not come from a form of their own."""
     run: Callable[[Task], list[Summary]]
     """Loads the files. A file that cannot be loaded is refused in the summary and is no exception."""
     list_url: str

@@ -12,12 +12,16 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import AsyncClient, Client
 from openpyxl import Workbook, load_workbook
+from openpyxl.styles import PatternFill
 
+from airfare import curation
 from airfare.models import Edit, FareRow
-from exchange import sheets
+from exchange import importing, sheets
 from history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.exchange.test_exporting import CSV, ROWS, XLSX, fields
+from uploads.models import Upload
+from uploads.queue import work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -287,3 +291,193 @@ def test_a_long_text_that_excel_cuts_is_no_change(client: Client, curator: User,
     load_folder({"a.csv": table(fare(note="x" * 40_000))})
     text = preview(client, exported(curator, XLSX), "fares.xlsx").content.decode()
     assert "Nothing would change" in text
+
+
+Sheet = Any
+"""openpyxl's worksheet."""
+
+
+def workbook(rows: list[list[Any]], change: Any = lambda _: None) -> bytes:
+    book = Workbook()
+    sheet: Any = book.active
+    for row in rows:
+        sheet.append(row)
+    change(sheet)
+    made = BytesIO()
+    book.save(made)
+    return made.getvalue()
+
+
+def delta() -> FareRow:
+    return FareRow.objects.get(airline="Delta")
+
+
+def colour_a_far_row(sheet: Sheet) -> None:
+    sheet.cell(60_001, 1).fill = PatternFill("solid", fgColor="FFFF00")
+
+
+def raise_a_far_row(sheet: Sheet) -> None:
+    sheet.row_dimensions[70_000].height = 20
+
+
+@pytest.mark.parametrize("change", [colour_a_far_row, raise_a_far_row])
+def test_rows_of_a_workbook_that_hold_nothing_do_not_count(
+    client: Client, curator: User, loaded: None, change: Any
+) -> None:
+    data = workbook([["id", "avg_fare_usd"], [delta().pk, 701.5]], change)
+    assert preview(client, data, "a.xlsx").context["changed_rows"] == 1
+
+
+def test_lines_of_commas_alone_do_not_count(client: Client, curator: User, loaded: None) -> None:
+    data = f"id,season\n{delta().pk},Winter\n" + ",\n" * 50_005
+    assert preview(client, data.encode()).context["changed_rows"] == 1
+
+
+def test_a_problem_names_its_row_as_the_spreadsheet_counts(
+    client: Client, curator: User, loaded: None
+) -> None:
+    data = f"id,avg_fare_usd\n,\n,\n{delta().pk},much\n"
+    assert "Row 4: avg_fare_usd is" in preview(client, data.encode()).content.decode()
+
+
+def test_a_formula_without_its_result_is_refused_with_its_cell(
+    client: Client, curator: User, loaded: None
+) -> None:
+    data = workbook([["id", "avg_fare_usd"], [delta().pk, "=700+1.5"]])
+    assert "Cell B2 holds a formula" in preview(client, data, "a.xlsx").content.decode()
+
+
+def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User, loaded: None) -> None:
+    def as_percentage(sheet: Sheet) -> None:
+        sheet.cell(2, 2).number_format = "0%"
+
+    data = workbook([["id", "load_factor_pct"], [delta().pk, 0.9]], as_percentage)
+    text = preview(client, data, "a.xlsx").content.decode()
+    assert "Row 2: load_factor_pct is &#x27;90%&#x27;, which is not a number; write it without" in text
+
+
+@pytest.mark.parametrize("quote", ['"Summer\n2,Winter\n', 'Sum"mer\n"'])
+def test_a_quote_that_is_not_closed_is_refused_with_its_line(
+    client: Client, curator: User, loaded: None, quote: str
+) -> None:
+    data = f"id,season\n{delta().pk},Winter\n{delta().pk},{quote}"
+    text = preview(client, data.encode()).content.decode()
+    assert "Line 3 cannot be read as CSV" in text or "Line 4 cannot be read as CSV" in text
+
+
+@pytest.mark.parametrize("day", ["2026-13-45", "10/12/2025", "tomorrow"])
+def test_what_is_no_day_is_refused_with_its_row(
+    client: Client, curator: User, loaded: None, day: str
+) -> None:
+    text = preview(client, corrected(curator, "Delta", snapshot_date=day)).content.decode()
+    assert "Row 2: snapshot_date is" in text
+
+
+def test_a_day_in_another_form_is_no_change(client: Client, curator: User, loaded: None) -> None:
+    day = delta().snapshot_date.replace("-", "/")
+    assert (
+        "Nothing would change"
+        in preview(client, corrected(curator, "Delta", snapshot_date=day)).content.decode()
+    )
+
+
+@pytest.mark.parametrize("word", ["#N/A", "#DIV/0!", "########"])
+def test_a_word_for_a_value_that_cannot_be_shown_is_refused(
+    client: Client, curator: User, loaded: None, word: str
+) -> None:
+    assert "Row 2: season is" in preview(client, corrected(curator, "Delta", season=word)).content.decode()
+
+
+def test_what_somebody_else_changed_since_the_export_is_a_conflict(
+    client: Client, curator: User, loaded: None
+) -> None:
+    rows = rows_of(exported(curator))
+    curation.edit(delta(), {"avg_fare_usd": 777.0}, None)
+    rows[1]["avg_fare_usd"] = "460"
+    text = preview(client, written(rows)).content.decode()
+    assert "Row 2: somebody has changed this row since it was exported (avg_fare_usd is 777.0 here" in text
+    assert "Row 3" not in text
+    assert delta().avg_fare_usd == 777
+
+
+def test_an_old_export_of_a_row_that_says_the_same_is_no_conflict(
+    client: Client, curator: User, loaded: None
+) -> None:
+    rows = rows_of(exported(curator))
+    curation.edit(delta(), {"avg_fare_usd": 777.0}, None)
+    rows[0]["avg_fare_usd"] = "777"
+    assert "Nothing would change" in preview(client, written(rows)).content.decode()
+
+
+def test_without_versions_the_preview_says_what_it_cannot_tell(
+    client: Client, curator: User, loaded: None
+) -> None:
+    data = f"id,avg_fare_usd\n{delta().pk},460\n".encode()
+    assert "The file has no column “version”" in preview(client, data).content.decode()
+
+
+@pytest.mark.parametrize("shown", ["0.1", "0.123456789", "333.333333333", "1234567.891"])
+def test_digits_that_a_spreadsheet_program_does_not_show_are_no_change(
+    client: Client, curator: User, loaded: None, shown: str
+) -> None:
+    curation.edit(delta(), {"avg_fare_usd": float(shown) * (1 + 1e-13)}, None)
+    text = preview(client, corrected(curator, "Delta", avg_fare_usd=shown)).content.decode()
+    assert ("Nothing would change" in text) == (len(shown) > 3)
+
+
+def test_a_file_as_a_german_spreadsheet_program_saves_it_is_understood(
+    client: Client, curator: User, loaded: None
+) -> None:
+    rows = rows_of(corrected(curator, "Delta", avg_fare_usd="1.455,25"))
+    for row in rows:
+        row["hidden"] = {"FALSE": "FALSCH", "TRUE": "WAHR"}[row["hidden"]]
+        row["load_factor_pct"] = row["load_factor_pct"].replace(".", ",")
+    rows[1]["avg_fare_usd"] = "99,5"
+    answer = preview(client, written(rows, delimiter=";"))
+    assert [change[1:] for change in answer.context["changes"]] == [("avg_fare_usd", "452", "1455.25")]
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """More than one row is many; the test itself works the queue off."""
+    monkeypatch.setattr(importing, "MOST_AT_ONCE", 1)
+    settings.UPLOAD_AUTOSTART = False
+
+
+def changed_by_two(client: Client, user: User) -> Any:
+    rows = rows_of(exported(user))
+    for row in rows[:2]:
+        row["avg_fare_usd"] = "460"
+    return preview(client, written(rows))
+
+
+@pytest.mark.usefixtures("many", "loaded")
+def test_many_corrections_are_imported_in_the_background(client: Client, curator: User) -> None:
+    page = confirm(client, changed_by_two(client, curator))
+    assert "Waiting for its turn." in page
+    assert not Edit.objects.exists()
+    work_off()
+    upload = Upload.objects.get()
+    assert upload.read_summaries()[0].rows == [["fares.csv", "2", "2"]]
+    assert FareRow.objects.filter(avg_fare_usd=460).count() == 2
+    assert Change.objects.get(action="import").user == curator
+    assert "fares.csv" in client.get(f"/admin/uploads/upload/{upload.pk}/change/").content.decode()
+
+
+@pytest.mark.usefixtures("many", "loaded")
+def test_rows_that_change_before_the_background_import_are_not_overwritten(
+    client: Client, curator: User
+) -> None:
+    confirm(client, changed_by_two(client, curator))
+    curation.edit(delta(), {"avg_fare_usd": 777.0}, None)
+    work_off()
+    (summary,) = Upload.objects.get().read_summaries()
+    assert summary.failed
+    assert "have changed since the preview" in summary.notes[0]
+    assert delta().avg_fare_usd == 777
+
+
+@pytest.mark.usefixtures("loaded")
+def test_corrections_have_no_form_without_a_preview(client: Client, curator: User) -> None:
+    assert client.get("/admin/uploads/upload/new/airfare-corrections/").status_code == 404
+    assert "Upload corrected" not in client.get("/admin/uploads/upload/").content.decode()
