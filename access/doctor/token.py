@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError
 
-from access import signing
+from access import claimed_groups, signing
+from access.caller import Claims
 from access.doctor.findings import Finding, capital
 from access.keys import KeysUnavailable
 from access.tokens import FEWER_CLAIMS, REMEDY, InvalidToken, Verifier, verifier
@@ -95,9 +96,30 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
             change="Let the provider grant these scopes to the client, or take them out of REQUIRED_SCOPES.",
         )
         return
+    if settings.ACCESS_GROUPS_CLAIM:
+        yield from _about_groups(claims)
     left = claims.expires_at - time.time()
     if given:
         yield Finding(id="token", level="ok", what=f"The token is good for another {left:.0f} s.")
+
+
+def _about_groups(claims: Claims) -> Iterator[Finding]:
+    """What keeps the groups from following this token."""
+    claim = settings.ACCESS_GROUPS_CLAIM
+    if claimed_groups.overflows(claims.raw):
+        what, _, change = claimed_groups.OVERAGE.partition("; ")
+        yield Finding(
+            id="token-groups-overage", level="warning", what=f"{capital(what)}.", change=f"{capital(change)}."
+        )
+    elif claimed_groups.value_at(claims.raw, claim) is None:
+        yield Finding(
+            id="token-groups",
+            level="warning",
+            what=f"The token has no claim {claim} (ACCESS_GROUPS_CLAIM), so it takes away the groups that "
+            "another token has given.",
+            change=f"Have the provider put {claim} into the access tokens of every client, unless it leaves "
+            "the claim out for somebody who is in no group.",
+        )
 
 
 def _without_remedy(reason: str) -> str:

@@ -77,14 +77,17 @@ def redirect_uri() -> str:
 
 def follow_rights(user: Any, claims: Claims) -> None:
     """Give and take away the admin as the groups claim says, where OIDC_*_GROUP names its groups."""
+    if not (settings.OIDC_STAFF_GROUP or settings.OIDC_SUPERUSER_GROUP):
+        return
+    if claimed_groups.overflows(claims.raw, settings.OIDC_GROUPS_CLAIM):
+        logger.warning("The sign-in of %a: %s.", claims.subject, claimed_groups.OVERAGE)
+        return
     groups = claimed_groups.named(claims.raw, settings.OIDC_GROUPS_CLAIM)
-    above = bool(settings.OIDC_SUPERUSER_GROUP) and settings.OIDC_SUPERUSER_GROUP in groups
-    staff = above or (bool(settings.OIDC_STAFF_GROUP) and settings.OIDC_STAFF_GROUP in groups)
-    wanted = {}
+    above = claimed_groups.holds(groups, settings.OIDC_SUPERUSER_GROUP)
+    staff = above or claimed_groups.holds(groups, settings.OIDC_STAFF_GROUP)
+    wanted = {"is_staff": staff}
     if settings.OIDC_SUPERUSER_GROUP:
         wanted["is_superuser"] = above
-    if settings.OIDC_STAFF_GROUP or settings.OIDC_SUPERUSER_GROUP:
-        wanted["is_staff"] = staff
     changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     if not changed:
         return

@@ -1,10 +1,14 @@
 """Groups that follow a claim: given and taken away as the tokens say, and never more than that."""
 
+from typing import Any
+
 import pytest
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, Permission, User
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from access.caller import Caller, Claims
+from access.claimed_groups import named
 from access.identities import caller_for
 from access.models import Identity
 
@@ -24,7 +28,8 @@ def following(settings: Settings, db: None) -> None:
 
 def call(groups: object = None, *, subject: str = "alice", iat: float = 100, **raw: object) -> Caller:
     """A call with a token whose claim is `groups`; without the claim where that is None."""
-    said = {"iat": iat, **({} if groups is None else {CLAIM: groups}), **raw}
+    claim = django_settings.ACCESS_GROUPS_CLAIM or CLAIM
+    said = {"iat": iat, **({} if groups is None else {claim: groups}), **raw}
     return caller_for(
         Claims(issuer=ISSUER, subject=subject, client_id="c", scopes=frozenset(), expires_at=0, raw=said)
     )
@@ -35,15 +40,129 @@ def names(caller: Caller) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "said", [["analysts", "energy"], "analysts energy", "analysts,energy", "analysts, energy"]
+    "said",
+    [
+        ["analysts", "energy"],
+        ["/analysts", "/energy"],
+        [{"id": "1f", "name": "analysts"}, {"id": "energy"}, {"value": "2f", "display": "traders"}],
+        '["analysts","energy"]',
+        ' [ "analysts" , "energy" ] ',
+        '[{"name": "analysts"}, "energy"]',
+        "analysts,energy",
+        "analysts, energy",
+    ],
 )
 def test_the_first_call_already_has_the_groups_of_the_claim(said: object) -> None:
     assert names(call(said)) == {"readers", "analysts", "energy"}
 
 
+@pytest.mark.parametrize(
+    "name", ["Data Curators", "Sales, EMEA", "Sales, EMEA and APAC", '["quoted"', "/data/curators", "a,b"]
+)
+def test_one_text_that_is_a_groups_name_is_that_group_alone(name: str) -> None:
+    for part in (name, *name.split(), *name.split(","), "curators", "quoted"):
+        Group.objects.get_or_create(name=part)
+    assert names(call(name)) == {"readers", name}
+    assert names(call([name], iat=200)) == {"readers", name}
+
+
+def test_a_text_with_blanks_is_one_name_and_never_its_words() -> None:
+    assert named({"groups": "analysts energy"}, "groups") == {"analysts energy"}
+    assert names(call("analysts energy")) == {"readers"}
+
+
+def test_a_name_with_a_comma_in_a_list_is_one_name_and_never_its_parts() -> None:
+    assert names(call(["analysts,energy"])) == {"readers"}
+
+
+def test_a_group_whose_name_has_a_comma_is_given_once_it_is_made() -> None:
+    call("analysts, energy")
+    Group.objects.create(name="analysts, energy")
+    assert names(call("analysts, energy")) == {"readers", "analysts, energy"}
+
+
 def test_a_name_with_a_space_is_one_group_where_commas_part_them() -> None:
     Group.objects.create(name="oil and gas")
     assert names(call("oil and gas,energy")) == {"readers", "oil and gas", "energy"}
+
+
+def test_a_full_path_is_its_group_and_not_the_last_part_of_it() -> None:
+    assert names(call(["/contractors/analysts"])) == {"readers"}
+    Group.objects.create(name="contractors/analysts")
+    assert names(call(["/contractors/analysts"])) == {"readers", "contractors/analysts"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["analysts"]}}),
+        (
+            "resource_access.company.data.roles",
+            {"resource_access": {"company.data": {"roles": ["analysts"]}}},
+        ),
+        ("https://example.com/roles", {"https://example.com/roles": ["analysts"]}),
+        ("https://example.com/app.roles", {"https://example.com/app": {"roles": ["analysts"]}}),
+        ("a.b", {"a.b": ["analysts"], "a": {"b": ["energy"]}}),
+        ("cognito:groups", {"cognito:groups": ["analysts"]}),
+    ],
+)
+def test_a_claim_is_found_by_its_name_or_by_the_path_to_it(
+    settings: Settings, claim: str, said: dict[str, Any]
+) -> None:
+    settings.ACCESS_GROUPS_CLAIM = claim
+    assert names(call(**said)) == {"readers", "analysts"}
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"realm_access": None}, {"realm_access": ["roles"]}, {"realm_access": {"roles": None}}]
+)
+def test_a_path_that_leads_nowhere_names_no_group(settings: Settings, said: dict[str, Any]) -> None:
+    settings.ACCESS_GROUPS_CLAIM = "realm_access.roles"
+    assert names(call(**said)) == {"readers"}
+
+
+OVERAGES: list[dict[str, Any]] = [
+    {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example/x"}}},
+    {"hasgroups": True},
+    {"hasgroups": "true"},
+    {"groups:src1": "https://graph.example/x"},
+]
+
+
+@pytest.mark.parametrize("said", OVERAGES)
+def test_a_token_with_too_many_groups_to_list_changes_nobodys_groups(
+    settings: Settings, said: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ACCESS_GROUPS_CLAIM = "groups"
+    call(["analysts"], subject=str(said))
+    for iat in (200, 300):
+        assert names(call(**said, subject=str(said), iat=iat)) == {"readers", "analysts"}
+    assert caplog.text.count("too many groups to list") == 1
+    assert names(call([], subject=str(said), iat=400)) == {"readers"}
+
+
+@pytest.mark.parametrize("said", OVERAGES)
+def test_a_token_with_too_many_groups_to_list_gives_none_either(
+    settings: Settings, said: dict[str, Any]
+) -> None:
+    settings.ACCESS_GROUPS_CLAIM = "groups"
+    assert names(call(**said)) == {"readers"}
+
+
+def test_groups_that_are_listed_count_though_others_are_elsewhere(settings: Settings) -> None:
+    settings.ACCESS_GROUPS_CLAIM = "roles"
+    assert names(call(["analysts"], hasgroups=True, _claim_names={"groups": "src1"})) == {
+        "readers",
+        "analysts",
+    }
+    assert names(call(hasgroups=True, _claim_names={"groups": "src1"}, iat=200)) == {"readers"}
+
+
+def test_the_log_says_whose_tokens_have_no_claim(caplog: pytest.LogCaptureFixture) -> None:
+    call(["analysts"])
+    with caplog.at_level("INFO", "access"):
+        call(iat=200)
+    assert f"none; the token, for the client 'c', has no {CLAIM}" in caplog.text
 
 
 def test_a_group_that_the_claim_no_longer_names_ends_access_at_this_very_call() -> None:

@@ -392,6 +392,24 @@ def test_scopes_that_the_token_lacks_are_named(idp: Provider, settings: Settings
     assert "lacks data:read" in finding.what
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"realm_access": {"roles": ["analysts"]}}, []),
+        ({"realm_access": {"roles": []}}, []),
+        ({"groups": ["analysts"]}, ["token-groups"]),
+        ({"_claim_names": {"realm_access": "src1"}}, ["token-groups-overage"]),
+    ],
+)
+def test_a_token_whose_groups_cannot_be_followed_is_named(
+    idp: Provider, settings: Settings, said: dict[str, object], expected: list[str]
+) -> None:
+    settings.ACCESS_GROUPS_CLAIM = "realm_access.roles"
+    found = list(about_token(mint(fresh(idp, **said)), given=True))
+    assert ids(found) == [*expected, "token"]
+    assert all(each.change for each in found[:-1])
+
+
 def test_an_inactive_opaque_token_is_named(idp: Provider, settings: Settings) -> None:
     settings.INTROSPECTION_ENDPOINT = f"{idp.origin}/introspect"
     settings.INTROSPECTION_CLIENT_ID, settings.INTROSPECTION_CLIENT_SECRET = "site", "s3cret:&"

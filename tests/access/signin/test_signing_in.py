@@ -75,6 +75,10 @@ def test_a_user_deactivated_while_signed_in_is_out_at_the_next_page(browser: Bro
         (["others"], False, False),
         (None, False, False),
         ("curators,others", True, False),
+        ("curators others", False, False),
+        ('["operators"]', True, True),
+        (["/operators"], True, True),
+        (["/others/operators"], False, False),
     ],
 )
 def test_the_groups_claim_opens_the_admin(
@@ -83,6 +87,30 @@ def test_the_groups_claim_opens_the_admin(
     browser.sign_in(groups=groups)
     user = User.objects.get()
     assert (user.is_staff, user.is_superuser) == (staff, superuser)
+
+
+def test_a_staff_group_may_have_a_comma_in_its_name(browser: Browser, settings: Settings) -> None:
+    settings.OIDC_STAFF_GROUP, settings.OIDC_SUPERUSER_GROUP = "Sales, EMEA", "EMEA"
+    browser.sign_in(groups="Sales, EMEA")
+    user = User.objects.get()
+    assert (user.is_staff, user.is_superuser) == (True, False)
+
+
+def test_a_nested_claim_opens_the_admin(browser: Browser, settings: Settings) -> None:
+    settings.OIDC_GROUPS_CLAIM = "realm_access.roles"
+    browser.sign_in(realm_access={"roles": ["curators"]})
+    assert User.objects.get().is_staff
+
+
+def test_too_many_groups_to_list_take_nobodys_rights_away(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser.sign_in(groups=["operators"])
+    Browser(browser.op).sign_in(_claim_names={"groups": "src1"})
+    assert User.objects.get().is_superuser
+    assert "too many groups to list" in caplog.text
+    Browser(browser.op).sign_in(groups=[])
+    assert not User.objects.get().is_superuser
 
 
 def test_groups_that_only_userinfo_tells_count(browser: Browser, op: Provider) -> None:
