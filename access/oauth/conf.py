@@ -8,17 +8,6 @@ from django.core.exceptions import ImproperlyConfigured
 APPS = ("oauth2_provider", "access.oauth")
 HASHERS = ("access.oauth.hashers.ClientSecretHasher",)
 CODE_SECONDS = 60
-LONGEST_GRACE = 120
-
-
-def refresh_grace(seconds: int) -> int:
-    """OAUTH_REFRESH_GRACE_SECONDS. Raises ImproperlyConfigured."""
-    if not 0 <= seconds <= LONGEST_GRACE:
-        raise ImproperlyConfigured(
-            f"OAUTH_REFRESH_GRACE_SECONDS is {seconds}; it can be 0 to {LONGEST_GRACE}, since for that "
-            "long a stolen refresh token is good beside its owner's."
-        )
-    return seconds
 
 
 def provider(

@@ -54,9 +54,3 @@ def test_settings_that_contradict_each_other_are_refused_with_the_remedy(
     conf.provider("http://localhost:8788", **good)  # type: ignore[arg-type]
     with pytest.raises(ImproperlyConfigured, match=remedy):
         conf.provider("http://localhost:8788", **good | changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("seconds", [-1, 121])
-def test_a_time_of_grace_is_two_minutes_at_most(seconds: int) -> None:
-    with pytest.raises(ImproperlyConfigured, match="0 to 120"):
-        conf.refresh_grace(seconds)
