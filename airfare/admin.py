@@ -4,6 +4,8 @@ The pages are made for a million rows: nothing counts or sorts all of them, and 
 filters come from `airfare.dimensions`. Everything that changes a row goes through `airfare.curation`.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,6 +14,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import ShowFacets
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -28,9 +31,10 @@ from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS
 from exchange.exporting import ExportMixin, columns
 from exchange.importing import ImportMixin
+from history import recording
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
-from uploads.loaders import FOLDER
+from uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     SourceFileAdminBase = admin.ModelAdmin[SourceFile]
@@ -99,26 +103,57 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
         return False
 
-    # What was uploaded can be taken out again; files of a folder go by `load_airfare --prune`.
+    # Any file can be deleted, whatever loaded it; what is left of it is no file to delete once more.
 
     def has_delete_permission(self, request: HttpRequest, obj: SourceFile | None = None) -> bool:
-        uploaded = obj is not None and obj.folder == str(FOLDER)
-        return uploaded and super().has_delete_permission(request, obj)
+        removed = obj is not None and obj.state == SourceFile.State.REMOVED
+        return not removed and super().has_delete_permission(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
         # Not row by row, for there may be a million.
-        told = [
-            f"{source.name}, with its {source.rows:,} rows except those that a curator changed"
-            for source in objs
-        ]
-        return told, {"files": len(told)}, set(), []
+        told: list[Any] = []
+        deleted = Counter[str]()
+        for source in objs:
+            curated = len(curation.curated(source.pk))
+            rows = FareRow.objects.filter(source_file=source).count() - curated
+            deleted.update({"source files": 1, "fare rows": rows})
+            held = ngettext("with its %(n)s row", "with its %(n)s rows", source.rows) % {
+                "n": f"{source.rows:,}"
+            }
+            told += [f"{source.name}, {held}", _what_stays(source, rows, curated)]
+        return told, deleted, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        kept = loading.remove(cast(SourceFile, obj), removed_by=cast(User, request.user).get_username())
+        self._remove(request, [cast(SourceFile, obj)])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SourceFile]) -> None:
+        self._remove(request, queryset)
+
+    def _remove(self, request: HttpRequest, sources: Iterable[SourceFile]) -> None:
+        by = cast(User, request.user)
+        with transaction.atomic(), recording.action("delete", by=by):
+            kept = sum(loading.remove(source) for source in sources)
         if kept:
             rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", kept)
             text = rows % {"n": f"{kept:,}"} + ", marked as vanished from the file."
             self.message_user(request, text, messages.WARNING)
+
+
+def _what_stays(source: SourceFile, rows: int, curated: int) -> list[str]:
+    """What becomes of a file that is deleted, for the page that asks whether it shall be."""
+    told = [ngettext("%(n)s row is deleted.", "%(n)s rows are deleted.", rows) % {"n": f"{rows:,}"}]
+    if curated:
+        text = ngettext(
+            "%(n)s row that a curator edited or hid stays, marked as vanished from the file.",
+            "%(n)s rows that a curator edited or hid stay, marked as vanished from the file.",
+            curated,
+        )
+        told.append(text % {"n": f"{curated:,}"})
+    if groups := [group.name for group in source.groups.all()]:
+        told.append(f"Its limit stays: should the file come again, it is for {', '.join(groups)} alone.")
+    if source.folder != str(UPLOADS):
+        told.append("The file itself stays where it is; it is loaded again when its path or folder is named.")
+    return told
 
 
 # Fare rows: filters

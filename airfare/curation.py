@@ -204,9 +204,21 @@ def revert(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "")
 
 def delete_vanished(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Delete those of `rows` that their file no longer holds; returns how many there were."""
+    return _delete(rows.filter(vanished=True), by=by, reason=reason)
+
+
+def delete_curated(source_file_id: int) -> int:
+    """Delete a file's curated rows, which outlive the file otherwise; returns how many there were."""
+    return sum(
+        _delete(FareRow.objects.filter(id__in=chunk), by=None, reason="")
+        for chunk in _chunks(curated(source_file_id))
+    )
+
+
+def _delete(rows: QuerySet[FareRow], *, by: User | None, reason: str) -> int:
     with transaction.atomic(), recording.action("delete", by=by, reason=reason) as action:
         versions.bump()
-        chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"), vanished=True)
+        chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
         dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
         action.add_each(FareRow, _last_values(chosen))
         number = chosen.count()
@@ -289,10 +301,11 @@ class Kept:
 
     def __init__(self, source_file_id: int) -> None:
         self._source_file_id = source_file_id
-        curated = _curated(source_file_id)
-        self._remembered = _with_history(source_file_id) - curated
+        self.curated = curated(source_file_id)
+        """Rows that stay even where the file is gone."""
+        self._remembered = _with_history(source_file_id) - self.curated
         """Rows that are as their file has them, and have a history that their id leads to."""
-        self._ids = curated | self._remembered
+        self._ids = self.curated | self._remembered
         self._unmet = set(self._ids)
         self._places: dict[Identity, dict[int, int]] = defaultdict(dict)
         """By source identity, and by which of those it is in the file (from 0): the curated row's id."""
@@ -302,11 +315,6 @@ class Kept:
 
     def __bool__(self) -> bool:
         return bool(self._ids)
-
-    @property
-    def curated(self) -> bool:
-        """Whether there are rows that stay even where the file is gone."""
-        return self._ids > self._remembered
 
     def drop_others(self) -> None:
         """Delete the file's other rows."""
@@ -425,7 +433,7 @@ class Kept:
         return counts
 
 
-def _curated(source_file_id: int) -> set[int]:
+def curated(source_file_id: int) -> set[int]:
     """The ids of a file's curated rows, each kind through an index of its own."""
     rows = FareRow.objects.filter(source_file_id=source_file_id).order_by()
     return {

@@ -104,7 +104,8 @@ def _files() -> Panel:
 
 
 def _last_loads(*, rows: bool) -> Panel:
-    files = list(SourceFile.objects.order_by("-loaded_at", "name")[:LOADS])
+    there = SourceFile.objects.exclude(state=SourceFile.State.REMOVED)
+    files = list(there.order_by("-loaded_at", "name")[:LOADS])
     counted = (
         Combination.objects.filter(source_file__in=files).values_list("source_file").annotate(Sum("rows"))
     )

@@ -83,7 +83,7 @@ class Snapshot:
     def __init__(self, version: int, visible: frozenset[int] | None) -> None:
         self.version = version
         self.visible = visible
-        files = SourceFile.objects.order_by("name")
+        files = SourceFile.objects.published().order_by("name")
         combinations = Combination.objects.all()
         if visible is not None:
             files = files.filter(id__in=visible)

@@ -19,7 +19,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.utils import timezone
 
-from airfare import dimensions, statistics, versions
+from airfare import curation, dimensions, statistics, versions
 from airfare.curation import Kept
 from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
@@ -27,9 +27,10 @@ from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
 from history import kinds, recording
 from mcpsite import folders
+from uploads.loaders import FOLDER as UPLOADS
 from uploads.summaries import Summary
 
-Result = Literal["new", "replaced", "unchanged", "rejected", "gone", "pruned"]
+Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
 
 _INSERTED = ("source_file_id", *SOURCE_FIELDS, "notable_id", "hidden", "vanished")
@@ -132,6 +133,7 @@ def load(
     strict: bool = False,
     prune: bool = False,
     allow_empty: bool = False,
+    restore: bool = True,
     force: bool = False,
     groups: Sequence[Group] = (),
     progress: Progress | None = None,
@@ -142,7 +144,8 @@ def load(
     unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
     curator touched; a folder in which none of its files is left is taken for one that is not mounted,
     unless `allow_empty`, and then PruneRefused is raised before anything is done. With `dry_run` nothing
-    is written. The rows of new files are for `groups` alone, where there are any.
+    is written. The rows of new files are for `groups` alone, where there are any. Files that somebody
+    removed are loaded again where `restore`, and left out otherwise.
     """
     listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
     changed: set[Result] = set()
@@ -154,6 +157,7 @@ def load(
             loaded_by=loaded_by,
             dry_run=dry_run,
             strict=strict,
+            restore=restore,
             force=force,
             groups=groups,
             progress=progress,
@@ -179,6 +183,7 @@ def _load_one(
     loaded_by: str,
     dry_run: bool,
     strict: bool,
+    restore: bool,
     force: bool,
     groups: Sequence[Group],
     progress: Progress | None,
@@ -188,6 +193,8 @@ def _load_one(
     try:
         digest = _digest(found.path)
         known = SourceFile.objects.filter(name=found.name).first()
+        if known and known.state == SourceFile.State.REMOVED and not restore:
+            return Outcome(name=found.name, result="removed")
         if known and known.digest == digest and not force:
             if not dry_run:
                 _still_there(known, found)
@@ -199,7 +206,7 @@ def _load_one(
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
 
 
-def summary(outcomes: Iterable[Outcome]) -> Summary:
+def summary(outcomes: Collection[Outcome]) -> Summary:
     """What became of each file, for a person."""
     told = Summary(columns=["File", "Rows", "Unreadable values", "Result"], rows=[])
     for each in outcomes:
@@ -212,6 +219,11 @@ def summary(outcomes: Iterable[Outcome]) -> Summary:
                 "they are kept and marked as vanished."
             )
         told.failed |= each.result == "rejected"
+    if removed := sum(each.result == "removed" for each in outcomes):
+        told.notes.append(
+            f"{removed:,} {'file was' if removed == 1 else 'files were'} removed by somebody and left out; "
+            "name a file or its folder to load it again."
+        )
     return told
 
 
@@ -398,33 +410,41 @@ def _gone(
             )
             continue
         # A file that was for some groups alone must not be for everybody when it comes back.
-        vanished = 0 if dry_run else _prune(source, loaded_by, keep=source.groups.exists())
+        keep = source.groups.exists()
+        vanished = 0 if dry_run else _prune(source, loaded_by, SourceFile.State.GONE, keep=keep)
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 
-def remove(source: SourceFile, *, removed_by: str) -> int:
-    """Take a file and its rows out; curated rows are kept and marked. Returns how many those are."""
-    with transaction.atomic(), recording.action("delete", author=removed_by):
-        vanished = _prune(source, removed_by, keep=False)
+def remove(source: SourceFile, *, curated: bool = False) -> int:
+    """Delete a file's rows, and have loads that do not name it leave it out; returns how many rows are kept.
+
+    Those are the curated ones, marked as vanished, unless `curated` says that they go too. The record of the
+    file is kept with its groups; only an upload that is for everybody leaves nothing behind. In the history
+    it is part of the caller's action.
+    """
+    with transaction.atomic(), recording.action("delete"):
+        if curated:
+            curation.delete_curated(source.pk)
+        keep = source.folder != str(UPLOADS) or source.groups.exists()
+        _prune(source, "", SourceFile.State.REMOVED, keep=keep)
         forget_unused()
-    return vanished
+        return len(curation.curated(source.pk))
 
 
-def _prune(source: SourceFile, loaded_by: str, *, keep: bool) -> int:
+def _prune(source: SourceFile, loaded_by: str, state: SourceFile.State, *, keep: bool) -> int:
     """Delete a file's rows, and its record unless `keep` or curated rows stay; returns how many vanished."""
     with transaction.atomic(), _action("prune", loaded_by) as action:
         versions.bump()
-        action.add(source, {"rows": (source.rows, None)})
         kept = Kept(source.pk)
         kept.drop_others()
         dimensions.forget(source.pk)
         vanished = kept.mark_vanished()
         if not (keep or kept.curated):
+            action.add(source, {"rows": (source.rows, None)})
             source.delete()
             return 0
+        action.add(source, {"rows": (source.rows, None), "state": (source.state, state)})
         dimensions.add(kept.count())
         # Without a digest: should the file come back as it was, its rows have to be loaded again.
-        SourceFile.objects.filter(pk=source.pk).update(
-            state=SourceFile.State.GONE, digest="", rows=0, unreadable=0
-        )
+        SourceFile.objects.filter(pk=source.pk).update(state=state, digest="", rows=0, unreadable=0)
         return vanished

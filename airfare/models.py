@@ -13,7 +13,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from access.policies import GroupPolicy, Who, keep_limiting_groups
 
@@ -33,8 +33,13 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
         """Files whose rows `who` may read; without the permission `airfare.view_farerow` there are none."""
         return FILES.visible_to(who, self)
 
+    def published(self) -> "SourceFileQuerySet":
+        """Files that answers speak of: those whose rows are here, even if only curated ones are left."""
+        combinations = Combination.objects.filter(source_file=OuterRef("pk"))
+        return self.filter(~Q(digest="") | Exists(combinations))
+
     def loaded_from(self, folders: Iterable[Path]) -> "SourceFileQuerySet":
-        """Files of `folders` whose rows are here; those that were pruned are not."""
+        """Files of `folders` whose rows are here; those that were pruned or removed are not."""
         return self.filter(folder__in=[str(folder) for folder in folders]).exclude(digest="")
 
 
@@ -49,11 +54,13 @@ class SourceFile(models.Model):
     class State(models.TextChoices):
         LOADED = "loaded", "loaded"
         GONE = "gone", "gone from its folder"
+        REMOVED = "removed", "removed"
+        """Deleted by somebody: its groups are kept, and a load that does not name it leaves it out."""
 
     name = models.CharField(unique=True, help_text="Path below the folder that was loaded.")
     folder = models.CharField(help_text="The folder that was loaded.")
     digest = models.CharField("SHA-256", max_length=64)
-    """Empty once its rows were pruned, so that they are loaded again should the file come back as it was."""
+    """Empty once its rows were deleted, so that they are loaded again should the file come back as it was."""
     format = models.CharField(max_length=4, choices=Format)
     rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
     unreadable = models.PositiveIntegerField(
@@ -61,7 +68,7 @@ class SourceFile(models.Model):
     )
     loaded_at = models.DateTimeField()
     loaded_by = models.CharField(max_length=150)
-    state = models.CharField(max_length=6, choices=State, default=State.LOADED)
+    state = models.CharField(max_length=7, choices=State, default=State.LOADED)
     groups = models.ManyToManyField(
         Group, blank=True, help_text="Who may read its rows. With none, everybody who may read fares."
     )

@@ -55,7 +55,7 @@ def run(task: Task) -> list[Summary]:
     if len(groups) < len(chosen):
         # Without all of them, other people might read the rows than were meant to.
         reason = "a group that was chosen is gone; upload the file again"
-        return [summary(Outcome(name=each.name, result="rejected", reason=reason) for each in found)]
+        return [summary([Outcome(name=each.name, result="rejected", reason=reason) for each in found])]
     total = sum(path.stat().st_size for path in task.files)
     done = 0
 

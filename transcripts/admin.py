@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,8 +22,9 @@ from exchange.exporting import ExportMixin, columns
 from history import recording
 from history.admin import Recorded
 from history.forms import KeepsOthersChanges
-from transcripts.loading import index_facts, restore_facts
-from transcripts.models import Collection, Transcript, VectorStoreFile
+from transcripts.loading import index_facts, remove, restore_facts
+from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
+from uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:
     CollectionAdminBase = admin.ModelAdmin[Collection]
@@ -219,6 +220,24 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             if changed:
                 index_facts(obj)
 
+    # Deleting
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
+        # Not turn by turn, for there are hundreds in each.
+        told: list[Any] = []
+        for each in objs:
+            told += [f"{each.title} ({each.source_file})", _what_stays(each)]
+        turns = Turn.objects.filter(transcript__in=[each.pk for each in objs]).count()
+        return told, {"transcripts": len(objs), "turns": turns}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        self.delete_queryset(request, Transcript.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        with transaction.atomic():
+            self._record_deletion(request, queryset)
+            remove(queryset)
+
     # Reading
 
     def get_urls(self) -> list[URLPattern]:
@@ -319,6 +338,21 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
         self.message_user(
             request, f"Took the facts of {_count(len(corrected))} from the file.", messages.SUCCESS
         )
+
+
+def _what_stays(transcript: Transcript) -> list[str]:
+    """What becomes of a transcript that is deleted, for the page that asks whether it shall be."""
+    told = []
+    if transcript.corrected:
+        names = [name.replace("_", " ") for name in transcript.corrected]
+        told.append(f"What was corrected here is lost: {', '.join(names)}.")
+    if not transcript.published:
+        told.append("Should the file come again, it is unpublished as it is now.")
+    if groups := [group.name for group in transcript.collection.groups.all()]:
+        told.append(f"Its limit stays: should the file come again, it is for {', '.join(groups)} alone.")
+    if transcript.source_folder != str(UPLOADS):
+        told.append("The file itself stays where it is; it is loaded again when its path or folder is named.")
+    return told
 
 
 LABELS = {

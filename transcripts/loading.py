@@ -17,9 +17,10 @@ from django.utils.text import slugify
 
 from history import recording
 from mcpsite import folders
-from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
+from uploads.loaders import FOLDER as UPLOADS
 from uploads.summaries import Summary
 
 SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
@@ -51,6 +52,8 @@ class Report:
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    """Left out, because somebody deleted them."""
     refused: dict[str, str] = field(default_factory=dict)
     """Name → why."""
 
@@ -105,6 +108,7 @@ def load(
     prune: bool = False,
     whole: Iterable[Path] | None = None,
     allow_empty: bool = False,
+    restore: bool = True,
     dry_run: bool = False,
     progress: Callable[[Source], None] = lambda _: None,
 ) -> Report:
@@ -114,15 +118,20 @@ def load(
     as it was. New transcripts go into `collection` (the default one). `prune` deletes the transcripts
     whose file is no longer in one of the folders `whole` (those of `files`); one in which none of its files
     is left is taken for one that is not mounted, unless `allow_empty`, and then NothingToLoad is raised
-    before anything is done. A `dry_run` only reports.
+    before anything is done. Transcripts that somebody deleted are loaded again where `restore`, and left out
+    otherwise. A `dry_run` only reports.
     """
     report = Report()
     files = list(files)
     pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
     _check_prune(pruned, files, allow_empty=allow_empty)
+    removed = set() if restore else _removed()
     with recording.action("load", source="upload_transcripts"):
         for source in files:
             progress(source)
+            if source.name in removed:
+                report.removed.append(source.name)
+                continue
             try:
                 parsed = parse(source.name, _read(source))
                 outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
@@ -137,8 +146,46 @@ def load(
             with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
                 for transcript in gone.defer("text"):
                     action.add(transcript, {"source_file": (transcript.source_file, None)})
-                gone.delete()
+                _delete(gone, removed=False)
     return report
+
+
+def remove(transcripts: QuerySet[Transcript]) -> None:
+    """Delete `transcripts`, and have loads that do not name their files leave them out.
+
+    In the history it is the caller's action, and the store that is searched is the caller's business.
+    """
+    with transaction.atomic():
+        _delete(transcripts, removed=True)
+
+
+def _delete(transcripts: QuerySet[Transcript], *, removed: bool) -> None:
+    every = transcripts.order_by().values_list(
+        "pk", "source_file", "source_folder", "collection", "published"
+    )
+    open_to_all = Collection.default().pk
+    ids: list[int] = []
+    tombstones: list[Tombstone] = []
+    for pk, name, folder, collection, published in every:
+        ids.append(pk)
+        left_out = removed and folder != str(UPLOADS)
+        if left_out or not published or collection != open_to_all:
+            tombstones.append(
+                Tombstone(source_file=name, collection_id=collection, published=published, removed=left_out)
+            )
+    Tombstone.objects.bulk_create(
+        tombstones,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["source_file"],
+        update_fields=["collection", "published", "removed"],
+    )
+    for start in range(0, len(ids), BATCH):
+        Transcript.objects.filter(pk__in=ids[start : start + BATCH]).delete()
+
+
+def _removed() -> set[str]:
+    return set(Tombstone.objects.filter(removed=True).values_list("source_file", flat=True))
 
 
 def _loaded_from(*whole: Path) -> QuerySet[Transcript]:
@@ -173,6 +220,12 @@ def summary(report: Report) -> Summary:
     if report.unchanged:
         told.rows.append([f"{len(report.unchanged)} more", "unchanged"])
     told.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
+    if removed := len(report.removed):
+        told.rows.append([f"{removed} more", "removed"])
+        told.notes.append(
+            f"{removed:,} {'transcript was' if removed == 1 else 'transcripts were'} deleted by somebody and "
+            "left out; name a file or its folder to load it again."
+        )
     return told
 
 
@@ -206,11 +259,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
         if stored.source_folder != folder:
             Transcript.objects.filter(pk=stored.pk).update(source_folder=folder)
         return "unchanged"
-    transcript = stored or Transcript(
-        source_file=source.name,
-        slug=free_slug(source.name),
-        collection=collection or Collection.default(),
-    )
+    transcript = stored or _new(source.name, collection)
     before = _recorded(transcript) if stored else {}
     transcript.source_folder = folder
     for name in Transcript.FACTS:
@@ -224,6 +273,19 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
     with recording.action("load", source="upload_transcripts") as action:
         action.add(transcript, recording.differences(before, _recorded(transcript)))
     return "changed" if stored else "added"
+
+
+def _new(name: str, collection: Collection | None) -> Transcript:
+    """A transcript for the file called `name`; one that was here before is for nobody more than it was."""
+    transcript = Transcript(
+        source_file=name, slug=free_slug(name), collection=collection or Collection.default()
+    )
+    tombstone = Tombstone.objects.select_related("collection").filter(source_file=name).first()
+    if tombstone:
+        transcript.collection = tombstone.collection or transcript.collection
+        transcript.published = tombstone.published and tombstone.collection is not None
+        tombstone.delete()
+    return transcript
 
 
 def _recorded(transcript: Transcript) -> dict[str, Any]:

@@ -98,6 +98,27 @@ class Transcript(models.Model):
         return reverse("transcripts:transcript", args=[self.slug])
 
 
+class Tombstone(models.Model):
+    """What is remembered of a transcript that was deleted, so that its file comes back for no more people."""
+
+    source_file = models.CharField(max_length=500, unique=True)
+    collection = models.ForeignKey(
+        Collection,
+        models.SET_NULL,
+        null=True,
+        help_text="Where that is gone too, the file comes back unpublished.",
+    )
+    published = models.BooleanField()
+    removed = models.BooleanField(help_text="By somebody: a load that does not name the file leaves it out.")
+
+    class Meta:
+        # Nobody reads it: it has no page.
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.source_file
+
+
 class Turn(models.Model):
     """What one person said at one time; a paragraph where the file names no speakers."""
 

@@ -212,7 +212,6 @@ def test_a_files_provenance_is_shown_and_cannot_be_changed(
     assert "alice" in page
     client.post(url, {"name": "x"})
     assert SourceFile.objects.filter(name="a.csv").exists()
-    assert client.post(reverse("admin:airfare_sourcefile_delete", args=[source.pk])).status_code == 403
     assert client.get("/admin/airfare/sourcefile/?q=a.csv").status_code == 200
 
 
@@ -229,19 +228,98 @@ def test_a_file_is_limited_to_a_group_and_the_history_says_by_whom(
     assert (change.author, change.action) == ("curator", "edit")
 
 
-def test_an_uploaded_file_is_taken_out_with_its_rows_but_for_the_curated(
-    client: Client, curator: User, loaded: None
+# Deleting files
+
+
+def deleting(name: str) -> str:
+    return reverse("admin:airfare_sourcefile_delete", args=[SourceFile.objects.get(name=name).pk])
+
+
+def delete_selected(client: Client, *names: str, **data: str) -> str:
+    """The page that comes of the action, for these files."""
+    chosen = list(SourceFile.objects.filter(name__in=names).values_list("pk", flat=True))
+    data = {"action": "delete_selected", **data}
+    page = client.post("/admin/airfare/sourcefile/", {"_selected_action": chosen, **data}, follow=True)
+    return page.content.decode()
+
+
+@pytest.mark.parametrize("loaded_from", ["a folder", "an upload"])
+def test_a_file_is_deleted_with_its_rows_but_for_the_curated(
+    client: Client, curator: User, loaded: None, loaded_from: str
 ) -> None:
-    source = SourceFile.objects.get(name="a.csv")
-    SourceFile.objects.filter(pk=source.pk).update(folder="uploaded")
+    if loaded_from == "an upload":
+        SourceFile.objects.update(folder="uploaded")
     curation.edit(FareRow.objects.get(airline="Delta"), {"season": "Autumn"}, curator)
-    url = reverse("admin:airfare_sourcefile_delete", args=[source.pk])
-    assert "a.csv, with its 3 rows" in client.get(url).content.decode()
-    page = client.post(url, {"post": "yes"}, follow=True).content.decode()
-    assert "1 curated row is kept, marked as vanished from the file." in page
+    curation.hide(FareRow.objects.filter(airline="Alaska"))
+    page = client.get(deleting("a.csv")).content.decode()
+    assert "a.csv, with its 3 rows" in page
+    assert "1 row is deleted." in page
+    assert "2 rows that a curator edited or hid stay, marked as vanished from the file." in page
+    assert ("The file itself stays where it is" in page) is (loaded_from == "a folder")
+    page = client.post(deleting("a.csv"), {"post": "yes"}, follow=True).content.decode()
+    assert "2 curated rows are kept, marked as vanished from the file." in page
     assert sorted(answered()) == ["Breeze", "Delta"]
     assert counted() == counted_by_hand()
-    assert Change.objects.filter(action="delete").latest("pk").author == "curator"
+    assert {change.author for change in Change.objects.filter(action="delete")} == {"curator"}
+
+
+def test_an_answer_does_not_name_a_deleted_file(client: Client, curator: User, loaded: None) -> None:
+    client.post(deleting("a.csv"), {"post": "yes"})
+    assert queries.page(Filters(), None, limit=1).files == ["b.csv"]
+    assert SourceFile.objects.get(name="a.csv").state == "removed"
+
+
+def test_an_upload_for_everybody_leaves_nothing_behind(client: Client, curator: User, loaded: None) -> None:
+    SourceFile.objects.update(folder="uploaded")
+    client.post(deleting("a.csv"), {"post": "yes"})
+    assert list(SourceFile.objects.values_list("name", flat=True)) == ["b.csv"]
+
+
+def test_several_files_are_deleted_as_one_action(client: Client, curator: User, loaded: None) -> None:
+    page = delete_selected(client, "a.csv", "b.csv")
+    assert "a.csv, with its 3 rows" in page
+    assert "b.csv, with its 1 row\n" in page
+    assert len(answered()) == 4
+    assert "Successfully deleted 2 source files." in delete_selected(client, "a.csv", "b.csv", post="yes")
+    assert answered() == []
+    assert counted() == []
+    [change] = Change.objects.filter(action="delete")
+    assert (change.author, change.size) == ("curator", 2)
+
+
+@pytest.mark.parametrize("loaded_from", ["a folder", "uploaded"])
+def test_a_limited_file_that_was_deleted_comes_back_for_its_groups_alone(
+    client: Client, curator: User, loaded: None, load_folder: Load, loaded_from: str
+) -> None:
+    board = Group.objects.create(name="board")
+    source = SourceFile.objects.get(name="a.csv")
+    source.groups.add(board)
+    SourceFile.objects.filter(pk=source.pk).update(folder=loaded_from)
+    page = client.get(deleting("a.csv")).content.decode()
+    assert "should the file come again, it is for board alone" in page
+    client.post(deleting("a.csv"), {"post": "yes"})
+    assert answered() == ["Breeze"]
+    load_folder()
+    assert len(answered()) == 4
+    assert list(SourceFile.objects.get(name="a.csv").groups.all()) == [board]
+
+
+def test_a_removed_file_is_not_removed_once_more(client: Client, curator: User, loaded: None) -> None:
+    client.post(deleting("a.csv"), {"post": "yes"})
+    assert client.get(deleting("a.csv")).status_code == 403
+
+
+@pytest.mark.parametrize("way", ["its page", "the list"])
+def test_deleting_a_file_needs_the_permission(client: Client, loaded: None, way: str) -> None:
+    user = User.objects.create_user("editor", is_staff=True)
+    allowed = ["view_sourcefile", "change_sourcefile", "delete_farerow"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=allowed))
+    client.force_login(user)
+    if way == "its page":
+        assert client.post(deleting("a.csv"), {"post": "yes"}).status_code == 403
+    else:
+        delete_selected(client, "a.csv", post="yes")
+    assert len(answered()) == 4
 
 
 def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> None:

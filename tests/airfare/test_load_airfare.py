@@ -16,6 +16,7 @@ from django.core.management import call_command
 from pytest_django import Settings
 
 from airfare import curation
+from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
 from history.models import Change
 from tests.airfare.conftest import fare, table
@@ -279,6 +280,24 @@ def test_files_below_a_folder_that_cannot_be_listed_are_not_gone(
     assert re.search(r"eu:? cannot be listed: Permission denied", out)
     assert airlines() == ["inner", "outer"]
     assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
+
+
+@pytest.mark.parametrize("way", ["its folder", "itself"])
+def test_a_file_that_somebody_deleted_comes_back_when_it_is_named(
+    two_files: Path, settings: Settings, way: str
+) -> None:
+    settings.TREND_DATA_DIR = str(two_files)
+    remove(SourceFile.objects.get(name="a.csv"))
+    for options in ((), ("--prune",), ("--force",), ("--dry-run",)):
+        code, out = run(*options)
+        assert code == 0
+        assert (
+            "1 file was removed by somebody and left out; name a file or its folder to load it again." in out
+        )
+        assert airlines() == ["b.csv"]
+    assert run(two_files if way == "its folder" else two_files / "a.csv")[0] == 0
+    assert airlines() == ["a.csv", "b.csv"]
+    assert "removed" not in run()[1]
 
 
 @pytest.mark.parametrize("reason", ["its groups", "a curated row"])

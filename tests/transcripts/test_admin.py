@@ -1,10 +1,14 @@
 """What curators do with transcripts, and what comes of it."""
 
+import re
+
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django.utils.html import strip_tags
 from pytest_django import Settings
 
+from history.models import Change
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import AIRLINE, Load, transcript
 from tests.transcripts.openai_fixtures import server
@@ -193,3 +197,69 @@ def test_only_what_is_published_links_to_its_page(three: None, curator: Client) 
     assert link in text(curator, f"{LIST}{known.pk}/change/")
     Transcript.objects.update(published=False)
     assert link not in text(curator, f"{LIST}{known.pk}/change/")
+
+
+# Deleting
+
+
+def delete_selected(client: Client, *chosen: Transcript, **data: str) -> str:
+    """The page that comes of the action, for these transcripts."""
+    data = {"action": "delete_selected", **data}
+    pks = [str(each.pk) for each in chosen]
+    return client.post(LIST, {"_selected_action": pks, **data}, follow=True).content.decode()
+
+
+def test_a_transcript_is_deleted_with_its_turns_and_its_index(three: None, curator: Client) -> None:
+    known = transcript("Airline")
+    page = text(curator, f"{LIST}{known.pk}/delete/")
+    assert "Premium Demand Airline (2026-02-11_Premium_Demand_Airline.txt)" in page
+    assert re.search(r"turns\s*:?\s*4", strip_tags(page), re.IGNORECASE)
+    assert "The file itself stays where it is" in page
+    curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})
+    assert not Transcript.objects.filter(pk=known.pk).exists()
+    assert local.search("hedging", limit=5) == []
+    change = Change.objects.get(action="delete")
+    assert (change.author, change.changed.get().label) == ("carol", "Premium Demand Airline")
+
+
+def test_several_transcripts_are_deleted_as_one_action(three: None, curator: Client) -> None:
+    chosen = [transcript("Airline"), transcript("Hotel")]
+    assert "Premium Demand Airline" in delete_selected(curator, *chosen)
+    assert Transcript.objects.count() == 3
+    assert "Successfully deleted 2 transcripts." in delete_selected(curator, *chosen, post="yes")
+    assert Transcript.objects.get() == transcript("Notes")
+    assert Change.objects.get(action="delete").size == 2
+
+
+def test_what_was_corrected_is_told_before_it_is_lost(three: None, curator: Client) -> None:
+    known = transcript("Airline")
+    curator.post(f"{LIST}{known.pk}/change/", form_of(known, title="Seats up front"))
+    assert "What was corrected here is lost: title." in text(curator, f"{LIST}{known.pk}/delete/")
+
+
+def test_a_limited_transcript_that_was_deleted_comes_back_for_its_groups_alone(
+    three: None, curator: Client, load_folder: Load
+) -> None:
+    board = Collection.objects.create(name="Board", slug="board")
+    board.groups.add(Group.objects.create(name="directors"))
+    known = transcript("Airline")
+    Transcript.objects.filter(pk=known.pk).update(collection=board)
+    assert "should the file come again, it is for directors alone" in text(
+        curator, f"{LIST}{known.pk}/delete/"
+    )
+    curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})
+    load_folder()
+    assert transcript("Airline").collection == board
+    assert transcript("Airline").published
+
+
+def test_deleting_needs_the_permission(three: None) -> None:
+    user = User.objects.create_user("erin", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_transcript", "change_transcript"])
+    )
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(user)
+    assert client.post(f"{LIST}{transcript('Airline').pk}/delete/", {"post": "yes"}).status_code == 403
+    delete_selected(client, transcript("Hotel"), post="yes")
+    assert Transcript.objects.count() == 3

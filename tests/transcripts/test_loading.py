@@ -122,6 +122,43 @@ def test_prune_leaves_what_came_from_another_folder(folder: Path, tmp_path_facto
     assert Transcript.objects.count() == 3
 
 
+@pytest.mark.parametrize("how", ["pruned", "deleted"])
+def test_what_comes_back_is_for_nobody_more_than_before(folder: Path, how: str) -> None:
+    run(folder)
+    private = Collection.objects.create(name="Private", slug="private")
+    Transcript.objects.filter(slug="ground-handling").update(published=False)
+    Transcript.objects.filter(slug="2026-01-02-fuel-hedging").update(collection=private)
+    if how == "deleted":
+        loading.remove(Transcript.objects.all())
+    else:
+        load([], prune=True, whole=[folder], allow_empty=True)
+    assert not Transcript.objects.exists()
+    run(folder, collection=Collection.objects.create(name="Open", slug="open"))
+    now = Transcript.objects.order_by("slug").values_list("collection__slug", "published")
+    assert list(now) == [("private", True), ("default", False)]
+
+
+def test_what_comes_back_after_its_collection_is_gone_is_unpublished(folder: Path) -> None:
+    run(folder)
+    private = Collection.objects.create(name="Private", slug="private")
+    Transcript.objects.update(collection=private)
+    loading.remove(Transcript.objects.all())
+    private.delete()
+    run(folder)
+    assert set(Transcript.objects.values_list("published", flat=True)) == {False}
+
+
+def test_what_came_back_is_remembered_anew(folder: Path) -> None:
+    run(folder)
+    Transcript.objects.update(published=False)
+    loading.remove(Transcript.objects.all())
+    run(folder)
+    Transcript.objects.update(published=True)
+    loading.remove(Transcript.objects.all())
+    run(folder)
+    assert set(Transcript.objects.values_list("published", flat=True)) == {True}
+
+
 def test_a_dry_run_reports_and_writes_nothing(folder: Path) -> None:
     run(folder)
     write(folder, "Rail.txt", "Trains run late.")

@@ -12,6 +12,7 @@ from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES
 from tests.transcripts.openai_fixtures import server
 from tests.unprivileged import open_folder, unprivileged
+from transcripts.loading import remove
 from transcripts.models import Transcript, VectorStoreFile
 
 __all__ = ["open_folder", "server"]
@@ -157,6 +158,19 @@ def test_a_store_of_ones_own_is_brought_up_to_date(data: Path, settings: Setting
     settings.TRANSCRIPT_STORE = f"{__name__}.Remembering"
     assert upload()[-1] == f"3 transcripts are indexed in {__name__}.Remembering."
     assert sorted(Remembering.indexed) == sorted(Transcript.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("way", ["its folder", "itself"])
+def test_a_transcript_that_somebody_deleted_comes_back_when_its_file_is_named(data: Path, way: str) -> None:
+    upload()
+    remove(Transcript.objects.filter(source_file="Notes.md"))
+    for options in ((), ("--prune",), ("--dry-run",)):
+        lines = upload(*options)
+        assert any("1 transcript was deleted by somebody and left out" in line for line in lines)
+        assert Transcript.objects.count() == 2
+    upload(data if way == "its folder" else data / "Notes.md")
+    assert Transcript.objects.count() == 3
+    assert not any("deleted" in line for line in upload())
 
 
 # Pruning what may only be out of reach

@@ -56,6 +56,7 @@ class Command(BaseCommand):
                         strict=options["strict"],
                         prune=options["prune"],
                         allow_empty=options["allow_empty"],
+                        restore=bool(options["paths"]),
                         force=options["force"],
                         progress=bars.advance if terminal else None,
                     )

@@ -75,6 +75,7 @@ class Command(BaseCommand):
                     prune=prune,
                     whole=paths,
                     allow_empty=options["allow_empty"],
+                    restore=bool(options["paths"]),
                     dry_run=dry_run,
                     progress=lambda _: advance(1),
                 )
