@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from redis import ConnectionPool
 
 from mcpsite import database_url, values
 from mcpsite.environment import shown
@@ -266,8 +267,6 @@ def cache(url: str) -> dict[str, Any]:
     """Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    from redis import ConnectionPool
-
     try:
         # Made and not connected: the library says what it cannot read, options too.
         ConnectionPool.from_url(url).make_connection()

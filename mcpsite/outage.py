@@ -4,7 +4,7 @@ import sqlite3
 
 import psycopg
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, connections
 from psycopg_pool import PoolTimeout
 
 WAIT_SECONDS = 3
@@ -20,14 +20,15 @@ def explain(error: Error) -> str:
     if isinstance(cause, PoolTimeout):
         cause = _try_without_pool()
     if isinstance(cause, psycopg.Error):
-        away = isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "08").startswith(
-            _REFUSED
-        )  # none without an answer
+        state = cause.sqlstate or "08"  # none where nobody answered
+        away = isinstance(cause, psycopg.OperationalError) and state.startswith(_REFUSED)
     else:
         away = getattr(cause, "sqlite_errorcode", 0) & 0xFF in _NO_FILE
     if not away:
         return ""
     reason = " ".join(str(cause).partition("\n\tIs the server running")[0].split()).rstrip(".")
+    if len(connections.settings) > 1:
+        return f"A database cannot be used: {reason}."
     place = settings.ENVIRONMENT.place("DATABASE_URL")
     name = f"that DATABASE_URL names ({place})" if place else str(connection.settings_dict["NAME"])
     return f"The database {name} cannot be used: {reason}."

@@ -105,19 +105,24 @@ def host_pattern(text: str) -> str:
 
 def origin(text: str) -> str:
     """Return the origin of a browser: scheme, host and, where it is not the usual one, port."""
-    parts = urlsplit(text)
-    if not parts.scheme or not parts.netloc or "@" in parts.netloc or text.rstrip("/").count("/") != 2:
+    try:
+        parts = urlsplit(text.rstrip("/"))
+        # `port` raises ValueError for one that is no number or too large.
+        sound = parts.port != 0 and parts.scheme and parts.netloc and not (parts.path or parts.query)
+    except ValueError:
+        sound = False
+    if not sound or "@" in text or "#" in text:
         raise ValueError("has to be origins such as https://app.example.com, with commas between")
     return text.rstrip("/")
 
 
 def address(text: str) -> SplitResult:
-    """Split an http or https address whose host and port are sound; it has no user and no fragment."""
-    parts = (
-        urlsplit(text) if text.isascii() and text.isprintable() and not re.search(r"[\s\\#]", text) else None
-    )
+    """Split an http or https address with a sound host and port, without user and fragment."""
+    if not (text.isascii() and text.isprintable()) or re.search(r"[ \\#]", text):
+        raise ValueError
+    parts = urlsplit(text)
     # `port` raises ValueError too, for one that is no number or too large.
-    if parts is None or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.port == 0:
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.port == 0:
         raise ValueError
     host(parts.netloc.removesuffix(f":{parts.port}"))
     return parts
@@ -134,23 +139,24 @@ def url(text: str) -> str:
 
 def folder(base: Path) -> Callable[[str], Path]:
     """Return a reader of paths of folders, which start at `base` unless they are absolute."""
-
-    def path(text: str) -> Path:
-        found = file(base)(text)
-        if found.exists() and not found.is_dir():
-            raise ValueError("has to be a folder, and is a file")
-        return found
-
-    return path
+    return _path(base, Path.is_file, "has to be a folder, and is a file")
 
 
 def file(base: Path) -> Callable[[str], Path]:
     """Return a reader of paths of files, which start at `base` unless they are absolute."""
+    return _path(base, Path.is_dir, "has to be a file, and is a folder")
 
+
+def _path(base: Path, is_other: Callable[[Path], bool], remedy: str) -> Callable[[str], Path]:
     def path(text: str) -> Path:
         try:
-            return base / Path(text).expanduser()
+            found = base / Path(text).expanduser()
+            if is_other(found):
+                raise ValueError(remedy)
         except RuntimeError:
             raise ValueError("begins with the home of somebody who is not known here") from None
+        except OSError as error:
+            raise ValueError(f"cannot be used as a path: {error.strerror}") from None
+        return found
 
     return path

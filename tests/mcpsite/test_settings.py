@@ -321,13 +321,19 @@ def test_check_tells_of_names_that_are_almost_ours(tmp_path: Path) -> None:
         ("sqlite:///README.md", "file is not a database"),
     ],
 )
-def test_a_database_that_is_away_is_one_sentence(url: str, why: str, tmp_path: Path) -> None:
-    done = start([*MANAGE, "migrate"], tmp_path, DATABASE_URL=url.format(port=free_port()))
+@pytest.mark.parametrize("command", ["migrate", "check"])
+def test_a_database_that_is_away_is_one_sentence(url: str, why: str, command: str, tmp_path: Path) -> None:
+    done = start([*MANAGE, command], tmp_path, DATABASE_URL=url.format(port=free_port()))
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("The database that DATABASE_URL names (environment) cannot be used: ")
     assert why in sentence
     assert "hunter2" not in sentence
+
+
+def test_a_database_that_is_yet_to_be_made_is_no_mistake_and_check_does_not_make_it(tmp_path: Path) -> None:
+    assert start([*MANAGE, "check"], tmp_path).returncode == 0
+    assert not (tmp_path / "db.sqlite3").exists()
 
 
 def test_a_server_does_not_start_without_its_database(tmp_path: Path) -> None:

@@ -71,7 +71,15 @@ def test_a_text_is_read(read: Callable[[str], Any], text: str, value: object) ->
         (words(host_pattern), ["*.example.com"], r"write \.example\.com"),
         (
             words(origin),
-            ["app.example", "https://", "https://a.example/path", "https://u:p@a.example", "*"],
+            [
+                "app.example",
+                "https://",
+                "https://a.example/path",
+                "https://u:p@a.example",
+                "https://[::1",
+                "https://a.example:x",
+                "*",
+            ],
             "origins such as",
         ),
         (host, ["http://0.0.0.0", "0.0.0.0:8000", "-x", "a b", "a/b"], "name or the address of a host"),
@@ -92,6 +100,8 @@ def test_a_text_is_read(read: Callable[[str], Any], text: str, value: object) ->
         ),
         (folder(Path("/")), ["etc/passwd"], "has to be a folder"),
         (folder(Path("/")), ["~nobody-of-this-name/x"], "home"),
+        (folder(Path("/")), ["x" * 300], "name too long"),
+        (file(Path("/")), ["etc"], "has to be a file"),
     ],
 )
 def test_a_text_that_cannot_be_meant_is_refused_with_what_may_stand_there(
