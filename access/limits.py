@@ -40,7 +40,7 @@ MAX_COUNTERS = 100_000
 
 NO_LIMIT = ("", "none", "off", "0")
 _RATE = re.compile(
-    r"[1-9][0-9]{0,8}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
+    r"[0-9]{1,9}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
 )
 
 
