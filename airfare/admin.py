@@ -28,7 +28,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from airfare import corrections, curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
 from airfare.models import Edit, FareRow, SourceFile
-from airfare.records import NUMBERS
+from airfare.records import NUMBERS, too_long
 from exchange.exporting import ExportMixin, columns
 from exchange.importing import ImportMixin
 from history import recording
@@ -299,6 +299,8 @@ class FareRowForm(KeepsOthersChanges, FareRowFormBase):
         for name, value in cleaned.items():
             if isinstance(value, str) and not notables.is_storable(value):
                 self.add_error(name, "This text has a character that cannot be stored.")
+            elif isinstance(value, str) and (problem := too_long(name, value)):
+                self.add_error(name, f"{problem}.")
         return cleaned
 
 

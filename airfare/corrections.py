@@ -21,7 +21,7 @@ from airfare import curation, versions
 from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.notables import is_storable
-from airfare.records import NUMBERS, day_of, number_of
+from airfare.records import NUMBERS, day_of, number_of, too_long
 from exchange.cells import escaped, for_excel, plain, unescaped
 from exchange.exporting import Derived, columns
 from exchange.sheets import Sheet, spelled
@@ -259,6 +259,8 @@ def _value(name: str, text: str, read: Callable[[str], str]) -> Any:
         raise ValueError(f"snapshot_date is {text[:40]!r}, which is no day; write it as 2026-07-01.")
     if not is_storable(text):
         raise ValueError(f"{name} has a character that cannot be stored.")
+    if problem := too_long(name, text):
+        raise ValueError(f"{problem}.")
     return unescaped(text)
 
 

@@ -7,6 +7,8 @@ or its new ones, and the answers change from one to the other at once.
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
 import hashlib
+import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from airfare import curation, dimensions, statistics, versions
@@ -24,11 +26,13 @@ from airfare.curation import Kept
 from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
-from airfare.records import COLUMNS, SOURCE_FIELDS, Reader, Records
+from airfare.records import COLUMNS, PROSE, SOURCE_FIELDS, Reader, Records
 from history import kinds, recording
 from mcpsite import folders
 from uploads.loaders import FOLDER as UPLOADS
 from uploads.summaries import Summary
+
+logger = logging.getLogger(__name__)
 
 Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
@@ -63,6 +67,8 @@ class Outcome:
     unreadable: int = 0
     vanished: int = 0
     """Curated rows that the file no longer holds."""
+    lost: int = 0
+    """By how many rows the file is shorter than it was."""
     reason: str = ""
 
 
@@ -79,9 +85,20 @@ def find(paths: Iterable[Path]) -> list[Found]:
             found.append(_empty(path, "does not exist"))
         elif folders.is_file(path):
             found.append(Found(name=path.name, path=path, folder=path.parent))
+        elif folders.is_special(path):
+            reason = "is no file and no folder"
+            found.append(Found(name=path.name, path=path, folder=path.parent, refused=reason))
         else:
             found += _inside(path)
-    return _one_of_each_name(found)
+    return _one_of_each_name(_in_utf8(each) for each in found)
+
+
+def _in_utf8(found: Found) -> Found:
+    """`found`, refused where no database can store its name."""
+    if folders.is_utf8(found.name):
+        return found
+    shown = os.fsencode(found.name).decode("utf-8", "replace")
+    return replace(found, name=shown, refused="has a name that is not UTF-8; rename it")
 
 
 def _inside(folder: Path) -> list[Found]:
@@ -143,9 +160,10 @@ def load(
     A file whose digest has not changed is left alone, unless `force`. With `strict` a file with an
     unreadable value is rejected. With `prune` the rows of files that are gone go too, except what a
     curator touched; a folder in which none of its files is left is taken for one that is not mounted,
-    unless `allow_empty`, and then PruneRefused is raised before anything is done. With `dry_run` nothing
-    is written. The rows of new files are for `groups` alone, where there are any. Files that somebody
-    removed are loaded again where `restore`, and left out otherwise.
+    unless `allow_empty`, and then PruneRefused is raised before anything is done. A file that has become
+    empty is rejected, unless `allow_empty`. With `dry_run` nothing is written. The rows of new files are for
+    `groups` alone, where there are any. Files that somebody removed are loaded again where `restore`, and
+    left out otherwise.
     """
     listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
     changed: set[Result] = set()
@@ -160,6 +178,7 @@ def load(
             restore=restore,
             force=force,
             groups=groups,
+            allow_empty=allow_empty,
             progress=progress,
         )
         changed.add(outcome.result)
@@ -185,6 +204,7 @@ def _load_one(
     strict: bool,
     restore: bool,
     force: bool,
+    allow_empty: bool,
     groups: Sequence[Group],
     progress: Progress | None,
 ) -> Outcome:
@@ -200,16 +220,41 @@ def _load_one(
                 _still_there(known, found)
             return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
         with nullcontext() if dry_run else transaction.atomic(), _action("load", loaded_by):
-            load = _Load(found, digest, loaded_by, strict=strict, groups=groups, progress=progress)
+            load = _Load(
+                found,
+                digest,
+                loaded_by,
+                strict=strict,
+                allow_empty=allow_empty,
+                groups=groups,
+                progress=progress,
+            )
             return load.run(dry_run=dry_run)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
+    except DatabaseError as error:
+        logger.exception("%a could not be loaded", found.name)
+        return Outcome(name=found.name, result="rejected", reason=_of_database(error))
+
+
+def _of_database(error: DatabaseError) -> str:
+    """Why the database did not take a file, without its own words, which hold SQL and values."""
+    if "locked" in str(error):
+        return "could not be loaded, since another process was writing all the while; load it again"
+    if isinstance(error, OperationalError):
+        return "could not be loaded: the database failed, and the log says why; load it again"
+    return "holds something that the database cannot store; the log says what"
 
 
 def summary(outcomes: Collection[Outcome]) -> Summary:
     """What became of each file, for a person."""
     told = Summary(columns=["File", "Rows", "Unreadable values", "Result"], rows=[])
     for each in outcomes:
+        if each.lost > each.rows:
+            told.warnings.append(
+                f"{each.name} has lost most of its rows: it held {each.rows + each.lost:,} and holds "
+                f"{each.rows:,} now. If it was cut off, load the whole file again."
+            )
         told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
         if each.result in ("rejected", "gone"):
             told.notes.append(f"{each.name}: {each.reason}.")
@@ -254,6 +299,7 @@ class _Load:
         loaded_by: str,
         *,
         strict: bool,
+        allow_empty: bool,
         groups: Sequence[Group],
         progress: Progress | None,
     ) -> None:
@@ -261,6 +307,7 @@ class _Load:
         self._digest = digest
         self._loaded_by = loaded_by
         self._strict = strict
+        self._allow_empty = allow_empty
         self._groups = groups
         self._progress = progress
         self._before: dict[str, Any] = {}
@@ -271,8 +318,9 @@ class _Load:
         if not dry_run:
             versions.bump()
         known = SourceFile.objects.filter(name=found.name).first()
+        before = known.rows if known else 0
         vanished = 0
-        with open_table(found.path, columns=COLUMNS, progress=self._told) as table:
+        with open_table(found.path, columns=COLUMNS, prose=PROSE, progress=self._told) as table:
             reader = Reader(header=table.header, fallback=found.path.name)
             records = (reader.read(batch) for batch in table.batches)
             if dry_run:
@@ -284,6 +332,11 @@ class _Load:
         if self._strict and reader.first_unreadable:
             line, column, text = reader.first_unreadable
             raise RefusedFile(f"{column} is {text[:40]!r}, which is not a finite number", line)
+        if before and not reader.rows and not self._allow_empty:
+            raise RefusedFile(
+                f"holds no rows, and {before:,} of it are here, which stay; if they are to go, allow that "
+                "(--allow-empty)"
+            )
         if not dry_run:
             SourceFile.objects.filter(pk=source.pk).update(rows=reader.rows, unreadable=reader.unreadable)
             self._record(source, reader)
@@ -293,6 +346,7 @@ class _Load:
             rows=reader.rows,
             unreadable=reader.unreadable,
             vanished=vanished,
+            lost=max(0, before - reader.rows),
         )
 
     def _record(self, source: SourceFile, reader: Reader) -> None:

@@ -7,10 +7,10 @@ Nothing here knows what the columns mean, except that a header is known by the c
 import codecs
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,8 +26,10 @@ BATCH = 5_000
 """Rows of a JSON file handled together, for the same reasons."""
 MAX_CELL = 1_000_000
 """Characters in a cell; more means that a quote was never closed."""
-MOST_AT_ONCE = 64 << 20
-"""Bytes of a JSON file that may be read as a whole, where it cannot be streamed."""
+MOST_AT_ONCE = 1 << 20
+"""Bytes of a JSON file that may be read as a whole, to say on which line its mistake is."""
+MOST_DIGITS = 4_000
+"""Digits in a row; of some more Python makes no number."""
 MAX_DEPTH = 32
 """Levels in a JSON value; the formats we know have five."""
 
@@ -61,9 +63,15 @@ class Table:
 
 @contextmanager
 def open_table(
-    path: Path, *, columns: Iterable[str], progress: Callable[[int], None] | None = None
+    path: Path,
+    *,
+    columns: Iterable[str],
+    prose: Iterable[str] = (),
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[Table]:
     """The table that `path` holds; `columns` are the names by which a header is recognised.
+
+    Those of `prose` may hold an object where the file is JSON.
 
     `progress` is told how many bytes were read, now and then. Raises RefusedFile, here or while the
     batches are read, when the file cannot be read as what its suffix says.
@@ -74,12 +82,12 @@ def open_table(
     known = frozenset(columns)
     try:
         with path.open("rb") as file:
-            source = _Source(file, progress)
             if format_ == "json":
                 names = sorted(known)
-                yield Table(header=names, batches=_json_batches(source, path, names))
+                numbers = _Numbers(file, progress)
+                yield Table(header=names, batches=_json_batches(numbers, path, names, frozenset(prose)))
             else:
-                delimited = _Delimited(source, DELIMITERS[format_], known)
+                delimited = _Delimited(_Source(file, progress), DELIMITERS[format_], known)
                 yield Table(header=delimited.header, batches=delimited.batches())
     except UnicodeDecodeError:
         raise RefusedFile("is not UTF-8 text; save the file as UTF-8", _undecodable_line(path)) from None
@@ -108,14 +116,21 @@ class _Source:
 
 
 def _undecodable_line(path: Path) -> int | None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
     with path.open("rb") as raw:
-        for number, line in enumerate(raw, start=1):
+        while chunk := raw.read(READ):
             try:
-                line.decode()
+                decoder.decode(chunk)
             except UnicodeDecodeError as error:
-                # A carriage return by itself ends a line too.
-                return number + line[: error.start].count(b"\r")
+                return line + _ends_in(error.object[: error.start])
+            line += _ends_in(chunk)
     return None
+
+
+def _ends_in(text: bytes) -> int:
+    """How many lines end in `text`; a carriage return by itself ends one too."""
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
 class _Lines:
@@ -242,7 +257,12 @@ def _line_ends(text: str) -> list[str]:
 
 
 def _names(cells: list[str]) -> list[str]:
-    return ["_".join(cell.strip().lower().replace("-", " ").split()) for cell in cells]
+    return list(map(_name, cells))
+
+
+def _name(text: str) -> str:
+    """A column's name, however its capitals, blanks and hyphens are written."""
+    return "_".join(text.strip().lower().replace("-", " ").split())
 
 
 class _Delimited:
@@ -317,24 +337,52 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
 # JSON
 
 
-def _json_batches(raw: _Source, path: Path, names: list[str]) -> Iterator[Batch]:
+def _json_batches(raw: _Source, path: Path, names: list[str], prose: frozenset[str]) -> Iterator[Batch]:
+    """The rows of a JSON file. An object that names none of `names` is no row. Raises RefusedFile.
+
+    `prose` are the columns in which an object or a list of objects may stand for its own text.
+    """
     cells: list[list[str]] = []
     numbers: list[int] = []
-    for number, record in enumerate(_tolerant(raw, path), start=1):
-        cells.append([_text(record.get(name)) for name in names])
-        numbers.append(number)
+    known = frozenset(names)
+    seen = 0
+    for seen, record in enumerate(_tolerant(raw, path), start=1):
+        row = _folded(record, known, seen)
+        if not row:
+            continue
+        for name, value in row.items():
+            if isinstance(value, dict) and name not in prose:
+                raise RefusedFile(f"{name} of item {seen} is an object, where a text or a number has to be")
+        cells.append([_text(row.get(name)) for name in names])
+        numbers.append(seen)
         if len(cells) == BATCH:
             yield Batch(cells=cells, lines=numbers)
             cells, numbers = [], []
     if cells:
         yield Batch(cells=cells, lines=numbers)
+    elif seen and not numbers:
+        raise RefusedFile("names no column that is known here")
+
+
+def _folded(record: dict[str, Any], known: frozenset[str], number: int) -> dict[str, Any]:
+    """The members of an item that are known, their names written as those of a header are."""
+    row: dict[str, Any] = {}
+    for key, value in record.items():
+        name = _name(key)
+        if name not in known:
+            continue
+        held = row.get(name)
+        if held not in (None, "") and value not in (None, "", held):
+            raise RefusedFile(f"item {number} names {name} twice, with different values")
+        row[name] = value if held in (None, "") else held
+    return row
 
 
 def _tolerant(raw: _Source, path: Path) -> Iterator[dict[str, Any]]:
     """The records of a JSON file, also of one that holds NaN or Infinity, as Python writes them.
 
-    The streaming parser knows neither these nor the line of a mistake, so a file that it stops at is
-    read by Python's parser, which knows both. Raises RefusedFile.
+    The streaming parser does not know these, so a file that it stops at is read again with texts in their
+    place. Raises RefusedFile.
     """
     given = 0
     try:
@@ -342,25 +390,88 @@ def _tolerant(raw: _Source, path: Path) -> Iterator[dict[str, Any]]:
             given += 1
             yield record
     except ijson.JSONError:
-        again = BytesIO(_as_strict_json(path).encode())
-        yield from islice(_records(_Source(again, None)), given, None)
+        with path.open("rb") as file:
+            again = _Finite(file)
+            try:
+                yield from islice(_records(again), given, None)
+            except ijson.JSONError:
+                if line := _undecodable_line(path):
+                    raise RefusedFile("is not UTF-8 text; save the file as UTF-8", line) from None
+                raise RefusedFile(*_mistake(path, again.line)) from None
 
 
-def _as_strict_json(path: Path) -> str:
-    """The document in `path` with a text for each fraction, NaN or Infinity; raises RefusedFile."""
-    if path.stat().st_size > MOST_AT_ONCE:
-        raise RefusedFile("is not JSON, or holds NaN or Infinity, which are read in smaller files only")
-    try:
-        return json.dumps(json.loads(path.read_text("utf-8-sig"), parse_constant=str, parse_float=str))
-    except json.JSONDecodeError as error:
-        reason = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
-        raise RefusedFile(reason, error.lineno) from None
-    except RecursionError:
-        raise RefusedFile("is nested too deeply") from None
-    except ValueError as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
-        raise RefusedFile("holds a number with too many digits") from None
+def _mistake(path: Path, read: int) -> tuple[str, int]:
+    """What is wrong with a file that is not JSON, and the line; of a large one, how far it was read."""
+    if path.stat().st_size <= MOST_AT_ONCE:
+        with suppress(RecursionError, ValueError):
+            try:
+                json.loads(path.read_text("utf-8-sig"))
+            except json.JSONDecodeError as error:
+                return f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}", error.lineno
+    return "is not JSON, here or a little before", read
+
+
+class _Numbers(_Source):
+    """A JSON file without numbers that are too long for Python, which the parser does not survive."""
+
+    _ENDLESS = re.compile(rb"[0-9]{%d}" % MOST_DIGITS)
+
+    def rewind(self) -> None:
+        super().rewind()
+        self._last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = super().read(size)
+        if self._ENDLESS.search(self._last + chunk):
+            raise RefusedFile("holds a number with too many digits")
+        self._last = (self._last + chunk)[-MOST_DIGITS:]
+        return chunk
+
+
+class _Finite(_Numbers):
+    """A JSON file in which NaN, Infinity and -Infinity are texts, and which counts its lines."""
+
+    _TOKEN = re.compile(rb'\\.|"|-?Infinity|NaN', re.DOTALL)
+    _LONGEST = len(b"-Infinity")
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, None)
+
+    def rewind(self) -> None:
+        super().rewind()
+        self.line = 1
+        self._rest = b""
+        self._inside = False
+
+    def read(self, size: int = -1) -> bytes:
+        if size == 0:
+            return b""
+        while True:
+            chunk = super().read(size)
+            text = self._rest + chunk
+            # What may be the start of a token waits for its end.
+            end = len(text) - self._LONGEST if chunk else len(text)
+            made, end = self._replaced(text, max(end, 0))
+            self._rest = text[end:]
+            self.line += made.count(b"\n")
+            if made or not chunk:
+                return made
+
+    def _replaced(self, text: bytes, end: int) -> tuple[bytes, int]:
+        """`text` up to `end`, or up to the end of the token that stands there, and where that is."""
+        parts: list[bytes] = []
+        place = 0
+        for token in self._TOKEN.finditer(text):
+            if token.start() >= end:
+                break
+            parts.append(text[place : token.start()])
+            word = token[0]
+            if word == b'"':
+                self._inside = not self._inside
+            parts.append(word if self._inside or word[:1] in b'"\\' else b'"%b"' % word)
+            place = token.end()
+        end = max(end, place)
+        return b"".join([*parts, text[place:end]]), end
 
 
 Events = Iterator[tuple[str, Any]]
@@ -374,18 +485,22 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
     events: Events = ijson.basic_parse(raw)
     event, _ = next(events)
     if event == "start_array":
-        raw.rewind()
-        yield from (item for item in ijson.items(raw, "item") if isinstance(item, dict))
-        return
+        for event, value in events:
+            if event == "end_array":
+                next(events, None)  # Whatever stands behind the list is an error.
+                return
+            item = _value(events, event, value)
+            if isinstance(item, dict):
+                yield item
     if event != "start_map":
         raise RefusedFile("holds neither a list nor an object")
     document: dict[str, Any] = {}
     regions: dict[str, dict[str, Any]] | None = None
     for key, event, value in _members(events):
-        if key == "regions" and event == "start_map":
+        if _name(key) == "regions" and event == "start_map":
             regions = _regions(events)
         else:
-            document[key] = _value(events, event, value)
+            document[_name(key)] = _value(events, event, value)
     next(events, None)  # Whatever stands behind the document is an error.
     if regions is None:
         yield document
@@ -394,7 +509,7 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
     events = ijson.basic_parse(raw)
     next(events)
     for key, event, _ in _members(events):
-        if key == "regions" and event == "start_map":
+        if _name(key) == "regions" and event == "start_map":
             yield from _queries(events, regions, document.get("week"))
         else:
             _skip(events, event)
@@ -418,11 +533,11 @@ def _regions(events: Events) -> dict[str, dict[str, Any]]:
             continue
         region = regions[name] = {}
         for key, inner, value in _members(events):
-            if key == "top_queries" and inner == "start_array":
-                region[key] = []
+            if _name(key) == "top_queries" and inner == "start_array":
+                region["top_queries"] = []
                 _skip(events, inner)
             else:
-                region[key] = _value(events, inner, value)
+                region[_name(key)] = _value(events, inner, value)
     return regions
 
 
@@ -437,7 +552,7 @@ def _queries(events: Events, regions: dict[str, dict[str, Any]], week: object) -
         if not listed:
             yield {**inherited, **region}
         for key, inner, _ in _members(events):
-            if not (listed and key == "top_queries" and inner == "start_array"):
+            if not (listed and _name(key) == "top_queries" and inner == "start_array"):
                 _skip(events, inner)
                 continue
             for each, value in events:
@@ -485,5 +600,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(filter(None, map(_text, value)))
     if isinstance(value, bool | dict):
-        return json.dumps(value, ensure_ascii=False)
+        # Fractions come as Decimal.
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airfare.models import NO_DAY
-from airfare.parsing import Batch
+from airfare.parsing import Batch, RefusedFile
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "snapshot_date": ("snapshot_date", "date", "week", "week_id", "period"),
@@ -44,6 +44,10 @@ NUMBERS: dict[str, tuple[str, ...]] = {
 }
 """The columns that give each number; the first that is not empty wins, and 0 is not empty."""
 
+LONGEST = {"route": 200, "airline": 200, "season": 200, "query": 400}
+"""Characters of each text that stands in an index; PostgreSQL takes 2,704 bytes of all texts of one."""
+PROSE = TEXTS["notable_event"]
+"""Columns in which a JSON file may hold more than a text."""
 COLUMNS = frozenset(name for names in (*TEXTS.values(), *NUMBERS.values()) for name in names)
 """Every column name that means something here."""
 
@@ -100,6 +104,12 @@ def number_of(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def too_long(name: str, text: str) -> str:
+    """What is wrong with a text that no index takes; empty for any other."""
+    most = LONGEST.get(name, len(text))
+    return f"{name} has {len(text):,} characters, and {most} are taken at most" if len(text) > most else ""
+
+
 def subject_of(route: str, airline: str, season: str, query: str) -> str:
     """What a row is about: its route, or its query (or what stands for that) where it has no route."""
     return route or query or " ".join(filter(None, (airline, season)))
@@ -148,12 +158,16 @@ class Reader:
     _numbers: Remembered = field(default_factory=lambda: Remembered(number_of))
 
     def read(self, batch: Batch) -> Records:
-        """The meaning of `batch`."""
+        """The meaning of `batch`. Raises RefusedFile."""
         cells = batch.cells
         given = dict(zip(self.header, zip(*cells, strict=True), strict=True)) if cells else {}
         size = len(cells)
         empty = [""] * size
         texts = {name: self._first(given, names, empty) for name, names in TEXTS.items()}
+        for name, most in LONGEST.items():
+            if max(map(len, texts[name]), default=0) > most:
+                place = next(i for i, text in enumerate(texts[name]) if len(text) > most)
+                raise RefusedFile(too_long(name, texts[name][place]), batch.lines[place])
         unreadable = 0
         numbers: list[list[float | None]] = []
         for name, names in NUMBERS.items():

@@ -35,6 +35,13 @@ class AirfareForm(UploadForm):
         help_text="Refuse a file in which a number cannot be read.",
     )
 
+    allow_empty = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        label="Allow empty files",
+        help_text="A file without rows takes out the rows that are here under its name.",
+    )
+
     groups = forms.ModelMultipleChoiceField(
         Group.objects.order_by("name"),
         required=False,
@@ -44,7 +51,8 @@ class AirfareForm(UploadForm):
 
     def options(self) -> dict[str, Any]:
         groups = [group.pk for group in self.cleaned_data["groups"]]
-        return {"strict": self.cleaned_data["strict"], "groups": groups}
+        cleaned = self.cleaned_data
+        return {"strict": cleaned["strict"], "allow_empty": cleaned["allow_empty"], "groups": groups}
 
 
 def run(task: Task) -> list[Summary]:
@@ -70,6 +78,7 @@ def run(task: Task) -> list[Summary]:
             loaded_by=task.by,
             dry_run=task.check_only,
             strict=bool(task.options.get("strict")),
+            allow_empty=bool(task.options.get("allow_empty")),
             groups=groups,
             progress=advance,
         )

@@ -1,11 +1,14 @@
 """Folders of data: the files below one, and whether so few are left that nothing may be pruned."""
 
 import os
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
 MOST_NAMED = 3
 """Files that a sentence names; the others are counted."""
+HIDDEN = (".", "~$")
+"""How names begin that are not meant for people; Office's files beside an open document are called ~$…"""
 OF_FILE_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
 """Folders at the top of a disk that are nobody's, and that an ordinary account may not list."""
 
@@ -20,7 +23,7 @@ def files_below(folder: Path) -> tuple[list[Path], list[OSError]]:
     problems: list[OSError] = []
     for parent, inner, names in os.walk(folder, onerror=problems.append):
         inner[:] = [name for name in inner if not name.startswith(".") and name not in OF_FILE_SYSTEMS]
-        paths = [Path(parent, name) for name in names if not name.startswith(".")]
+        paths = [Path(parent, name) for name in names if not name.startswith(HIDDEN)]
         files += [path for path in paths if _is_file(path)]
     return sorted(files), problems
 
@@ -49,6 +52,24 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a pipe, a socket or a device is at `path`, whose reading might never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name as the system gives it is text; Python keeps other bytes as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def why_not_prune(

@@ -165,6 +165,7 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
                 "summaries": [
                     {
                         "table": {"headers": summary.columns, "rows": summary.rows},
+                        "warnings": summary.warnings,
                         "notes": summary.notes,
                         "links": summary.links,
                     }

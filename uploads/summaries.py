@@ -16,6 +16,8 @@ class Summary:
     columns: list[str]
     rows: list[list[str]]
     """A list of cells for each row; a cell that is a number is digits and commas alone."""
+    warnings: list[str] = field(default_factory=list)
+    """Sentences about what was done and may not have been meant; they come first."""
     notes: list[str] = field(default_factory=list)
     """Sentences: what was refused and why, what was kept."""
     failed: bool = False
@@ -32,6 +34,8 @@ class Summary:
 
     def print(self, console: Console, *, dry_run: bool) -> None:
         """Show it on a terminal."""
+        for warning in self.warnings:
+            console.print(Text(f"WARNING: {warning}", "bold red"))
         table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
         for place, column in enumerate(self.columns):
             numbers = all(is_number(row[place]) for row in self.rows)

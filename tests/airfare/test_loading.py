@@ -1,12 +1,17 @@
 """Files to rows, again and again."""
 
+import os
+import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 
 from airfare import dimensions, versions
-from airfare.loading import find, load
+from airfare.loading import find, load, summary
 from airfare.models import Combination, FareRow, NotableText, SourceFile
 from tests.airfare.conftest import Load, fare, table
 
@@ -202,3 +207,76 @@ def test_progress_tells_every_byte(load_folder: Load) -> None:
     read: list[int] = []
     load_folder({"a.csv": text}, progress=lambda _, size: read.append(size))
     assert sum(read) == len(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [("a.json", "[]"), ("a.json", '{"error": "no"}'), ("a.csv", "date,route\n"), ("a.csv", "")],
+)
+def test_a_reload_that_would_replace_rows_by_nothing_is_refused(
+    load_folder: Load, name: str, empty: str
+) -> None:
+    load_folder({name: table(fare()) if name == "a.csv" else '[{"date": "2026-07-01", "route": "JFK-LAX"}]'})
+    outcome = load_folder({name: empty})[name]
+    assert outcome.result == "rejected"
+    assert FareRow.objects.count() == 1
+
+
+def test_a_file_that_has_become_empty_takes_its_rows_with_it_where_that_is_allowed(load_folder: Load) -> None:
+    load_folder({"a.csv": table(fare())})
+    assert "--allow-empty" in load_folder({"a.csv": "date,route\n"})["a.csv"].reason
+    assert load_folder(allow_empty=True)["a.csv"].result == "replaced"
+    assert not FareRow.objects.exists()
+
+
+def test_the_loss_of_most_rows_is_told_first(load_folder: Load) -> None:
+    load_folder({"a.csv": table(*[fare()] * 10)})
+    told = summary(load_folder({"a.csv": table(*[fare(fare=1)] * 4)}).values())
+    assert told.warnings == [
+        "a.csv has lost most of its rows: it held 10 and holds 4 now. If it was cut off, load the whole file "
+        "again."
+    ]
+    assert summary(load_folder({"a.csv": table(*[fare(fare=2)] * 3)}).values()).warnings == []
+
+
+def test_a_text_that_no_index_takes_is_refused_with_its_line_and_the_others_load(load_folder: Load) -> None:
+    outcomes = load_folder({"a.csv": table(fare(), fare(airline="x" * 3_000)), "b.csv": table(fare())})
+    assert outcomes["a.csv"].reason == "line 3: airline has 3,000 characters, and 200 are taken at most"
+    assert outcomes["b.csv"].result == "new"
+
+
+def test_the_longest_texts_that_are_taken_fit_into_the_indexes(load_folder: Load) -> None:
+    letters = "".join(chr(0x1F300 + n) for n in random.Random(1).choices(range(700), k=200))
+    row = fare(route=letters, airline=letters[::-1], season=letters[50:] + letters[:50])
+    assert load_folder({"a.csv": table(row)})["a.csv"].result == "new"
+
+
+def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path) -> None:
+    """Names that are not UTF-8, pipes, and what Office leaves beside an open document."""
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "~$a.csv").write_bytes(b"\0")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")).write_text(table(fare()))
+    outcomes = load_folder({"a.csv": table(fare()), ".git/b.csv": "x"})
+    assert {name: outcome.result for name, outcome in outcomes.items()} == {
+        "a.csv": "new",
+        "caf\ufffd.csv": "rejected",
+    }
+    assert outcomes["caf\ufffd.csv"].reason == "has a name that is not UTF-8; rename it"
+    (piped,) = load(find([folder / "pipe.csv"]), loaded_by="alice")
+    assert piped.reason == "is no file and no folder"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite lets one writer in at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_stays_locked_is_told_and_the_next_file_loads(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.csv").write_text(table(fare()))
+    (folder / "b.csv").write_text(table(fare()))
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(connection.settings_dict["NAME"], uri=True, isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        outcomes = load(find([folder]), loaded_by="alice")
+        assert "another process was writing" in next(outcomes).reason
+        other.execute("ROLLBACK")
+        assert next(outcomes).result == "new"

@@ -1,16 +1,22 @@
 """What a file may hold, and which files are refused."""
 
 import json
+import math
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airfare import parsing
 from airfare.parsing import READ, RefusedFile, open_table
 
-COLUMNS = frozenset({"date", "query", "notes", "region", "week", "channel_checks", "week_id", "provider"})
+COLUMNS = frozenset(
+    {"date", "snapshot_date", "route", "query", "notes", "region", "week", "channel_checks", "week_id"}
+    | {"provider", "avg_fare_usd"}
+)
 
 
 def read(folder: Path, name: str, content: str | bytes) -> list[dict[str, str]]:
@@ -23,6 +29,11 @@ def read(folder: Path, name: str, content: str | bytes) -> list[dict[str, str]]:
             for batch in table.batches
             for row in batch.cells
         ]
+
+
+def cells_of(path: Path) -> list[dict[str, str]]:
+    with open_table(path, columns=COLUMNS, prose=["notes", "channel_checks"]) as table:
+        return [dict(zip(table.header, row, strict=True)) for each in table.batches for row in each.cells]
 
 
 def refusal(folder: Path, name: str, content: str | bytes) -> str:
@@ -164,7 +175,7 @@ def test_json_numbers_that_json_does_not_know_are_read_too(tmp_path: Path) -> No
     assert [row["query"] for row in read(tmp_path, "a.json", document % ("0" * 30))] == [
         "a",
         "NaN",
-        "1e999",
+        "1E+999",
         "1" + "0" * 30,
     ]
     assert [row["query"] for row in read(tmp_path, "a.json", '[{"query": 1e999}, {"query": 1.10}]')] == [
@@ -238,3 +249,78 @@ def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.xlsx", "PK") == "is not one of .csv, .tsv, .json"
+
+
+def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.json", '[{"Snapshot Date": "2026-07-01", "Avg_Fare-USD": 612.5}]') == [
+        {"snapshot_date": "2026-07-01", "avg_fare_usd": "612.5"}
+    ]
+    document = '{"Week": "2024-W36", "Regions": {"US": {"Top Queries": [{"Query": "a"}]}}}'
+    assert read(tmp_path, "a.json", document) == [{"query": "a", "region": "US", "week": "2024-W36"}]
+
+
+def test_two_keys_of_one_column_with_different_values_are_refused(tmp_path: Path) -> None:
+    assert "item 1 names date twice" in refusal(tmp_path, "a.json", '[{"Date": "2026", "date": "2025"}]')
+    assert read(tmp_path, "a.json", '[{"Date": "", "date": "2025", "query": "a"}]') == [
+        {"date": "2025", "query": "a"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"error": "unauthorized", "message": "token expired"}',
+        '{"columns": ["date", "route"], "data": [["2026-07-01", "BOS-LIS"]]}',
+        '{"rows": [{"date": "2026-07-01"}], "total": 2}',
+        '[{"a": 1}, {"b": 2}, {}]',
+    ],
+)
+def test_a_json_file_in_which_nothing_is_known_is_refused(tmp_path: Path, document: str) -> None:
+    assert refusal(tmp_path, "a.json", document) == "names no column that is known here"
+
+
+def test_an_object_in_the_place_of_a_value_is_refused_with_its_item(tmp_path: Path) -> None:
+    document = '[{"query": "a"}, {"query": "b", "avg_fare_usd": {"value": 612.5}}]'
+    assert refusal(tmp_path, "a.json", document).startswith("avg_fare_usd of item 2 is an object")
+    columns = '{"date": {"0": "2026-07-01"}, "route": {"0": "BOS-LIS"}}'
+    assert "is an object" in refusal(tmp_path, "a.json", columns)
+
+
+def test_nested_notes_with_fractions_are_kept_as_they_stand(tmp_path: Path) -> None:
+    document = (
+        '[{"query": "a", "notes": [{"t": "x", "w": 0.5}]}, {"query": "b", "channel_checks": {"up": 1.5}}]'
+    )
+    (tmp_path / "a.json").write_text(document)
+    assert [row["notes"] or row["channel_checks"] for row in cells_of(tmp_path / "a.json")] == [
+        '{"t": "x", "w": "0.5"}',
+        '{"up": "1.5"}',
+    ]
+
+
+@pytest.mark.parametrize("where", ["%s", '{"query": %s}', '[{"query": "a", "x": %s}]', '{"regions": %s}'])
+def test_nesting_without_end_is_refused_in_little_memory(tmp_path: Path, where: str) -> None:
+    document = where % ("[" * 100_000 + "]" * 100_000)
+    tracemalloc.start()
+    refusal(tmp_path, "a.json", document)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_a_number_without_end_is_refused(tmp_path: Path) -> None:
+    assert "too many digits" in refusal(tmp_path, "a.json", '[{"query": %s}]' % ("9" * 100_000))
+
+
+@given(
+    texts=st.lists(st.text(st.sampled_from('NaInfity-"\\ x'), max_size=12), max_size=6),
+    size=st.integers(1, 40),
+)
+def test_words_for_no_number_are_replaced_outside_texts_alone(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], size: int
+) -> None:
+    path = tmp_path_factory.mktemp("given") / "a.json"
+    path.write_text(json.dumps([texts, math.nan, -math.inf, math.inf]))
+    with path.open("rb") as file:
+        source = parsing._Finite(file)
+        whole = b"".join(iter(lambda: source.read(size), b""))
+    assert json.loads(whole) == [texts, "NaN", "-Infinity", "Infinity"]

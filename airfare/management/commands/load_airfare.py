@@ -38,7 +38,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--allow-empty",
             action="store_true",
-            help="files that are gone take their rows with them even where none of a folder is left",
+            help="files that are gone, or have become empty, take their rows with them even where none of a "
+            "folder is left",
         )
         parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
 
