@@ -1,15 +1,28 @@
 """How each client is connected to this server: its own values, as they are pasted.
 
-The words stand in `templates/connect.html`; docs/connecting.md has the same commands for the defaults.
+The words stand in `templates/connect.html`; docs/connecting.md has the same clients, labels and commands for
+the defaults.
 """
 
+import base64
 import json
+import re
+import sys
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.utils.text import slugify
+
+AS_OF = date(2026, 11, 27)
+"""When the clients' menus and commands were last compared with what their makers say."""
+DEFAULT_PORT = 8788
+MAX_NAME = 50
+"""Of a server's name; some clients put it before the name of each tool, which may have 64 characters."""
+GEMINI_REDIRECT = "https://vertexaisearch.cloud.google.com/oauth-redirect"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,15 +33,66 @@ class Values:
     name: str
     """What clients call this server in their own lists: letters, digits and hyphens."""
     port: int
+    site: str
+    """The origin of this site's pages."""
     only_here: bool
-    """Whether the address is this machine's own, out of reach of ChatGPT and Claude on the web."""
-    issuer_host: str
-    """The host of the identity provider; empty where this site signs people in itself."""
+    """Whether the address is this machine's own, out of reach of chats on the web."""
+    issuer: str
+    """The identity provider; empty where this site signs people in itself."""
+
+    as_of = AS_OF
+    gemini_redirect = GEMINI_REDIRECT
+
+    @property
+    def issuer_host(self) -> str:
+        return urlsplit(self.issuer).netloc
+
+    @property
+    def issuer_metadata(self) -> str:
+        """Where the identity provider says what its addresses are (OpenID Connect Discovery §4)."""
+        return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
+
+    @property
+    def manage(self) -> str:
+        """`manage.py` as one types it in the folder of this site, for this server."""
+        port = f"PORT={self.port} " if self.only_here and self.port != DEFAULT_PORT else ""
+        return f"{port}{interpreter()} manage.py"
+
+    @property
+    def codex(self) -> str:
+        return f"codex mcp add {self.name} --url {self.endpoint}"
+
+    @property
+    def codex_by_hand(self) -> str:
+        return f"{self.codex} --oauth-client-id CLIENT_ID"
+
+    @property
+    def codex_file(self) -> str:
+        """What to add to `~/.codex/config.toml`."""
+        return f'[mcp_servers.{self.name}]\nurl = "{self.endpoint}"'
+
+    @property
+    def claude_code(self) -> str:
+        return f"claude mcp add --transport http {self.name} {self.endpoint}\nclaude mcp login {self.name}"
+
+    @property
+    def claude_code_by_hand(self) -> str:
+        return (
+            "claude mcp add --transport http --client-id CLIENT_ID --callback-port 8080 "
+            f"{self.name} {self.endpoint}"
+        )
 
     @property
     def vscode(self) -> str:
         """The contents of `.vscode/mcp.json`."""
-        return json.dumps({"servers": {self.name: {"type": "http", "url": self.endpoint}}})
+        return self._vscode()
+
+    @property
+    def vscode_by_hand(self) -> str:
+        return self._vscode(oauth={"clientId": "CLIENT_ID"})
+
+    def _vscode(self, **more: Any) -> str:
+        return json.dumps({"servers": {self.name: {"type": "http", "url": self.endpoint, **more}}})
 
     @property
     def vscode_link(self) -> str:
@@ -37,8 +101,22 @@ class Values:
         return f"vscode:mcp/install?{quote(json.dumps(server))}"
 
     @property
-    def claude_code(self) -> str:
-        return f"claude mcp add --transport http {self.name} {self.endpoint}"
+    def cursor(self) -> str:
+        """The contents of `.cursor/mcp.json`."""
+        return self._cursor()
+
+    @property
+    def cursor_by_hand(self) -> str:
+        return self._cursor(auth={"CLIENT_ID": "CLIENT_ID"})
+
+    def _cursor(self, **more: Any) -> str:
+        return json.dumps({"mcpServers": {self.name: {"url": self.endpoint, **more}}})
+
+    @property
+    def cursor_link(self) -> str:
+        """Opens Cursor, which asks whether the server shall be added."""
+        server = base64.b64encode(json.dumps({"url": self.endpoint}).encode()).decode()
+        return f"cursor://anysphere.cursor-deeplink/mcp/install?name={self.name}&config={quote(server)}"
 
     @property
     def inspector(self) -> str:
@@ -47,16 +125,36 @@ class Values:
     @property
     def inspector_command_line(self) -> str:
         return (
-            "npx @modelcontextprotocol/inspector --cli --transport http \\\n"
-            f"    --server-url {self.endpoint} --method tools/list"
+            "npx @modelcontextprotocol/inspector --cli --transport http "
+            f"--server-url {self.endpoint} --method tools/list"
         )
 
     @property
-    def tunnel(self) -> str:
+    def cloudflared(self) -> str:
+        return f"cloudflared tunnel --url http://localhost:{self.port}"
+
+    @property
+    def ngrok(self) -> str:
+        return f"ngrok http {self.port}"
+
+    @property
+    def public(self) -> str:
+        """Starts this server behind a tunnel's address."""
+        who_signs_in = "" if self.issuer else "AUTHORIZATION_SERVER=builtin "
+        port = "" if self.port == DEFAULT_PORT else f"PORT={self.port} "
+        secret = f"$({interpreter()} -c 'import secrets; print(secrets.token_urlsafe(50))')"
         return (
-            f"ngrok http {self.port}\n"
-            "RESOURCE_SERVER_URL=https://your-name.ngrok.app AUTHORIZATION_SERVER=builtin "
-            "SECRET_KEY=… make run"
+            f'RESOURCE_SERVER_URL=https://ADDRESS-OF-THE-TUNNEL {who_signs_in}{port}SECRET_KEY="{secret}" '
+            f"{interpreter()} manage.py serve"
+        )
+
+    @property
+    def openai_tunnel(self) -> str:
+        return (
+            "export CONTROL_PLANE_API_KEY=RUNTIME_KEY\n"
+            f"tunnel-client init --sample sample_mcp_with_dcr --profile {self.name} --tunnel-id TUNNEL_ID "
+            f"--mcp-server-url {self.endpoint}\n"
+            f"tunnel-client run --profile {self.name}"
         )
 
 
@@ -64,8 +162,20 @@ def values() -> Values:
     """This server's values, from the settings."""
     return Values(
         endpoint=settings.RESOURCE_SERVER_URL,
-        name=slugify(settings.SITE_NAME) or "company-data",
+        name=slugify(settings.SITE_NAME)[:MAX_NAME].strip("-_") or "company-data",
         port=settings.PORT,
+        site=settings.SITE_URL,
         only_here=not settings.PUBLIC,
-        issuer_host=urlsplit(settings.AUTH0_ISSUER).netloc,
+        issuer=settings.AUTH0_ISSUER,
     )
+
+
+def interpreter() -> str:
+    """This Python as one types it in the folder of this site; no path of this machine beyond it."""
+    path = Path(sys.executable)
+    return str(path.relative_to(settings.BASE_DIR)) if path.is_relative_to(settings.BASE_DIR) else "python"
+
+
+def pasteable(text: str) -> str:
+    """Return `text` with each `manage.py …` in it as one types it here."""
+    return re.sub(rf"(?<!{re.escape(interpreter())} )\bmanage\.py(?= \w)", values().manage, text)

@@ -6,7 +6,7 @@ which stand in the public metadata. Somebody signed in: how much they themselves
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -117,7 +117,10 @@ def checks() -> dict[str, Any]:
         database = list(doctor.about_database())
         shared_cache.set("home:database", database, DATABASE_SECONDS)
     seen = walk().seen
-    found = seen.answer if seen else [*doctor.about_settings(), *database]
+    found = [
+        replace(each, what=connecting.pasteable(each.what), change=connecting.pasteable(each.change))
+        for each in (seen.answer if seen else [*doctor.about_settings(), *database])
+    ]
     return {
         "checks": True,
         "faults": _worst_first(each for each in found if each.level in ("error", "warning")),

@@ -4,6 +4,7 @@ oauthlib's ready-made servers come with the implicit, password, client credentia
 this one is put together from the same parts without them.
 """
 
+import logging
 import re
 from typing import Any
 
@@ -14,7 +15,10 @@ from oauthlib.oauth2.rfc6749.grant_types import AuthorizationCodeGrant, RefreshT
 from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challenge_method_s256
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
+from access.audit import plain
 from access.oauth.tokens import add_id_token
+
+logger = logging.getLogger(__name__)
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """RFC 7636 §4.2: a SHA-256 in base64url without padding."""
@@ -66,14 +70,21 @@ def check_authorization(request: Any) -> dict[str, Any]:
 def bind_resource(request: Any) -> None:
     """Bind the request to this server's resource; raise `invalid_target` for any other (RFC 8707 §2).
 
-    A client that names no resource (older than MCP 2025-06-18) gets the only one there is.
+    Behind a tunnel that gives this server another address, clients name that one: JWT_AUDIENCES holds it. A
+    client that names no resource (older than MCP 2025-06-18) gets the only one there is.
     """
     ours = settings.RESOURCE_SERVER_URL
     held = request.resource or []
     named = [held] if isinstance(held, str) else list(held)
     for pairs in (request.uri_query_params, request.decoded_body or []):
         named += [value for name, value in pairs if name == "resource"]
-    if any(value.rstrip("/") != ours for each in named for value in each.split() or [each]):
+    known = {name.rstrip("/") for name in (ours, *settings.JWT_AUDIENCES)}
+    strange = [value for each in named for value in each.split() or [each] if value.rstrip("/") not in known]
+    if strange:
+        logger.warning(
+            "Tokens were asked for %s; if that is this server behind a tunnel, add it to JWT_AUDIENCES.",
+            plain(strange[0], 300),
+        )
         raise errors.CustomOAuth2Error(
             "invalid_target", description=f"The only resource here is {ours}.", request=request
         )

@@ -250,6 +250,25 @@ def test_a_consent_form_changed_to_another_resource_gives_no_code(flow: Flow) ->
     assert returned(answer)["error"] == "invalid_target"
 
 
+def test_a_name_of_this_server_behind_a_tunnel_is_its_own(flow: Flow, settings: Any) -> None:
+    tunnel = "https://tunnels.example.com/v1/mcp/tunnel_0123"
+    settings.JWT_AUDIENCES = [settings.RESOURCE_SERVER_URL, tunnel]
+    answer = flow.exchange(flow.code(resource=tunnel), resource=tunnel).json()
+    assert verified(answer["access_token"]).raw["aud"] == settings.RESOURCE_SERVER_URL
+    assert flow.refresh(answer["refresh_token"], resource=tunnel).status_code == 200
+
+
+def test_the_log_names_a_resource_that_was_refused_and_the_remedy(
+    flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow.authorize(resource="https://tunnels.example.com/v1/mcp\u202e" + "x" * 400)
+    [told] = [record.message for record in caplog.records if record.name == "access.oauth.server"]
+    assert told.startswith("Tokens were asked for https://tunnels.example.com/v1/mcp")
+    assert told.isprintable()
+    assert len(told) < 450
+    assert "add it to JWT_AUDIENCES" in told
+
+
 def test_an_older_client_that_names_no_resource_gets_a_token_for_ours(flow: Flow) -> None:
     code = flow.code(resource=None)
     answer = flow.exchange(code, resource=None).json()
