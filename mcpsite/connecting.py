@@ -54,9 +54,7 @@ class Values:
 
     @property
     def manage(self) -> str:
-        """`manage.py` as one types it in the folder of this site, for this server."""
-        port = f"PORT={self.port} " if self.only_here and self.port != DEFAULT_PORT else ""
-        return f"{port}{interpreter()} manage.py"
+        return manage()
 
     @property
     def codex(self) -> str:
@@ -170,12 +168,18 @@ def values() -> Values:
     )
 
 
-def interpreter() -> str:
-    """This Python as one types it in the folder of this site; no path of this machine beyond it."""
+def manage(*, elsewhere: str = "python") -> str:
+    """`manage.py` as one types it in the folder of this site, for this server; see `interpreter`."""
+    port = "" if settings.PUBLIC or settings.PORT == DEFAULT_PORT else f"PORT={settings.PORT} "
+    return f"{port}{interpreter(elsewhere=elsewhere)} manage.py"
+
+
+def interpreter(*, elsewhere: str = "python") -> str:
+    """This Python as one types it in the folder of this site; `elsewhere` for one outside of it."""
     path = Path(sys.executable)
-    return str(path.relative_to(settings.BASE_DIR)) if path.is_relative_to(settings.BASE_DIR) else "python"
+    return str(path.relative_to(settings.BASE_DIR)) if path.is_relative_to(settings.BASE_DIR) else elsewhere
 
 
 def pasteable(text: str) -> str:
     """Return `text` with each `manage.py …` in it as one types it here."""
-    return re.sub(rf"(?<!{re.escape(interpreter())} )\bmanage\.py(?= \w)", values().manage, text)
+    return re.sub(rf"(?<!{re.escape(interpreter())} )\bmanage\.py(?= \w)", manage(), text)

@@ -89,7 +89,7 @@ PAGES = [
 def server() -> Iterator[Site]:
     """A site as in production, so that its own error pages are shown."""
     with running(
-        {"DEBUG": "0", "SECRET_KEY": "of a test " * 5, "TOOL_RATE_LIMITS": "search_transcripts=0/hour"}
+        {"DEBUG": "0", "SECRET_KEY": "of a test " * 5, "TOOL_RATE_LIMITS": "search_transcripts=1/day"}
     ) as site:
         site.shell(
             "from django.contrib.auth.models import Group, User\n"
@@ -98,6 +98,8 @@ def server() -> Iterator[Site]:
             f"User.objects.create_user('charlie', password={PASSWORD!r})\n"
             f"User.objects.create_superuser('root', password={PASSWORD!r})"
         )
+        # So that the page which shows a limit shows it.
+        site.call(site.token("alice"), "search_transcripts", {"query": "cabin"})
         yield site
 
 

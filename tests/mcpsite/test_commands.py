@@ -2,10 +2,11 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 
-from tests.site import Site, free_port, running
+from tests.site import ROOT, Site, free_port, running
 
 
 def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command() -> None:
@@ -13,10 +14,13 @@ def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command() -> No
         told = site.log.read_text()
         assert f"MCP endpoint  {site.url}" in told
         assert re.search(r"Account +admin / \S{12,}", told)
-        ready = re.search(r"Try it +\S+ manage\.py (call_tool .+)", told)
+        ready = re.search(r"Try it +(.+ manage\.py call_tool .+)", told)
         assert ready is not None
-        answer = json.loads(site.manage(*ready[1].split()).stdout)
-        assert answer["rows_returned"] == 5
+        env = {name: value for name, value in site.env.items() if name != "PORT"}
+        pasted = subprocess.run(
+            ["sh", "-c", ready[1]], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        )
+        assert json.loads(pasted.stdout)["rows_returned"] == 5
 
 
 def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:

@@ -3,7 +3,6 @@
 import secrets
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -13,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from access import signing
+from mcpsite import connecting
 
 ADMIN = "admin"
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         if password:
             print(f"  Account       {ADMIN} / {password}   (made now and shown once)")
         if signing.is_own_issuer():
-            manage = f"{_interpreter()} manage.py"
+            manage = connecting.manage(elsewhere=shlex.quote(sys.executable))
             print(f"  Try it        {manage} call_tool airfare_trend_insights route_contains=JFK limit=5")
             print(f"  Token         {manage} issue_token {ADMIN}")
         print("")
@@ -76,9 +76,3 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(12)
         users.create_superuser(ADMIN, "", password)
         return password
-
-
-def _interpreter() -> str:
-    """This interpreter as one would type it from here."""
-    path = Path(sys.executable)
-    return shlex.quote(str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path))
