@@ -54,10 +54,12 @@ RECORD = "mcpsite.record"
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase|code)|secret|token|authori[sz]ation|api.?key|credential|cookie|private.?key|bearer",
-    re.IGNORECASE,
+_NAMES = (
+    "pass(?:word|wd|phrase|code)|secret|token|authori[sz]ation|api.?key|credential|cookie|private.?key|bearer"
 )
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_NAMED_SECRET = re.compile(rf"""((?:{_NAMES})[\w-]*(?:\\*"\s*:\s*\\*"?|=))[^\s"\\,;&}}]+""", re.IGNORECASE)
+"""A name with its value, in an address or in JSON that is itself a text."""
 _SECRET = re.compile(
     r"""eyJ[\w-]{8,}(?:\.[\w-]*)*                       # a JWT, whole or cut
     | \bsk-[\w-]{8,} | \bgh[pousr]_\w{8,} | \bgithub_pat_\w{8,} | \bxox[a-z]-[\w-]{8,}
@@ -109,7 +111,7 @@ def new_id(now: float) -> str:
     return f"{int(now * 1000) << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & (1 << 62) - 1:032x}"
 
 
-def shown(arguments: Mapping[str, Any]) -> str:
+def shown(arguments: Any) -> str:
     """`arguments` as JSON of at most MAX_ARGUMENTS characters, with what looks like a secret struck out."""
     if not arguments:
         return ""
@@ -118,7 +120,7 @@ def shown(arguments: Mapping[str, Any]) -> str:
 
 def redacted(text: str, length: int) -> str:
     """`text` on one line of at most `length` characters, with what looks like a secret struck out."""
-    return plain(_SECRET.sub(REDACTED, text), length)
+    return plain(_NAMED_SECRET.sub(rf"\1{REDACTED}", _SECRET.sub(REDACTED, text)), length)
 
 
 def plain(text: str, length: int) -> str:

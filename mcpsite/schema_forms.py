@@ -5,10 +5,13 @@ The form only asks: what an argument may be is checked by the tool itself, as fo
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
+
+from mcpsite.mcp import ToolError, arguments
 
 Schema = Mapping[str, Any]
 
@@ -37,6 +40,23 @@ class ToolForm(forms.Form):
 
     required_css_class = "required"
     defaults: Mapping[str, Any] = {}
+    properties: Mapping[str, dict[str, Any]] = {}
+
+    @classmethod
+    def read(cls, sent: QueryDict) -> QueryDict:
+        """What was sent, as the fields show it: an address may hold what clients send, a list as JSON say.
+
+        What the tool would not take is left to its field.
+        """
+        read = sent.copy()
+        for name, field in cls.base_fields.items():
+            if texts := sent.getlist(name):
+                with suppress(ToolError):
+                    one = len(texts) == 1
+                    value = arguments.read(texts[0] if one else texts, cls.properties[name], name)
+                    lines = _texts(value)
+                    read.setlist(name, ["\n".join(lines)] if isinstance(field, Lines) else lines)
+        return read
 
     @classmethod
     def filled(cls, sent: QueryDict) -> "ToolForm":
@@ -79,20 +99,16 @@ class ToolForm(forms.Form):
 
 def form_for(schema: Schema) -> type[ToolForm]:
     """The form for an object's JSON schema, as `Tool.input_schema` holds it."""
-    properties: Mapping[str, Schema] = schema.get("properties", {})
-    definitions: Mapping[str, Schema] = schema.get("$defs", {})
+    properties = schema.get("properties", {})
     fields: dict[str, Any] = {}
     for name, part in properties.items():
-        resolved = _resolved(part, definitions)
-        required = name in schema.get("required", ())
-        field = _field(resolved, definitions, required=required)
+        field = _field(part, required=name in schema.get("required", ()))
         field.label = label(name)
-        field.help_text = resolved.get("description", "")
-        default = resolved.get("default")
-        field.initial = [default] if isinstance(field, forms.MultipleChoiceField) and default else default
+        field.help_text = part.get("description", "")
+        field.initial = part.get("default")
         fields[name] = field
     defaults = {name: field.initial for name, field in fields.items() if field.initial not in EMPTY}
-    return type("ArgumentsForm", (ToolForm,), {**fields, "defaults": defaults})
+    return type("ArgumentsForm", (ToolForm,), {**fields, "defaults": defaults, "properties": properties})
 
 
 WORDS = {"usd": "(USD)", "pct": "(%)", "yoy": "year on year", "avg": "average", "id": "ID", "url": "link"}
@@ -104,12 +120,12 @@ def label(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _field(schema: Schema, definitions: Mapping[str, Schema], *, required: bool) -> forms.Field:
+def _field(schema: Schema, *, required: bool) -> forms.Field:
     kind = schema.get("type")
     if "enum" in schema:
         return _choice(schema["enum"], schema, required=required)
     if kind == "array":
-        items = _resolved(schema.get("items", {}), definitions)
+        items = schema.get("items", {})
         if "enum" in items:
             return forms.MultipleChoiceField(
                 choices=[(each, label(str(each))) for each in items["enum"]],
@@ -117,7 +133,7 @@ def _field(schema: Schema, definitions: Mapping[str, Schema], *, required: bool)
                 required=required,
             )
         if items.get("type") in ("string", "integer", "number"):
-            return Lines(_field(items, definitions, required=True), required=required)
+            return Lines(_field(items, required=True), required=required)
     if kind == "boolean":
         return forms.TypedChoiceField(
             choices=[*_nothing(schema, required=required), ("true", "Yes"), ("false", "No")],
@@ -175,27 +191,6 @@ def _choice(values: Iterable[Any], schema: Schema, *, required: bool) -> forms.F
 def _nothing(schema: Schema, *, required: bool) -> list[tuple[str, str]]:
     """The choice of none, where leaving an argument out is something else than any of its values."""
     return [] if required or schema.get("default") is not None else [("", "Any")]
-
-
-def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """`schema` with its reference followed and its alternatives made one."""
-    reference = schema.get("$ref", "")
-    if reference:
-        beside = {name: value for name, value in schema.items() if name != "$ref"}
-        return _resolved({**definitions[reference.rpartition("/")[2]], **beside}, definitions)
-    kinds = [
-        _resolved(kind, definitions)
-        for kind in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        if kind.get("type") != "null"
-    ]
-    if not kinds:
-        return schema
-    lists = [kind for kind in kinds if kind.get("type") == "array"]
-    # One or several of the same: several holds one. Of other alternatives JSON says which is meant.
-    if len(lists) == 1 and all(kind is lists[0] or kind == lists[0].get("items") for kind in kinds):
-        kinds = lists
-    beside = {name: value for name, value in schema.items() if name not in ("anyOf", "oneOf")}
-    return {**kinds[0], **beside} if len(kinds) == 1 else beside
 
 
 def _texts(default: Any) -> list[str]:

@@ -66,6 +66,9 @@ SECURE_HSTS_SECONDS = env.read(
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+# What OpenAI asks to find at /.well-known/openai-apps-challenge before an app is published
+OPENAI_APPS_CHALLENGE = env.text("OPENAI_APPS_CHALLENGE")
+
 # Tokens (client-contract: the resource server)
 AUTH0_ISSUER = env.text("AUTH0_ISSUER")
 JWT_AUDIENCES = env.read("JWT_AUDIENCES", words(), [RESOURCE_SERVER_URL])

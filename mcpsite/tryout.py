@@ -58,12 +58,13 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
     claims = await _claims(request)
     tools = await offered(claims, offered_to)
     tool = next((each for each in tools if each.name == name), None)
-    sent = request.POST if request.method == "POST" else request.GET
+    sent: QueryDict = request.POST if request.method == "POST" else request.GET
     if tool is None:
         if sent:
             await _refused(request, name, sent, claims)
         raise Http404
     form_class = form_for(tool.input_schema)
+    sent = form_class.read(sent)
     asked = (request.method == "GET") is tool.read_only and any(
         each in sent for each in [RUN, *form_class.base_fields]
     )

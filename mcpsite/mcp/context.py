@@ -16,8 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import to_json
 
 from access import audit, scopes
 from access.caller import Caller, Claims
@@ -25,6 +24,7 @@ from access.identities import AccessDenied, caller_for
 from access.limits import LimitExceeded, limits
 from access.models import AuditEvent
 from access.scopes import MissingScope
+from mcpsite.mcp.arguments import checked, json_object
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
@@ -80,7 +80,8 @@ class _Call:
 
     name: str
     """The tool's, or the method where it is no tool that is used."""
-    arguments: Mapping[str, Any]
+    arguments: Any
+    """As they were sent."""
     claims: Claims
     caller: Caller | None = None
     """Known once the call is admitted, or refused for want of a permission."""
@@ -106,7 +107,7 @@ def tools_for(registry: Registry, caller: Caller) -> list[Tool]:
 async def call(
     registry: Registry,
     name: str,
-    arguments: Mapping[str, Any],
+    arguments: Any,
     claims: Claims,
     *,
     origin: audit.Origin = audit.Origin(),  # noqa: B008 (immutable)
@@ -267,7 +268,7 @@ def _event(call: _Call, origin: audit.Origin, now: float, milliseconds: float) -
         client_id=audit.plain(claims.client_id, 500),
         client_name=audit.plain(origin.client_name, 200),
         tool=audit.plain(call.name, 128),
-        arguments=audit.shown(call.arguments),
+        arguments=audit.shown(json_object(call.arguments)),
         outcome=outcome.kind.value,
         note=audit.redacted(note, 500) if note else "",
         rows=outcome.rows,
@@ -295,26 +296,3 @@ def _rows(value: Mapping[str, Any]) -> int:
 
 def _positional(tool: Tool, caller: Caller) -> tuple[Caller, ...]:
     return (caller,) if tool.takes_caller else ()
-
-
-def checked(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as the function takes them; raises ToolError for the first that does not fit."""
-    try:
-        model: BaseModel = tool.arguments.model_validate(arguments)
-    except ValidationError as error:
-        raise ToolError(_sentence(tool, error.errors(include_url=False, include_context=False)[0])) from None
-    values = dict(vars(model))
-    for name, (kind, parts) in tool.gathered.items():
-        values[name] = kind(**{part: values.pop(part) for part in parts})
-    return values
-
-
-def _sentence(tool: Tool, error: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in error["loc"])[:80]
-    if error["type"] == "extra_forbidden":
-        known = ", ".join(tool.arguments.model_fields) or "no arguments"
-        return f"{tool.name} has no argument {where!r}; it takes {known}."
-    if error["type"] == "missing":
-        return f"{tool.name} needs the argument {where!r}."
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"The argument {where!r} does not fit: {reason[:1].lower()}{reason[1:]}."

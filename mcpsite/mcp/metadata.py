@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from access import discovery, signing
@@ -71,8 +71,8 @@ class Resource:
         }
 
 
-Document = Callable[[], Awaitable[dict[str, Any] | None]]
-"""Makes one document; None where the server has no such document now."""
+Document = Callable[[], Awaitable[dict[str, Any] | str | None]]
+"""Makes one document, in JSON or plain text; None where the server has no such document now."""
 
 
 class WellKnown:
@@ -95,7 +95,10 @@ class WellKnown:
         document = await make()
         if document is None:
             return JSONResponse({"error": "temporarily_unavailable"}, 503, {"Retry-After": "10", **_OPEN})
-        return JSONResponse(document, headers=_OPEN)
+        as_text = isinstance(document, str)
+        return (
+            PlainTextResponse(document, headers=_OPEN) if as_text else JSONResponse(document, headers=_OPEN)
+        )
 
 
 def well_known(resource: Resource) -> WellKnown:
@@ -112,10 +115,16 @@ def well_known(resource: Resource) -> WellKnown:
     async def own_keys() -> dict[str, Any]:
         return signing.jwks()
 
+    async def openai_challenge() -> str:
+        return str(settings.OPENAI_APPS_CHALLENGE)
+
     documents: dict[str, Document] = {
         f"{PREFIX}oauth-protected-resource": protected_resource,
         resource.metadata_path: protected_resource,
     }
+    if settings.OPENAI_APPS_CHALLENGE:
+        # How OpenAI makes sure that the host is the company's, before an app is published.
+        documents[f"{PREFIX}openai-apps-challenge"] = openai_challenge
     if signing.is_own_issuer():
         documents[f"{PREFIX}jwks.json"] = own_keys
         issuer_document: Document = own_issuer

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 from access import scopes
 from access.caller import Caller
+from mcpsite.mcp import schemas
 from mcpsite.mcp.views import View
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -71,24 +72,6 @@ class Tool:
         return scopes.needed(self.name, self.scope)
 
 
-def _shorten(schema: dict[str, Any]) -> None:
-    """Leave out of `schema` what says nothing, in place: each byte of it is a model's attention.
-
-    Generated titles go, and a parameter that may be left out is not also said to be null.
-    """
-    schema.pop("title", None)
-    if schema.get("default", ...) is None:
-        del schema["default"]
-        kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
-        schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-    for part in ("properties", "$defs"):
-        for inner in schema.get(part, {}).values():
-            _shorten(inner)
-    for inner in [schema.get("items"), *schema.get("anyOf", [])]:
-        if isinstance(inner, dict):
-            _shorten(inner)
-
-
 class Registry:
     """The tools of this process, in the order in which the installed apps offer them."""
 
@@ -96,9 +79,12 @@ class Registry:
         self._tools: dict[str, Tool] = {}
 
     def add(self, tool: Tool) -> None:
-        """Register `tool`; raises ImproperlyConfigured when its name is taken."""
+        """Register `tool`; raises ImproperlyConfigured when its name is taken or a schema is not plain."""
         if tool.name in self._tools:
             raise ImproperlyConfigured(f"Two tools are called {tool.name!r}; rename one of them.")
+        for name, part in tool.input_schema["properties"].items():
+            schemas.require_plain(part, f"Parameter {name!r} of tool {tool.name!r}")
+        schemas.require_plain(tool.output_schema, f"The result of tool {tool.name!r}")
         self._tools[tool.name] = tool
 
     def get(self, name: str) -> Tool | None:
@@ -198,12 +184,10 @@ def _describe(
     undescribed = [each for each, info in arguments.model_fields.items() if not info.description]
     if undescribed:
         raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
-    input_schema = arguments.model_json_schema()
-    output_schema = TypeAdapter(returns).json_schema(mode="serialization")
+    input_schema = schemas.of_arguments(arguments.model_json_schema())
+    output_schema = schemas.of_result(TypeAdapter(returns).json_schema(mode="serialization"))
     if output_schema.get("type") != "object":
         raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
-    for schema in (input_schema, output_schema):
-        _shorten(schema)
     return Tool(
         name=name,
         title=title,

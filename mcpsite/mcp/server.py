@@ -29,6 +29,8 @@ from mcpsite.mcp.views import View
 CLAIMS = "mcpsite.claims"
 """The key of the verified claims in a request's ASGI scope."""
 
+ARGUMENTS = "mcpsite.arguments"
+"""The key of a tool call's arguments, which do not go through the SDK."""
 RECORDED = "mcpsite.recorded"
 """The key in a request's ASGI scope that says that the audit has, or will have, its row."""
 MISSING = "mcpsite.missing_scope"
@@ -84,7 +86,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
             outcome = await context.call(
                 registry,
                 params.name,
-                params.arguments or {},
+                _scope(ctx)[ARGUMENTS],
                 _claims(ctx),
                 origin=_origin(ctx),
                 record=record,

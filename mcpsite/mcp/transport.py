@@ -6,9 +6,9 @@ through is a POST of at most 4 MiB from an allowed host and origin with a verifi
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,6 @@ from django.db import DatabaseError
 from django.http.request import split_domain_port, validate_host
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -30,10 +29,10 @@ from access.limits import limits
 from access.oauth import grants
 from access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.conf import LOOPBACK_NAMES
-from mcpsite.mcp import challenges, context
+from mcpsite.mcp import challenges, context, messages
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.metadata import Resource
-from mcpsite.mcp.server import AUDITED, CLAIMS, MISSING, RECORDED
+from mcpsite.mcp.server import ARGUMENTS, AUDITED, CLAIMS, MISSING, RECORDED
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +46,12 @@ PATIENCE_SECONDS = 0.1
 """How long an answer may take before the server looks whether somebody still waits for it."""
 EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
 
-_DROPPED = (b"accept", b"mcp-session-id")
-"""`Accept` is written anew, since every client gets JSON; a stateless server knows no sessions."""
-_MEMBERS = frozenset({"method", "result", "error"})
-"""One of these stands in every JSON-RPC message."""
-_ACCEPT = (b"accept", b"application/json, text/event-stream")
+EVENTS = "text/event-stream"
+
+_NORMAL = [(b"accept", f"application/json, {EVENTS}".encode()), (b"content-type", b"application/json")]
+"""What the SDK is told in place of the client's own words: it is asked for JSON, in JSON."""
+_DROPPED = (b"accept", b"content-type", b"content-length", b"mcp-session-id")
+"""A stateless server knows no sessions."""
 
 
 class Endpoint:
@@ -98,26 +98,34 @@ class Endpoint:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        if not _is_json(headers):
+            await _error(415, "Send the message as application/json.")(scope, receive, send)
+            return
         body = await _body(receive)
         if body is None:
             await _error(413, "The request is larger than 4 MiB.")(scope, receive, send)
             return
-        message, fault = _message(body)
-        if fault is not None:
-            await JSONResponse({"jsonrpc": "2.0", "id": None, "error": fault}, 400)(scope, receive, send)
+        try:
+            message = messages.parse(body)
+        except messages.Malformed as error:
+            if error.method in AUDITED:
+                self._record(context.malformed(error.method, scope[CLAIMS], _origin(headers, error.id)))
+            await error.response()(scope, receive, send)
             return
         scope["path"] = "/mcp"
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + [_ACCEPT]
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + _NORMAL
+        scope[ARGUMENTS] = message.arguments
         client = _Client(receive)
+        if _wants_event(headers):
+            send = _as_event(send)
         answer = self._manager.handle_request(
-            scope, _replay(body, receive), self._challenging(scope, client.heard(send))
+            scope, _replay(message.body, receive), self._challenging(scope, client.heard(send))
         )
         try:
             await client.wait_for(answer)
         finally:
-            method = message.get("method")
-            if RECORDED not in scope and "id" in message and isinstance(method, str) and method in AUDITED:
-                self._record(context.malformed(_name(message), scope[CLAIMS], _origin(headers, message)))
+            if RECORDED not in scope and message.id is not None and message.method in AUDITED:
+                self._record(context.malformed(message.name, scope[CLAIMS], _origin(headers, message.id)))
 
     def _challenging(self, scope: Scope, send: Send) -> Send:
         """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
@@ -216,34 +224,49 @@ async def _body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def _message(body: bytes) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The single message in a body; else the JSON-RPC error that is due, which the SDK words at great length.
-
-    Nothing is decided by what stands in it here: the SDK reads the body itself, and what it read is what
-    is permitted or refused.
-    """
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}, {"code": PARSE_ERROR, "message": "The body is not JSON."}
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not _MEMBERS & message.keys():
-        return {}, {"code": INVALID_REQUEST, "message": "The body is not a single JSON-RPC message."}
-    return message, None
-
-
-def _name(message: Mapping[str, Any]) -> str:
-    """What a call that was never made was for: the tool, where that can be read, else the method."""
-    params = message.get("params")
-    name = params.get("name") if isinstance(params, Mapping) and message["method"] == "tools/call" else None
-    return name if isinstance(name, str) else str(message["method"])
-
-
-def _origin(headers: Headers, message: Mapping[str, Any]) -> audit.Origin:
+def _origin(headers: Headers, request_id: str | int | None) -> audit.Origin:
     return audit.Origin(
         client_name=headers.get("user-agent", ""),
         protocol=headers.get("mcp-protocol-version", ""),
-        request_id=str(message["id"]) if isinstance(message["id"], str | int) else "",
+        request_id="" if request_id is None else str(request_id),
     )
+
+
+def _is_json(headers: Headers) -> bool:
+    """Whether a body is said to be JSON; where nothing is said, it can be nothing else."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() in ("", "application/json")
+
+
+def _wants_event(headers: Headers) -> bool:
+    """Whether the client accepts a stream of events and no JSON (client-contract 53)."""
+    accepted = set()
+    for each in ",".join(headers.getlist("accept")).lower().split(","):
+        kind, *parameters = (part.strip() for part in each.split(";"))
+        if not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
+            accepted.add(kind)
+    return "text/event-stream" in accepted and not accepted & {"application/json", "application/*", "*/*"}
+
+
+def _as_event(send: Send) -> Send:
+    """`send`, by which an answer becomes a stream of one event. Refusals stay as they are."""
+    started: Message | None = None
+    body = bytearray()
+
+    async def sending(message: Message) -> None:
+        nonlocal started
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            started = message
+        elif started is None or message["type"] != "http.response.body":
+            await send(message)
+        else:
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                event = b"event: message\r\ndata: " + body + b"\r\n\r\n"
+                response = Response(event, headers={"Content-Type": EVENTS, "Cache-Control": "no-cache"})
+                await send({**started, "headers": response.raw_headers})
+                await send({"type": "http.response.body", "body": response.body})
+
+    return sending
 
 
 class _Client:

@@ -91,6 +91,19 @@ def test_what_looks_like_a_secret_is_struck_out_also_where_a_cut_falls_into_it(
     assert "eyJzdWIi" not in text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log in with password=hunter2&user=me",
+        '{"password": "hunter2"}',
+        '{"window": {"api_key":"hunter2"}}',
+        '{"deep": "{\\"access_token\\": \\"hunter2\\"}"}',
+    ],
+)
+def test_a_secret_that_is_named_within_a_text_is_struck_out(text: str) -> None:
+    assert "hunter2" not in shown({"query": text})
+
+
 def test_ordinary_words_are_left_as_they_are() -> None:
     text = "token rotation, a bearer of news, basic fares: the task-force asks about sk-eyes"
     assert redacted(text, 500) == text
@@ -265,7 +278,7 @@ def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
         ("probe_count", {"count": 4}, "ok", ""),
         ("probe_fallback", {}, "ok", "the store did not answer"),
         ("probe_complain", {}, "tool error", "Name a route such as JFK-LAX."),
-        ("probe_count", {"count": 400}, "tool error", "The argument 'count' does not fit"),
+        ("probe_count", {"count": 400}, "tool error", "count is 400; it has to be at most 100."),
         ("probe_forbidden", {}, "denied", ""),
         ("nowhere", {"a": 1}, "denied", ""),
         ("probe_dawdle", {"seconds": 2}, "deadline", "The answer took longer than 1 s"),

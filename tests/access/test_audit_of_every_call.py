@@ -120,7 +120,6 @@ def test_lists_of_what_is_offered_leave_no_row(fresh: tuple[Site, str], era: str
     [
         ("tools/call", {"name": ["probe_count"]}, "tools/call"),
         ("tools/call", {}, "tools/call"),
-        ("tools/call", {"name": "probe_count", "arguments": "all"}, "probe_count"),
         ("resources/read", {"uri": 7}, "resources/read"),
         ("resources/list", {"cursor": "elsewhere"}, "resources/list"),
         ("prompts/get", {"name": None}, "prompts/get"),
@@ -139,11 +138,44 @@ def test_a_call_with_malformed_parameters_leaves_one_row(
 
 
 @ERAS
+@pytest.mark.parametrize(
+    ("arguments", "outcome", "shown"),
+    [
+        ("all", "tool error", '"all"'),
+        ('{"count":2}', "ok", '{"count":2}'),
+        ('{"password":"hunter2"}', "ok", '{"password":"[redacted]"}'),
+        (
+            {"count": '{"password": "hunter2"}'},
+            "tool error",
+            '{"count":"{\\"password\\": \\"[redacted]\\"}"}',
+        ),
+        (None, "ok", ""),
+    ],
+)
+def test_arguments_that_are_no_object_are_recorded_as_they_are_read(
+    fresh: tuple[Site, str], era: str, arguments: Any, outcome: str, shown: str
+) -> None:
+    site, token = fresh
+    site.rpc(token, "tools/call", {"name": "probe_count", "arguments": arguments}, era=era)
+    row = only_row(site)
+    assert (row["tool"], row["outcome"], row["arguments"]) == ("probe_count", outcome, shown)
+
+
+@ERAS
 def test_a_call_whose_parameters_are_no_object_leaves_one_row(fresh: tuple[Site, str], era: str) -> None:
     site, token = fresh
     assert site.post(token, {"id": 4, "method": "tools/call", "params": ["probe_count"]}, era=era).is_error
     row = only_row(site)
     assert (row["tool"], row["outcome"], row["request_id"]) == ("tools/call", "tool error", "4")
+
+
+@ERAS
+def test_a_call_with_an_id_that_cannot_be_leaves_one_row(fresh: tuple[Site, str], era: str) -> None:
+    site, token = fresh
+    params = {"name": "probe_count"}
+    assert site.post(token, {"id": 1.5, "method": "tools/call", "params": params}, era=era).is_error
+    row = only_row(site)
+    assert (row["tool"], row["outcome"], row["request_id"]) == ("tools/call", "tool error", "")
 
 
 def test_a_call_whose_header_names_another_tool_leaves_one_row(fresh: tuple[Site, str]) -> None:

@@ -13,9 +13,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.site import ROOT, Site
+from tests.site import LEGACY, MODERN, ROOT, Site
 
 MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
 SNAPSHOT = ROOT / "tests" / "mcpsite" / "tools.json"
 HINTS = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
 
@@ -141,6 +142,50 @@ def test_a_wrong_argument_is_a_tool_error_of_one_plain_sentence(
     assert len(text) < 300
     for leak in ("Traceback", "pydantic", "SELECT", "validation error", "/"):
         assert leak not in text.replace("YYYY/MM/DD", "")
+
+
+@ERAS
+@pytest.mark.parametrize(
+    ("name", "arguments", "filters", "part"),
+    [
+        ("airfare_fare_summary", {"group_by": '["route","airline"]', "limit": 9}, {"limit": 9}, "airline"),
+        ("airfare_fare_summary", {"group_by": "season,route"}, {"limit": 50}, "season"),
+        ("airfare_fare_summary", {"metrics": '["avg_fare_usd_max"]'}, {"limit": 50}, "avg_fare_usd_max"),
+        ("airfare_fare_summary", {"metrics": "avg_fare_usd_min"}, {"limit": 50}, "avg_fare_usd_min"),
+        ("airfare_trend_insights", {"limit": None, "offset": None}, {"limit": 25}, "route"),
+        ("airfare_trend_insights", {"limit": "2", "offset": 1.0}, {"limit": 2, "offset": 1}, "route"),
+        ("airfare_trend_insights", '{"limit": "3.0"}', {"limit": 3}, "route"),
+        ("airfare_trend_insights", None, {"limit": 25}, "route"),
+        ("airfare_trend_insights", ..., {"limit": 25}, "route"),
+    ],
+)
+def test_arguments_are_taken_as_clients_really_send_them(
+    site: Site, token: str, era: str, name: str, arguments: Any, filters: dict[str, Any], part: str
+) -> None:  # [42]
+    params = {"name": name} | ({} if arguments is ... else {"arguments": arguments})
+    result = site.rpc(token, "tools/call", params, era=era).json()["result"]
+    assert result["isError"] is False, result["content"]
+    answer = result["structuredContent"]
+    assert answer["filters"] == filters
+    assert any(part in each for each in answer.get("rows") or answer["groups"])
+
+
+@ERAS
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"group_by": ["route", "zzz"]}, "group_by holds 'zzz'; it takes route, airline, "),
+        ({"route": "JFK", "limit": []}, "airfare_fare_summary has no argument 'route' (did you mean 'route_"),
+        ("all of them", "The arguments of airfare_fare_summary have to be an object with the names group_by"),
+    ],
+)
+def test_a_wrong_argument_is_told_by_its_own_name(
+    site: Site, token: str, era: str, arguments: Any, sentence: str
+) -> None:  # [42]
+    params = {"name": "airfare_fare_summary", "arguments": arguments}
+    result = site.rpc(token, "tools/call", params, era=era).json()["result"]
+    assert result["isError"] is True
+    assert result["content"][0]["text"].startswith(sentence)
 
 
 @MODES

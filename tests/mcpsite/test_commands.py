@@ -49,6 +49,17 @@ def test_call_tool_reads_each_value_as_the_tool_takes_it(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    "group_by",
+    [['group_by=["season","airline"]'], ["group_by=season,airline"], ["group_by=season", "group_by=airline"]],
+)
+def test_call_tool_takes_a_list_in_each_form(site: Site, group_by: list[str]) -> None:
+    done = site.manage("call_tool", "airfare_fare_summary", *group_by, "limit=null")
+    answer = json.loads(done.stdout)
+    assert answer["filters"]["limit"] == 50
+    assert any(group.keys() > {"season", "airline"} for group in answer["groups"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["invented"], "Unknown tool: invented"),

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from access.caller import Caller
-from mcpsite.mcp.context import checked
+from mcpsite.mcp.arguments import checked
 from mcpsite.mcp.registry import Registry, tool
 
 

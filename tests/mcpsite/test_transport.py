@@ -1,10 +1,13 @@
 """The endpoint over real HTTP, as each client meets it; numbers in brackets are the client contract's."""
 
+import asyncio
 import json
+from typing import Any
 
 import httpx2
 import pytest
 
+from mcpsite.mcp import metadata
 from tests.site import LEGACY, MODERN, Site
 
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
@@ -73,12 +76,171 @@ def test_other_methods_are_challenged_first_and_then_not_allowed(
 @ERAS
 @pytest.mark.parametrize(
     "accept",
-    ["application/json", "text/event-stream", "*/*", "application/json, text/event-stream", "text/html", ""],
+    [
+        "application/json",
+        "*/*",
+        "application/json, text/event-stream",
+        "text/event-stream, Application/JSON;q=0.5",
+        "text/event-stream, */*;q=0.1",
+        "text/html",
+        "",
+    ],
 )
-def test_every_accept_header_gets_a_json_answer(site: Site, token: str, era: str, accept: str) -> None:  # [4]
+def test_every_other_accept_header_gets_a_json_answer(
+    site: Site, token: str, era: str, accept: str
+) -> None:  # [4]
     answer = site.rpc(token, "tools/list", era=era, more={"Accept": accept})
     assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
     assert answer.json()["result"]["tools"]
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "accept", ["text/event-stream", "Text/Event-Stream; q=1", "text/event-stream, application/json;q=0"]
+)
+def test_a_client_that_accepts_events_alone_gets_the_answer_as_one(
+    site: Site, token: str, era: str, accept: str
+) -> None:  # [53]
+    answer = site.rpc(token, "tools/list", era=era, more={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    event, data, *rest = answer.text.split("\r\n")
+    assert (event, rest) == ("event: message", ["", ""])
+    assert json.loads(data.removeprefix("data: "))["result"]["tools"]
+
+
+@ERAS
+def test_a_refusal_is_json_for_a_client_that_accepts_events_alone(
+    site: Site, token: str, era: str
+) -> None:  # [53]
+    headers = site.headers(token, era, Accept="text/event-stream")
+    for body, status in (
+        (b"not json", 400),
+        (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', 202),
+    ):
+        answer = httpx2.post(site.url, content=body, headers=headers)
+        assert answer.status_code == status
+        assert "text/event-stream" not in answer.headers.get("content-type", "")
+    assert site.rpc(None, "tools/list", era=era, more={"Accept": "text/event-stream"}).status_code == 401
+
+
+@ERAS
+@pytest.mark.parametrize(
+    "given", ["Application/JSON", "application/json; charset=utf-8", "APPLICATION/JSON ;x=y", "", None]
+)
+def test_the_content_type_is_compared_without_case_and_parameters(
+    site: Site, token: str, era: str, given: str | None
+) -> None:  # [51]
+    headers = {name: value for name, value in site.headers(token, era).items() if name != "Content-Type"}
+    headers |= ({} if given is None else {"Content-Type": given}) | {"Mcp-Method": "tools/list"}
+    body = site.raw(token, "tools/list", {}, era).partition(b"\r\n\r\n")[2]
+    answer = httpx2.post(site.url, content=body, headers=headers)
+    assert (answer.status_code, "result" in answer.text) == (200, True)
+
+
+@ERAS
+def test_another_content_type_is_refused_in_a_sentence(site: Site, token: str, era: str) -> None:  # [51]
+    answer = site.rpc(token, "tools/list", era=era, more={"Content-Type": "text/plain"})
+    assert (answer.status_code, answer.json()) == (415, {"error": "Send the message as application/json."})
+
+
+@ERAS
+@pytest.mark.parametrize(
+    ("sent", "told"), [(7, 7), ("seven", "seven"), ("", ""), (0, 0), (2**53, 2**53), (7.0, 7)]
+)
+def test_an_id_that_is_a_number_or_a_text_comes_back(
+    site: Site, token: str, era: str, sent: object, told: object
+) -> None:  # [51]
+    answer = site.post(
+        token,
+        json.loads(site.raw(token, "tools/list", {}, era).split(b"\r\n\r\n")[1]) | {"id": sent},
+        era=era,
+    )
+    assert (answer.status_code, answer.json()["id"]) == (200, told)
+    assert type(answer.json()["id"]) is type(told)
+
+
+@ERAS
+@pytest.mark.parametrize("given", [1.5, None, True, False, [1], {"a": 1}, [], 1e300, float("inf")])
+@pytest.mark.parametrize("method", ["ping", "tools/call", "notifications/initialized"])
+def test_any_other_id_is_an_error(
+    site: Site, token: str, era: str, given: object, method: str
+) -> None:  # [51]
+    answer = httpx2.post(
+        site.url,
+        content=json.dumps({"jsonrpc": "2.0", "id": given, "method": method, "params": {}}).replace(
+            "Infinity", "1e999"
+        ),
+        headers=site.headers(token, era, **{"Mcp-Method": method}),
+    )
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {"code": -32600, "message": "The id of a request has to be text or a whole number."},
+    }
+
+
+@ERAS
+@pytest.mark.parametrize(
+    ("body", "code", "sentence", "request_id"),
+    [
+        (
+            '[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+            -32600,
+            "Batches are not served; send each mess",
+            None,
+        ),
+        ("[]", -32600, "Batches are not served", None),
+        ('{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', -32602, "The params of a message have", 1),
+        (
+            '{"jsonrpc":"2.0","id":"a","method":"ping","params":"x"}',
+            -32602,
+            "The params of a message have",
+            "a",
+        ),
+        (
+            '{"jsonrpc":"2.0","method":"notifications/x","params":[]}',
+            -32602,
+            "The params of a message have",
+            None,
+        ),
+        ('{"jsonrpc":"2.0","id":1,"method":7}', -32600, "The method of a message has to be text.", None),
+        (
+            '{"jsonrpc":"1.0","id":1,"method":"ping"}',
+            -32600,
+            "The body is not a single JSON-RPC message.",
+            None,
+        ),
+        (
+            '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":NaN}}',
+            -32700,
+            "The body is not JSON.",
+            None,
+        ),
+        (
+            '{"jsonrpc":"2.0","id":1,"method":"ping","params":' + "[" * 5000,
+            -32700,
+            "The body is nested too",
+            None,
+        ),
+        ("x", -32700, "The body is not JSON.", None),
+    ],
+)
+def test_a_message_that_is_not_well_formed_is_told_in_one_short_sentence(
+    site: Site, token: str, era: str, body: str, code: int, sentence: str, request_id: object
+) -> None:  # [8, 51]
+    answer = httpx2.post(site.url, content=body, headers=site.headers(token, era), timeout=5)
+    assert answer.status_code == 400
+    told = answer.json()
+    assert (told["id"], told["error"]["code"]) == (request_id, code)
+    assert told["error"]["message"].startswith(sentence)
+    assert len(answer.content) < 200
+
+
+def test_a_byte_order_mark_before_the_message_does_not_matter(site: Site, token: str) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(LIST).encode()
+    assert httpx2.post(site.url, content=body, headers=site.headers(token, LEGACY)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["initialize", "server/discover", "tools/list", "tools/call", "ping"])
@@ -233,6 +395,27 @@ def test_the_resource_is_named_by_the_setting_whatever_the_host(site: Site) -> N
 def test_any_other_well_known_path_is_a_404_in_json(site: Site, path: str) -> None:  # [13]
     answer = httpx2.get(f"{site.origin}/.well-known/{path}")
     assert (answer.status_code, answer.json()) == (404, {"error": "not_found"})
+
+
+def test_openais_challenge_is_answered_with_the_setting_as_plain_text(settings: Any) -> None:  # [55]
+    settings.OPENAI_APPS_CHALLENGE = "openai-verify=abc.123"
+    answer = challenge("GET")
+    assert (answer.status_code, answer.text) == (200, "openai-verify=abc.123")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert challenge("HEAD").status_code == 200
+    assert challenge("POST").status_code == 405
+    settings.OPENAI_APPS_CHALLENGE = ""
+    assert (challenge("GET").status_code, challenge("GET").json()) == (404, {"error": "not_found"})
+
+
+def challenge(method: str) -> httpx2.Response:
+    async def ask() -> httpx2.Response:
+        application = metadata.well_known(metadata.Resource.from_settings())
+        transport = httpx2.ASGITransport(application)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, "/.well-known/openai-apps-challenge")
+
+    return asyncio.run(ask())
 
 
 def test_the_own_issuers_keys_are_published(site: Site) -> None:

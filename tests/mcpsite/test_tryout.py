@@ -22,6 +22,7 @@ from tests.site import Site
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FARES = "/try/airfare_trend_insights/"
+SUMMARY = "/try/airfare_fare_summary/"
 TOOLS = discover().all()
 
 
@@ -76,6 +77,23 @@ def test_an_address_that_says_more_than_it_has_to_becomes_the_shortest(browser: 
     assert (answer.status_code, answer["Location"]) == (302, f"{FARES}?route_contains=JFK")
     assert browser.get(FARES, {"limit": "25"})["Location"] == f"{FARES}?_run=1"
     assert AuditEvent.objects.count() == 0
+
+
+def test_an_address_may_hold_what_clients_send_as_json(browser: Client) -> None:
+    call_command("load_airfare", verbosity=0)
+    sent = {
+        "group_by": '["route","airline"]',
+        "metrics": '["avg_fare_usd_mean"]',
+        "limit": "5.0",
+        "offset": "null",
+    }
+    short = "?group_by=route&group_by=airline&metrics=avg_fare_usd_mean&limit=5"
+    answer = browser.get(SUMMARY, sent)
+    assert answer["Location"] == SUMMARY + short
+    browser.get(answer["Location"])
+    asked = {"group_by": ["route", "airline"], "metrics": ["avg_fare_usd_mean"], "limit": 5}
+    event = AuditEvent.objects.get()
+    assert (json.loads(event.arguments), event.outcome) == (asked, "ok")
 
 
 def test_a_form_that_does_not_fit_calls_nothing(browser: Client) -> None:

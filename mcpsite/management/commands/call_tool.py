@@ -27,7 +27,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the tool, for example airfare_trend_insights; 'list' lists them")
-        parser.add_argument("arguments", nargs="*", metavar="key=value", help="arguments of the tool")
+        parser.add_argument(
+            "arguments",
+            nargs="*",
+            metavar="key=value",
+            help="arguments of the tool; a list is key=one key=two",
+        )
         parser.add_argument(
             "--json", action="store_true", help="print the answer as JSON (default: when piped)"
         )
@@ -36,7 +41,10 @@ class Command(BaseCommand):
         parser.add_argument("--url", default=f"http://localhost:{settings.PORT}/mcp", help="the endpoint")
 
     def handle(self, *_: str, **options: Any) -> None:
-        arguments = dict(_pair(each) for each in options["arguments"])
+        texts: dict[str, list[str]] = {}
+        for name, text in map(_pair, options["arguments"]):
+            texts.setdefault(name, []).append(text)
+        arguments = {name: each if len(each) > 1 else each[0] for name, each in texts.items()}
         token = options["token"] or settings.MCP_TOKEN or self._issue(options["user"])
         answer = asyncio.run(_call(options["url"], token, options["name"], arguments))
         if options["json"] or not sys.stdout.isatty():
@@ -59,7 +67,7 @@ class Command(BaseCommand):
         return printed.getvalue().strip()
 
 
-async def _call(url: str, token: str, name: str, texts: dict[str, str]) -> Any:
+async def _call(url: str, token: str, name: str, arguments: dict[str, str | list[str]]) -> Any:
     refused: list[int] = []
 
     async def watch(response: httpx2.Response) -> None:
@@ -71,11 +79,10 @@ async def _call(url: str, token: str, name: str, texts: dict[str, str]) -> Any:
     async with httpx2.AsyncClient(headers=headers, timeout=60, event_hooks=hooks) as http:
         try:
             async with Client(streamable_http_client(url, http_client=http)) as client:
-                tools = {tool.name: tool for tool in (await client.list_tools()).tools}
                 if name == "list":
-                    return {"tools": [{"name": tool.name, "title": tool.title} for tool in tools.values()]}
-                schema = tools[name].input_schema.get("properties", {}) if name in tools else {}
-                arguments = {each: _value(text, schema.get(each, {})) for each, text in texts.items()}
+                    tools = (await client.list_tools()).tools
+                    return {"tools": [{"name": tool.name, "title": tool.title} for tool in tools]}
+                # The server reads texts as what they stand for.
                 result = await client.call_tool(name, arguments)
         except* (httpx2.HTTPError, MCPError, OSError) as group:
             raise CommandError(_reason(url, refused, group)) from None
@@ -100,17 +107,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise CommandError(f"{text!r} is not of the form key=value.")
     return name, value
-
-
-def _value(text: str, schema: dict[str, Any]) -> Any:
-    """`text` as the parameter's schema takes it: as it stands where that is text, else read as JSON."""
-    types = {part.get("type") for part in schema.get("anyOf", [schema])}
-    if "string" in types and not ("array" in types and text.startswith("[")):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _print(answer: Any) -> None:
