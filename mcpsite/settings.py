@@ -26,6 +26,7 @@ from mcpsite.values import (
     folder,
     host,
     host_pattern,
+    https_origin,
     origin,
     url,
     whole,
@@ -154,6 +155,8 @@ SUPPORT_CONTACT = env.text("SUPPORT_CONTACT")
 MCP_THREADS = env.read("MCP_THREADS", whole(1, 1000), 8)
 MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.001, 86_400), 45.0)
 MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 256 * 1024)
+# The origin that ChatGPT shows views under; Claude refuses a view that names any but its own.
+OPENAI_WIDGET_DOMAIN = env.read("OPENAI_WIDGET_DOMAIN", https_origin, "")
 MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 # Limits: rates like 120/minute, or none; calls at once in each process, or 0 for any number.

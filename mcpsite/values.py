@@ -137,6 +137,17 @@ def url(text: str) -> str:
     return text
 
 
+def https_origin(text: str) -> str:
+    """Return an https origin: scheme, host and, where it is not the usual one, port."""
+    try:
+        parts = address(text.rstrip("/"))
+        if parts.scheme != "https" or parts.path or parts.query:
+            raise ValueError
+    except ValueError:
+        raise ValueError("has to be an https origin such as https://data.example.com") from None
+    return text.rstrip("/")
+
+
 def folder(base: Path) -> Callable[[str], Path]:
     """Return a reader of paths of folders, which start at `base` unless they are absolute."""
     return _path(base, Path.is_file, "has to be a folder, and is a file")

@@ -161,8 +161,8 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         def read(caller: Caller) -> types.TextResourceContents:
             if params.uri.startswith("ui://"):
                 for tool in context.tools_for(registry, caller):
-                    if tool.view and tool.view.uri == params.uri:
-                        return _page(tool.view)
+                    if tool.view and tool.view.answers(params.uri):
+                        return _page(tool.view, params.uri)
             kind, text = menus.read(caller, params.uri)
             return types.TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text)
 
@@ -287,15 +287,16 @@ def _shows_views(ctx: ServerRequestContext[Any]) -> bool:
     return ctx.session.client_capabilities is None or client_supports_apps(ctx)
 
 
-def _page(view: View) -> types.TextResourceContents:
-    """A view's page. It declares that it loads from nowhere, so that hosts keep their strictest policy."""
+def _page(view: View, uri: str) -> types.TextResourceContents:
+    """A view's page. It declares that it loads from nowhere, so that hosts keep their strictest policy.
+
+    `ui.domain` is never said: its form is each host's own, and Claude shows nothing if it is not Claude's.
+    """
     nowhere = ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[])
-    return types.TextResourceContents(
-        uri=view.uri,
-        mime_type=APP_MIME_TYPE,
-        text=view.html,
-        _meta={"ui": {"csp": nowhere.model_dump(by_alias=True), "prefersBorder": True}},
-    )
+    meta: dict[str, Any] = {"ui": {"csp": nowhere.model_dump(by_alias=True), "prefersBorder": True}}
+    if settings.OPENAI_WIDGET_DOMAIN:
+        meta["openai/widgetDomain"] = settings.OPENAI_WIDGET_DOMAIN
+    return types.TextResourceContents(uri=uri, mime_type=APP_MIME_TYPE, text=view.html, _meta=meta)
 
 
 def site_version() -> str:

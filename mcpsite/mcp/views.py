@@ -1,11 +1,15 @@
 """What a chat shows for a tool's answer beside its text: one page, named by the tool (MCP Apps).
 
-The page is a `ui://` resource; whoever may use a tool that names it may read it, nobody else.
+The page is a `ui://` resource; whoever may use a tool that names it may read it, nobody else. Hosts keep
+pages by their address, so the address changes with the page.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
+from posixpath import splitext
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,7 +19,7 @@ class View:
     """One page: a single HTML file that loads nothing, shown by the client in a frame of its own."""
 
     name: str
-    """What follows `ui://`; clients remember it, so it stays as it is."""
+    """What follows `ui://`, without the version that the address has before its ending."""
     title: str
     file: Path
     drawn_by: str = ""
@@ -24,11 +28,21 @@ class View:
 
     def __post_init__(self) -> None:
         if not self.file.is_file():
-            raise ImproperlyConfigured(f"The view {self.uri} has no file {self.file}; build it.")
+            raise ImproperlyConfigured(f"The view {self.name} has no file {self.file}; build it.")
 
-    @property
+    @cached_property
     def uri(self) -> str:
-        return f"ui://{self.name}"
+        """The address of the page as it is now."""
+        stem, ending = splitext(self.name)
+        return f"ui://{stem}.{sha256(self.html.encode()).hexdigest()[:12]}{ending}"
+
+    def answers(self, uri: str) -> bool:
+        """Whether `uri` is the address of this page, be it of an older version.
+
+        A client that keeps its list of tools until a person renews it goes on asking for the old one.
+        """
+        stem, ending = map(re.escape, splitext(self.name))
+        return re.fullmatch(rf"ui://{stem}(\.[0-9a-f]{{12}})?{ending}", uri) is not None
 
     @cached_property
     def html(self) -> str:

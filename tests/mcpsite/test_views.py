@@ -1,16 +1,21 @@
 """Views over the real server: who is told of them, who may read them, in both eras."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.site import LEGACY, MODERN, Site
+from airfare.tools import CHART
+from mcpsite.mcp import View
+from tests.site import LEGACY, MODERN, Site, running
 
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
 UI = "io.modelcontextprotocol/ui"
 MIME = "text/html;profile=mcp-app"
-URI = "ui://airfare/fare-chart.html"
+PLAIN = "ui://airfare/fare-chart.html"
+URI = CHART.uri
 APPS = {"extensions": {UI: {"mimeTypes": [MIME]}}}
 
 
@@ -30,8 +35,8 @@ def views(tools: list[dict[str, Any]]) -> dict[str, Any]:
     return {tool["name"]: tool["_meta"]["ui"] for tool in tools if "ui" in tool.get("_meta", {})}
 
 
-def read(site: Site, token: str, era: str) -> Any:
-    return site.rpc(token, "resources/read", {"uri": URI}, era=era, more={"Mcp-Name": URI}).json()
+def read(site: Site, token: str, era: str, uri: str = URI) -> Any:
+    return site.rpc(token, "resources/read", {"uri": uri}, era=era, more={"Mcp-Name": uri}).json()
 
 
 def test_the_server_says_that_it_has_views(site: Site, token: str) -> None:
@@ -72,6 +77,54 @@ def test_a_view_is_one_page_that_asks_for_nothing(site: Site, token: str, era: s
         "frameDomains": [],
         "baseUriDomains": [],
     }
+
+
+def test_the_address_changes_with_the_page_and_with_nothing_else(tmp_path: Path) -> None:
+    def made(text: str) -> View:
+        (tmp_path / "map.html").write_text(text)
+        return View(name="rates/map.html", title="Map", file=tmp_path / "map.html")
+
+    one, other = made("<!doctype html>one").uri, made("<!doctype html>other").uri
+    assert one != other
+    assert made("<!doctype html>one").uri == one
+    assert re.fullmatch(r"ui://rates/map\.[0-9a-f]{12}\.html", one)
+
+
+@ERAS
+@pytest.mark.parametrize("uri", [PLAIN, "ui://airfare/fare-chart.0123456789ab.html"])
+def test_a_client_that_knows_an_older_version_gets_the_page_of_today(
+    site: Site, token: str, era: str, uri: str
+) -> None:
+    """A connector keeps its list of tools until a person renews it."""
+    (page,) = read(site, token, era, uri)["result"]["contents"]
+    assert (page["uri"], page["text"]) == (uri, CHART.html)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ui://airfare/fare-chart.0123456789AB.html",
+        "ui://airfare/fare-chart.0123456789ab.0123456789ab.html",
+        "ui://airfare/fare-chartxhtml",
+        "ui://airfare/fare-chart.html/../fare-chart.html",
+    ],
+)
+def test_what_is_no_version_of_a_page_is_unknown(site: Site, token: str, uri: str) -> None:
+    assert read(site, token, LEGACY, uri)["error"]["code"] == -32602
+
+
+def test_a_view_names_no_domain_of_its_own(site: Site, token: str) -> None:
+    """Claude shows nothing where it is not Claude's."""
+    (page,) = read(site, token, MODERN)["result"]["contents"]
+    assert page["_meta"].keys() == {"ui"}
+    assert page["_meta"]["ui"].keys() == {"csp", "prefersBorder"}
+
+
+def test_chatgpt_is_told_the_domain_of_the_settings() -> None:
+    with running({"OPENAI_WIDGET_DOMAIN": "https://data.example.com/"}) as site:
+        (page,) = read(site, site.token(), MODERN)["result"]["contents"]
+    assert page["_meta"]["openai/widgetDomain"] == "https://data.example.com"
+    assert "domain" not in page["_meta"]["ui"]
 
 
 @ERAS
