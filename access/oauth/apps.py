@@ -7,4 +7,9 @@ class OAuthConfig(AppConfig):
     verbose_name = "Sign-in of clients"
 
     def ready(self) -> None:
-        from access.oauth import checks  # noqa: F401  (registers them)
+        from oauth2_provider.models import Application
+
+        from access.oauth import checks, clients  # noqa: F401  (the first registers its checks)
+
+        # The toolkit asks its model, and there for one list of schemes; those of applications are no list.
+        Application.get_allowed_schemes = clients.allowed_schemes

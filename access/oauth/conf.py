@@ -63,7 +63,6 @@ def provider(
         "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
         # http is for loopback alone, which `access.oauth.clients` sees to and this check cannot know.
         "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": False,
-        "ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http"],
         "ALLOW_LOCALHOST_LOOPBACK": True,
         "CLIENT_SECRET_HASHER": "client_secret",
         "CIMD_ENABLED": True,

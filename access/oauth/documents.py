@@ -106,7 +106,7 @@ def _addresses(host: str, port: int) -> list[str]:
 
 def as_public_client(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the toolkit takes it, for a client that can do without a secret; raises CIMDError."""
-    methods = [document.get("token_endpoint_auth_method", "none")]
+    methods = [document.get("token_endpoint_auth_method") or "none"]
     for name in ("token_endpoint_auth_methods", "token_endpoint_auth_methods_supported"):
         listed = document.get(name)
         methods += listed if isinstance(listed, list) else []

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Max
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
@@ -23,6 +22,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.exceptions import OAuthToolkitError
+from oauth2_provider.http import OAuth2ResponseRedirect
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 from oauth2_provider.oauth2_backends import _add_iss_to_redirect
 from oauth2_provider.views import AuthorizationView, RevokeTokenView, TokenView
@@ -68,6 +68,8 @@ class Authorize(AuthorizationView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if holds_nul(request.GET) or holds_nul(request.POST):
             return self.fault("The application sent a parameter that holds a NUL character.")
+        query = without_empty(request.META.get("QUERY_STRING", ""))
+        request.META["QUERY_STRING"], request.GET = query, QueryDict(query)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
 
@@ -84,12 +86,14 @@ class Authorize(AuthorizationView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         application = context["application"]
+        target = urlsplit(context["redirect_uri"])
         host = urlsplit(application.client_id).hostname if application.registration_source == "cimd" else None
         return context | {
             "name": application.name or host or "An application without a name",
             "verified_host": host,
-            "destination": urlsplit(context["redirect_uri"]).netloc,
-            "on_this_machine": not context["redirect_uri"].startswith("https:"),
+            "destination": target.netloc,
+            "on_this_machine": target.scheme == "http",
+            "app_scheme": target.scheme if clients.is_of_app(context["redirect_uri"]) else "",
             "readable": readable_by(self.request.user),
             "abilities": context["scopes_descriptions"],
             "another_account": f"?{self._parameters(prompt='login')}",
@@ -126,11 +130,11 @@ class Authorize(AuthorizationView):
         fault = details["error"]
         return self.fault(FAULTS.get(type(fault), fault.description or fault.error))
 
-    def redirect(self, redirect_to: str, application: Any) -> HttpResponse:
+    def redirect(self, redirect_to: str, _application: Any) -> HttpResponse:
         """Send the person back to the client, with the issuer in errors too (RFC 9207 §2)."""
-        response: HttpResponse = super().redirect(
-            _add_iss_to_redirect(redirect_to, signing.issuer()), application
-        )
+        target = _add_iss_to_redirect(redirect_to, signing.issuer())
+        # The address was judged before; the toolkit's own list has no schemes of applications.
+        response: HttpResponse = OAuth2ResponseRedirect(target, [urlsplit(target).scheme])
         return response
 
     def handle_prompt_login(self) -> HttpResponse:
@@ -189,6 +193,11 @@ def holds_nul(parameters: QueryDict) -> bool:
     return any("\0" in value for _, values in parameters.lists() for value in values)
 
 
+def without_empty(form: str) -> str:
+    """An encoded form without parameters that have no value: they count as left out (RFC 6749 §3.1)."""
+    return "&".join(pair for pair in form.split("&") if pair.partition("=")[2])
+
+
 def readable_by(user: Any) -> list[str]:
     """The names of the data apps that `user` may read something of."""
     return [
@@ -208,10 +217,11 @@ class Endpoint(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "OPTIONS":
             response: HttpResponseBase = HttpResponse(status=204)
-        elif self.takes_form and any("\0" in value for _, values in request.POST.lists() for value in values):
-            # PostgreSQL refuses it in any comparison.
+        elif self.takes_form and holds_nul(request.POST):
             response = fault(400, "invalid_request", "A parameter holds a NUL character.")
         else:
+            if self.takes_form:
+                request.POST = QueryDict(without_empty(request.POST.urlencode()))
             response = super().dispatch(request, *args, **kwargs)
         for name, value in CORS.items():
             response.headers[name] = value
@@ -266,12 +276,9 @@ class Register(Endpoint):
                 registration_source=Application.RegistrationSource.DCR,
             )
             secret = application.client_secret  # Only its digest is kept.
-            application.full_clean(exclude=["client_secret"])
+            application.save()
         except clients.InvalidMetadata as error:
             return fault(400, error.code, error.description)
-        except ValidationError:
-            return fault(400, "invalid_redirect_uri", "A redirect URI is not one that can be used here.")
-        application.save()
         logger.info("A client registered itself: %a, %s.", metadata.name, application.client_id)
         answer = {
             "client_id": application.client_id,

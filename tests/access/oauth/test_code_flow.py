@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
@@ -177,7 +178,6 @@ def test_a_consent_form_changed_to_plain_gives_no_code(flow: Flow) -> None:
         "https://user@client.example.com/callback",
         "javascript:alert(1)",
         "//client.example.com/callback",
-        "",
     ],
 )
 def test_a_foreign_redirect_is_shown_to_the_person_and_never_followed(flow: Flow, redirect: str) -> None:
@@ -211,6 +211,44 @@ def test_a_program_on_the_persons_machine_may_listen_on_any_port(flow: Flow, hos
     assert answer["Location"].startswith(f"http://{host}:51763/callback?code=")
 
 
+@pytest.mark.parametrize("allow", [True, False])
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "com.example.app:/oauth2redirect",
+        "com.example.app://callback?from=here",
+    ],
+)
+def test_an_application_on_the_persons_device_is_opened_with_the_answer(
+    flow: Flow, redirect: str, allow: bool
+) -> None:
+    flow.register(redirect_uris=[redirect, "https://www.example.com/callback"])
+    page = flow.authorize(redirect_uri=redirect)
+    assert f"form-action 'self' {redirect.partition(':')[0]}:;" in page["Content-Security-Policy"] + ";"
+    answer = flow.consent(page, allow=allow)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(redirect)
+    said = {name: value for name, [value] in parse_qs(urlsplit(answer["Location"]).query).items()}
+    assert (said["state"], said["iss"]) == ("opaque-state", signing.issuer())
+    if allow:
+        assert flow.exchange(said["code"], redirect_uri=redirect).status_code == 200
+    else:
+        assert said["error"] == "access_denied"
+
+
+def test_the_scheme_of_an_application_is_no_leave_for_its_other_addresses(flow: Flow) -> None:
+    flow.register(redirect_uris=["cursor://vendor.example/callback"])
+    for other in ("cursor://evil.example/callback", "cursor://vendor.example/callback/more", "vscode://x/y"):
+        assert flow.authorize(redirect_uri=other).status_code == 400
+
+
+def test_an_application_is_told_of_a_request_without_pkce(flow: Flow) -> None:
+    flow.register(redirect_uris=["com.example.app:/callback"])
+    answer = flow.authorize(redirect_uri="com.example.app:/callback", code_challenge=None)
+    assert answer["Location"].startswith("com.example.app:/callback?error=invalid_request")
+
+
 OTHER_RESOURCES = pytest.mark.parametrize(
     "resource",
     [
@@ -218,10 +256,9 @@ OTHER_RESOURCES = pytest.mark.parametrize(
         "http://localhost:8788/other",
         "http://localhost:8788",
         "not a url",
-        "",
         ["http://localhost:8788/mcp", "https://other.example.com/mcp"],
     ],
-    ids=["other", "path", "origin", "text", "empty", "two"],
+    ids=["other", "path", "origin", "text", "two"],
 )
 
 
@@ -243,6 +280,27 @@ def test_another_resource_at_refresh_is_refused_and_the_token_lives(flow: Flow, 
     held = flow.tokens()["refresh_token"]
     assert flow.refresh(held, resource=resource).json()["error"] == "invalid_target"
     assert flow.refresh(held).status_code == 200
+
+
+def test_parameters_without_a_value_count_as_left_out(flow: Flow) -> None:
+    nothing = {"scope": "", "nonce": "", "prompt": "", "response_mode": "", "claims": "", "max_age": ""}
+    code = flow.code(redirect_uri="", **nothing)
+    held = flow.exchange(code, redirect_uri="", client_secret="", resource="", refresh_token="")
+    assert held.json()["scope"] == flow.tokens(scope=None)["scope"]
+    again = flow.refresh(held.json()["refresh_token"], scope="", client_secret="", resource="", code="")
+    assert again.json()["scope"] == held.json()["scope"]
+    body = {"token": again.json()["refresh_token"], "client_id": flow.client_id}
+    empty = {"token_type_hint": "", "client_secret": ""}
+    assert flow.machine.post("/oauth/revoke", body | empty).status_code == 200
+    assert flow.refresh(again.json()["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("name", ["grant_type", "code", "client_id", "code_verifier"])
+def test_what_has_to_be_there_has_to_have_a_value(flow: Flow, name: str) -> None:
+    asked = {"grant_type": "authorization_code", "code": flow.code(), "code_verifier": VERIFIER}
+    answer = flow.token(**{"redirect_uri": REDIRECT, **asked, name: ""})
+    assert answer.status_code in (400, 401)
+    assert not AccessToken.objects.exists()
 
 
 def test_a_consent_form_changed_to_another_resource_gives_no_code(flow: Flow) -> None:
@@ -269,9 +327,12 @@ def test_the_log_names_a_resource_that_was_refused_and_the_remedy(
     assert "add it to JWT_AUDIENCES" in told
 
 
-def test_an_older_client_that_names_no_resource_gets_a_token_for_ours(flow: Flow) -> None:
-    code = flow.code(resource=None)
-    answer = flow.exchange(code, resource=None).json()
+@pytest.mark.parametrize("resource", [None, ""])
+def test_an_older_client_that_names_no_resource_gets_a_token_for_ours(
+    flow: Flow, resource: str | None
+) -> None:
+    code = flow.code(resource=resource)
+    answer = flow.exchange(code, resource=resource).json()
     assert verified(answer["access_token"]).raw["aud"] == settings.RESOURCE_SERVER_URL
 
 

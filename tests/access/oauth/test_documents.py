@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,6 +11,7 @@ from oauth2_provider.cimd import CIMDError
 from oauth2_provider.models import Application
 from pytest_django import Settings
 
+from access import signing
 from access.oauth.documents import DocumentFetcher, as_public_client
 from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.flow import REDIRECT, Flow
@@ -65,6 +67,92 @@ def test_chatgpts_document_is_that_of_a_public_client(
     assert person.exchange(person.code()).status_code == 200
     application = Application.objects.get()
     assert (application.name, application.client_type) == ("ChatGPT", "public")
+
+
+LOOPBACK = ["http://127.0.0.1/callback", "http://localhost/callback"]
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "ChatGPT": {**CHATGPT, "logo_uri": "https://chatgpt.com/logo.png", "application_type": "web"},
+    "ChatGPT, for one connector": {
+        **CHATGPT,
+        "redirect_uris": ["https://chatgpt.com/connector/oauth/abc123"],
+    },
+    "Codex": {
+        "client_name": "Codex",
+        "client_uri": "https://openai.com/codex",
+        "application_type": "native",
+        "redirect_uris": LOOPBACK,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "token_endpoint_auth_methods_supported": ["none"],
+    },
+    "VS Code": {
+        "client_name": "Visual Studio Code",
+        "client_uri": "https://vscode.dev/product",
+        "logo_uri": "https://code.visualstudio.com/assets/branding/code-stable.png",
+        "application_type": "native",
+        "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
+        "grant_types": [
+            "authorization_code",
+            "refresh_token",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    },
+    "Claude": {
+        "client_name": "Claude",
+        "redirect_uris": [
+            "https://claude.ai/api/mcp/auth_callback",
+            "https://claude.com/api/mcp/auth_callback",
+        ],
+        "token_endpoint_auth_method": "none",
+    },
+    "Claude Code": {
+        "client_name": "Claude Code",
+        "redirect_uris": ["http://localhost/callback", "http://127.0.0.1/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    },
+    "an editor": {
+        "client_name": "Editor",
+        "redirect_uris": ["cursor://vendor.editor-mcp/callback", "myapp://callback"],
+        "grant_types": None,
+        "response_types": None,
+        "token_endpoint_auth_method": None,
+        "scope": None,
+    },
+    "an application": {"client_name": "App", "redirect_uris": ["com.example.app:/callback"]},
+}
+"""What clients say about themselves, as they were read on 2026-11-27 or are known to."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_documents_of_real_clients_lead_to_tokens(
+    documents: Documents, trusted: None, person: Flow, name: str
+) -> None:  # contract [20, 44]
+    path = f"/oauth/{name.lower().replace(' ', '-')}/client.json"
+    document = DOCUMENTS[name]
+    person.client_id = documents.put(path, document | {"client_id": documents.origin + path})
+    for redirect in [uri for uri in document["redirect_uris"] if not uri.startswith("myapp:")]:
+        asked = with_port(redirect, 53211)
+        answer = person.consent(person.authorize(redirect_uri=asked))
+        assert answer["Location"].startswith(asked)
+        said = {name: value for name, [value] in parse_qs(urlsplit(answer["Location"]).query).items()}
+        assert said["iss"] == signing.issuer()
+        held = person.exchange(said["code"], redirect_uri=asked)
+        assert held.status_code == 200
+        assert person.refresh(held.json()["refresh_token"]).status_code == 200
+    assert Application.objects.get().name == document["client_name"]
+
+
+def with_port(redirect: str, port: int) -> str:
+    """A loopback address as a program asks for it that listens where it can (RFC 8252 §7.3)."""
+    parts = urlsplit(redirect)
+    if parts.scheme != "http" or parts.port:
+        return redirect
+    return urlunsplit(parts._replace(netloc=f"{parts.hostname}:{port}"))
 
 
 def test_a_document_of_a_client_that_insists_on_another_method_is_refused() -> None:

@@ -49,6 +49,13 @@ def test_a_program_on_ones_own_machine_is_called_that(flow: Flow) -> None:
     assert "a program on your own machine, at localhost:6274" in page
 
 
+def test_an_application_on_ones_own_device_is_not_called_a_website(flow: Flow) -> None:
+    flow.register(client_name="Bank", redirect_uris=["cursor://bank.example.com/callback"])
+    page = text(flow.authorize(redirect_uri="cursor://bank.example.com/callback"))
+    assert "the application on your device that opens addresses with cursor: , whichever that is" in page
+    assert "bank.example.com" not in page
+
+
 def test_a_clients_name_is_text_and_never_markup(flow: Flow) -> None:
     flow.register(client_name="<script>alert(1)</script>")
     assert b"<script>alert" not in flow.authorize().content

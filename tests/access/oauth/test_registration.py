@@ -74,7 +74,23 @@ def test_the_redirects_of_real_clients_are_accepted(redirects: list[str]) -> Non
         "javascript://example.com/%0aalert(1)",
         "data:text/html,x",
         "file:///etc/passwd",
+        "blob:https://client.example.com/1",
+        "about:blank",
+        "intent://client.example.com/#Intent;end",
+        "ms-settings://callback",
+        "x-apple.systempreferences:/callback",
         "myapp://callback",
+        "cursor://user:secret@vendor.example/callback",
+        "cursor://vendor.example/callback#fragment",
+        "cursor:",
+        "cursor:callback",
+        "cursor://",
+        "cursor:///callback",
+        "com.example.app:callback",
+        "com.example.app:///callback",
+        "com.example.app:/",
+        "com.:/callback",
+        "com..app:/callback",
         "http://client.example.com/callback",
         "http://localhost.evil.example.com/callback",
         "http://localhost@evil.example.com/callback",
@@ -95,10 +111,78 @@ def test_the_redirects_of_real_clients_are_accepted(redirects: list[str]) -> Non
         None,
     ],
 )
-def test_a_redirect_that_is_neither_https_nor_loopback_is_refused(redirect: object) -> None:
-    answer = register({"redirect_uris": [REDIRECT, redirect]})
+def test_a_redirect_to_nowhere_safe_is_left_out_and_refused_where_it_is_the_only_one(
+    redirect: object,
+) -> None:
+    answer = register({"redirect_uris": [redirect]})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
     assert not Application.objects.exists()
+    told = register({"redirect_uris": [redirect, REDIRECT, redirect]}).json()
+    assert told["redirect_uris"] == [REDIRECT]
+    assert Application.objects.get().redirect_uris == REDIRECT
+
+
+APPS = [
+    "cursor://anysphere.cursor-mcp/oauth/callback",
+    "windsurf://vendor.windsurf/callback",
+    "vscode://vendor.extension/callback",
+    "vscode-insiders://vendor.extension/callback",
+    "com.example.app:/oauth2redirect/provider",
+    "com.example.app://callback",
+    "com.googleusercontent.apps.123-abc:/oauth2redirect",
+]
+
+
+@pytest.mark.parametrize("redirect", APPS)
+def test_the_redirect_of_an_application_on_the_persons_device_is_accepted(redirect: str) -> None:
+    told = register({"redirect_uris": [redirect], "token_endpoint_auth_method": "none"})
+    assert (told.status_code, told.json()["redirect_uris"]) == (201, [redirect])
+
+
+def test_the_redirects_that_can_be_used_are_kept_in_their_order_and_once() -> None:
+    redirects = [
+        "cursor://vendor.editor-mcp/oauth/callback",
+        "myapp://callback",
+        "https://www.example.com/agents/mcp/oauth/callback",
+        "http://client.example.com/callback",
+        "http://localhost:8787/callback",
+        "cursor://vendor.editor-mcp/oauth/callback",
+    ]
+    told = register({"redirect_uris": redirects, "application_type": "web"}).json()
+    assert told["redirect_uris"] == [redirects[0], redirects[2], redirects[4]]
+
+
+LEFT_OUT: list[object] = [None, "", [], {}]
+
+
+@pytest.mark.parametrize("nothing", LEFT_OUT)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("grant_types", "response_types", "token_endpoint_auth_method", "client_name", "scope", "contacts"),
+        *("client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri", "jwks", "software_statement"),
+    ],
+)
+def test_a_member_that_is_null_or_empty_counts_as_left_out(name: str, nothing: object) -> None:
+    without = register({"redirect_uris": [REDIRECT]}).json()
+    told = register({"redirect_uris": [REDIRECT], name: nothing})
+    assert told.status_code == 201
+    own = {"client_id", "client_secret", "client_id_issued_at"}
+    assert {name: told.json()[name] for name in told.json().keys() - own} == {
+        name: without[name] for name in without.keys() - own
+    }
+
+
+def test_one_text_counts_as_a_list() -> None:
+    told = register(
+        {
+            "redirect_uris": REDIRECT,
+            "grant_types": "authorization_code",
+            "response_types": "code",
+            "token_endpoint_auth_method": "none",
+        }
+    )
+    assert (told.status_code, told.json()["redirect_uris"]) == (201, [REDIRECT])
 
 
 @pytest.mark.parametrize(
@@ -112,10 +196,13 @@ def test_a_redirect_that_is_neither_https_nor_loopback_is_refused(redirect: obje
         b"[" * 5000,
         {},
         {"redirect_uris": []},
-        {"redirect_uris": REDIRECT},
+        {"redirect_uris": 7},
+        {"redirect_uris": None},
+        {"redirect_uris": ""},
         {"redirect_uris": [REDIRECT] * 21},
         {"redirect_uris": [REDIRECT], "grant_types": ["client_credentials"]},
-        {"redirect_uris": [REDIRECT], "grant_types": "authorization_code"},
+        {"redirect_uris": [REDIRECT], "grant_types": "client_credentials"},
+        {"redirect_uris": [REDIRECT], "grant_types": {"authorization_code": True}},
         {"redirect_uris": [REDIRECT], "response_types": ["token"]},
         {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "private_key_jwt"},
         {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": ["none"]},
