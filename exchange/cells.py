@@ -2,6 +2,8 @@
 
 A text that a spreadsheet would run as a formula gets an apostrophe in front; on the way back it is taken
 off again. A text that looks as if it had got one gets one more, so that every text comes back as it was.
+The same holds inside a text wherever a program that splits cells at semicolons, tabs or line ends would
+see a cell begin.
 """
 
 import json
@@ -13,8 +15,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 LONGEST = 32_767
 """Characters that a cell of an Excel file can hold."""
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_ESCAPED = re.compile(r"'+[=+\-@\t\r]")
+_BEGINS = r"(?:\A(?=[ ']*[\t\r\n])|(?:\A|(?<=[;\t\r\n]))(?=[ ']*[=+\-@＝＋－＠]))"
+"""Where a cell, or what may be taken for one, begins like a formula. Full-width signs are signs to Excel."""
+_FORMULA = re.compile(_BEGINS)
+_ESCAPED = re.compile(_BEGINS + "'")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -33,11 +37,11 @@ def plain(value: Any) -> Any:
 
 def escaped(value: Any) -> Any:
     """A plain value as it may be opened in a spreadsheet: what others wrote is never run."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def unescaped(text: str) -> str:
-    return text[1:] if _ESCAPED.match(text) else text
+    return _ESCAPED.sub("", text)
 
 
 def for_excel(value: Any) -> Any:

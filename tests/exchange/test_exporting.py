@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import re
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -175,7 +176,15 @@ def test_every_text_comes_back_as_it_was(text: str) -> None:
     assert unescaped(escaped(text)) == text
 
 
-@given(st.text(alphabet="'=+-@\t\ra", max_size=5))
+@given(st.text(alphabet="'=+-@\t\r\n;, a＝－", max_size=8))
 def test_no_cell_begins_like_a_formula(text: str) -> None:
-    assert not escaped(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not escaped(text).startswith(("\t", "\r"))
+    for cell in re.split("[;\t\r\n]", escaped(text)):
+        assert not cell.strip(" ").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
     assert unescaped(escaped(text)) == text
+
+
+def test_what_other_programs_take_for_a_cell_begins_with_an_apostrophe() -> None:
+    assert escaped("a;=1+1;b\n@x") == "a;'=1+1;b\n'@x"
+    assert escaped("＝1+1") == "'＝1+1"
+    assert escaped("up 5; that is 3-4 = less") == "up 5; that is 3-4 = less"
