@@ -66,6 +66,9 @@ _SECRET = re.compile(
     | \bA[KS]IA[0-9A-Z]{12,}
     | (?<=bearer[ ])[\w.~+/=-]{8,} | (?<=basic[ ])[\w+/=]{8,}
     | (?<=://)[^/\s:@"]+:[^/\s@"]+(?=@)                 # user and password of a URL
+    | (?:pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key)
+      (?:\\"|')?\s*[=:]\s*                              # name=value or name: value inside a text
+      (?:\\"(?:(?!\\?").)*(?:\\")?|'[^'"]*'?|[^\s"',;&\\]+)
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----[^"]*
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -79,6 +79,11 @@ def test_what_is_named_like_a_secret_is_struck_out(name: str) -> None:
         "AKIA0123456789ABCDEF",
         "postgres://me:0123456789abcdef@db/x",
         "-----BEGIN RSA PRIVATE KEY-----0123456789abcdef",
+        "password=0123456789abcdef",
+        "PASSWORD: '0123456789 abcdef'",
+        'DB_PASSWORD="0123456789 abcdef"',
+        '{"client_secret": "0123456789 abcdef"}',
+        "api-key = 0123456789abcdef",
     ],
 )
 @pytest.mark.parametrize("before", ["", "look: ", "x" * (audit.MAX_TEXT - 8) + " "])
@@ -105,7 +110,7 @@ def test_a_secret_that_is_named_within_a_text_is_struck_out(text: str) -> None:
 
 
 def test_ordinary_words_are_left_as_they_are() -> None:
-    text = "token rotation, a bearer of news, basic fares: the task-force asks about sk-eyes"
+    text = "password rules; token rotation, a bearer of news, basic fares: the task-force asks about sk-eyes"
     assert redacted(text, 500) == text
 
 
