@@ -116,4 +116,7 @@ def _text(text: str) -> Cell:
 
 def _is_link(value: Any) -> bool:
     """Whether `value` is a web address; data may hold anything, `javascript:` too."""
-    return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and " " not in value
+    try:
+        return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and " " not in value
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ A mistake is an `ImproperlyConfigured` at start-up whose message holds the remed
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -191,9 +192,13 @@ def secret_key(value: str, remembered: Path, *, required: bool) -> str:
 
 
 def make_folder(name: str, path: Path) -> None:
-    """Make the folder that the variable `name` says. Raises ImproperlyConfigured."""
+    """Make the folder that the variable `name` says, for this account alone. Raises ImproperlyConfigured."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+        # Made before, or by a tool that asks nobody. A folder for everybody (/tmp) is left as it is.
+        if found.st_uid == os.geteuid() and found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX:
+            path.chmod(0o700)
     except OSError as error:
         raise ImproperlyConfigured(
             f"{name} is {shown(name, str(path))}, where no folder can be made: {error.strerror}."

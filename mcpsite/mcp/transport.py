@@ -179,7 +179,10 @@ class Endpoint:
         return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 
     def _origin_allowed(self, origin: str) -> bool:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return origin in self._origins or (
             parts.scheme in ("http", "https") and parts.netloc.rsplit(":", 1)[0] in LOOPBACK_NAMES
         )

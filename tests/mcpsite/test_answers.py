@@ -23,6 +23,7 @@ def test_a_document_is_a_title_with_a_link_and_text_to_read() -> None:
 
 
 def test_data_makes_no_link_that_is_not_of_the_web() -> None:
+    assert not show({"rows": [{"url": "http://["}]}).tables[0].rows[0][0].href
     rows = [{"title": "A call", "url": "javascript:alert(1)"}]
     shown = show({"results": rows, "page": "javascript:alert(1)"})
     assert not any(cell.href for row in shown.tables[0].rows for cell in row)

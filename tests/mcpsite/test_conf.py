@@ -1,5 +1,6 @@
 """Settings: what the environment's text means, and what is refused at start-up."""
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,14 @@ def test_introspection_credentials_without_an_endpoint_are_a_mistake() -> None:
 
 def test_a_host_that_only_begins_like_this_machine_is_public() -> None:
     assert not conf.is_loopback("http://[::1].attacker.example/mcp")
+
+
+def test_the_folder_of_state_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made, found, shared = tmp_path / "made", tmp_path / "found", tmp_path / "shared"
+    found.mkdir(mode=0o755)
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for folder in (made, found, shared):
+        conf.make_folder("STATE_DIR", folder)
+    modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (made, found, shared)]
+    assert modes == [0o700, 0o700, 0o1777]

@@ -320,6 +320,8 @@ def test_a_foreign_host_is_misdirected(site: Site, token: str) -> None:  # [9]
 
 def test_a_foreign_origin_is_forbidden(site: Site, token: str) -> None:  # [9]
     for origin in (
+        "http://[",
+        "https://[::1",
         "https://evil.example",
         "http://localhost.evil.example",
         "http://localhost@evil.example",
