@@ -239,9 +239,6 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
         longest=JWT_MAX_LIFETIME_SECONDS,
         algorithms=JWT_ALGORITHMS,
     )
-    # Clients open the sign-in in a window and wait for its callback page to answer through `opener`,
-    # which the default policy cuts off for good.
-    SECURE_CROSS_ORIGIN_OPENER_POLICY = "unsafe-none"
     # Redirects over http are for loopback alone, which this check cannot know.
     SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
@@ -315,6 +312,7 @@ LOG_LEVEL = env.read("LOG_LEVEL", choice("DEBUG", "INFO", "WARNING", "ERROR", "C
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one_line": {"()": "mcpsite.logs.OneLine"}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
@@ -323,6 +321,8 @@ LOGGING: dict[str, Any] = {
         "mcp": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
+        # Scanners ask for every host there is.
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
         # One line a try while the database is away, which whoever wanted it says too.
         "psycopg.pool": {"level": "ERROR"},
     },

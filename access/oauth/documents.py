@@ -5,6 +5,7 @@ over https, without redirects, once the address is resolved, within five seconds
 (draft-ietf-oauth-client-id-metadata-document §6).
 """
 
+import ipaddress
 import socket
 import ssl
 import time
@@ -49,8 +50,11 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
         """The document at `client_id` and for how many seconds it is good; raises CIMDError."""
         if len(client_id) > MAX_CLIENT_ID_LENGTH or not client_id.isascii() or not client_id.isprintable():
             raise cimd.CIMDError("the client_id is too long or not a URL")
-        url = urlsplit(client_id)
-        cimd._validate_client_id_url(client_id)
+        try:
+            url = urlsplit(client_id)
+            cimd._validate_client_id_url(client_id)
+        except ValueError as error:
+            raise cimd.CIMDError("the client_id is not a URL") from error
         document, max_age = self._read(url)
         return as_public_client(document), max_age
 
@@ -92,16 +96,46 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
         raise cimd.CIMDError(f"the document could not be read ({type(failure).__name__})")
 
 
+_SPECIAL = [
+    ipaddress.ip_network(each)
+    for each in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+        *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+        *("224.0.0.0/3", "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    )
+]
+"""IANA's registries of special-purpose addresses, with multicast; those of IPv6 within _GLOBAL."""
+_GLOBAL = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out; mapped, translated (64:ff9b::/96) and local addresses lie outside."""
+
+
+def is_public(address: str) -> bool:
+    """Whether a document may be read from `address`: one that is somebody's own, reached directly.
+
+    Addresses that stand for others (6to4, Teredo, NAT64, IPv4-mapped) are not.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if parsed.version == 6 and parsed not in _GLOBAL:
+        return False
+    return not any(parsed in network for network in _SPECIAL)
+
+
 def _addresses(host: str, port: int) -> list[str]:
     """Where `host` is; raises CIMDError unless every address is public or the host is trusted."""
-    if not validate_host(host, settings.OAUTH_TRUSTED_CLIENT_HOSTS):
-        public: list[str] = cimd._resolve_and_validate(host, port)
-        return public
     try:
         found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise cimd.CIMDError(f"{host} could not be resolved") from error
-    return [str(each[4][0]) for each in found]
+    addresses = [str(each[4][0]) for each in found]
+    if not validate_host(host, settings.OAUTH_TRUSTED_CLIENT_HOSTS):
+        for address in addresses:
+            if not is_public(address):
+                raise cimd.CIMDError(f"{host} has an address that is not public ({address})")
+    return addresses
 
 
 def as_public_client(document: dict[str, Any]) -> dict[str, Any]:

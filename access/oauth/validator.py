@@ -13,7 +13,7 @@ from oauth2_provider.models import Grant, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2.rfc6749 import errors
 
-from access.oauth import clients, grants, scopes
+from access.oauth import clients, grants, refusals, scopes
 
 
 class TooManyPairs(errors.OAuth2Error):
@@ -52,14 +52,40 @@ class Validator(OAuth2Validator):
             family = RefreshToken.objects.filter(token_family=grants.of_code(code), application=client)
             if family.exists():
                 grants.end(grants.of_code(code))
+                refusals.note("the code was used before, so its grant has ended")
+            else:
+                refusals.note("the code is not one of this client")
             return False
         request.grant = grants.of_code(code)
         good: bool = super().validate_code(client_id, code, client, request)
+        if not good:
+            refusals.note("the code has expired")
+        elif not grant.user.is_active:
+            refusals.note("the person's account is not active")
         return good and grant.user.is_active
+
+    def confirm_redirect_uri(self, *args: Any, **kwargs: Any) -> bool:
+        same: bool = super().confirm_redirect_uri(*args, **kwargs)
+        if not same:
+            refusals.note("redirect_uri is not the one that the code was asked for with")
+        return same
+
+    def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
+        proven: bool = super().authenticate_client(request, *args, **kwargs)
+        if not proven:
+            refusals.note("the client is not known here, or its secret is not right")
+        return proven
+
+    def authenticate_client_id(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> bool:
+        known: bool = super().authenticate_client_id(client_id, request, *args, **kwargs)
+        if not known:
+            refusals.note("the client is not known here, or has to prove itself by its secret")
+        return known
 
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Any) -> bool:
         presented = grants.presented(refresh_token, client)
         if presented is None or not presented.user.is_active:
+            refusals.note("the refresh token is unknown, used, revoked or expired, or its user is not active")
             return False
         if grants.pairs_of_a_minute(presented.token_family) >= grants.MOST_PAIRS:
             raise TooManyPairs(request=request)

@@ -1,15 +1,17 @@
 """The endpoints of the built-in authorization server, under `/oauth/`."""
 
 import hashlib
+import json
 import logging
+from base64 import b64decode
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import transaction
 from django.db.models import F, Max
@@ -36,7 +38,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 )
 
 from access import readers, signing
-from access.oauth import clients, grants
+from access.oauth import clients, grants, refusals
 from access.oauth.floods import seconds_to_wait
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Authorize(AuthorizationView):
     """Asks the person who signed in whether the client may act for them (RFC 6749 §4.1.1)."""
 
     template_name = "oauth/consent.html"
+    keeps_opener = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if holds_nul(request.GET) or holds_nul(request.POST):
@@ -89,7 +92,9 @@ class Authorize(AuthorizationView):
         target = urlsplit(context["redirect_uri"])
         host = urlsplit(application.client_id).hostname if application.registration_source == "cimd" else None
         return context | {
-            "name": application.name or host or "An application without a name",
+            # What a client with a document is, is its host; its name is its own word.
+            "name": host or application.name or "An application without a name",
+            "claimed_name": application.name,
             "verified_host": host,
             "destination": target.netloc,
             "on_this_machine": target.scheme == "http",
@@ -138,10 +143,8 @@ class Authorize(AuthorizationView):
         return response
 
     def handle_prompt_login(self) -> HttpResponse:
-        # Whoever is signed in would be sent straight back by the sign-in page.
-        logout(self.request)
-        response: HttpResponse = super().handle_prompt_login()
-        return response
+        # Nobody is signed out by an address that anybody may have made; the page asks them all the same.
+        return redirect(f"{super().handle_prompt_login()['Location']}&another=1")
 
     def handle_no_permission(self) -> HttpResponse:
         prompt = self.request.GET.get("prompt", "").split()
@@ -244,7 +247,34 @@ class Token(Endpoint, TokenView):
         # One transaction: what the validator locks stays locked until the tokens are saved.
         with transaction.atomic():
             response: HttpResponse = self.authorization_flow_token_response(request)
+        reason = refusals.noted()
+        if response.status_code >= 400:
+            log_refusal(request, response, reason)
         return response
+
+
+def log_refusal(request: HttpRequest, response: HttpResponse, reason: str) -> None:
+    """Say in one line why no token was given."""
+    with suppress(ValueError):
+        told = json.loads(response.content)
+        reason = reason or told.get("error_description", "")
+        logger.warning(
+            "No token for the client %.100a (%.40a): %s%s.",
+            client_named(request),
+            request.POST.get("grant_type", ""),
+            told.get("error"),
+            f", {reason.rstrip('.')}" if reason else "",
+        )
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django would say only that it was.
+
+
+def client_named(request: HttpRequest) -> str:
+    """Return the id of the client that a request names, by RFC 6749 §2.3.1 or in its body."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            return unquote_plus(b64decode(encoded).decode().partition(":")[0])
+    return request.POST.get("client_id", "")
 
 
 class Revoke(Endpoint, RevokeTokenView):

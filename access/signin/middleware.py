@@ -29,7 +29,10 @@ class SignedIn:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._get_response(request)
+        response = self._get_response(request)
+        if settings.AUTHORIZATION_SERVER and keeps_opener(request):
+            response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+        return response
 
     def process_view(
         self, request: HttpRequest, view: Any, _args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -90,6 +93,15 @@ def ask_to_sign_in(request: HttpRequest, view: Any, user_id: str | None) -> Http
     back = kept.keep(request, view, user_id)
     messages.info(request, ENDED_AND_KEPT if back else ENDED if reading else ENDED_AND_LOST)
     return redirect(pages.sign_in(back or back_to(request)))
+
+
+def keeps_opener(request: HttpRequest) -> bool:
+    """Whether this page may stand in the window in which a client has somebody sign in.
+
+    Its callback page answers through `opener`, which the policy of all other pages cuts off for good.
+    """
+    match = request.resolver_match
+    return bool(match and getattr(getattr(match.func, "view_class", None), "keeps_opener", False))
 
 
 def back_to(request: HttpRequest) -> str:

@@ -46,6 +46,11 @@ def since_renewal(request: HttpRequest) -> float:
     return time.time() - float(request.session.get(RENEWED, 0.0))
 
 
+def may_be_renewed(request: HttpRequest) -> bool:
+    """Whether the provider may be asked by now; if it refuses, the session ends."""
+    return by_provider(request) and since_renewal(request) >= settings.OIDC_RENEW_SECONDS / 2
+
+
 def put_off(request: HttpRequest) -> None:
     """Leave a provider alone for a while that could not renew the session just now."""
     request.session[RETRY_AT] = time.time() + RETRY_SECONDS

@@ -53,7 +53,12 @@ class SignIn(LoginView):
     """The site's one sign-in page: the provider's button first, then the password form."""
 
     about_signing_in = True
-    redirect_authenticated_user = True
+    keeps_opener = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Who asks for another account is signed out when somebody has signed in, and not before.
+        self.redirect_authenticated_user = "another" not in request.GET
+        return super().dispatch(request, *args, **kwargs)
 
     def get_redirect_url(self, *args: Any) -> str:
         return next_page(self.request, super().get_redirect_url(*args))
@@ -109,6 +114,8 @@ class SignIn(LoginView):
 class AdminSignIn(SignIn):
     """`/admin/login/`: the same page, or why somebody who is signed in does not get into the admin."""
 
+    keeps_opener = False
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
             return super().dispatch(request, *args, **kwargs)
@@ -133,10 +140,14 @@ class Start(OIDCAuthenticationRequestView):
     """
 
     about_signing_in = True
+    keeps_opener = True
     get_settings = staticmethod(library_settings)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         _require_provider()
+        if "renew" in request.GET and not sessions.may_be_renewed(request):
+            # Whoever made this address wants the provider to refuse.
+            return redirect(next_page(request, request.GET.get("next")) or settings.LOGIN_REDIRECT_URL)
         try:
             endpoint = urlsplit(provider().endpoint("authorization_endpoint"))
         except ProviderUnavailable as failed:
@@ -164,6 +175,7 @@ class Callback(View):
     """Where the provider sends people back to (RFC 6749 §4.1.2)."""
 
     about_signing_in = True
+    keeps_opener = True
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -299,6 +311,7 @@ class Switch(View):
     """Signs out here and asks who is there: for somebody who has another account."""
 
     about_signing_in = True
+    keeps_opener = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:

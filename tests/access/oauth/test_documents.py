@@ -12,7 +12,7 @@ from oauth2_provider.models import Application
 from pytest_django import Settings
 
 from access import signing
-from access.oauth.documents import DocumentFetcher, as_public_client
+from access.oauth.documents import DocumentFetcher, as_public_client, is_public
 from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.flow import REDIRECT, Flow
 
@@ -52,7 +52,8 @@ def test_a_client_with_a_document_connects_without_registering(
 ) -> None:
     person.client_id = documents.client()
     page = person.authorize()
-    assert b"<strong>localhost</strong> asks" in page.content
+    assert b"<h1>Connect localhost to" in page.content
+    assert b"<strong>localhost</strong>, which calls itself\n    Example client, asks" in page.content
     answer = person.exchange(person.code())
     assert answer.status_code == 200
     assert person.refresh(answer.json()["refresh_token"]).status_code == 200
@@ -183,6 +184,25 @@ PRIVATE = [
 ]
 
 
+SPECIAL = [
+    *("0.1.2.3", "100.64.0.1", "127.1.1.1", "192.0.0.9", "192.0.2.1", "192.88.99.1"),
+    *("198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1"),
+    *("255.255.255.255", "::1", "::", "::ffff:8.8.8.8", "64:ff9b::808:808", "64:ff9b:1::1"),
+    *("100::1", "2001::1", "2001:20::1", "2001:db8::1", "2002:808:808::1", "3fff::1"),
+    *("5f00::1", "fc00::1", "fe80::1", "fec0::1", "ff02::1", "x"),
+]
+
+
+@pytest.mark.parametrize("address", SPECIAL)
+def test_an_address_of_a_special_use_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "192.0.1.1", "198.20.0.1", "223.255.255.255", "2606:4700::1"])
+def test_an_ordinary_address_is_public(address: str) -> None:
+    assert is_public(address)
+
+
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_document_at_an_address_that_is_not_public_is_never_asked_for(
     documents: Documents, person: Flow, address: str
@@ -206,6 +226,8 @@ def test_a_document_at_an_address_that_is_not_public_is_never_asked_for(
         "https://localhost:{port}/" + "x" * 300,
         "https://localhost:{port}/client.json\r\nX-Evil: 1",
         "https://localhost:99999/client.json",
+        "https://[",
+        "https://[::1",
         "file:///etc/passwd",
     ],
 )

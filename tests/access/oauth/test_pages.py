@@ -82,6 +82,13 @@ def test_the_pages_cannot_be_framed_or_kept_and_can_answer_the_window_that_opene
     assert page["Cross-Origin-Opener-Policy"] == "unsafe-none"
 
 
+def test_only_pages_of_the_sign_in_may_answer_the_window_that_opened_them(flow: Flow) -> None:
+    for path in ("/", "/oauth/connections", "/accounts/logout/", "/admin/login/"):
+        assert flow.browser.get(path)["Cross-Origin-Opener-Policy"] == "same-origin"
+    for path in ("/accounts/login/?another=1", flow.authorization(client_id="unknown")):
+        assert flow.browser.get(path)["Cross-Origin-Opener-Policy"] == "unsafe-none"
+
+
 def test_a_client_that_wants_no_page_is_told_that_one_is_needed(flow: Flow) -> None:
     assert returned(flow.authorize(prompt="none"))["error"] == "consent_required"
     assert "login_required" in Client().get(flow.authorization(prompt="none"))["Location"]
@@ -91,7 +98,15 @@ def test_a_client_that_wants_a_fresh_sign_in_gets_one(flow: Flow) -> None:
     answer = flow.authorize(prompt="login")
     assert answer["Location"].startswith("/accounts/login/?next=/oauth/authorize")
     assert "prompt" not in answer["Location"]
-    assert flow.authorize()["Location"].startswith("/accounts/login/")
+    page = flow.browser.get(answer["Location"])
+    assert page.status_code == 200
+    back = flow.browser.post(answer["Location"], {"username": "alice", "password": "secret"})["Location"]
+    assert "signed in as alice" in text(flow.browser.get(back))
+
+
+def test_an_address_signs_nobody_out(flow: Flow) -> None:
+    flow.authorize(prompt="login")
+    assert flow.authorize().status_code == 200
 
 
 def test_who_is_signed_in_with_the_wrong_account_can_take_another(flow: Flow, bob: User) -> None:
