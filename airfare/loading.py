@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -34,7 +34,7 @@ from uploads.summaries import Summary
 
 logger = logging.getLogger(__name__)
 
-Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "gone", "pruned"]
+Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "left out", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
 
 _INSERTED = ("source_file_id", *SOURCE_FIELDS, "notable_id", "hidden", "vanished")
@@ -151,6 +151,7 @@ def load(
     prune: bool = False,
     allow_empty: bool = False,
     restore: bool = True,
+    without: Container[str] = (),
     force: bool = False,
     groups: Sequence[Group] = (),
     progress: Progress | None = None,
@@ -163,7 +164,7 @@ def load(
     unless `allow_empty`, and then PruneRefused is raised before anything is done. A file that has become
     empty is rejected, unless `allow_empty`. With `dry_run` nothing is written. The rows of new files are for
     `groups` alone, where there are any. Files that somebody removed are loaded again where `restore`, and
-    left out otherwise.
+    left out otherwise; so are those whose SHA-256 is in `without`.
     """
     listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
     changed: set[Result] = set()
@@ -176,6 +177,7 @@ def load(
             dry_run=dry_run,
             strict=strict,
             restore=restore,
+            without=without,
             force=force,
             groups=groups,
             allow_empty=allow_empty,
@@ -203,6 +205,7 @@ def _load_one(
     dry_run: bool,
     strict: bool,
     restore: bool,
+    without: Container[str],
     force: bool,
     allow_empty: bool,
     groups: Sequence[Group],
@@ -219,6 +222,8 @@ def _load_one(
             if not dry_run:
                 _still_there(known, found)
             return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
+        if digest in without:
+            return Outcome(name=found.name, result="left out")
         with nullcontext() if dry_run else transaction.atomic(), _action("load", loaded_by):
             load = _Load(
                 found,

@@ -1,5 +1,6 @@
 """Writing the history: whatever changes objects says here what it did, in the transaction that does it."""
 
+import getpass
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -111,6 +112,14 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Values:
     names = dict.fromkeys([*before, *after])
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def operator() -> str:
+    """The account of this machine that runs a command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container's user may have no name.
+        return "unknown"
 
 
 _current: ContextVar[Action | None] = ContextVar("action", default=None)

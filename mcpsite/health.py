@@ -35,12 +35,13 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _database() -> dict[str, bool]:
     try:
-        return {"database": True, "migrations": await in_database(_migrated)}
+        return {"database": True, "migrations": not await in_database(unapplied)}
     except DatabaseError:
         return {"database": False, "migrations": False}
 
 
-def _migrated() -> bool:
-    """Whether every migration of the code is applied to the database."""
+def unapplied() -> list[str]:
+    """Return the apps that have migrations which the database lacks."""
     executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return sorted({migration.app_label for migration, _ in plan})

@@ -5,7 +5,7 @@ that is killed leaves whole transcripts behind, and the next run goes on.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Report:
     pruned: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     """Left out, because somebody deleted them."""
+    left_out: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Name → why."""
 
@@ -109,6 +110,7 @@ def load(
     whole: Iterable[Path] | None = None,
     allow_empty: bool = False,
     restore: bool = True,
+    without: Container[str] = (),
     dry_run: bool = False,
     progress: Callable[[Source], None] = lambda _: None,
 ) -> Report:
@@ -119,7 +121,7 @@ def load(
     whose file is no longer in one of the folders `whole` (those of `files`); one in which none of its files
     is left is taken for one that is not mounted, unless `allow_empty`, and then NothingToLoad is raised
     before anything is done. Transcripts that somebody deleted are loaded again where `restore`, and left out
-    otherwise. A `dry_run` only reports.
+    otherwise; so are those whose SHA-256 is in `without`. A `dry_run` only reports.
     """
     report = Report()
     files = list(files)
@@ -134,7 +136,11 @@ def load(
                 continue
             try:
                 parsed = parse(source.name, _read(source))
-                outcome = _outcome(source, parsed) if dry_run else save(source, parsed, collection)
+                outcome = _outcome(source, parsed)
+                if outcome != "unchanged" and parsed.digest in without:
+                    outcome = "left_out"
+                elif not dry_run:
+                    outcome = save(source, parsed, collection)
             except BadFile as error:
                 report.refused[source.name] = str(error)
             else:
@@ -220,6 +226,8 @@ def summary(report: Report) -> Summary:
     if report.unchanged:
         told.rows.append([f"{len(report.unchanged)} more", "unchanged"])
     told.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
+    if report.left_out:
+        told.rows.append([f"{len(report.left_out)} more", "left out"])
     if removed := len(report.removed):
         told.rows.append([f"{removed} more", "removed"])
         told.notes.append(

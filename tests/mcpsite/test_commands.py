@@ -2,11 +2,14 @@
 
 import json
 import re
+import socket
 import subprocess
+from contextlib import closing
 
 import pytest
 
-from tests.site import ROOT, Site, free_port, running
+from tests.commands import Commands
+from tests.site import ROOT, Site, environment, free_port, running
 
 
 def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command() -> None:
@@ -34,6 +37,24 @@ def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:
     assert told.endswith("True")
     assert "MCP endpoint" in told
     assert "Account" not in told
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_done() -> None:
+    with environment(start_from=None) as env, closing(Commands(env)) as commands:
+        with socket.create_server(("127.0.0.1", int(env["PORT"]))):
+            done = commands.run("serve", "--prepare", check=False)
+        assert done.returncode == 2
+        assert f"Port {env['PORT']} is taken" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert done.stdout == ""
+        assert "[X]" not in commands.run("showmigrations", "--plan").stdout
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "eighty"])
+def test_a_number_that_is_no_port_is_told(site: Site, port: str) -> None:
+    done = site.manage("serve", f"--port={port}", check=False)
+    assert done.returncode == 2
+    assert f"'{port}' is no port; ports are whole numbers from 1 to 65535" in done.stderr
 
 
 def test_call_tool_lists_the_tools(site: Site) -> None:

@@ -1,6 +1,5 @@
 """`manage.py load_airfare`: load airfare files into the database."""
 
-import getpass
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import IO, Any, cast
@@ -12,6 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.text import Text
 
 from airfare.loading import Found, PruneRefused, find, load, summary
+from airfare.samples import KIND
+from history import recording
+from mcpsite import samples
 
 
 class Command(BaseCommand):
@@ -41,6 +43,9 @@ class Command(BaseCommand):
             help="files that are gone, or have become empty, take their rows with them even where none of a "
             "folder is left",
         )
+        parser.add_argument(
+            "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
+        )
         parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
@@ -52,12 +57,13 @@ class Command(BaseCommand):
                 outcomes = list(
                     load(
                         found,
-                        loaded_by=_user(),
+                        loaded_by=recording.operator(),
                         dry_run=options["dry_run"],
                         strict=options["strict"],
                         prune=options["prune"],
                         allow_empty=options["allow_empty"],
                         restore=bool(options["paths"]),
+                        without=samples.digests(KIND).values() if options["no_samples"] else (),
                         force=options["force"],
                         progress=bars.advance if terminal else None,
                     )
@@ -74,13 +80,6 @@ class Command(BaseCommand):
 def default_folder() -> Path:
     """Where the files are when no path is given."""
     return Path(settings.TREND_DATA_DIR)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # A container's user may have no name.
-        return "unknown"
 
 
 class Bars:

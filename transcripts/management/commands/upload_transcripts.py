@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mcpsite import samples
 from transcripts import loading, uploading
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
+from transcripts.samples import KIND
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
 from transcripts.uploading import Limits, UploadStopped, sync
 
@@ -48,6 +50,9 @@ class Command(BaseCommand):
             help="files that are gone take their transcripts with them even where none of a folder is left",
         )
         parser.add_argument(
+            "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
+        )
+        parser.add_argument(
             "--store",
             choices=["local", "openai"],
             help="where to search; default: openai where OPENAI_API_KEY is set",
@@ -76,6 +81,7 @@ class Command(BaseCommand):
                     whole=paths,
                     allow_empty=options["allow_empty"],
                     restore=bool(options["paths"]),
+                    without=samples.digests(KIND).values() if options["no_samples"] else (),
                     dry_run=dry_run,
                     progress=lambda _: advance(1),
                 )

@@ -1,0 +1,45 @@
+"""The sample fares: which of the files they are, and the way to be rid of them."""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from airfare import curation
+from airfare.loading import remove
+from airfare.models import FareRow, SourceFile
+from mcpsite import samples
+
+KIND = "airfare"
+
+
+def loaded() -> QuerySet[SourceFile]:
+    """Return the sample files whose rows are here, even if only curated ones are left.
+
+    Of a file whose rows were deleted no digest is kept; it is told by its place.
+    """
+    digests = samples.digests(KIND)
+    left = Q(digest="", folder=str(samples.folder(KIND)), name__in=digests)
+    rows = FareRow.objects.filter(source_file=OuterRef("pk"))
+    return SourceFile.objects.filter(Q(digest__in=digests.values()) | left & Exists(rows))
+
+
+def removed() -> bool:
+    """Return whether somebody deleted one of them."""
+    names = samples.digests(KIND)
+    deleted = SourceFile.objects.filter(state=SourceFile.State.REMOVED, name__in=names)
+    return deleted.filter(folder=str(samples.folder(KIND))).exists()
+
+
+def described() -> list[str]:
+    """Return each of them in words, with what would be lost with it."""
+    told = []
+    for source in loaded():
+        rows = FareRow.objects.filter(source_file=source).count()
+        curated = len(curation.curated(source.pk))
+        changed = f", {curated:,} of them edited or hidden by a curator" if curated else ""
+        told.append(f"{source.name}: {rows:,} {'row' if rows == 1 else 'rows'}{changed}")
+    return told
+
+
+def delete() -> None:
+    """Delete their rows, the curated ones too. In the history it is part of the caller's action."""
+    for source in loaded():
+        remove(source, curated=True)

@@ -1,0 +1,91 @@
+"""Whether a server can listen where it is told to: found out before anything else is done."""
+
+import errno
+import socket
+from typing import Any
+
+RESERVED = 1024
+"""Ports below it are for accounts with rights of their own."""
+TRIED = 100
+"""Ports behind a taken one, of which the first free one is proposed."""
+
+
+class CannotListen(Exception):
+    """Nothing can listen there: what is wrong and what to do, in a sentence or two."""
+
+
+def where(host: str, port: int) -> str:
+    """Return the host to listen on: `host`, or its only address that this machine has. Raises CannotListen.
+
+    `localhost` stands for two addresses, and where IPv6 is switched off for one that nobody can use.
+    """
+    usable: list[str] = []
+    unavailable: OSError | None = None
+    for family, address in _addresses(host, port):
+        try:
+            _bind(family, address)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise CannotListen(_sentence(host, port, error)) from error
+            unavailable = error
+        else:
+            usable.append(str(address[0]))
+    if unavailable is None:
+        return host
+    if not usable:
+        raise CannotListen(_sentence(host, port, unavailable)) from unavailable
+    return usable[0]
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise CannotListen(
+            f"HOST is {host!r}, which is no address or name that is known here. {_HOSTS}"
+        ) from None
+    return [(family, address) for family, _, _, _, address in found]
+
+
+_HOSTS = (
+    "Set HOST to localhost (for this machine alone), to 0.0.0.0 (for every address of this machine) or to "
+    "one of its addresses."
+)
+
+
+def _bind(family: int, address: Any) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does: what was closed a moment ago is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)
+
+
+def _sentence(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        free = _free(host, port)
+        other = f": PORT={free} in .env or in front of the command" if free else " with PORT"
+        return (
+            f"Port {port} is taken: another program listens there, perhaps this site in another terminal. "
+            f"Stop it, or choose another port{other}."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM) and port < RESERVED:
+        return (
+            f"Port {port} is not for this account: ports below {RESERVED} need rights of their own. Set PORT "
+            f"to {RESERVED} or more, and let a proxy in front listen on {port}."
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"HOST is {host}, which is no address of this machine. {_HOSTS}"
+    return f"Nothing can listen on {host}, port {port}: {error.strerror}. {_HOSTS}"
+
+
+def _free(host: str, port: int) -> int | None:
+    for each in range(port + 1, min(port + TRIED, 65_535) + 1):
+        try:
+            for family, address in _addresses(host, each):
+                _bind(family, address)
+        except OSError:
+            continue
+        return each
+    return None

@@ -1,0 +1,58 @@
+"""`manage.py remove_sample_data`: the sample data that comes with the site, out of every answer."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+import airfare.samples
+import transcripts.samples
+from history import recording
+
+COMMAND = "remove_sample_data"
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete the sample data that comes with the site: rows, files and transcripts, even what a curator "
+        "changed in them. No start loads it again; load_airfare and upload_transcripts do, with its folders."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and stop")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask first"
+        )
+
+    def handle(self, *_: str, **options: Any) -> None:
+        found = {
+            "Airfare": airfare.samples.described(),
+            "Transcripts": transcripts.samples.described(),
+        }
+        if not any(found.values()):
+            self.stdout.write("There is no sample data here.")
+            return
+        for kind, files in found.items():
+            if files:
+                self.stdout.write("\n  ".join([f"{kind}:", *files]))
+        if options["dry_run"]:
+            self.stdout.write("Nothing was deleted (--dry-run).")
+            return
+        if options["interactive"] and not self._confirmed():
+            raise CommandError("Nothing was deleted.")
+        problem = transcripts.samples.take_out_of_store()
+        with transaction.atomic(), recording.action("delete", author=recording.operator(), source=COMMAND):
+            airfare.samples.delete()
+            transcripts.samples.delete()
+        self.stdout.write("The sample data is deleted, and no start loads it again.")
+        if problem:
+            self.stdout.write(
+                f"It is still in the store of transcripts: {problem} Run manage.py upload_transcripts, which "
+                "takes it out."
+            )
+
+    def _confirmed(self) -> bool:
+        try:
+            return input("Delete all of this? Type 'yes' to go on: ").strip().lower() == "yes"
+        except EOFError:
+            raise CommandError("Nothing was deleted, because nobody can answer; add --noinput.") from None

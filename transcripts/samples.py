@@ -1,0 +1,49 @@
+"""The sample transcripts: which of the transcripts they are, and the way to be rid of them."""
+
+from asgiref.sync import async_to_sync
+from django.db.models import QuerySet
+
+from history import recording
+from mcpsite import samples
+from transcripts.loading import remove
+from transcripts.models import Tombstone, Transcript
+from transcripts.stores.base import StoreUnavailable, chosen, store
+
+KIND = "transcripts"
+
+
+def loaded() -> QuerySet[Transcript]:
+    """Return the sample transcripts that are here."""
+    return Transcript.objects.filter(digest__in=samples.digests(KIND).values())
+
+
+def removed() -> bool:
+    """Return whether somebody deleted one of them."""
+    return Tombstone.objects.filter(removed=True, source_file__in=samples.digests(KIND)).exists()
+
+
+def described() -> list[str]:
+    """Return each of them in words, with what would be lost with it."""
+    told = []
+    for transcript in loaded().defer("text"):
+        names = ", ".join(name.replace("_", " ") for name in transcript.corrected)
+        told.append(f"{transcript.source_file}{f': a curator corrected its {names}' if names else ''}")
+    return told
+
+
+def delete() -> None:
+    """Delete them. In the history it is part of the caller's action."""
+    with recording.action("delete") as action:
+        for transcript in loaded().defer("text"):
+            action.add(transcript, {"source_file": (transcript.source_file, None)})
+        remove(loaded())
+
+
+def take_out_of_store() -> str:
+    """Take them out of the store that is searched, before they are deleted; returns why not, or nothing."""
+    try:
+        if chosen() != "local":
+            async_to_sync(store(chosen()).remove)(list(loaded().values_list("pk", flat=True)))
+    except StoreUnavailable as error:
+        return str(error)
+    return ""
