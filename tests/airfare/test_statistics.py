@@ -49,7 +49,8 @@ def test_a_worker_that_runs_already_plans_with_what_a_load_learned(
     assert "airfare_by_route" in plan(database)
     site.shell(
         "from airfare import loading, models; "
-        "loading.remove(models.SourceFile.objects.get(name='many_routes.csv'), removed_by='tests')"
+        "source = models.SourceFile.objects.get(name='many_routes.csv'); "
+        "loading.remove(source); source.delete()"
     )
 
 
