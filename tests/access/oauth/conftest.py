@@ -15,7 +15,6 @@ from tests.access.oauth.flow import Flow
 def own_server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # Making a key takes a good part of a second, so one for all.
     settings.SIGNING_KEY_FILE = _key_file(tmp_path_factory)
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     cache.clear()
     yield
     cache.clear()

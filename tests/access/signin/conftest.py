@@ -17,11 +17,6 @@ CALLBACK = "/accounts/oidc/callback/"
 START = "/accounts/oidc/start/"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def op(settings: Settings) -> Iterator[Provider]:
     with provider() as serving:
