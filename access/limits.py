@@ -15,13 +15,14 @@ import time
 from asyncio import to_thread
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, RateLimitItemPerDay, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
@@ -42,6 +43,12 @@ NO_LIMIT = ("", "none", "off", "0")
 _RATE = re.compile(
     r"[0-9]{1,9}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
 )
+
+
+SIGNED_IN = RateLimitItemPerDay(1, 90)
+"""Not a limit: its counter tells for so long that somebody signed in to an account from an address."""
+Use = tuple[Any, ...]
+"""A limit, and the names of its counter."""
 
 
 class LimitExceeded(Exception):
@@ -103,6 +110,17 @@ class ProcessMemory(Storage):
         # Addresses are an attacker's to choose: the oldest counters go, never the memory.
         while len(self._counters) >= MAX_COUNTERS:
             del self._counters[next(iter(self._counters))]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Password:
+    """A password that somebody tries."""
+
+    uses: list[Use]
+    """What it counts against."""
+    known: bool
+    """Whether it comes from a browser or an address that signed in to this account before."""
+    signed_in: Use
 
 
 class Limits:
@@ -175,23 +193,49 @@ class Limits:
             return None
         return await to_thread(self._exceeded, self._failures, "failure", network(address))
 
-    def sign_in_wait(self, address: str, account: str) -> int:
-        """The seconds until a password may be tried from this address for this account; 0 for at once."""
-        test = self._strategy.test
-        return max((self._wait(test, *each) or 0 for each in self._sign_in(address, account)), default=0)
+    def password(self, address: str, account: str, device: str = "") -> "Password":
+        """The counters of a password tried from `address` for `account`. May wait for Redis.
 
-    def count_failed_sign_in(self, address: str, account: str) -> None:
-        """Count a wrong password. May wait for Redis."""
-        for each in self._sign_in(address, account):
-            self._exceeded(*each)
-
-    def _sign_in(self, address: str, account: str) -> Iterator[tuple[RateLimitItem, str, str]]:
-        if self._sign_ins is not None:
-            yield self._sign_ins, "sign-in", network(address)
+        `device`: the browser, where it signed in to the account before. Strangers cannot use up what it
+        may try; nor, by trying elsewhere, what an address may try that somebody signed in from.
+        """
+        # Any text may stand in the field: the key is short, and alike for a name in other letters.
+        digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
+        place = network(address)
+        known = not device and self._wait(self._strategy.test, SIGNED_IN, digest, place) is not None
+        uses: list[Use] = []
+        if self._sign_ins is not None and not device:
+            uses.append((self._sign_ins, "sign-in", place))
         if self._account_sign_ins is not None:
-            # Any text may stand in the field: the key is short, and alike for a name in other letters.
-            digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
-            yield self._account_sign_ins, "sign-in of", digest
+            whose = (device,) if device else (digest, place) if known else (digest,)
+            uses.append((self._account_sign_ins, "sign-in of", *whose))
+        return Password(uses=uses, known=known or bool(device), signed_in=(SIGNED_IN, digest, place))
+
+    def count_password(self, password: "Password") -> int:
+        """Count a password before it is tried; 0 where it may be, else the seconds to wait."""
+        for place, use in enumerate(password.uses):
+            seconds = self._exceeded(*use)
+            if seconds is not None:
+                self._give_back(password.uses[:place])
+                return seconds
+        return 0
+
+    def forget_password(self, password: "Password", *, right: bool) -> None:
+        """Take back the count of a password that was not tried, or was `right`."""
+        self._give_back(password.uses)
+        if right:
+            self._exceeded(*password.signed_in)
+
+    def _give_back(self, uses: "list[Use]") -> None:
+        storage = self._strategy.storage
+        try:
+            for limit, *names in uses:
+                key = limit.key_for(*names)
+                # Of a window that has ended there is nothing to give back.
+                if storage.get(key) > 0:
+                    storage.incr(key, limit.get_expiry(), -1)
+        except StorageError as error:
+            self._note_down(error)
 
     def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
         """The seconds until the window ends where this use is one too many, else None."""

@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
 from access.limits import limits
-from access.signin import kept, pages, sessions
+from access.signin import devices, hashing, kept, pages, sessions
 from access.signin.backend import library_settings, redirect_uri
 from access.signin.faults import NotAllowed, ProviderUnavailable, SessionEnded, SignInFailed
 from access.signin.middleware import ENDED, ENDED_AND_KEPT, back_to
@@ -89,7 +89,12 @@ class SignIn(LoginView):
                 sentence=f"Passwords are not accepted here; sign in with {name()}.",
                 status=403,
             )
-        wait = limits().sign_in_wait(*self._who())
+        account = request.POST.get("username", "")
+        self._password = limits().password(
+            request.META.get("REMOTE_ADDR", ""), account, devices.known(request, account)
+        )
+        # Before it is checked, so that of many at once no more are tried than of many in turn.
+        wait = limits().count_password(self._password)
         if wait:
             logger.warning("Sign-in refused for %d s: too many wrong passwords.", wait)
             return pages.fault(
@@ -99,16 +104,30 @@ class SignIn(LoginView):
                 status=429,
                 wait=wait,
             )
-        response: HttpResponse = super().post(request, *args, **kwargs)
+        try:
+            with (hashing.OF_KNOWN if self._password.known else hashing.OF_STRANGERS).taken():
+                response: HttpResponse = super().post(request, *args, **kwargs)
+        except hashing.Busy:
+            limits().forget_password(self._password, right=False)
+            return pages.fault(
+                request,
+                title="The sign-in is busy",
+                sentence=f"Wait {pages.in_words(hashing.RETRY_SECONDS)}, then sign in again.",
+                status=503,
+                wait=hashing.RETRY_SECONDS,
+            )
+        return response
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        limits().forget_password(self._password, right=True)
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.get_user())
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        if form.non_field_errors():
-            limits().count_failed_sign_in(*self._who())
+        if not form.non_field_errors():  # No password was tried: a field was empty.
+            limits().forget_password(self._password, right=False)
         return super().form_invalid(form)
-
-    def _who(self) -> tuple[str, str]:
-        return self.request.META.get("REMOTE_ADDR", ""), self.request.POST.get("username", "")
 
 
 class AdminSignIn(SignIn):

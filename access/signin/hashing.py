@@ -1,0 +1,47 @@
+"""How many passwords a process checks at once.
+
+Each check keeps a processor busy for a good part of a second, by design, so a burst of them would leave
+none to anybody else. One is checked at a time for browsers and addresses that signed in before, and one
+for all others; a few wait for their turn, and the rest are told to come back.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WAITING = 8
+"""Each waits with a thread, and maybe a connection to the database."""
+WAIT_SECONDS = 3.0
+RETRY_SECONDS = 5
+
+
+class Busy(Exception):
+    """It would take too long until this password's turn."""
+
+
+class Turn:
+    """One after the other, and a few that wait."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(1 + WAITING)
+        self._turn = threading.BoundedSemaphore(1)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the turn for a block. Raises Busy."""
+        if not self._places.acquire(blocking=False):
+            raise Busy
+        try:
+            if not self._turn.acquire(timeout=WAIT_SECONDS):
+                raise Busy
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._places.release()
+
+
+OF_STRANGERS = Turn()
+OF_KNOWN = Turn()
+"""A burst of strangers keeps nobody waiting who is known."""
