@@ -30,7 +30,7 @@ import jsonschema
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
@@ -158,6 +158,10 @@ class Fault:
     dropped: bool
     delay: float
     """Seconds before the answer (after the work, where it is performed)."""
+    body: bytes | None
+    """What is sent instead of the answer."""
+    endless: bool
+    """Whether `body` is sent again and again until the client has enough."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class LoopbackOpenAI:
         """Seconds that each answer takes."""
         self.indexing = 0.0
         """Seconds that a file is `in_progress`."""
-        self.poll_after_ms = 20
+        self.poll_after_ms: int | str = 20
         self.page_size = 100
         """Most items of a page of vector store files or stores (OpenAI: 100)."""
         self.content_page = 2
@@ -217,16 +221,31 @@ class LoopbackOpenAI:
         performed: bool = False,
         dropped: bool = False,
         delay: float = 0.0,
+        body: bytes | None = None,
+        endless: bool = False,
     ) -> None:
         """Let the next `times` requests with `method` and a path that `path` matches fully go wrong.
 
         `skip` of them are served first. `status`: the answer is that error. `dropped`: the connection is
         cut. `delay` alone: the answer is right and late. `performed`: the work is done all the same,
-        before the delay, and the answer is lost.
+        before the delay, and the answer is lost. `body`: somebody else answers that, with `status` (200)
+        and `headers`; `endless`: without an end, a piece every `delay` seconds.
         """
         pattern = re.compile(path)
         fault = Fault(
-            method, pattern, times, skip, status, headers or {}, code, message, performed, dropped, delay
+            method,
+            pattern,
+            times,
+            skip,
+            status,
+            headers or {},
+            code,
+            message,
+            performed,
+            dropped,
+            delay,
+            body,
+            endless,
         )
         with self._lock:
             self._faults.append(fault)
@@ -301,7 +320,8 @@ class LoopbackOpenAI:
             try:
                 if request.headers.get("authorization") != f"Bearer {self.key}":
                     raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
-                if self._spec and self.checks_requests and "json" in request.headers.get("content-type", ""):
+                is_json = "json" in request.headers.get("content-type", "") and await request.body()
+                if self._spec and self.checks_requests and is_json:
                     self._check(method, template, "request", await request.json())
                 body, status = await handle(request), 200
             except ApiError as error:
@@ -443,8 +463,11 @@ class LoopbackOpenAI:
         return self._attached(request).json()
 
     async def update_attachment(self, request: Request) -> JSON:
-        attachment = self._attached(request)
-        attachment.attributes = _valid_attributes((await request.json()).get("attributes"))
+        attachment, body = self._attached(request), await request.json()
+        if "attributes" not in body:
+            raise ApiError(400, "Missing required parameter: 'attributes'.", param="attributes")
+        # All of them are replaced: what is not named is gone.
+        attachment.attributes = _valid_attributes(body["attributes"])
         return attachment.json()
 
     async def detach(self, request: Request) -> JSON:
@@ -471,6 +494,7 @@ class LoopbackOpenAI:
             raise ApiError(400, "max_num_results has to be between 1 and 50.", param="max_num_results")
         queries = [body["query"]] if isinstance(body["query"], str) else body["query"]
         words = {word for query in queries for word in re.findall(r"\w+", query.lower())}
+        _valid_filter(body.get("filters"))
         hits: list[JSON] = []
         for attachment in store.files.values():
             if attachment.status != "completed" or not _passes(body.get("filters"), attachment.attributes):
@@ -534,6 +558,42 @@ def _valid_attributes(attributes: object) -> JSON:
     return attributes
 
 
+MOST_DEEP = 20
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": lambda a, b: a > b,
+    "gte": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "lte": lambda a, b: a <= b,
+}
+
+
+def _valid_filter(condition: object, depth: int = 0) -> None:
+    """A 400 where a filter is none by OpenAI's rules, whatever the store holds."""
+    if condition is None and not depth:
+        return
+    if not isinstance(condition, dict) or depth > MOST_DEEP:
+        raise ApiError(400, "A filter has to be an object.", param="filters")
+    kind = condition.get("type")
+    if kind in ("and", "or"):
+        parts = condition.get("filters")
+        if set(condition) != {"type", "filters"} or not isinstance(parts, list) or not parts:
+            raise ApiError(400, f"A filter '{kind}' has 'filters', and nothing else.", param="filters")
+        for part in parts:
+            _valid_filter(part, depth + 1)
+        return
+    if kind not in ("eq", "ne", "in", "nin", *COMPARISONS):
+        raise ApiError(400, f"Unknown filter type '{kind}'.", param="filters")
+    if set(condition) != {"type", "key", "value"} or not isinstance(condition["key"], str):
+        raise ApiError(400, f"A filter '{kind}' has 'key' and 'value', and nothing else.", param="filters")
+    value = condition["value"]
+    several = kind in ("in", "nin")
+    if several != isinstance(value, list):
+        raise ApiError(400, f"The value of '{kind}' is of the wrong kind.", param="filters")
+    for each in value if several else [value]:
+        if not isinstance(each, str | int | float):
+            raise ApiError(400, f"The value of '{kind}' is of the wrong kind.", param="filters")
+
+
 def _passes(condition: JSON | None, attributes: JSON) -> bool:
     """Whether `attributes` meet a filter, nested or not; a missing key meets `ne` and `nin` alone."""
     if condition is None:
@@ -543,25 +603,15 @@ def _passes(condition: JSON | None, attributes: JSON) -> bool:
         parts = [_passes(each, attributes) for each in condition["filters"]]
         return all(parts) if kind == "and" else any(parts)
     held, value = attributes.get(condition["key"]), condition["value"]
+    values = value if isinstance(value, list) else [value]
+    # In JSON `true` is not 1.
+    equal = any(held == each and isinstance(held, bool) == isinstance(each, bool) for each in values)
     if kind in ("ne", "nin"):
-        return held != value if kind == "ne" else held not in value
-    if held is None:
-        return False
-    if kind == "eq":
-        return bool(held == value)
-    if kind == "in":
-        return held in value
-    if isinstance(held, str) != isinstance(value, str):
-        return False
-    compare: dict[str, Callable[[Any, Any], bool]] = {
-        "gt": lambda a, b: a > b,
-        "gte": lambda a, b: a >= b,
-        "lt": lambda a, b: a < b,
-        "lte": lambda a, b: a <= b,
-    }
-    if kind not in compare:
-        raise ApiError(400, f"Unknown filter type '{kind}'.", param="filters")
-    return compare[kind](held, value)
+        return not equal
+    if kind in ("eq", "in"):
+        return held is not None and equal
+    comparable = isinstance(held, str) == isinstance(value, str) and not isinstance(held, bool)
+    return held is not None and comparable and COMPARISONS[kind](held, value)
 
 
 class Specification:
@@ -611,16 +661,34 @@ class _Network:
             if fault.performed:
                 await self._app(scope, replay(), _swallow)
             await asyncio.sleep(fault.delay)
-            if fault.dropped or (fault.performed and fault.status is None):
+            if fault.dropped or (fault.performed and fault.status is None and fault.body is None):
                 # The transport is uvicorn's own; nothing in ASGI lets an app hang up.
                 receive.__self__.transport.abort()  # type: ignore[attr-defined]
                 await asyncio.sleep(0.01)
+            elif fault.body is not None:
+                await self._other(fault)(scope, receive, send)
             elif fault.status is None:
                 await self._app(scope, replay(), send)
             else:
                 error = ApiError(fault.status, fault.message, code=fault.code)
                 headers = {"x-request-id": "req_fault", **fault.headers}
                 await JSONResponse(error.body, fault.status, headers)(scope, replay(), send)
+
+    @staticmethod
+    def _other(fault: Fault) -> Response:
+        """What stands between, and answers itself."""
+        assert fault.body is not None
+        status, headers = fault.status or 200, {"Content-Type": "application/json", **fault.headers}
+        if not fault.endless:
+            return Response(fault.body, status, headers)
+        piece, delay = fault.body, fault.delay
+
+        async def pieces() -> AsyncIterator[bytes]:
+            while True:
+                yield piece
+                await asyncio.sleep(delay)
+
+        return StreamingResponse(pieces(), status, headers)
 
     @asynccontextmanager
     async def _counted(self) -> AsyncIterator[None]:

@@ -120,7 +120,8 @@ def test_search_gives_scored_passages_best_first(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize("most", [0, 51])
-def test_search_takes_1_to_50_results(client: openai.OpenAI, most: int) -> None:
+def test_search_takes_1_to_50_results(server: LoopbackOpenAI, client: openai.OpenAI, most: int) -> None:
+    server.checks_requests = False
     store_id, _ = store_with(client)
     with pytest.raises(openai.BadRequestError):
         client.vector_stores.search(store_id, query="fares", max_num_results=most)
@@ -163,6 +164,38 @@ def test_every_filter_operator_works_nested_or_not(
     store_id, _ = store_with(client, "fares", "fares", "fares")
     hits = client.vector_stores.search(store_id, query="fares", filters=condition).data  # type: ignore[arg-type]
     assert {hit.attributes["slug"] for hit in hits if hit.attributes} == found
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {},
+        {"type": "like", "key": "slug", "value": "call"},
+        {"type": "eq", "key": "slug"},
+        {"type": "eq", "key": "slug", "value": ["call-0"]},
+        {"type": "in", "key": "slug", "value": "call-0"},
+        {"type": "in", "key": "slug", "value": [None]},
+        {"type": "and", "filters": []},
+        {"type": "and", "filters": [{"type": "eq", "key": "slug", "value": None}]},
+    ],
+)
+def test_a_filter_that_is_none_is_400_also_of_an_empty_store(
+    client: openai.OpenAI, server: LoopbackOpenAI, condition: object
+) -> None:
+    server.checks_requests = False
+    store_id, _ = store_with(client)
+    with pytest.raises(openai.BadRequestError):
+        client.vector_stores.search(store_id, query="fares", filters=condition)  # type: ignore[arg-type]
+
+
+def test_an_update_replaces_all_attributes_and_true_is_not_1(client: openai.OpenAI) -> None:
+    store_id, (file_id,) = store_with(client, "fares")
+    client.vector_stores.files.update(file_id, vector_store_id=store_id, attributes={"open": True})
+    for value, found in ((True, 1), (1, 0)):
+        hits = client.vector_stores.search(
+            store_id, query="fares", filters={"type": "eq", "key": "open", "value": value}
+        ).data
+        assert [hit.attributes for hit in hits] == [{"open": True}] * found
 
 
 def test_content_comes_in_pages_of_text_parts(client: openai.OpenAI) -> None:
