@@ -319,11 +319,10 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             return
         for failure in summary.failures:
             self.message_user(request, f"{failure.name}: {failure.reason}", messages.ERROR)
-        self.message_user(
-            request,
-            f"Uploaded {_count(len(summary.uploaded))}; {len(summary.unchanged)} were up to date.",
-            messages.SUCCESS if not summary.failures else messages.WARNING,
-        )
+        told = f"Uploaded {_count(len(summary.uploaded))}; {len(summary.unchanged)} were up to date."
+        if unpublished := queryset.filter(published=False).count():
+            told += f" {_count(unpublished)} not uploaded: what is not published stays here."
+        self.message_user(request, told, messages.SUCCESS if not summary.failures else messages.WARNING)
 
     @admin.action(description="Drop corrections: take the facts from the file again", permissions=["change"])
     def take_facts_from_file(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:

@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_save
 
 from transcripts.stores import base
 
@@ -9,6 +10,9 @@ class TranscriptsConfig(AppConfig):
     verbose_name = "Transcripts"
 
     def ready(self) -> None:
+        from transcripts import following  # needs the models
+
+        post_save.connect(following.notice, sender="history.Change", dispatch_uid="transcripts.following")
         if settings.TRANSCRIPT_STORE and settings.TRANSCRIPT_STORE not in base.STORES:
             # A store of one's own may need the models, so the settings could not look whether it is there.
             settings.ENVIRONMENT.derive(None, base.check, settings.TRANSCRIPT_STORE)

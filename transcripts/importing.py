@@ -16,8 +16,8 @@ from openai.types.vector_stores import VectorStoreFile as StoreFile
 from history import recording
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.parsing import BadFile, Parsed, parse
-from transcripts.stores.openai_client import open_client, patiently, sentence
+from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse
+from transcripts.stores.openai_client import listed, open_client, patiently, sentence
 from transcripts.uploading import UploadStopped
 
 CONCURRENCY = 8
@@ -38,6 +38,14 @@ class Report:
     """Name → why."""
 
 
+class ImportStopped(UploadStopped):
+    """The import cannot go on; `report` says what was done before."""
+
+    def __init__(self, sentence: str, report: Report) -> None:
+        super().__init__(sentence)
+        self.report = report
+
+
 def import_store(
     store_id: str,
     *,
@@ -50,7 +58,7 @@ def import_store(
 
     The text is what the store parsed. Title, date and sector are taken from the file's attributes where
     they hold them, else from the text and the file's name. Raises UploadStopped when the store cannot
-    be read; a file that cannot is in the report's `refused`.
+    be read (ImportStopped once it was asked); a file that cannot is in the report's `refused`.
     """
     if not settings.OPENAI_API_KEY:
         raise UploadStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
@@ -67,49 +75,50 @@ async def _import(
 ) -> Report:
     report, places = Report(), asyncio.Semaphore(CONCURRENCY)
     recorded = await sync_to_async(_recorded)(store_id)
-    async with open_client(timeout=CALL_SECONDS, connections=CONCURRENCY) as client:
+    try:
+        async with open_client(timeout=CALL_SECONDS, connections=CONCURRENCY) as client:
 
-        async def files() -> list[StoreFile]:
-            listed = client.vector_stores.files.list(store_id, limit=100, order="asc")
-            return [file async for file in listed]
+            async def files() -> list[StoreFile]:
+                files = client.vector_stores.files.list(store_id, limit=100, order="asc")
+                return [file async for file in listed(files)]
 
-        async def one(file: StoreFile) -> None:
-            async with places:
-                name = await _name(client, file)
-                if file.status != "completed":
-                    why = file.last_error.message if file.last_error else f"Its indexing is {file.status}."
-                    report.refused[name] = why
-                else:
-                    text = await _text(client, store_id, file.id)
-                    try:
-                        parsed = _with_attributes(parse(name, text.encode()), file)
-                    except BadFile as error:
-                        report.refused[name] = str(error)
-                    else:
-                        added = await sync_to_async(_keep)(
-                            store_id, file, name, parsed, collection, published, dry_run
+            async def one(file: StoreFile) -> None:
+                async with places:
+                    name = await _name(client, file)
+                    if file.status != "completed":
+                        why = (
+                            file.last_error.message if file.last_error else f"Its indexing is {file.status}."
                         )
-                        (report.added if added else report.linked).append(name)
-                progress(
-                    len(report.added) + len(report.linked) + len(report.refused), len(listed) - report.known
-                )
+                        report.refused[name] = why
+                    else:
+                        text = await _text(client, store_id, file.id)
+                        try:
+                            parsed = _with_attributes(parse(name, text.encode()), file)
+                        except BadFile as error:
+                            report.refused[name] = str(error)
+                        else:
+                            added = await sync_to_async(_keep)(
+                                store_id, file, name, parsed, collection, published, dry_run
+                            )
+                            (report.added if added else report.linked).append(name)
+                    done = len(report.added) + len(report.linked) + len(report.refused)
+                    progress(done, len(every) - report.known)
 
-        try:
-            listed = await patiently(files, attempts=ATTEMPTS)
-            report.known = sum(file.id in recorded for file in listed)
+            every = await patiently(files, attempts=ATTEMPTS)
+            report.known = sum(file.id in recorded for file in every)
             async with asyncio.TaskGroup() as tasks:
-                for file in listed:
+                for file in every:
                     if file.id not in recorded:
                         tasks.create_task(one(file))
-        except openai.NotFoundError as error:
-            raise UploadStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
-        except openai.APIError as error:
-            raise UploadStopped(sentence(error)) from error
-        except ExceptionGroup as group:
-            failed, _ = group.split(openai.APIError)
-            if failed is None:
-                raise
-            raise UploadStopped(sentence(_first(failed))) from group
+    except openai.NotFoundError as error:
+        raise UploadStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
+    except openai.APIError as error:
+        raise ImportStopped(sentence(error), report) from error
+    except ExceptionGroup as group:
+        failed, _ = group.split(openai.APIError)
+        if failed is None:
+            raise
+        raise ImportStopped(sentence(_first(failed)), report) from group
     report.added.sort()
     report.linked.sort()
     return report
@@ -135,6 +144,7 @@ async def _name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
 async def _text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
     """The parsed text, from all of its pages (the SDK reads the first one only)."""
     parts: list[str] = []
+    size, pages = 0, {""}
     query: dict[str, object] = {}
     while True:
         page = await patiently(
@@ -144,9 +154,12 @@ async def _text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
             attempts=ATTEMPTS,
         )
         parts += [part.text or "" for part in page.data]
-        following = (page.model_extra or {}).get("next_page")
-        if not following or {"page": following} == query:
+        size += sum(len(part.text or "") for part in page.data)
+        following = str((page.model_extra or {}).get("next_page") or "")
+        # A text of more than MAX_BYTES is refused as it is.
+        if following in pages or size > MAX_BYTES:
             return "".join(parts)
+        pages.add(following)
         query = {"page": following}
 
 

@@ -177,9 +177,20 @@ class VectorStoreFile(models.Model):
         COMPLETED = "completed", "indexed"
         FAILED = "failed", "failed"
 
-    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="store_files")
+    transcript = models.ForeignKey(
+        Transcript,
+        models.SET_NULL,
+        null=True,
+        related_name="store_files",
+        help_text="None once it is deleted here, until its file is taken out of the store.",
+    )
     store_id = models.CharField(max_length=100)
     file_id = models.CharField(max_length=100, blank=True)
+    attributes = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What the store knows of the file, which search filters by; empty if that is not known.",
+    )
     digest = models.CharField("SHA-256 of the text uploaded", max_length=64, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.IN_PROGRESS)
     error = models.TextField(blank=True, help_text="What the API said, in plain words.")

@@ -9,8 +9,13 @@ steps and a POST whose answer got lost may have been performed (the API takes no
 - A file in the store is recognised by its attributes `slug`, `sha256` and `site`, or by our record of
   it. So one that was attached and not recorded is found again, and recorded.
 - New versions are attached before old ones are removed. What is to go is worked out at the end from
-  fresh lists: everything of ours that is not the one copy kept. That takes away duplicates, replaced
-  and deleted transcripts alike, and never a file that somebody else put there.
+  fresh lists: everything of ours that is not the one copy kept. That takes away duplicates, replaced,
+  unpublished and deleted transcripts alike, and never a file that somebody else put there.
+
+What is not published does not go to OpenAI, and leaves it when it is unpublished: publishing it again
+costs one upload, and nobody has to trust a filter with what is not to be read. A file that somebody
+else put there and `import_vector_store` brought in stays, and carries the attribute `site` while its
+transcript is published.
 """
 
 import asyncio
@@ -19,22 +24,34 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import openai
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.core.files import locks
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
 from transcripts.models import Transcript, VectorStoreFile
-from transcripts.stores.openai_client import Pace, may_have_happened, open_client, patiently, sentence
+from transcripts.stores.answers import NotOpenAI
+from transcripts.stores.openai_client import (
+    LONGEST_WAIT,
+    Pace,
+    listed,
+    may_have_happened,
+    open_client,
+    patiently,
+    retry_after,
+    sentence,
+)
 from uploads.summaries import Summary as TableSummary
 
 T = TypeVar("T")
+Attributes: TypeAlias = dict[str, str | float | bool]
 
 PURPOSE: Literal["assistants"] = "assistants"
 PAGE = 100  # the API's most for stores and their files
@@ -43,8 +60,19 @@ LOCK = 5_402_117  # any number that nothing else in the database locks
 LOCK_PATIENCE = 10.0  # seconds; the locks of a killed run may take a moment to go
 
 
+SEARCHED_BY = ("site", "slug", "collection")
+"""The attributes that a search filters by; files that somebody else put there get them too."""
+MOST_ATTRIBUTES = 16  # of a file, by the API's rules
+LONGEST_PAUSE = 10.0  # seconds between two questions whether a file is indexed
+
+
 class UploadStopped(Exception):
     """The run cannot go on; one sentence for the person. Running again takes up where it stopped."""
+
+    def __init__(self, sentence: str, done: "Summary | None" = None) -> None:
+        super().__init__(sentence)
+        self.done = done
+        """What was done before, where it is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +139,7 @@ class Document:
     sha256: str
     """Of `text`, in hexadecimal."""
     text: str
-    attributes: dict[str, str]
+    attributes: Attributes
     recorded: str
     """The id of the file that our record knows, in whichever version, or empty."""
     recorded_sha256: str
@@ -125,7 +153,22 @@ class Document:
         if file.id == self.recorded:
             return self.recorded_sha256 == self.sha256
         held = file.attributes or {}
-        return (held.get("slug"), held.get("sha256")) == (self.slug, self.sha256)
+        # Another site may have put the same text there; its file is not ours to use.
+        return (held.get("slug"), held.get("sha256"), held.get("site", settings.SITE_URL)) == (
+            self.slug,
+            self.sha256,
+            settings.SITE_URL,
+        )
+
+    def attributes_for(self, held: Attributes) -> Attributes:
+        """The attributes that its file is to have, which has `held` now.
+
+        Of a file that somebody else put there all stays, and what we search by is added where it fits.
+        """
+        if "sha256" in held:
+            return self.attributes
+        both = {**{key: self.attributes[key] for key in SEARCHED_BY}, **held}
+        return both if len(both) <= MOST_ATTRIBUTES else held
 
 
 def sync(
@@ -153,38 +196,108 @@ def sync(
 
 
 def withdraw(transcripts: Collection[int]) -> None:
-    """Delete the files of these transcripts from VECTOR_STORE_ID and from storage, and our record of them.
+    """Take these transcripts, and those that are deleted here, out of VECTOR_STORE_ID and of storage.
 
-    For before a transcript is deleted; what is missed here, the next `sync` takes out. Raises UploadStopped.
+    What is missed here, the next `sync` takes out. Raises UploadStopped.
     """
-    rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID, transcript_id__in=transcripts)
+    rows = VectorStoreFile.objects.filter(
+        Q(transcript_id__in=transcripts) | Q(transcript=None), store_id=settings.VECTOR_STORE_ID
+    )
     with _alone():
-        async_to_sync(_withdraw)(list(rows.exclude(file_id="").values_list("file_id", flat=True)))
-        rows.delete()
+        async_to_sync(_for_each)(_retire, list(rows))
 
 
-async def _withdraw(file_ids: list[str]) -> None:
+def refresh(transcripts: Collection[int]) -> set[int]:
+    """Give the files of these published transcripts the attributes they are to have now.
+
+    One short call each, and none where nothing has changed. Returns the transcripts for which that is
+    not all, because the store does not hold their present text: `sync` looks after them. Raises
+    UploadStopped.
+    """
+    store_id = settings.VECTOR_STORE_ID
+    rows = {
+        row.transcript_id: row
+        for row in VectorStoreFile.objects.filter(
+            store_id=store_id, status=VectorStoreFile.Status.COMPLETED, transcript_id__in=transcripts
+        ).exclude(attributes={})
+    }
+    behind, rest = [], set[int]()
+    for document in _documents(store_id, only=transcripts):
+        row = rows.get(document.pk)
+        if row is None or row.digest != document.sha256:
+            rest.add(document.pk)
+        elif row.attributes != (attributes := document.attributes_for(row.attributes)):
+            row.attributes = attributes
+            behind.append(row)
+    if behind:
+        with _alone():
+            rest |= async_to_sync(_for_each)(_describe, behind)
+    return rest
+
+
+async def _for_each(
+    work: Callable[[openai.AsyncOpenAI, VectorStoreFile, Limits], Awaitable[bool]],
+    rows: list[VectorStoreFile],
+) -> set[int]:
+    """Do `work` for each of `rows`, several at once; the transcripts of those for which it says False."""
     limits = Limits()
-    async with open_client(timeout=limits.call_seconds, connections=limits.concurrency) as client:
-        store_id, places = settings.VECTOR_STORE_ID, asyncio.Semaphore(limits.concurrency)
+    places, undone = asyncio.Semaphore(limits.concurrency), set[int]()
 
-        async def one(file_id: str) -> None:
-            async with places:
-                try:
-                    file = await patiently(
-                        lambda: client.vector_stores.files.retrieve(file_id, vector_store_id=store_id),
-                        attempts=limits.attempts,
-                    )
-                    await _delete(
-                        client, store_id, file_id, limits, whole="sha256" in (file.attributes or {})
-                    )
-                except openai.NotFoundError:
-                    return
+    async def one(client: openai.AsyncOpenAI, row: VectorStoreFile) -> None:
+        async with places:
+            if not await work(client, row, limits) and row.transcript_id:
+                undone.add(row.transcript_id)
 
-        try:
-            await asyncio.gather(*map(one, file_ids))
-        except openai.APIError as error:
-            raise UploadStopped(sentence(error)) from error
+    try:
+        async with open_client(timeout=limits.call_seconds, connections=limits.concurrency) as client:
+            await asyncio.gather(*(one(client, row) for row in rows))
+    except openai.APIError as error:
+        raise UploadStopped(sentence(error)) from error
+    return undone
+
+
+async def _describe(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Limits) -> bool:
+    """Give the file of `row` its attributes; False where the store does not hold it any more."""
+    try:
+        await patiently(
+            lambda: client.vector_stores.files.update(
+                row.file_id, vector_store_id=row.store_id, attributes=row.attributes
+            ),
+            attempts=limits.attempts,
+        )
+    except openai.NotFoundError:
+        return False
+    await row.asave(update_fields=["attributes", "updated_at"])
+    return True
+
+
+async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Limits) -> bool:
+    """Let the file of `row` be found no more: delete it if it is ours, else take `site` from it.
+
+    Says whether it was deleted.
+    """
+    with suppress(openai.NotFoundError):
+        if row.file_id:
+            file = await patiently(
+                lambda: client.vector_stores.files.retrieve(row.file_id, vector_store_id=row.store_id),
+                attempts=limits.attempts,
+            )
+            if "sha256" in (file.attributes or {}):
+                await _delete(client, row.store_id, row.file_id, limits, whole=True)
+                await row.adelete()
+                return True
+            row.attributes = _unserved(file.attributes or {})
+            if row.attributes != file.attributes:
+                await _describe(client, row, limits)
+            if row.transcript_id:
+                return False
+    await row.adelete()
+    return False
+
+
+def _unserved(held: Attributes) -> Attributes:
+    """The attributes of a file that somebody else put there, without the one that says we serve it."""
+    return {key: value for key, value in held.items() if (key, value) != ("site", settings.SITE_URL)}
 
 
 async def _delete(
@@ -210,15 +323,15 @@ async def _sync(
     only: Collection[int] | None,
     progress: Callable[[int, int], None],
 ) -> Summary:
-    async with open_client(timeout=limits.call_seconds, connections=4 * limits.concurrency) as client:
-        try:
+    try:
+        async with open_client(timeout=limits.call_seconds, connections=4 * limits.concurrency) as client:
             store_id = await _store(client, name, limits, dry_run=dry_run)
             documents = await sync_to_async(_documents)(store_id)
             recorded = await sync_to_async(_recorded)(store_id)
             run = _Run(client, store_id, limits, documents, recorded, only, progress)
             return await run.rehearse() if dry_run else await run.perform()
-        except openai.APIError as error:
-            raise UploadStopped(sentence(error)) from error
+    except openai.APIError as error:
+        raise UploadStopped(sentence(error)) from error
 
 
 class _Run:
@@ -230,12 +343,16 @@ class _Run:
         store_id: str,
         limits: Limits,
         documents: list[Document],
-        recorded: set[str],
+        recorded: list[VectorStoreFile],
         only: Collection[int] | None,
         progress: Callable[[int, int], None],
     ) -> None:
         self._client, self._store_id, self._limits = client, store_id, limits
-        self._recorded, self._progress = recorded, progress
+        self._progress = progress
+        self._recorded = {row.file_id for row in recorded if row.file_id}
+        """Ids of the store's files that our record knows, in whichever version."""
+        published = {each.pk for each in documents}
+        self._retired = [row for row in recorded if row.transcript_id not in published]
         self._documents = [each for each in documents if only is None or each.pk in only]
         self._left_alone = [each for each in documents if only is not None and each.pk not in only]
         self._summary = Summary(store_id=store_id)
@@ -248,7 +365,7 @@ class _Run:
         """Those of them that are not attached: name → id."""
         self._keep: set[str] = set()
         """Ids that the sweep leaves alone."""
-        self._stop: Exception | None = None
+        self._stop: openai.APIError | None = None
         """What makes it pointless to start another file."""
         self._done = 0
         self._transfers = asyncio.Semaphore(limits.concurrency)
@@ -265,18 +382,26 @@ class _Run:
             copies = self._copies(document)
             self._keep.update(file.id for file in copies[:1])
             (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
+        retired = (self._attached.get(row.file_id) for row in self._retired)
+        self._keep.update(file.id for file in retired if file and not self._is_ours(file))
         whole, detached = self._unwanted()
         self._summary.removed = len(whole) + len(detached)
         return self._summary
 
     async def perform(self) -> Summary:
-        await self._look()
-        async with asyncio.TaskGroup() as tasks:
-            for document in self._documents:
-                tasks.create_task(self._one(document))
-        if self._stop:
-            raise UploadStopped(sentence(self._stop)) from self._stop
-        await self._sweep()
+        try:
+            await self._look()
+            async with asyncio.TaskGroup() as tasks:
+                for document in self._documents:
+                    tasks.create_task(self._one(document))
+            if self._stop:
+                raise self._stop
+            await self._sweep()
+        except openai.APIError as error:
+            raise UploadStopped(sentence(error), self._sorted()) from error
+        return self._sorted()
+
+    def _sorted(self) -> Summary:
         for names in (self._summary.uploaded, self._summary.unchanged):
             names.sort()
         self._summary.failures.sort(key=lambda failure: failure.name)
@@ -317,15 +442,12 @@ class _Run:
             self._keep.add(file.id)
             if file.status == "in_progress":
                 file = await self._indexed(file.id)
-            if (
-                file.status == "completed"
-                and copies
-                and self._is_ours(file)
-                and file.attributes != document.attributes
-            ):
+            held = file.attributes or {}
+            attributes = document.attributes_for(held)
+            if file.status == "completed" and held != attributes:
                 await self._again(
                     lambda: self._client.vector_stores.files.update(
-                        file.id, vector_store_id=self._store_id, attributes=dict(document.attributes)
+                        file.id, vector_store_id=self._store_id, attributes=attributes
                     )
                 )
         if file.status != "completed":
@@ -333,7 +455,7 @@ class _Run:
             reason = file.last_error.message if file.last_error else "The indexing was cancelled."
             await self._fail(document, reason)
             return
-        if not await sync_to_async(_record_done)(document, self._store_id, file.id):
+        if not await sync_to_async(_record_done)(document, self._store_id, file.id, attributes):
             self._keep.discard(file.id)
             return
         (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
@@ -407,7 +529,7 @@ class _Run:
             await _untimed(limit, self._attaches.start())
             try:
                 return await self._client.vector_stores.files.create(
-                    self._store_id, file_id=file_id, attributes=dict(document.attributes)
+                    self._store_id, file_id=file_id, attributes=document.attributes
                 )
             except openai.APIError as error:
                 lost = lost or may_have_happened(error)
@@ -425,14 +547,16 @@ class _Run:
             file = answer.parse()
             if file.status != "in_progress":
                 return file
-            await asyncio.sleep(float(answer.headers.get("openai-poll-after-ms", 1000)) / 1000)
+            told = answer.headers.get("openai-poll-after-ms", "")
+            seconds = float(told) / 1000 if told.isdecimal() else 1.0
+            await asyncio.sleep(min(seconds, LONGEST_PAUSE))
 
     async def _look(self) -> None:
         """Fetch what the store holds, and what of ours the storage holds; oldest first."""
 
         async def attached() -> list[StoreFile]:
             files = self._client.vector_stores.files.list(self._store_id, limit=PAGE, order="asc")
-            return [file async for file in files]
+            return [file async for file in listed(files)]
 
         async def stored() -> list[FileObject]:
             return [file async for file in self._storage()]
@@ -452,7 +576,7 @@ class _Run:
         """Our files in the project's storage, newest first; the storage may hold anybody's files."""
         oldest = max((file.created_at for file in self._stored), default=0) if newer_than_run else 0
         ending = f".{self._store_id}.txt"
-        async for file in self._client.files.list(purpose=PURPOSE, order="desc", limit=1000):
+        async for file in listed(self._client.files.list(purpose=PURPOSE, order="desc", limit=1000)):
             if file.created_at < oldest:
                 return
             if file.filename.endswith(ending):
@@ -477,6 +601,12 @@ class _Run:
         return (file.id for file in self._stored if file.id not in self._attached)
 
     async def _sweep(self) -> None:
+        async def retire(row: VectorStoreFile) -> None:
+            async with self._transfers:
+                self._summary.removed += await _retire(self._client, row, self._limits)
+
+        await asyncio.gather(*map(retire, self._retired))
+        self._keep.update(row.file_id for row in self._retired)
         await self._look()
         whole, detached = self._unwanted()
 
@@ -484,7 +614,7 @@ class _Run:
             async with self._transfers:
                 await _delete(self._client, self._store_id, file_id, self._limits, whole=file_id in whole)
 
-        self._summary.removed = len(whole) + len(detached)
+        self._summary.removed += len(whole) + len(detached)
         await asyncio.gather(*map(drop, sorted(whole | detached)))
 
     async def _again(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -493,6 +623,8 @@ class _Run:
 
 def _stops(error: openai.APIError) -> bool:
     """Whether `error` will meet each other file as well."""
+    if isinstance(error, NotOpenAI) or (retry_after(error) or 0) > LONGEST_WAIT:
+        return True
     if isinstance(error, openai.APIConnectionError):
         return not isinstance(error, openai.APITimeoutError)
     return isinstance(
@@ -533,7 +665,7 @@ async def _store(client: openai.AsyncOpenAI, name: str, limits: Limits, *, dry_r
         stores = client.vector_stores.list(limit=PAGE, order="asc")
         return [
             store
-            async for store in stores
+            async for store in listed(stores)
             if (store.metadata or {}).get("made_for") == mark and store.status != "expired"
         ]
 
@@ -556,16 +688,16 @@ async def _store(client: openai.AsyncOpenAI, name: str, limits: Limits, *, dry_r
     return chosen
 
 
-def _documents(store_id: str) -> list[Document]:
-    """Each transcript of this site, published or not: what may be seen is decided when it is asked for."""
-    recorded = {
-        row.transcript_id: (row.digest, row.file_id)
-        for row in VectorStoreFile.objects.filter(store_id=store_id).exclude(file_id="")
-    }
+def _documents(store_id: str, only: Collection[int] | None = None) -> list[Document]:
+    """Each published transcript of this site, or those among `only`."""
+    recorded = {row.transcript_id: row for row in _recorded(store_id) if row.file_id}
+    transcripts = Transcript.objects.filter(published=True).select_related("collection")
+    if only is not None:
+        transcripts = transcripts.filter(pk__in=only)
     documents = []
-    for transcript in Transcript.objects.select_related("collection").iterator():
+    for transcript in transcripts.iterator():
         sha256 = hashlib.sha256(transcript.text.encode()).hexdigest()
-        digest, file_id = recorded.get(transcript.pk, ("", ""))
+        row = recorded.get(transcript.pk)
         facts = {
             "slug": transcript.slug,
             "title": transcript.title,
@@ -583,28 +715,27 @@ def _documents(store_id: str) -> list[Document]:
                 sha256=sha256,
                 text=transcript.text,
                 attributes={key: value[:LONGEST_VALUE] for key, value in facts.items() if value},
-                recorded=file_id,
-                recorded_sha256=digest,
+                recorded=row.file_id if row else "",
+                recorded_sha256=row.digest if row else "",
             )
         )
     return documents
 
 
-def _recorded(store_id: str) -> set[str]:
-    """Ids of the store's files that our record knows, in whichever version."""
-    rows = VectorStoreFile.objects.filter(store_id=store_id).exclude(file_id="")
-    return set(rows.values_list("file_id", flat=True))
+def _recorded(store_id: str) -> list[VectorStoreFile]:
+    return list(VectorStoreFile.objects.filter(store_id=store_id))
 
 
-def _record_done(document: Document, store_id: str, file_id: str) -> bool:
+def _record_done(document: Document, store_id: str, file_id: str, attributes: Attributes) -> bool:
     row = VectorStoreFile(
         transcript_id=document.pk,
         store_id=store_id,
         file_id=file_id,
+        attributes=attributes,
         digest=document.sha256,
         status=VectorStoreFile.Status.COMPLETED,
     )
-    return _record(row, ["file_id", "digest", "status", "error", "updated_at"])
+    return _record(document, row, ["file_id", "attributes", "digest", "status", "error", "updated_at"])
 
 
 def _record_failure(document: Document, store_id: str, reason: str) -> bool:
@@ -612,17 +743,18 @@ def _record_failure(document: Document, store_id: str, reason: str) -> bool:
     row = VectorStoreFile(
         transcript_id=document.pk, store_id=store_id, status=VectorStoreFile.Status.FAILED, error=reason
     )
-    return _record(row, ["status", "error", "updated_at"])
+    return _record(document, row, ["status", "error", "updated_at"])
 
 
-def _record(row: VectorStoreFile, fields: list[str]) -> bool:
+def _record(document: Document, row: VectorStoreFile, fields: list[str]) -> bool:
     """Insert `row`, or update `fields` of the one for the same transcript and store.
 
-    False where the transcript was deleted meanwhile.
+    False where the transcript was deleted or unpublished meanwhile.
     """
     with transaction.atomic():
         # Locked, so that it cannot be deleted before the row is in.
-        if not Transcript.objects.select_for_update().filter(pk=row.transcript_id).exists():
+        locked = Transcript.objects.select_for_update().filter(pk=document.pk, published=True)
+        if not locked.exists():
             return False
         VectorStoreFile.objects.bulk_create(
             [row], update_conflicts=True, unique_fields=["transcript", "store_id"], update_fields=fields

@@ -52,7 +52,7 @@ def about_vector_store() -> Iterator[Finding]:
 
 async def _vector_store() -> tuple[bool, set[str], bool]:
     """Whether the store has expired, the ids of the files it holds, and whether those are all."""
-    from transcripts.stores.openai_client import open_client
+    from transcripts.stores.openai_client import listed, open_client
 
     async with (
         asyncio.timeout(4 * TIME_LIMIT),
@@ -61,7 +61,7 @@ async def _vector_store() -> tuple[bool, set[str], bool]:
         store = await client.vector_stores.retrieve(settings.VECTOR_STORE_ID)
         held: set[str] = set()
         if store.status != "expired":
-            async for file in client.vector_stores.files.list(store.id, limit=100):
+            async for file in listed(client.vector_stores.files.list(store.id, limit=100)):
                 held.add(file.id)
                 if len(held) >= MOST_FILES:
                     return False, held, False
@@ -72,14 +72,38 @@ def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
     files = apps.get_model("transcripts", "VectorStoreFile")._default_manager.filter(
         store_id=settings.VECTOR_STORE_ID
     )
-    done = set(files.filter(status="completed").values_list("file_id", flat=True))
-    missing = len(done - held) if complete else 0
+    missing = withheld = undescribed = 0
+    for file_id, status, attributes, published in files.exclude(file_id="").values_list(
+        "file_id", "status", "attributes", "transcript__published"
+    ):
+        if file_id not in held:
+            missing += complete and status == "completed"
+        elif published:
+            undescribed += not attributes
+        else:
+            # A file that somebody else put there, which has no `sha256`, is not ours to take out.
+            withheld += not attributes or "sha256" in attributes
     waiting = (
         apps.get_model("transcripts", "Transcript")
         ._default_manager.filter(published=True)
-        .exclude(pk__in=files.filter(status="completed").values("transcript_id"))
+        .exclude(pk__in=files.filter(status="completed", transcript__isnull=False).values("transcript_id"))
         .count()
     )
+    if withheld:
+        yield Finding(
+            id="vector-store-unpublished",
+            level="warning",
+            what=f"{withheld} transcripts that are not published here are still in the vector store.",
+            change="Run manage.py upload_transcripts, which takes them out.",
+        )
+    if undescribed:
+        yield Finding(
+            id="vector-store-undescribed",
+            level="warning",
+            what=f"{undescribed} files in the vector store have no attributes that search can filter by, "
+            "so other files may take their places.",
+            change="Run manage.py upload_transcripts, which adds them.",
+        )
     if missing:
         yield Finding(
             id="vector-store-lost-files",
@@ -94,5 +118,5 @@ def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
             what=f"{waiting} published transcripts are not in the vector store, so search misses them.",
             change="Run manage.py upload_transcripts.",
         )
-    if not missing and not waiting:
+    if not (withheld or undescribed or missing or waiting):
         yield Finding(id="vector-store", level="ok", what="The vector store agrees with the database.")

@@ -25,6 +25,7 @@ from tests.access.issuer import Provider, claims, mint, provider, public_jwk, rs
 from tests.access.proxy import Alter, Reply, proxy
 from tests.loopback_openai import running as running_openai
 from tests.site import ROOT, Site, free_port
+from transcripts.models import Collection, Transcript, VectorStoreFile
 
 
 def ids(found: "list[Finding] | Iterator[Finding]", level: str = "") -> list[str]:
@@ -470,8 +471,6 @@ def vector_store(settings: Settings, db: None) -> Iterator[Any]:
 
 
 def transcript(**record: object) -> None:
-    from transcripts.models import Collection, Transcript, VectorStoreFile
-
     made = Transcript.objects.create(
         slug="a", title="A", text="A", digest="0", source_file="a.txt", collection=Collection.default()
     )
@@ -491,6 +490,26 @@ def test_transcripts_that_are_not_in_the_store_are_counted(vector_store: Any) ->
 def test_files_that_the_store_has_lost_are_counted(vector_store: Any, settings: Settings) -> None:
     transcript(store_id=settings.VECTOR_STORE_ID, file_id="file-gone", status="completed")
     assert ids(about_vector_store()) == ["vector-store-lost-files"]
+
+
+def test_files_of_what_is_not_published_here_are_counted(vector_store: Any, settings: Settings) -> None:
+    [store] = vector_store.stores.values()
+    ours, theirs = (vector_store.add_file(store, f"{n}.txt", "A").id for n in range(2))
+    transcript(store_id=store.id, file_id=ours, status="completed", attributes={"sha256": "0"})
+    Transcript.objects.update(published=False)
+    assert ids(about_vector_store()) == ["vector-store-unpublished"]
+    VectorStoreFile.objects.update(file_id=theirs, attributes={"title": "A"})
+    assert ids(about_vector_store()) == ["vector-store"]
+    VectorStoreFile.objects.update(file_id=ours, attributes={"sha256": "0"})
+    Transcript.objects.all().delete()
+    assert ids(about_vector_store()) == ["vector-store-unpublished"]
+
+
+def test_files_without_attributes_to_filter_by_are_counted(vector_store: Any, settings: Settings) -> None:
+    [store] = vector_store.stores.values()
+    file = vector_store.add_file(store, "a.txt", "A").id
+    transcript(store_id=store.id, file_id=file, status="completed")
+    assert ids(about_vector_store()) == ["vector-store-undescribed"]
 
 
 def test_a_store_that_does_not_exist_is_named(vector_store: Any, settings: Settings) -> None:

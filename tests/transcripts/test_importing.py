@@ -1,6 +1,7 @@
 """`import_vector_store` on a store that somebody else filled."""
 
 import datetime
+import json
 from io import StringIO
 
 import pytest
@@ -96,6 +97,45 @@ def test_an_upload_after_an_import_uploads_nothing_and_removes_nothing(
     assert (summary.uploaded, summary.removed, set(server.files)) == ([], 0, {file.id})
 
 
+def test_an_upload_after_an_import_adds_what_search_filters_by_to_what_the_owner_said(
+    server: LoopbackOpenAI, store: VectorStore, settings: Settings
+) -> None:
+    server.add_file(store, "call.txt", CALL, {"title": "Spring outlook", "collection": "mine"})
+    server.add_file(store, "full.txt", CALL + "[00:09] Expert: Rates.\n", {f"key{n}": n for n in range(15)})
+    import_vector_store(store.id)
+    settings.VECTOR_STORE_ID = store.id
+    sync()
+    described, full = [each.attributes for each in store.files.values()]
+    assert described == {
+        "title": "Spring outlook",
+        "collection": "mine",
+        "slug": "call",
+        "site": settings.SITE_URL,
+    }
+    assert len(full) == 15
+
+
+def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_ours(
+    server: LoopbackOpenAI, store: VectorStore, settings: Settings
+) -> None:
+    file = server.add_file(store, "call.txt", CALL, {"title": "Spring outlook"})
+    import_vector_store(store.id)
+    settings.VECTOR_STORE_ID = store.id
+    sync()
+    for _ in range(2):
+        Transcript.objects.update(published=False)
+        assert sync(dry_run=True).removed == sync().removed == 0
+        assert "site" not in store.files[file.id].attributes
+        Transcript.objects.update(published=True)
+        assert sync().uploaded == []
+        assert store.files[file.id].attributes["site"] == settings.SITE_URL
+    Transcript.objects.all().delete()
+    sync()
+    assert set(store.files) == {file.id}
+    assert "site" not in store.files[file.id].attributes
+    assert VectorStoreFile.objects.count() == 0
+
+
 def test_a_corrected_import_replaces_the_file_in_the_store_and_keeps_the_owners_upload(
     server: LoopbackOpenAI, store: VectorStore, settings: Settings
 ) -> None:
@@ -138,6 +178,30 @@ def test_an_import_outlasts_errors_of_the_server(server: LoopbackOpenAI, store: 
     server.fail("GET", ".*", status=500, times=3)
     import_vector_store(store.id)
     assert Transcript.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", [r"/vector_stores/\w+/files", "/files/.*", ".*/content"])
+def test_a_longer_wait_than_a_minute_ends_the_import_with_what_was_done(
+    server: LoopbackOpenAI, store: VectorStore, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.add_file(store, "call.txt", CALL)
+    server.fail("GET", path, status=429, headers={"Retry-After": "600"}, times=99)
+    with pytest.raises(CommandError, match=r"The import stopped: .* try again in 10 minutes, after"):
+        call_command("import_vector_store", store.id)
+    assert "0 added" in capsys.readouterr().out
+
+
+def test_a_content_that_leads_back_to_its_first_page_ends(server: LoopbackOpenAI, store: VectorStore) -> None:
+    server.add_file(store, "call.txt", CALL)
+    page = {
+        "object": "vector_store.file_content.page",
+        "data": [{"type": "text", "text": "x" * 1000}],
+        "has_more": True,
+        "next_page": "2",
+    }
+    server.fail("GET", ".*/content", body=json.dumps(page).encode(), times=99)
+    import_vector_store(store.id)
+    assert Transcript.objects.get().text == "x" * 2000
 
 
 @pytest.mark.usefixtures("server")

@@ -1,6 +1,7 @@
 """Search in an OpenAI vector store, and what happens when it fails."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from pytest_django import Settings
 from mcpsite.mcp.database import close_database_threads
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.openai_fixtures import make_transcript, server
+from transcripts.models import Collection as Collection_
 from transcripts.models import Passage, Transcript, VectorStoreFile
 from transcripts.stores.base import Hit, StoreUnavailable, store
 from transcripts.stores.openai import OpenAIStore
@@ -95,6 +97,104 @@ def test_what_is_wanted_is_found_behind_fifty_results_of_other_transcripts(fille
     assert slugs(search("fares rose", among={hotels.pk})) == ["hotels"]
 
 
+def test_other_peoples_files_take_no_places_however_many_they_are(
+    filled: LoopbackOpenAI,
+) -> None:
+    (vector_store,) = filled.stores.values()
+    for number in range(120):
+        # No attributes, those of another program, and those of another site with the same call.
+        for attributes in (
+            {},
+            {"slug": "airlines", "title": "Fares"},
+            {"slug": "airlines", "site": "https://x"},
+        ):
+            filled.add_file(vector_store, f"{number}.txt", "fares rose", attributes)
+    assert slugs(search("fares rose")) == ["airlines", "cruises", "hotels"]
+    assert filled.count("POST", SEARCH) == 1
+
+
+HIDDEN = 60
+
+
+@pytest.fixture
+def hidden(filled: LoopbackOpenAI) -> Collection_:
+    """Sixty calls of another collection, all of which match better than the three."""
+    board = Collection_.objects.create(name="Board", slug="board")
+    for number in range(HIDDEN):
+        make_transcript(f"board-{number}", f"Expert: Fares rose, says {number}.", collection=board)
+    sync()
+    filled.requests.clear()
+    return board
+
+
+def test_hidden_calls_that_match_change_no_answer(filled: LoopbackOpenAI, hidden: Collection_) -> None:
+    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
+    assert slugs(search("fares rose", among=among)) == ["airlines", "cruises", "hotels"]
+    assert filled.count("POST", SEARCH) == 1
+
+
+@pytest.mark.parametrize("most_named", [0, 2, 50])
+def test_hidden_calls_that_match_change_no_answer_where_too_many_are_to_be_named(
+    filled: LoopbackOpenAI, hidden: Collection_, monkeypatch: pytest.MonkeyPatch, most_named: int
+) -> None:
+    monkeypatch.setattr("transcripts.stores.openai.MOST_NAMED", most_named)
+    for number in range(3):
+        make_transcript(f"more-{number}", "Expert: Nothing to add.")
+    sync()
+    filled.requests.clear()
+    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
+    assert set(slugs(search("fares rose", among=among))) == {"airlines", "hotels", "cruises", *MORE}
+    assert filled.count("POST", SEARCH) == (1 if most_named else 2)
+
+
+MORE = ("more-0", "more-1", "more-2")
+
+
+def test_a_call_that_moved_is_found_before_the_store_knows_of_it(
+    filled: LoopbackOpenAI, hidden: Collection_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transcripts.stores.openai.MOST_NAMED", 2)
+    Transcript.objects.filter(slug="board-7").update(collection=Collection_.default())
+    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
+    assert "board-7" in slugs(search("fares rose", among=among))
+
+
+def test_a_call_that_was_hidden_since_is_not_shown_and_hides_no_other(
+    filled: LoopbackOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transcripts.stores.openai.MOST_RESULTS", 1)
+    airlines = Transcript.objects.get(slug="airlines")
+    among = set(Transcript.objects.exclude(pk=airlines.pk).values_list("pk", flat=True))
+    assert len(search("fares rose", among=among)) == 1
+
+
+def test_files_of_an_earlier_version_are_found_and_described_by_the_next_upload(
+    filled: LoopbackOpenAI,
+) -> None:
+    (vector_store,) = filled.stores.values()
+    for attachment in vector_store.files.values():
+        del attachment.attributes["collection"], attachment.attributes["site"]
+    VectorStoreFile.objects.update(attributes={})
+    assert slugs(search("fares rose"))[0] == "airlines"
+    sync()
+    assert {each.attributes["site"] for each in vector_store.files.values()} == {"http://localhost:8788"}
+    for number in range(60):
+        filled.add_file(vector_store, f"{number}.txt", "fares rose")
+    assert slugs(search("fares rose"))[0] == "airlines"
+
+
+def test_a_site_with_another_address_finds_its_files(filled: LoopbackOpenAI, settings: Settings) -> None:
+    settings.SITE_URL = "https://tunnel.example"
+    assert slugs(search("fares rose"))[0] == "airlines"
+    sync()
+    assert slugs(search("fares rose"))[0] == "airlines"
+    assert len(filled.files) == 3
+
+
+def test_of_transcripts_that_are_not_uploaded_nothing_is_found(filled: LoopbackOpenAI) -> None:
+    assert search("fares rose", among={make_transcript("new").pk}) == []
+
+
 def test_a_search_that_finds_enough_asks_once(filled: LoopbackOpenAI) -> None:
     search("fares rose", limit=50)
     assert filled.count("POST", SEARCH) == 1
@@ -145,6 +245,10 @@ def test_any_text_is_a_query(filled: LoopbackOpenAI, query: str) -> None:
         ({"status": 503}, "error of its own"),
         ({"dropped": True}, "could not be reached"),
         ({"delay": 3.0}, "did not answer in time"),
+        ({"body": b" ", "endless": True, "delay": 0.1}, "did not answer in time"),
+        ({"body": b"<html>", "headers": {"Content-Type": "text/html"}}, "with a web page"),
+        ({"body": b'{"data": [{"score": null}]}'}, r"with JSON that is not OpenAI's \(data.0"),
+        ({"status": 302, "body": b"", "headers": {"Location": "https://login.example"}}, "login.example"),
     ],
 )
 def test_a_failure_is_said_in_one_sentence(
@@ -182,6 +286,31 @@ def test_a_connection_that_was_cut_while_idle_is_opened_again(filled: LoopbackOp
     assert slugs(search("fares rose"))[0] == "airlines"
 
 
+@pytest.mark.parametrize("value", ["3600", "Wed, 21 Oct 2099 07:28:00 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_store_that_wants_to_be_left_alone_is_not_waited_for(
+    filled: LoopbackOpenAI, status: int, value: str
+) -> None:
+    filled.fail("POST", SEARCH, status=status, headers={"Retry-After": value}, times=9)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="try again in") as caught:
+        search("fares")
+    assert time.monotonic() - began < 2
+    assert caught.value.retry_after >= 3000
+    assert filled.count("POST", SEARCH) == 1
+
+
+def test_two_questions_of_one_search_share_its_time(filled: LoopbackOpenAI, settings: Settings) -> None:
+    settings.OPENAI_TIMEOUT_SECONDS = 1.0
+    VectorStoreFile.objects.update(attributes={})  # as an earlier version left them
+    (vector_store,) = filled.stores.values()
+    for number in range(60):
+        filled.add_file(vector_store, f"{number}.txt", "fares rose", {"slug": f"theirs-{number}"})
+    filled.latency = 0.7
+    with pytest.raises(StoreUnavailable, match="in time"):
+        search("fares rose")
+
+
 def test_no_more_calls_than_set_run_at_once_on_one_client(filled: LoopbackOpenAI, settings: Settings) -> None:
     settings.OPENAI_CONCURRENCY = 2
     filled.latency, filled.most_at_once = 0.1, 0
@@ -216,6 +345,36 @@ def test_index_says_why_a_transcript_could_not_be_indexed(filled: LoopbackOpenAI
     bad = make_transcript("bad", "marker")
     with pytest.raises(StoreUnavailable, match=r"bad\.txt could not be indexed: The file type"):
         run(lambda: OpenAIStore().index([bad.pk]))
+
+
+def test_index_of_a_moved_transcript_costs_one_short_call(filled: LoopbackOpenAI) -> None:
+    hotels = Transcript.objects.get(slug="hotels")
+    Transcript.objects.filter(pk=hotels.pk).update(
+        collection=Collection_.objects.create(name="Board", slug="board")
+    )
+    filled.requests.clear()
+    run(lambda: OpenAIStore().index(list(Transcript.objects.values_list("pk", flat=True))))
+    (vector_store,) = filled.stores.values()
+    collections = {
+        each.attributes["slug"]: each.attributes["collection"] for each in vector_store.files.values()
+    }
+    assert collections == {"airlines": "default", "cruises": "default", "hotels": "board"}
+    assert len(filled.requests) == 1
+
+
+def test_index_uploads_a_file_that_the_store_has_lost(filled: LoopbackOpenAI) -> None:
+    hotels = Transcript.objects.get(slug="hotels")
+    filled.files.clear()
+    next(iter(filled.stores.values())).files.clear()
+    Transcript.objects.filter(pk=hotels.pk).update(title="Lodging")
+    run(lambda: OpenAIStore().index([hotels.pk]))
+    assert len(filled.files) == 1
+
+
+def test_an_unpublished_transcript_is_not_indexed(filled: LoopbackOpenAI) -> None:
+    secret = make_transcript("secret", published=False)
+    run(lambda: OpenAIStore().index([secret.pk]))
+    assert len(filled.files) == 3
 
 
 def test_remove_takes_transcripts_out_of_the_store_and_of_storage(filled: LoopbackOpenAI) -> None:

@@ -4,6 +4,7 @@ import datetime
 import itertools
 import re
 import threading
+import time
 
 import pytest
 from django.db import connections
@@ -101,6 +102,34 @@ def test_a_store_of_another_installation_is_not_taken(server: LoopbackOpenAI, se
     other = sync(limits=limits()).store_id
     settings.SECRET_KEY = "another installation's"
     assert sync(limits=limits()).store_id != other
+
+
+def test_what_is_not_published_is_not_uploaded(server: LoopbackOpenAI) -> None:
+    three()
+    Transcript.objects.filter(slug="hotels").update(published=False)
+    assert sync(limits=limits()).uploaded == ["airlines", "cruises"]
+    assert len(server.files) == VectorStoreFile.objects.count() == 2
+
+
+def test_what_was_unpublished_is_taken_out_and_its_record_with_it(server: LoopbackOpenAI) -> None:
+    three()
+    sync(limits=limits())
+    Transcript.objects.filter(slug="hotels").update(published=False)
+    assert sync(limits=limits(), dry_run=True).removed == 1
+    assert sync(limits=limits()).removed == 1
+    assert set(held(server)) == {"airlines", "cruises"}
+    assert set(server.files) == set(only_store(server).files)
+    assert VectorStoreFile.objects.count() == 2
+    assert sync(limits=limits()).removed == 0
+
+
+def test_what_is_published_again_is_uploaded_again(server: LoopbackOpenAI) -> None:
+    three()
+    Transcript.objects.filter(slug="hotels").update(published=False)
+    sync(limits=limits())
+    Transcript.objects.update(published=True)
+    assert sync(limits=limits()).uploaded == ["hotels"]
+    assert_in_line(server)
 
 
 def test_a_changed_transcript_replaces_its_file(server: LoopbackOpenAI) -> None:
@@ -272,6 +301,46 @@ def test_too_many_requests_are_waited_out_as_long_as_the_server_says(
     assert_in_line(server)
     times = [seen.at for seen in server.requests if seen.method == method and re.fullmatch(path, seen.path)]
     assert times[1] - times[0] >= 1.0
+
+
+@pytest.mark.parametrize("value", ["90", "86400", "Wed, 21 Oct 2099 07:28:00 GMT", "1e300"])
+@pytest.mark.parametrize("path", [FILES, ATTACH])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_longer_wait_than_a_minute_stops_the_run_with_what_was_done_and_when_to_come_back(
+    server: LoopbackOpenAI, status: int, path: str, value: str
+) -> None:
+    three()
+    server.fail("POST", path, status=status, headers={"Retry-After": value}, skip=1, times=99)
+    began = time.monotonic()
+    with pytest.raises(UploadStopped, match=r"try again in \d+ (minutes|hours), after 2\d{3}-") as stopped:
+        sync(limits=limits(concurrency=1))
+    assert time.monotonic() - began < 5
+    assert stopped.value.done is not None
+    assert len(stopped.value.done.uploaded) == 1
+    server.recover()
+    sync(limits=limits())
+    assert_in_line(server)
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", "soon", "Wed, 21 Oct 2015 07:28:00", ""])
+def test_a_wait_that_says_nothing_is_one_of_our_own(server: LoopbackOpenAI, value: str) -> None:
+    make_transcript("airlines")
+    server.fail("POST", FILES, status=429, headers={"Retry-After": value}, times=2)
+    began = time.monotonic()
+    sync(limits=limits())
+    assert 0.7 < time.monotonic() - began < 10
+    assert_in_line(server)
+
+
+@pytest.mark.parametrize("value", ["", "junk", "1e9", "9" * 5000, "-1"])
+def test_a_pause_that_is_none_is_one_of_our_own(
+    server: LoopbackOpenAI, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr("transcripts.uploading.LONGEST_PAUSE", 0.1)
+    make_transcript("airlines")
+    server.indexing, server.poll_after_ms = 0.1, value
+    sync(limits=limits())
+    assert_in_line(server)
 
 
 def test_a_store_made_twice_by_a_lost_answer_is_kept_once(server: LoopbackOpenAI) -> None:

@@ -7,7 +7,8 @@ Search, Pinecone, pgvector) is added:
    process, and takes what it needs from the settings. It reaches the ORM through `mcpsite.mcp.in_database`.
 2. Name it by its dotted path in TRANSCRIPT_STORE, for example `TRANSCRIPT_STORE=acme.search.AzureStore`.
 3. What it raises as `StoreUnavailable` is answered from the local index, unless
-   TRANSCRIPT_STORE_FALLBACK is off.
+   TRANSCRIPT_STORE_FALLBACK is off, and so are the searches of the next half a minute
+   (`transcripts.stores.breaker`).
 
 Who may read what is not a store's business: it is told the transcripts to search `among`, and what
 it finds beyond them is dropped.
@@ -31,6 +32,11 @@ STORES = {
 
 class StoreUnavailable(Exception):
     """The store did not answer; one sentence that says why."""
+
+    def __init__(self, sentence: str = "", *, retry_after: float = 0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+        """Seconds after which the store wants to be asked again, where it said so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,29 +2,35 @@
 
 The store finds, the database decides: only files that our record knows are looked at, and what is
 shown is the passage as the database holds it now. So an unpublished or corrected transcript is out of
-the answers at once, whatever the store still holds, and a store may hold other people's files.
+the answers at once, whatever the store still holds. The store is told to look only at files that are
+served to the person who asks: other people's files, or calls that may not be read, take nobody's place,
+and how many answers there are tells nothing of them.
 """
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 import openai
 from django.conf import settings
+from django.db import connections
 from openai.types import VectorStoreSearchResponse
 from openai.types.shared_params import ComparisonFilter
 
 from mcpsite.mcp import in_database
-from transcripts.models import Passage, Transcript, VectorStoreFile
+from transcripts.models import Passage, VectorStoreFile
 from transcripts.stores.base import Hit, StoreUnavailable
-from transcripts.stores.openai_client import open_client, sentence
-from transcripts.uploading import UploadStopped, sync, withdraw
+from transcripts.stores.openai_client import open_client, retry_after, sentence
+from transcripts.uploading import Attributes, Summary, UploadStopped, refresh, sync, withdraw
+
+T = TypeVar("T")
 
 MOST_RESULTS = 50  # of one search, by the API's rules
 MOST_NAMED = 100  # transcripts that a filter names one by one
+NARROWING = ("collection", "sector", "date")  # attributes to filter by where they are more
 ENOUGH = 10  # passages that make a second question needless
 INSIDE = 0.8  # of a passage's words in a result: it is part of it, though their ends may differ
 LONGEST_QUERY = 4096  # characters; what lies beyond adds nothing to an embedding
@@ -39,33 +45,32 @@ class OpenAIStore:
 
     async def index(self, transcript_ids: Collection[int]) -> None:
         """Upload these transcripts where they are missing or changed. Raises StoreUnavailable."""
-        try:
-            summary = await in_database(partial(sync, only=frozenset(transcript_ids)))
-        except UploadStopped as error:
-            raise StoreUnavailable(str(error)) from error
+        summary = await _apart(_index, frozenset(transcript_ids))
         if summary.failures:
             first = summary.failures[0]
             raise StoreUnavailable(f"{first.name} could not be indexed: {first.reason}")
 
     async def remove(self, transcript_ids: Collection[int]) -> None:
         """Delete the files of these transcripts. Raises StoreUnavailable."""
-        try:
-            await in_database(withdraw, frozenset(transcript_ids))
-        except UploadStopped as error:
-            raise StoreUnavailable(str(error)) from error
+        await _apart(withdraw, frozenset(transcript_ids))
 
     async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
         """At most `limit` passages of the transcripts `among`, best first. Raises StoreUnavailable."""
         query = query.replace("\0", " ").strip()[:LONGEST_QUERY]
         if not query or limit < 1 or (among is not None and not among):
             return []
-        results = await self._ask(query, None)
-        hits, dropped = await in_database(_hits, query, results, among, limit)
-        if dropped and len(hits) < min(limit, ENOUGH):
-            # Files that are not served took the places: ask once more, past them.
-            condition = await in_database(_past, results, among)
-            results += await self._ask(query, condition)
-            hits, _ = await in_database(_hits, query, results, among, limit)
+        _there()
+        conditions = await in_database(_conditions, among)
+        try:
+            async with asyncio.timeout(settings.OPENAI_TIMEOUT_SECONDS):
+                results = await self._ask(query, conditions)
+                hits, dropped = await in_database(_hits, query, results, among, limit)
+                if dropped and len(hits) < min(limit, ENOUGH):
+                    # What is not served took places: ask once more, past it.
+                    results += await self._ask(query, [*conditions, _one_of("slug", dropped, "nin")])
+                    hits, _ = await in_database(_hits, query, results, among, limit)
+        except (openai.APIError, TimeoutError) as error:
+            raise StoreUnavailable(sentence(error), retry_after=retry_after(error) or 0) from error
         return hits
 
     async def close(self) -> None:
@@ -74,31 +79,28 @@ class OpenAIStore:
         if line is not None:
             await line.client.close()
 
-    async def _ask(self, query: str, condition: ComparisonFilter | None) -> list[VectorStoreSearchResponse]:
-        if not settings.VECTOR_STORE_ID:
-            raise StoreUnavailable("VECTOR_STORE_ID is not set; run manage.py upload_transcripts to get one.")
+    async def _ask(self, query: str, conditions: list[ComparisonFilter]) -> list[VectorStoreSearchResponse]:
         line = self._line()
 
         async def ask() -> list[VectorStoreSearchResponse]:
             page = await line.client.vector_stores.search(
                 settings.VECTOR_STORE_ID,
                 query=query,
-                filters=condition if condition is not None else openai.omit,
+                filters={"type": "and", "filters": conditions} if conditions else openai.omit,
                 max_num_results=MOST_RESULTS,
             )
             return page.data
 
-        try:
-            async with asyncio.timeout(settings.OPENAI_TIMEOUT_SECONDS), line.places:
-                try:
-                    return await ask()
-                except openai.APITimeoutError:
+        async with line.places:
+            try:
+                return await ask()
+            except openai.APITimeoutError:
+                raise
+            except (openai.APIConnectionError, openai.InternalServerError) as error:
+                if retry_after(error):
                     raise
-                except openai.APIConnectionError:
-                    # A connection kept open may have been cut meanwhile; one more try tells.
-                    return await ask()
-        except (openai.APIError, TimeoutError) as error:
-            raise StoreUnavailable(sentence(error)) from error
+                # A connection kept open may have been cut meanwhile; one more try tells.
+                return await ask()
 
     def _line(self) -> "_Line":
         loop = asyncio.get_running_loop()
@@ -109,47 +111,103 @@ class OpenAIStore:
         return self._lines[loop]
 
 
+def _there() -> None:
+    if not settings.VECTOR_STORE_ID:
+        raise StoreUnavailable("VECTOR_STORE_ID is not set; run manage.py upload_transcripts to get one.")
+
+
+async def _apart(work: Callable[[frozenset[int]], T], transcripts: frozenset[int]) -> T:
+    """Do `work` in a thread of its own: it may take minutes, for which no call is to wait.
+
+    Raises StoreUnavailable.
+    """
+
+    _there()
+
+    def run() -> T:
+        try:
+            return work(transcripts)
+        finally:
+            connections.close_all()
+
+    try:
+        return await asyncio.to_thread(run)
+    except UploadStopped as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+def _index(transcripts: frozenset[int]) -> Summary:
+    rest = refresh(transcripts)
+    return sync(only=rest) if rest else Summary()
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     client: openai.AsyncOpenAI
     places: asyncio.Semaphore
 
 
+def _conditions(among: Collection[int] | None) -> list[ComparisonFilter]:
+    """What the store has to filter by to find the files of the transcripts `among`, and few others.
+
+    Told by the attributes that our record knows the store to hold, which may be older than those of the
+    transcripts. Nothing where that of one of them came there before there were such attributes, or was
+    put there by somebody else and is not yet described: then the whole store is searched, until the
+    next upload.
+    """
+    rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID).exclude(file_id="")
+    by_name = False
+    if among is not None and len(among) <= MOST_NAMED:
+        by_name, rows = True, rows.filter(transcript_id__in=among)
+    readable = None if among is None else frozenset(among)
+    wanted: list[Attributes] = []
+    others: list[Attributes] = []
+    for transcript, attributes in rows.values_list("transcript_id", "attributes"):
+        is_wanted = transcript is not None and (readable is None or transcript in readable)
+        (wanted if is_wanted else others).append(attributes)
+    if not wanted or not all({"site", "slug"} <= each.keys() for each in wanted):
+        return []
+    conditions = [_one_of("site", [each["site"] for each in wanted])]
+    if by_name:
+        conditions.append(_one_of("slug", [each["slug"] for each in wanted]))
+    elif len(others) <= MOST_NAMED:
+        conditions.append(_one_of("slug", [each["slug"] for each in others if "slug" in each], "nin"))
+    else:
+        for key in NARROWING:
+            values = {each.get(key) for each in wanted}
+            if None not in values and len(values) <= MOST_NAMED:
+                conditions.append(_one_of(key, [each[key] for each in wanted]))
+    return [each for each in conditions if each["value"]]
+
+
+def _one_of(
+    key: str, values: Iterable[str | float | bool], kind: Literal["in", "nin"] = "in"
+) -> ComparisonFilter:
+    return {"type": kind, "key": key, "value": sorted(set(values), key=str)}
+
+
 def _served(results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None) -> dict[str, int]:
     """Which of the results' files our record knows, of the transcripts `among`: file id → transcript."""
     rows = VectorStoreFile.objects.filter(
-        store_id=settings.VECTOR_STORE_ID, file_id__in={result.file_id for result in results}
+        store_id=settings.VECTOR_STORE_ID,
+        file_id__in={result.file_id for result in results},
+        transcript__isnull=False,
     )
     wanted = None if among is None else frozenset(among)
     return {
         file_id: transcript
         for file_id, transcript in rows.values_list("file_id", "transcript_id")
-        if wanted is None or transcript in wanted
+        if transcript is not None and (wanted is None or transcript in wanted)
     }
-
-
-def _past(results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None) -> ComparisonFilter:
-    """A filter that leads past the results that are not served.
-
-    It names the transcripts wanted where they are few, else those that took their places.
-    """
-    if among is not None and len(among) <= MOST_NAMED:
-        slugs = Transcript.objects.filter(pk__in=among).values_list("slug", flat=True)
-        return {"type": "in", "key": "slug", "value": sorted(slugs)}
-    served = _served(results, among)
-    taken = {
-        str((result.attributes or {}).get("slug", "")) for result in results if result.file_id not in served
-    }
-    return {"type": "nin", "key": "slug", "value": sorted(taken)}
 
 
 def _hits(
     query: str, results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None, limit: int
-) -> tuple[list[Hit], bool]:
+) -> tuple[list[Hit], set[str]]:
     """The passages of the transcripts `among` that `results` speak of, each once, best first.
 
     A result is a chunk of some 600 words; of the passages in it the one with most of the query's words
-    is shown. Also says whether there were results of other files.
+    is shown. Also returns the slugs of the files that were dropped, because they are none of these.
     """
     served = _served(results, among)
     asked = _words(query)
@@ -170,7 +228,8 @@ def _hits(
             hits.setdefault(
                 (pk, position), Hit(transcript_id=pk, text=text, score=result.score, position=position)
             )
-    return list(hits.values()), any(result.file_id not in served for result in results)
+    dropped = (result.attributes or {} for result in results if result.file_id not in served)
+    return list(hits.values()), {str(each["slug"]) for each in dropped if "slug" in each}
 
 
 def _passages(transcript: int) -> list[tuple[int, str, frozenset[str]]]:

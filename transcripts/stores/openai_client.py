@@ -2,19 +2,29 @@
 
 import asyncio
 import random
+import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from math import ceil, isfinite
 from typing import TypeVar
 
+import httpx2
 import openai
 from django.conf import settings
 from django.utils import timezone
+from openai.pagination import AsyncCursorPage
+
+from transcripts.stores.answers import BadSetting, CheckedClient, NotOpenAI, base_url
 
 T = TypeVar("T")
 
 MINUTE = 60.0
+WEEK = 7 * 24 * 60 * MINUTE
+LONGEST_WAIT = MINUTE
+"""Seconds of `Retry-After` that are slept through; a longer time is told to the person."""
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 8.0
 
@@ -23,21 +33,26 @@ def open_client(*, timeout: float, connections: int) -> openai.AsyncOpenAI:
     """A client for OPENAI_BASE_URL that waits `timeout` seconds for an answer and never repeats a call.
 
     It does not repeat because the API takes no idempotency key: a POST that is sent again after a
-    lost answer makes a second file. Who calls decides (see `patiently`).
+    lost answer makes a second file. Who calls decides (see `patiently`). Its answers are checked, see
+    `transcripts.stores.answers`. Raises BadSetting.
     """
-    return openai.AsyncOpenAI(
-        api_key=settings.OPENAI_API_KEY,
-        base_url=settings.OPENAI_BASE_URL or None,
-        max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(
-            timeout=timeout,
-            limits=openai.DEFAULT_CONNECTION_LIMITS.__class__(
-                max_connections=connections, max_keepalive_connections=connections
-            ),
-        ),
+    if not re.fullmatch(r"[!-~]+", settings.OPENAI_API_KEY):
+        raise BadSetting("OPENAI_API_KEY is empty or holds characters that no key has; copy it again.")
+    http_client = CheckedClient(
         timeout=timeout,
-        _strict_response_validation=settings.OPENAI_STRICT_ANSWERS,
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
     )
+    try:
+        return openai.AsyncOpenAI(
+            api_key=settings.OPENAI_API_KEY,
+            base_url=settings.OPENAI_BASE_URL or None,
+            max_retries=0,
+            http_client=http_client,
+            timeout=timeout,
+            _strict_response_validation=settings.OPENAI_STRICT_ANSWERS,
+        )
+    except httpx2.InvalidURL as error:
+        raise BadSetting(f"OPENAI_BASE_URL is not an address ({error}); correct it.") from error
 
 
 def may_have_happened(error: openai.APIError) -> bool:
@@ -62,35 +77,55 @@ def worth_another_try(error: openai.APIError) -> bool:
 async def patiently(work: Callable[[], Awaitable[T]], *, attempts: int) -> T:
     """What `work` gives, called up to `attempts` times while its failures are worth another try.
 
-    Waits as long as `Retry-After` says, else twice as long each time. Raises the last failure.
+    Waits as long as `Retry-After` says, else twice as long each time. Raises the last failure, at once
+    where the wait would be longer than LONGEST_WAIT.
     """
     for attempt in range(attempts):
         try:
             return await work()
         except openai.APIError as error:
-            if attempt + 1 == attempts or out_of_quota(error) or not worth_another_try(error):
+            delay = retry_after(error)
+            if (
+                attempt + 1 == attempts
+                or out_of_quota(error)
+                or not worth_another_try(error)
+                or (delay or 0) > LONGEST_WAIT
+            ):
                 raise
-            delay = _retry_after(error)
-            if delay is None:
-                # Spread, so that several calls refused together do not come back together.
-                delay = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.75, 1)  # noqa: S311
-        await asyncio.sleep(delay)
+            # Spread, so that several calls refused together do not come back together.
+            grown = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.75, 1)  # noqa: S311
+        await asyncio.sleep(max(delay or 0.0, grown))
     raise AssertionError("unreachable")
 
 
-def _retry_after(error: openai.APIError) -> float | None:
-    """Seconds from the answer's `Retry-After` (RFC 9110 §10.2.3), a number or a date."""
+def retry_after(error: Exception) -> float | None:
+    """Seconds from the answer's `Retry-After` (RFC 9110 §10.2.3), a number or a date; None without one."""
     if not isinstance(error, openai.APIStatusError):
         return None
     value = error.response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - timezone.now()).total_seconds())
-    except (TypeError, ValueError):
-        return None
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        # A date without a zone is in GMT, as all of HTTP's are.
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        seconds = (until - timezone.now()).total_seconds()
+    return min(max(0.0, seconds), WEEK) if isfinite(seconds) else None
+
+
+async def listed(first: Awaitable[AsyncCursorPage[T]]) -> AsyncIterator[T]:
+    """Yield the items of a list, page by page. Raises NotOpenAI where it leads back to where it was."""
+    cursors: set[str] = set()
+    async for page in (await first).iter_pages():
+        for item in page.data:
+            yield item
+        cursor = str(getattr(page.data[-1], "id", "")) if page.data else ""
+        if page.has_more and cursor in cursors:
+            raise NotOpenAI(httpx2.Request("GET", base_url()), "gives a page of a list again and again")
+        cursors.add(cursor)
 
 
 class Pace:
@@ -116,6 +151,8 @@ def sentence(error: Exception) -> str:
     """What `error` means, in one sentence for a person who runs this site."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return "OpenAI did not answer in time; try again in a while."
+    if isinstance(error, NotOpenAI | BadSetting):
+        return error.message
     if isinstance(error, openai.APIResponseValidationError):
         return "The server answered in a form that is not OpenAI's; check OPENAI_BASE_URL."
     if isinstance(error, openai.APIConnectionError):
@@ -129,12 +166,23 @@ def sentence(error: Exception) -> str:
     if out_of_quota(error):
         return "The OpenAI account's quota is used up; raise it in OpenAI's billing settings."
     if isinstance(error, openai.RateLimitError):
-        return "OpenAI refused more requests for now; try again in a minute."
+        return f"OpenAI refused more requests for now; try again {_when(error, 'in a minute')}."
     if isinstance(error, openai.APIStatusError):
         if error.status_code >= 500:
-            return f"OpenAI had an error of its own (HTTP {error.status_code}); try again in a while."
+            when = _when(error, "in a while")
+            return f"OpenAI had an error of its own (HTTP {error.status_code}); try again {when}."
         return f"OpenAI refused the request (HTTP {error.status_code}): {_reason(error)}"
     return "OpenAI could not be used."
+
+
+def _when(error: openai.APIStatusError, otherwise: str) -> str:
+    """When to come back: by the answer's `Retry-After` where that is longer than a minute."""
+    seconds = retry_after(error) or 0
+    if seconds <= LONGEST_WAIT:
+        return otherwise
+    minutes = ceil(seconds / MINUTE)
+    wait = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    return f"in {wait}, after {timezone.localtime() + timedelta(minutes=minutes):%Y-%m-%d %H:%M %Z}"
 
 
 def _reason(error: openai.APIStatusError) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transcripts.importing import import_store
+from transcripts.importing import ImportStopped, Report, import_store
 from transcripts.models import Collection
 from transcripts.uploading import UploadStopped
 
@@ -37,18 +37,24 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
                 progress=self._progress,
             )
+        except ImportStopped as error:
+            self._tell(error.report)
+            raise CommandError(f"The import stopped: {error}") from error
         except UploadStopped as error:
             raise CommandError(str(error)) from error
+        self._tell(report)
+        if store_id != settings.VECTOR_STORE_ID:
+            self.stdout.write(f"To search in it, put this into .env:\nVECTOR_STORE_ID={store_id}")
+        if report.refused:
+            sys.exit(1)
+
+    def _tell(self, report: Report) -> None:
         for name, why in sorted(report.refused.items()):
             self.stderr.write(f"{name}: {why}")
         self.stdout.write(
             f"{len(report.added)} added, {len(report.linked)} linked to a transcript with the same text, "
             f"{report.known} known before, {len(report.refused)} refused."
         )
-        if store_id != settings.VECTOR_STORE_ID:
-            self.stdout.write(f"To search in it, put this into .env:\nVECTOR_STORE_ID={store_id}")
-        if report.refused:
-            sys.exit(1)
 
     def _progress(self, done: int, all_: int) -> None:
         if self.stdout.isatty():

@@ -138,6 +138,8 @@ class Command(BaseCommand):
                     progress=lambda done, of: advance(done, of),
                 )
         except UploadStopped as stopped:
+            if stopped.done:
+                uploading.summary(stopped.done).print(console, dry_run=dry_run)
             console.print(Text(f"The upload stopped: {stopped}"))
             return False
         uploading.summary(summary).print(console, dry_run=dry_run)
