@@ -27,6 +27,7 @@ from mcpsite import connecting, tryout
 from mcpsite.holding import held_for
 from mcpsite.watch import Watch
 from transcripts.stores import base as stores
+from transcripts.stores.breaker import breaker
 
 WATCH_SECONDS = 60.0
 DATABASE_SECONDS = 10
@@ -97,14 +98,17 @@ def store_state() -> State:
     name = stores.chosen()
     if name == "local":
         return State(part="Search", said="in the index of this site's database", good=True)
+    called = "the vector store" if name == "openai" else f"the store {name.rpartition('.')[2]}"
+    instead = "; the site's own index answers instead" if settings.TRANSCRIPT_STORE_FALLBACK else ""
+    if not breaker(name).closed:
+        return State(part="Search", said=f"{called} did not answer the last search{instead}", good=False)
     if name != "openai":
-        return State(part="Search", said=f"in the store {name.rpartition('.')[2]}", good=None)
+        return State(part="Search", said=f"in {called}", good=None)
     seen = vector_store(settings.VECTOR_STORE_ID).look()
     if seen is None:
         said = "in the vector store; whether it answers is being asked"
         return State(part="Search", said=said, good=None)
     if any(each.level in ("error", "warning") for each in seen.answer):
-        instead = "; the site's own index answers instead" if settings.TRANSCRIPT_STORE_FALLBACK else ""
         said = f"the vector store does not answer as it should{instead}"
         return State(part="Search", said=said, good=False)
     return State(part="Search", said="in the vector store, which answers", good=True)

@@ -189,6 +189,8 @@ UPLOAD_AUTOSTART = env.read("UPLOAD_AUTOSTART", flag, True)
 # Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
 TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.name, "")
 TRANSCRIPT_STORE_FALLBACK = env.read("TRANSCRIPT_STORE_FALLBACK", flag, True)
+# How long a store that failed is left alone; longer if it fails again. 0: it is asked at each search.
+TRANSCRIPT_STORE_PAUSE_SECONDS = env.read("TRANSCRIPT_STORE_PAUSE_SECONDS", decimal(0, 300), 30.0)
 
 # The vector store
 OPENAI_API_KEY = env.text("OPENAI_API_KEY")

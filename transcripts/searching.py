@@ -4,6 +4,7 @@ A store finds, the database decides: what is not visible to the person who asks 
 cited, and the text shown is the one that the database holds now.
 """
 
+import asyncio
 import datetime
 import logging
 import re
@@ -20,6 +21,7 @@ from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
+from transcripts.stores.breaker import LeftAlone, breaker
 from transcripts.stores.stopwords import STOP_WORDS
 
 logger = logging.getLogger(__name__)
@@ -134,15 +136,20 @@ async def passages(
     store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
     """
     among = await in_database(_among, who, filters)
+    if not query.strip() or not among:
+        return [], ""
     name = "local" if filters.speaker else chosen()
     reason = ""
-    try:
-        hits = await _ask(name, query, among, filters, limit, each_once=each_once)
-    except StoreUnavailable as error:
-        if not settings.TRANSCRIPT_STORE_FALLBACK or name == "local":
-            raise
-        logger.warning("The store %s did not answer, the local index did: %s", name, error)
-        reason = "The vector store did not answer; this comes from the local index."
+    if name != "local":
+        try:
+            hits = await _ask_in_time(name, query, among, filters, limit, each_once=each_once)
+        except StoreUnavailable as error:
+            if not settings.TRANSCRIPT_STORE_FALLBACK:
+                raise
+            if not isinstance(error, LeftAlone):
+                logger.warning("The store %s did not answer, the local index did: %s", name, error)
+            reason = "The vector store did not answer; this comes from the local index."
+    if name == "local" or reason:
         hits = await _ask("local", query, among, filters, limit, each_once=each_once)
     return await in_database(cite, who, hits), reason
 
@@ -163,11 +170,25 @@ def _among(who: Who, filters: Filters) -> set[int]:
     return set(matching(who, filters).order_by().values_list("pk", flat=True))
 
 
+async def _ask_in_time(
+    name: str, query: str, among: set[int], filters: Filters, limit: int, *, each_once: bool
+) -> list[Hit]:
+    """What the store called `name` finds, unless it is left alone. Raises StoreUnavailable.
+
+    Half of the call's time is left to the local index.
+    """
+    seconds = settings.MCP_DEADLINE_SECONDS / 2
+    with breaker(name).asking():
+        try:
+            async with asyncio.timeout(seconds):
+                return await _ask(name, query, among, filters, limit, each_once=each_once)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"It did not answer within {seconds:g} seconds.") from error
+
+
 async def _ask(
     name: str, query: str, among: set[int], filters: Filters, limit: int, *, each_once: bool
 ) -> list[Hit]:
-    if not query.strip() or not among:
-        return []
     if not each_once:
         return list(await _search(name, query, among, filters, limit))[:limit]
     hits: list[Hit] = []

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.test import Client
+from pytest_django import Settings
 
 from airfare.models import SourceFile
 from mcpsite.connecting import interpreter, values
@@ -18,6 +19,8 @@ from mcpsite.home import issuer
 from mcpsite.watch import Watch
 from tests.mcpsite import people
 from tests.site import free_port
+from transcripts.stores.base import StoreUnavailable
+from transcripts.stores.breaker import breaker
 
 pytestmark = pytest.mark.django_db
 
@@ -164,3 +167,21 @@ def test_a_look_that_fails_leaves_the_last_answer(caplog: pytest.LogCaptureFixtu
     assert watch.seen is not None
     assert watch.seen.answer == "good"
     assert "A background look failed." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fallback", "said"),
+    [
+        (True, "did not answer the last search; the site's own index answers instead"),
+        (False, "did not answer the last search"),
+    ],
+)
+def test_a_store_that_did_not_answer_the_last_search_is_said_at_once(
+    settings: Settings, fallback: bool, said: str
+) -> None:
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-1", f"http://127.0.0.1:{free_port()}/v1"
+    settings.VECTOR_STORE_ID, settings.TRANSCRIPT_STORE_FALLBACK = "vs_1", fallback
+    with pytest.raises(StoreUnavailable), breaker("openai").asking():
+        raise StoreUnavailable("It did not answer.")
+    page = words(people.browser(people.alice()).get("/"))
+    assert f"Search the vector store {said}" in page

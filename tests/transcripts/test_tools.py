@@ -324,6 +324,25 @@ def test_with_an_openai_store_search_asks_it(uploaded: LoopbackOpenAI, caller: C
     assert uploaded.count("POST", r"/vector_stores/\w+/search") > 0
 
 
+def test_with_an_openai_store_the_number_of_answers_does_not_tell_of_hidden_calls(
+    uploaded: LoopbackOpenAI, load_folder: Load, caller: Caller
+) -> None:
+    def asked(who: Caller) -> tuple[list[str], list[str]]:
+        passages = run(tools.search_transcripts(who, "premium cabin demand", limit=50))["passages"]
+        return titles(run(tools.search(who, "premium cabin demand"))), [each["id"] for each in passages]
+
+    before = asked(caller)
+    board = Collection.objects.create(name="Board", slug="board")
+    board.groups.add(group := Group.objects.create(name="board"))
+    load_folder(
+        {f"board-{n}.txt": f"Expert: Premium cabin demand, again {n}." for n in range(60)}, collection=board
+    )
+    sync()
+    assert asked(caller) == before
+    found = asked(caller_in([group]))[0]
+    assert [title for title in found if "board" in title.lower()] != []
+
+
 @pytest.mark.parametrize("status", [401, 404, 429, 500])
 def test_when_the_store_fails_the_local_index_answers_and_says_so(
     uploaded: LoopbackOpenAI, caller: Caller, status: int, caplog: pytest.LogCaptureFixture
