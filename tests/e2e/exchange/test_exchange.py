@@ -71,7 +71,7 @@ def test_files_are_uploaded_and_the_page_follows_them(page: Page, tmp_path: Path
     page.goto("/admin/airfare/sourcefile/")
     page.get_by_role("link", name="Upload files").click()
     assert looked_at(page, "exchange/upload") == []
-    page.get_by_label("Files").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
+    page.locator("#id_chosen").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("status")).to_contain_text("Loaded, with problems.", timeout=60_000)
     expect(page.get_by_text("bad.csv: line 1: is no usable header")).to_be_visible()
