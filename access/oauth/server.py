@@ -57,7 +57,8 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):
 def check_authorization(request: Any) -> dict[str, Any]:
     """What oauthlib leaves open in an authorization request; the nonce is what it has to carry on."""
     bind_resource(request)
-    if not CHALLENGE.fullmatch(request.code_challenge):
+    # None only where PKCE may be left out; oauthlib has asked.
+    if request.code_challenge is not None and not CHALLENGE.fullmatch(request.code_challenge):
         raise errors.InvalidRequestError(
             description="The code_challenge is not the base64url of a SHA-256.", request=request
         )

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from oauth2_provider.models import Grant, RefreshToken
+from oauth2_provider.models import Application, Grant, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2.rfc6749 import errors
 
 from access.oauth import clients, grants, refusals, scopes
+from access.oauth.models import PkceExemption
 
 
 class TooManyPairs(errors.OAuth2Error):
@@ -45,6 +46,13 @@ class Validator(OAuth2Validator):
         request.scopes = [scope for scope in asked if scope in original] or original
         return True
 
+    def is_pkce_required(self, _client_id: str, request: Any) -> bool:
+        """For every client but those with a secret that an operator has exempted by hand."""
+        exempted = PkceExemption.objects.filter(
+            client=request.client, client__client_type=Application.CLIENT_CONFIDENTIAL
+        )
+        return not exempted.exists()
+
     def validate_code(self, client_id: str, code: str, client: Any, request: Any) -> bool:
         """Whether the code is good; one that was used before ends its grant (RFC 6749 §4.1.2)."""
         grant = Grant.objects.select_for_update().filter(code=code, application=client).first()
@@ -55,6 +63,10 @@ class Validator(OAuth2Validator):
                 refusals.note("the code was used before, so its grant has ended")
             else:
                 refusals.note("the code is not one of this client")
+            return False
+        if request.code_verifier and not grant.code_challenge:
+            # Somebody has taken the challenge away (RFC 9700 §4.8.2).
+            refusals.note("it has a code_verifier, and the code was asked for without a code_challenge")
             return False
         request.grant = grants.of_code(code)
         good: bool = super().validate_code(client_id, code, client, request)

@@ -99,7 +99,7 @@ def test_the_page_and_the_docs_say_what_to_press_in_the_same_words(
 ) -> None:
     docs = of_docs("Clients", "Tunnels")
     by_hand = of_docs("Clients by hand")["Clients by hand"].labels
-    of_docs_alone = {"invalid_target"} | ({"Applications → Add"} if issuer else set())
+    of_docs_alone = {"invalid_target"} | ({"Connected applications → Add"} if issuer else set())
     settings.AUTH0_ISSUER = issuer
     if public:
         settings.PUBLIC, settings.RESOURCE_SERVER_URL = True, PUBLIC
