@@ -24,7 +24,8 @@ from airfare.notables import is_storable
 from airfare.records import NUMBERS, day_of, number_of, too_long
 from exchange.cells import escaped, for_excel, plain, unescaped
 from exchange.exporting import Derived, columns
-from exchange.sheets import Sheet, spelled
+from exchange.sheets import Sheet
+from exchange.workbook import spelled
 
 PATHS = {
     "id": "id",

@@ -1,32 +1,20 @@
 """A spreadsheet that somebody brings back: CSV or Excel, read with bounds on everything it may hold."""
 
 import csv
-import datetime
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator
-from io import BytesIO, StringIO
+from contextlib import closing
+from io import StringIO
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import tablib
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
-from exchange import formats
+from exchange import formats, workbook
+from exchange.workbook import spelled
 
 MOST_BYTES = 20_000_000
-MOST_UNPACKED = 150_000_000
-"""Bytes of what is inside an Excel workbook, which is a zip archive."""
 MOST_ROWS = 50_000
 MOST_LINES = 1_048_576
 """Rows of an Excel sheet, empty ones too."""
-MOST_COLUMNS = 100
-
-
-_QUOTED = re.compile(r'"[^"]*"|\\.')
-"""What a number format shows as it stands."""
 
 
 class BadSheet(Exception):
@@ -55,7 +43,12 @@ class CSV(formats.CSV):
 
 class XLSX(formats.XLSX):
     def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
-        return _sheet(_xlsx(in_stream))
+        try:
+            # Closed also where enough has been read: the process ends with it.
+            with closing(workbook.rows(in_stream)) as rows:
+                return _sheet(rows)
+        except workbook.BadWorkbook as error:
+            raise BadSheet(str(error)) from None
 
 
 def _sheet(rows: Iterator[list[str]], *, semicolons: bool = False) -> Sheet:
@@ -108,55 +101,3 @@ def _csv(text: str, delimiter: str) -> Iterator[list[str]]:
             f"Line {read + 1} cannot be read as CSV: a quote in it is not closed, or stands inside a cell "
             "without being doubled."
         ) from None
-
-
-def _xlsx(data: bytes) -> Iterator[list[str]]:
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            # What the archive says of a part's size is all that is ever unpacked of it.
-            if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
-                raise BadSheet("The workbook is too large when it is unpacked; export fewer rows at once.")
-        # Once for what the cells show, once for what makes it.
-        shown, made = (_first_sheet(data, data_only=data_only) for data_only in (True, False))
-        for values, origins in zip(shown, made, strict=True):
-            yield [_spelled(*cells) for cells in zip(values, origins, strict=True)]
-    except (
-        *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError),
-        *(KeyError, IndexError, ValueError, TypeError, AttributeError),
-    ):
-        # What openpyxl raises over a file that is no workbook, or a broken one.
-        raise BadSheet("The file is no Excel workbook (.xlsx) that can be read; save it again.") from None
-
-
-def _first_sheet(data: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
-    sheet = load_workbook(BytesIO(data), read_only=True, data_only=data_only).worksheets[0]
-    sheet.reset_dimensions()
-    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_col=MOST_COLUMNS)
-    return rows
-
-
-def _spelled(shown: Any, origin: Any) -> str:
-    """Return a workbook's cell as a person sees it; raises BadSheet for a formula without its result."""
-    if shown.value is None and origin.value is not None:
-        raise BadSheet(
-            f"Cell {origin.coordinate} holds a formula, and the file does not say what comes of it; put the "
-            "value there, or save the file with a spreadsheet program."
-        )
-    if isinstance(shown.value, float | int) and "%" in _QUOTED.sub("", str(shown.number_format)):
-        # What is shown as 90% is stored as 0.9.
-        return f"{spelled(round(shown.value * 100, 10))}%"
-    return spelled(shown.value)
-
-
-def spelled(cell: Any) -> str:
-    """A cell as text, the same whichever format it came in."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        cell = int(cell)
-    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
-        cell = cell.date()
-    text = cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
-    return re.sub(r"\r\n?", "\n", text).strip(" \n")

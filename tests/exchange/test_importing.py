@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import resource
 import zipfile
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from openpyxl.styles import PatternFill
 from airfare import curation
 from airfare.models import Edit, FareRow
 from exchange import importing, sheets
+from exchange import workbook as workbook_reader
 from history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.exchange.test_exporting import CSV, ROWS, XLSX, fields
@@ -252,7 +254,7 @@ def test_who_may_only_view_cannot_import(client: Client, loaded: None) -> None:
 def bomb() -> bytes:
     made = BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (sheets.MOST_UNPACKED + 1))
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (workbook_reader.MOST_UNPACKED + 1))
     return made.getvalue()
 
 
@@ -481,3 +483,55 @@ def test_rows_that_change_before_the_background_import_are_not_overwritten(
 def test_corrections_have_no_form_without_a_preview(client: Client, curator: User) -> None:
     assert client.get("/admin/uploads/upload/new/airfare-corrections/").status_code == 404
     assert "Upload corrected" not in client.get("/admin/uploads/upload/").content.decode()
+
+
+def rewritten(data: bytes, change: Any) -> bytes:
+    """A workbook whose parts `change` has written anew, compressed."""
+    with zipfile.ZipFile(BytesIO(data)) as made:
+        parts = {name: made.read(name) for name in made.namelist()}
+    change(parts)
+    book = BytesIO()
+    with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return book.getvalue()
+
+
+def one_text_in_many_cells(parts: dict[str, bytes]) -> None:
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    row = sheet[sheet.index(b'<row r="2"') : sheet.index(b"</sheetData>")]
+    numbered = (row.replace(b'"2"', b'"%d"' % n).replace(b"A2", b"A%d" % n) for n in range(2, 4_500))
+    rows = b"".join(each.replace(b"B2", b"B%d" % n) for n, each in enumerate(numbered, 2))
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(row, rows)
+
+
+def one_huge_text(parts: dict[str, bytes]) -> None:
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = parts[name].replace(b"x" * 32_000, b"x" * 140_000_000)
+
+
+@pytest.mark.parametrize("change", [one_text_in_many_cells, one_huge_text])
+def test_a_small_workbook_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(
+    client: Client, curator: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: Any
+) -> None:
+    data = rewritten(workbook([["id", "note"], [1, "x" * 32_000]]), change)
+    assert len(data) < 500_000
+    program = tmp_path / "workbook.py"
+    text = Path(workbook_reader.__file__).read_text()
+    program.write_text(text.replace("MOST_MEMORY = 1024**3", "MOST_MEMORY = 256 * 1024**2"))
+    monkeypatch.setattr(workbook_reader, "__file__", str(program))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "too much memory or time" in preview(client, data, "a.xlsx").content.decode()
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 400_000_000
+
+
+def test_a_workbook_that_takes_too_long_is_refused(
+    client: Client, curator: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "workbook.py"
+    program.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(workbook_reader, "__file__", str(program))
+    monkeypatch.setattr(workbook_reader, "MOST_SECONDS", 0.2)
+    assert "too much memory or time" in preview(client, workbook([["id"]]), "a.xlsx").content.decode()
+    monkeypatch.undo()
+    assert "holds no" in preview(client, empty_book(), "a.xlsx").content.decode()

@@ -1,0 +1,165 @@
+"""The rows of an Excel workbook, read in a process of its own: a small file can unpack to any size.
+
+This file is run by its path, without the site and its settings, so that the process starts at once. The
+workbook comes by its input; a line of JSON for each row goes to its output, and at the end `true`, or
+instead the sentence that says why the workbook cannot be read.
+"""
+
+import datetime
+import json
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+MOST_MEMORY = 1024**3
+"""Bytes of address space, Python's and its libraries' included."""
+MOST_SECONDS = 60
+MOST_UNPACKED = 150_000_000
+"""Bytes of what is inside a workbook, which is a zip archive."""
+MOST_TEXT = 100_000_000
+"""Characters in all cells; the archive holds each text once, however many cells show it."""
+MOST_CELLS = 2_500_000
+MOST_COLUMNS = 100
+
+TOO_MUCH = "The workbook takes too much memory or time to read; export fewer rows at once, or save it as CSV."
+BUSY = "Another workbook is being read; try again in a moment."
+_QUOTED = re.compile(r'"[^"]*"|\\.')
+"""What a number format shows as it stands."""
+_turn = threading.Lock()
+
+
+class BadWorkbook(Exception):
+    """A workbook that cannot be read; one sentence for the person."""
+
+
+def rows(data: bytes) -> Generator[list[str], None, None]:
+    """Yield the rows of the first sheet as text. Raises BadWorkbook, in the midst of them too.
+
+    One workbook at a time is read for a process.
+    """
+    if not _turn.acquire(timeout=MOST_SECONDS / 4):
+        raise BadWorkbook(BUSY)
+    try:
+        yield from _from_process(data)
+    finally:
+        _turn.release()
+
+
+def _from_process(data: bytes) -> Iterator[list[str]]:
+    command = [sys.executable, "-I", __file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdin is not None and process.stdout is not None  # noqa: PT018, S101 (both are pipes)
+        # Processor time is limited in there; this ends one that waits for ever.
+        alarm = threading.Timer(MOST_SECONDS * 2, process.kill)
+        alarm.start()
+        try:
+            with suppress(BrokenPipeError):
+                process.stdin.write(data)
+                process.stdin.close()
+            for line in process.stdout:
+                said = json.loads(line)
+                if isinstance(said, str):
+                    raise BadWorkbook(said)
+                if said is True:
+                    return
+                yield said
+            raise BadWorkbook(TOO_MUCH)
+        finally:
+            alarm.cancel()
+            process.kill()
+
+
+def read(data: bytes) -> Iterator[list[str]]:
+    """Yield the rows, in this very process. Raises BadWorkbook."""
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            # What the archive says of a part's size is all that is ever unpacked of it.
+            if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
+                raise BadWorkbook("The workbook is too large when it is unpacked; export fewer rows at once.")
+        # Once for what the cells show, once for what makes it.
+        shown, made = (_first_sheet(data, data_only=data_only) for data_only in (True, False))
+        characters = cells = 0
+        for values, origins in zip(shown, made, strict=True):
+            row = [_spelled(*cells) for cells in zip(values, origins, strict=True)]
+            while row and not row[-1]:
+                row.pop()
+            cells += len(row)
+            characters += sum(map(len, row))
+            if cells > MOST_CELLS or characters > MOST_TEXT:
+                raise BadWorkbook(TOO_MUCH)
+            yield row
+    except (
+        *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError),
+        *(KeyError, IndexError, ValueError, TypeError, AttributeError),
+    ):
+        # What openpyxl raises over a file that is no workbook, or a broken one.
+        raise BadWorkbook("The file is no Excel workbook (.xlsx) that can be read; save it again.") from None
+
+
+def _first_sheet(data: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
+    sheet = load_workbook(BytesIO(data), read_only=True, data_only=data_only).worksheets[0]
+    sheet.reset_dimensions()
+    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_col=MOST_COLUMNS)
+    return rows
+
+
+def _spelled(shown: Any, origin: Any) -> str:
+    """Return a cell as a person sees it; raises BadWorkbook for a formula without its result."""
+    if shown.value is None and origin.value is not None:
+        raise BadWorkbook(
+            f"Cell {origin.coordinate} holds a formula, and the file does not say what comes of it; put the "
+            "value there, or save the file with a spreadsheet program."
+        )
+    if isinstance(shown.value, float | int) and "%" in _QUOTED.sub("", str(shown.number_format)):
+        # What is shown as 90% is stored as 0.9.
+        return f"{spelled(round(shown.value * 100, 10))}%"
+    return spelled(shown.value)
+
+
+def spelled(cell: Any) -> str:
+    """A cell as text, the same whichever format it came in."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        cell = int(cell)
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
+        cell = cell.date()
+    text = cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+    return re.sub(r"\r\n?", "\n", text).strip(" \n")
+
+
+def main() -> None:
+    """Be the process: read the workbook of the input, within bounds."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Nobody reads on where enough has been read.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    end: bool | str = True
+    try:
+        for row in read(sys.stdin.buffer.read()):
+            sys.stdout.write(f"{json.dumps(row)}\n")
+    except BadWorkbook as error:
+        end = str(error)
+    except (MemoryError, RecursionError):
+        end = TOO_MUCH
+    sys.stdout.write(f"{json.dumps(end)}\n")
+
+
+if __name__ == "__main__":
+    main()
