@@ -8,7 +8,9 @@ over https, without redirects, once the address is resolved, within five seconds
 import ipaddress
 import socket
 import ssl
+import threading
 import time
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -62,7 +64,7 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
         host, port = url.hostname or "", url.port or 443
         deadline = time.monotonic() + oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS
         failure: Exception | None = None
-        for address in _addresses(host, port):
+        for address in _resolved(host, port, deadline):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 break
@@ -74,7 +76,7 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
                 timeout=urllib3.Timeout(total=remaining),
                 retries=False,
                 maxsize=1,
-                ssl_context=ssl.create_default_context(),
+                ssl_context=Context(deadline),
                 server_hostname=host,
                 assert_hostname=host,
             )
@@ -89,7 +91,7 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
                 )
                 document: tuple[dict[str, Any], int] = self._read_document(response)
                 return document
-            except urllib3.exceptions.HTTPError as error:
+            except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = error
             finally:
                 pool.close()
@@ -122,6 +124,61 @@ def is_public(address: str) -> bool:
     if parsed.version == 6 and parsed not in _GLOBAL:
         return False
     return not any(parsed in network for network in _SPECIAL)
+
+
+class Socket(ssl.SSLSocket):
+    """A connection that ends at its context's deadline, however slowly the other side goes on sending.
+
+    The time limit of a socket is one for each read, and a server may send a byte at a time.
+    """
+
+    context: "Context"
+
+    def do_handshake(self, *args: Any, **kwargs: Any) -> None:
+        self.settimeout(self.context.time_left())
+        super().do_handshake(*args, **kwargs)
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(self.context.time_left())
+        return super().recv_into(*args, **kwargs)
+
+
+class Context(ssl.SSLContext):
+    """The TLS of one request: the default trust, and a deadline."""
+
+    sslsocket_class = Socket
+
+    def __new__(cls, _deadline: float) -> "Context":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.load_default_certs()
+
+    def time_left(self) -> float:
+        """Return the seconds until the deadline. Raises TimeoutError."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def _resolved(host: str, port: int, deadline: float) -> list[str]:
+    """Where `host` is, as `_addresses` says, unless its name servers take too long; raises CIMDError."""
+    resolving: Future[list[str]] = Future()
+
+    def resolve() -> None:
+        try:
+            resolving.set_result(_addresses(host, port))
+        except cimd.CIMDError as error:
+            resolving.set_exception(error)
+
+    # The system's resolver takes no time limit; it ends by itself later, and nobody waits for it.
+    threading.Thread(target=resolve, daemon=True).start()
+    try:
+        return resolving.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError as error:
+        raise cimd.CIMDError(f"{host} could not be resolved in time") from error
 
 
 def _addresses(host: str, port: int) -> list[str]:

@@ -6,15 +6,16 @@ import time
 from django.core.cache import cache
 
 SECONDS = 3600
+COMMON = 100
 
 
 def seconds_to_wait(what: str, address: str, limit: int) -> int:
     """Count one `what` from `address`; 0 while there are at most `limit` in the hour, else when to come back.
 
-    Ten times as many are taken from all addresses together, so that many addresses do not help.
+    COMMON times as many are taken from all addresses together: a few addresses keep nobody else out.
     """
     window, passed = divmod(int(time.time()), SECONDS)
-    for scope, most in ((_network(address), limit), ("all", limit * 10)):
+    for scope, most in ((_network(address), limit), ("all", limit * COMMON)):
         key = f"oauth:{what}:{scope}:{window}"
         cache.add(key, 0, SECONDS)
         try:

@@ -13,7 +13,7 @@ from oauth2_provider.models import Application, Grant, RefreshToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2.rfc6749 import errors
 
-from access.oauth import clients, grants, refusals, scopes
+from access.oauth import clients, grants, refusals, scopes, unused
 from access.oauth.models import PkceExemption
 
 
@@ -122,6 +122,7 @@ class Validator(OAuth2Validator):
                 presented.save(update_fields=["revoked", "updated"])
             request.refresh_token_instance = None
         super()._save_bearer_token(token, request, *args, **kwargs)
+        unused.mark_used(request.client)
 
     def _create_refresh_token(self, request: Any, *args: Any) -> Any:
         created = super()._create_refresh_token(request, *args)

@@ -38,7 +38,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 )
 
 from access import readers, signing
-from access.oauth import clients, grants, refusals
+from access.oauth import clients, grants, refusals, unused
 from access.oauth.floods import seconds_to_wait
 
 logger = logging.getLogger(__name__)
@@ -309,6 +309,7 @@ class Register(Endpoint):
             application.save()
         except clients.InvalidMetadata as error:
             return fault(400, error.code, error.description)
+        unused.delete_unused()
         logger.info("A client registered itself: %a, %s.", metadata.name, application.client_id)
         answer = {
             "client_id": application.client_id,

@@ -5,8 +5,9 @@ import ipaddress
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class Documents:
         self.origin = f"https://localhost:{port}"
         self.port = port
         self.requests: list[str] = []
+        self.pause = 0.0
+        """Seconds between the bytes of a body."""
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
 
     def put(self, path: str, document: object, status: int = 200, **headers: str) -> str:
@@ -89,7 +92,13 @@ def serving_documents(folder: Path) -> Iterator[Documents]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if not serving.pause:
+                self.wfile.write(body)
+                return
+            with suppress(OSError):
+                for place in range(len(body)):
+                    self.wfile.write(body[place : place + 1])
+                    time.sleep(serving.pause)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
             pass

@@ -1,6 +1,10 @@
 """Clients that identify themselves by a document of their own, read from real servers on loopback."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -351,3 +355,42 @@ def test_a_client_stays_known_while_its_document_cannot_be_read(
     Application.objects.update(cimd_expires_at="2020-01-01T00:00:00Z")
     documents.put("/client.json", {}, 500)
     assert person.refresh(held["refresh_token"]).status_code == 200
+
+
+def timed(client_id: str) -> float:
+    """How long it takes until a document is given up."""
+    began = time.monotonic()
+    with pytest.raises(CIMDError):
+        DocumentFetcher().fetch(client_id)
+    return time.monotonic() - began
+
+
+@pytest.fixture
+def hurried(settings: Settings) -> None:
+    settings.OAUTH2_PROVIDER = {**settings.OAUTH2_PROVIDER, "CIMD_FETCH_TIMEOUT_SECONDS": 1}
+
+
+def test_a_server_that_sends_its_document_byte_by_byte_is_given_up_in_time(
+    documents: Documents, trusted: None, hurried: None
+) -> None:
+    documents.pause = 0.2
+    assert timed(documents.client()) < 2
+
+
+@pytest.mark.parametrize("byte", [b"", b"\x16", b"H"])
+def test_a_server_that_answers_the_handshake_slowly_or_never_is_given_up_in_time(
+    trusted: None, hurried: None, byte: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                for _ in range(20):
+                    connection.sendall(byte)
+                    time.sleep(0.2)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        assert timed(f"https://localhost:{server.getsockname()[1]}/client.json") < 2
+        thread.join()

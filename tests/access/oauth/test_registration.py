@@ -2,16 +2,19 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from oauth2_provider.models import Application
+from oauth2_provider.models import AccessToken, Application, RefreshToken
 from pytest_django import Settings
 
+from access.oauth import floods, unused
 from access.oauth.clients import InvalidMetadata, Metadata, clean_name, redirect_fault
 from tests.access.oauth.flow import REDIRECT, Flow
 
@@ -254,7 +257,10 @@ def test_a_flood_of_registrations_from_one_address_is_stopped_and_others_go_on(s
     assert Application.objects.count() == 4
 
 
-def test_a_flood_from_many_addresses_is_stopped_too(settings: Settings) -> None:
+def test_a_flood_from_many_addresses_is_stopped_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floods, "COMMON", 10)
     settings.OAUTH_REGISTRATIONS_PER_HOUR = 1
     statuses = [
         register({"redirect_uris": [REDIRECT]}, REMOTE_ADDR=f"192.0.2.{host}").status_code
@@ -310,3 +316,23 @@ def test_the_registration_of_one_client_is_out_of_reach_for_another(alice: User)
     flow.register()
     for method in ("get", "put", "delete"):
         assert getattr(flow.machine, method)(f"/oauth/register/{flow.client_id}").status_code == 404
+
+
+def test_a_client_that_never_got_a_token_is_deleted_after_a_day_and_others_stay(alice: User) -> None:
+    used, never = Flow(alice), Flow(alice)
+    for flow in (used, never):
+        flow.register()
+    used.tokens()
+    by_hand = Application.objects.create(
+        name="gateway", client_type="confidential", authorization_grant_type="authorization-code"
+    )
+    assert unused.delete_unused() == 0
+    past = timedelta(days=2)
+    Application.objects.update(created=F("created") - past, updated=F("updated") - past)
+    # What the used one held has expired and was cleared.
+    RefreshToken.objects.all().delete()
+    AccessToken.objects.all().delete()
+    Flow(alice).register()
+    left = set(Application.objects.values_list("client_id", flat=True))
+    assert never.client_id not in left
+    assert {used.client_id, by_hand.client_id} <= left
