@@ -34,6 +34,7 @@ from exchange.importing import ImportMixin
 from history import recording
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
+from mcpsite.folders import FILES_STAY
 from uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
@@ -111,16 +112,15 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
         # Not row by row, for there may be a million.
-        told: list[Any] = []
+        told: list[str] = []
         deleted = Counter[str]()
         for source in objs:
             curated = len(curation.curated(source.pk))
             rows = FareRow.objects.filter(source_file=source).count() - curated
             deleted.update({"source files": 1, "fare rows": rows})
-            held = ngettext("with its %(n)s row", "with its %(n)s rows", source.rows) % {
-                "n": f"{source.rows:,}"
-            }
-            told += [f"{source.name}, {held}", _what_stays(source, rows, curated)]
+            told.append(_what_stays(source, rows, curated))
+        if any(source.folder != str(UPLOADS) for source in objs):
+            told.append(FILES_STAY)
         return told, deleted, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
@@ -139,20 +139,15 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
             self.message_user(request, text, messages.WARNING)
 
 
-def _what_stays(source: SourceFile, rows: int, curated: int) -> list[str]:
+def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
     """What becomes of a file that is deleted, for the page that asks whether it shall be."""
-    told = [ngettext("%(n)s row is deleted.", "%(n)s rows are deleted.", rows) % {"n": f"{rows:,}"}]
+    told = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
     if curated:
-        text = ngettext(
-            "%(n)s row that a curator edited or hid stays, marked as vanished from the file.",
-            "%(n)s rows that a curator edited or hid stay, marked as vanished from the file.",
-            curated,
+        told += (
+            f": {rows:,} go, {curated:,} that a curator edited or hid stay, marked as vanished from the file"
         )
-        told.append(text % {"n": f"{curated:,}"})
     if groups := [group.name for group in source.groups.all()]:
-        told.append(f"Its limit stays: should the file come again, it is for {', '.join(groups)} alone.")
-    if source.folder != str(UPLOADS):
-        told.append("The file itself stays where it is; it is loaded again when its path or folder is named.")
+        told += f"; should the file come again, it is for {', '.join(groups)} alone"
     return told
 
 

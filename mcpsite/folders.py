@@ -11,6 +11,10 @@ HIDDEN = (".", "~$")
 """How names begin that are not meant for people; Office's files beside an open document are called ~$…"""
 OF_FILE_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
 """Folders at the top of a disk that are nobody's, and that an ordinary account may not list."""
+FILES_STAY = (
+    "Files of a data folder stay in it; loads leave them out until somebody names them or their folder."
+)
+"""For pages that ask whether what was loaded shall be deleted."""
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[OSError]]:

@@ -22,6 +22,7 @@ from exchange.exporting import ExportMixin, columns
 from history import recording
 from history.admin import Recorded
 from history.forms import KeepsOthersChanges
+from mcpsite.folders import FILES_STAY
 from transcripts.loading import index_facts, remove, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
 from uploads.loaders import FOLDER as UPLOADS
@@ -224,9 +225,9 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
         # Not turn by turn, for there are hundreds in each.
-        told: list[Any] = []
-        for each in objs:
-            told += [f"{each.title} ({each.source_file})", _what_stays(each)]
+        told = [_what_stays(each) for each in objs]
+        if any(each.source_folder != str(UPLOADS) for each in objs):
+            told.append(FILES_STAY)
         turns = Turn.objects.filter(transcript__in=[each.pk for each in objs]).count()
         return told, {"transcripts": len(objs), "turns": turns}, set(), []
 
@@ -339,18 +340,16 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
         )
 
 
-def _what_stays(transcript: Transcript) -> list[str]:
+def _what_stays(transcript: Transcript) -> str:
     """What becomes of a transcript that is deleted, for the page that asks whether it shall be."""
-    told = []
+    told = f"{transcript.title} ({transcript.source_file})"
     if transcript.corrected:
         names = [name.replace("_", " ") for name in transcript.corrected]
-        told.append(f"What was corrected here is lost: {', '.join(names)}.")
+        told += f"; what was corrected here is lost: {', '.join(names)}"
     if not transcript.published:
-        told.append("Should the file come again, it is unpublished as it is now.")
+        told += "; should the file come again, it is unpublished"
     if groups := [group.name for group in transcript.collection.groups.all()]:
-        told.append(f"Its limit stays: should the file come again, it is for {', '.join(groups)} alone.")
-    if transcript.source_folder != str(UPLOADS):
-        told.append("The file itself stays where it is; it is loaded again when its path or folder is named.")
+        told += f"; should the file come again, it is for {', '.join(groups)} alone"
     return told
 
 

@@ -214,7 +214,7 @@ def test_a_transcript_is_deleted_with_its_turns_and_its_index(three: None, curat
     page = text(curator, f"{LIST}{known.pk}/delete/")
     assert "Premium Demand Airline (2026-02-11_Premium_Demand_Airline.txt)" in page
     assert re.search(r"turns\s*:?\s*4", strip_tags(page), re.IGNORECASE)
-    assert "The file itself stays where it is" in page
+    assert "Files of a data folder stay in it" in page
     curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})
     assert not Transcript.objects.filter(pk=known.pk).exists()
     assert local.search("hedging", limit=5) == []
@@ -234,7 +234,7 @@ def test_several_transcripts_are_deleted_as_one_action(three: None, curator: Cli
 def test_what_was_corrected_is_told_before_it_is_lost(three: None, curator: Client) -> None:
     known = transcript("Airline")
     curator.post(f"{LIST}{known.pk}/change/", form_of(known, title="Seats up front"))
-    assert "What was corrected here is lost: title." in text(curator, f"{LIST}{known.pk}/delete/")
+    assert "what was corrected here is lost: title" in text(curator, f"{LIST}{known.pk}/delete/")
 
 
 def test_a_limited_transcript_that_was_deleted_comes_back_for_its_groups_alone(
