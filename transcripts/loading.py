@@ -52,6 +52,8 @@ class Report:
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
+    pruned_ids: list[int] = field(default_factory=list)
+    """For stores that know transcripts by their ids."""
     removed: list[str] = field(default_factory=list)
     """Left out, because somebody deleted them."""
     left_out: list[str] = field(default_factory=list)
@@ -152,6 +154,7 @@ def load(
             with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
                 for transcript in gone.defer("text"):
                     action.add(transcript, {"source_file": (transcript.source_file, None)})
+                    report.pruned_ids.append(transcript.pk)
                 _delete(gone, removed=False)
     return report
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.airfare.conftest import fare, table
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import NOTES
 from tests.transcripts.openai_fixtures import server
+from transcripts import following
 from transcripts.models import Collection, Transcript
 from transcripts.uploading import sync
 
@@ -37,6 +39,14 @@ SAMPLE = "2026-06-15_airfare_trends.csv"
 def _locally(settings: Settings) -> None:
     settings.TREND_DATA_DIR, settings.TRANSCRIPT_DATA_DIR = FARES, CALLS
     settings.OPENAI_API_KEY = settings.VECTOR_STORE_ID = settings.TRANSCRIPT_STORE = ""
+
+
+@pytest.fixture
+def vector_store(server: LoopbackOpenAI, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackOpenAI]:
+    """OpenAI, and no thread that follows what is deleted outlives its test."""
+    monkeypatch.setattr(following, "PAUSES", (0.0,))
+    yield server
+    following.follower.wait(30)
 
 
 @pytest.fixture
@@ -177,18 +187,20 @@ def test_a_limited_sample_that_comes_back_is_for_its_groups_alone() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_its_transcripts_leave_the_vector_store(
-    server: LoopbackOpenAI, settings: Settings, own: Path
+    vector_store: LoopbackOpenAI, settings: Settings, own: Path
 ) -> None:
     call_command("upload_transcripts", str(CALLS), str(own))
     settings.VECTOR_STORE_ID = sync().store_id
-    assert len(server.files) == 12
+    assert len(vector_store.files) == 12
     remove("--noinput")
-    assert len(server.files) == 1
-    assert len(server.stores[settings.VECTOR_STORE_ID].files) == 1
+    assert len(vector_store.files) == 1
+    assert len(vector_store.stores[settings.VECTOR_STORE_ID].files) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_vector_store_that_does_not_answer_is_told(server: LoopbackOpenAI, settings: Settings) -> None:
+def test_a_vector_store_that_does_not_answer_is_told(
+    vector_store: LoopbackOpenAI, settings: Settings
+) -> None:
     prepare()
     settings.VECTOR_STORE_ID = sync().store_id
     settings.OPENAI_API_KEY = "sk-wrong"

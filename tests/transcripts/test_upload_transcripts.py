@@ -150,14 +150,23 @@ class Remembering:
 
     indexed: list[int] = []
 
+    removed: list[int] = []
+
     async def index(self, transcript_ids: "list[int]") -> None:
         self.indexed.extend(transcript_ids)
+
+    async def remove(self, transcript_ids: "list[int]") -> None:
+        self.removed.extend(transcript_ids)
 
 
 def test_a_store_of_ones_own_is_brought_up_to_date(data: Path, settings: Settings) -> None:
     settings.TRANSCRIPT_STORE = f"{__name__}.Remembering"
     assert upload()[-1] == f"3 transcripts are indexed in {__name__}.Remembering."
     assert sorted(Remembering.indexed) == sorted(Transcript.objects.values_list("pk", flat=True))
+    gone = Transcript.objects.get(source_file="Notes.md").pk
+    (data / "Notes.md").unlink()
+    upload("--prune")
+    assert Remembering.removed == [gone]
 
 
 @pytest.mark.parametrize("way", ["its folder", "itself"])

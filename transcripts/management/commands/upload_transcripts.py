@@ -1,7 +1,7 @@
 """`manage.py upload_transcripts`: transcript files into the database and the vector store."""
 
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         elif chosen() in STORES:
             console.print("Transcripts are searched locally, in this site's database.")
         else:
-            failed |= not self._index(console, dry_run=dry_run)
+            failed |= not self._index(console, gone=report.pruned_ids, dry_run=dry_run)
         if failed:
             raise SystemExit(1)
 
@@ -113,13 +113,16 @@ class Command(BaseCommand):
         return bool(settings.OPENAI_API_KEY) and (settings.TRANSCRIPT_STORE in ("", "openai"))
 
     @staticmethod
-    def _index(console: Console, *, dry_run: bool) -> bool:
+    def _index(console: Console, *, gone: Collection[int], dry_run: bool) -> bool:
         """Bring the store that TRANSCRIPT_STORE names up to date; whether it went without a failure."""
         if dry_run:
             return True
         every = list(Transcript.objects.values_list("pk", flat=True))
+        there = store(chosen())
         try:
-            async_to_sync(store(chosen()).index)(every)
+            if gone:
+                async_to_sync(there.remove)(gone)
+            async_to_sync(there.index)(every)
         except StoreUnavailable as error:
             console.print(Text(f"The store did not answer: {error}"))
             return False
