@@ -12,7 +12,9 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -29,9 +31,16 @@ Value = TypeVar("Value")
 MAX_BYTES = 64 * 1024
 """The largest answer accepted."""
 REQUEST_SECONDS = 5.0
-"""The time limit of one question, waiting for others included."""
-AT_ONCE = 16
+"""The time limit of one question."""
+WAIT_SECONDS = 3.0
+"""How long a token waits for its question."""
+AT_ONCE = 12
 """Questions under way at the same time; a flood of tokens is no flood at the issuer."""
+AT_ONCE_KNOWN = 4
+"""As many more about tokens that were active when they were last asked about."""
+AT_ONCE_ADDRESS = 4
+"""Of one address, about tokens that nobody knows: who makes them up holds up others at that address alone."""
+WAITING_ADDRESS = 32
 CACHE_SECONDS = 30.0
 """How long an answer counts, and so how long a revoked token may go on; never longer than its `exp`."""
 REMEMBERED = 2048
@@ -65,13 +74,14 @@ class Introspection:
         # Apart, so that a flood of bad tokens does not push the good ones out.
         self._inactive: dict[bytes, float] = {}
         self._asking: dict[bytes, asyncio.Task[Mapping[str, Any] | None]] = {}
-        self._gates: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._gates: tuple[asyncio.AbstractEventLoop, _Gates] | None = None
         self._next_attempt = 0.0
 
-    async def claims(self, token: str) -> Mapping[str, Any] | None:
+    async def claims(self, token: str, address: str = "") -> Mapping[str, Any] | None:
         """The members of an active `token` (RFC 7662 §2.2); None for any that is not active.
 
-        Raises KeysUnavailable when the endpoint gives no usable answer.
+        `address`: whom it came from, as `access.limits.network` has it. Raises KeysUnavailable when the
+        endpoint gives no usable answer, or there is no turn for the question.
         """
         if not _BEARER.fullmatch(token):
             return None
@@ -87,7 +97,7 @@ class Introspection:
         loop = asyncio.get_running_loop()
         asking = self._asking.get(digest)
         if asking is None or asking.get_loop() is not loop:
-            asking = self._asking[digest] = loop.create_task(self._ask(token, digest))
+            asking = self._asking[digest] = loop.create_task(self._ask(token, digest, address))
             asking.add_done_callback(lambda done: self._forget(digest, done))
         # One caller's deadline must not end the question that others wait for.
         return await asyncio.shield(asking)
@@ -98,10 +108,14 @@ class Introspection:
         if not done.cancelled():
             done.exception()  # Retrieved, also where every caller has gone.
 
-    async def _ask(self, token: str, digest: bytes) -> Mapping[str, Any] | None:
+    async def _ask(self, token: str, digest: bytes, address: str) -> Mapping[str, Any] | None:
+        async with self._gate().turn(address, known=digest in self._active):
+            return await self._asked(token, digest)
+
+    async def _asked(self, token: str, digest: bytes) -> Mapping[str, Any] | None:
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(self._time_limit), self._gate():
+            async with asyncio.timeout(self._time_limit):
                 answer = await self._post(token)
         except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             # Only this holds the next question back: no token that somebody makes up can bring it about.
@@ -150,15 +164,54 @@ class Introspection:
             raise self._unavailable("did not answer with a JSON object")
         return answer
 
-    def _gate(self) -> asyncio.Semaphore:
+    def _gate(self) -> "_Gates":
         loop = asyncio.get_running_loop()
         if self._gates is None or self._gates[0] is not loop:
-            self._gates = (loop, asyncio.Semaphore(AT_ONCE))
+            self._gates = (loop, _Gates())
         return self._gates[1]
 
     def _unavailable(self, fault: str) -> KeysUnavailable:
         logger.warning("The introspection endpoint %s %s.", self._endpoint, fault)
         return KeysUnavailable(PAUSE)
+
+
+class _Gates:
+    """Whose question is next: a budget for each address, then one for all, and one for known tokens."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._known = asyncio.Semaphore(AT_ONCE_KNOWN)
+        self._addresses: dict[str, asyncio.Semaphore] = {}
+        self._waiting: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, address: str, *, known: bool) -> AsyncIterator[None]:
+        """Hold a place for one question. Raises KeysUnavailable where it would take too long."""
+        if known:
+            gates = [self._known]
+        elif self._waiting[address] >= AT_ONCE_ADDRESS + WAITING_ADDRESS:
+            raise KeysUnavailable(WAIT_SECONDS)
+        else:
+            gates = [self._addresses.setdefault(address, asyncio.Semaphore(AT_ONCE_ADDRESS)), self._all]
+        self._waiting[address] += 1
+        held = []
+        try:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    for gate in gates:
+                        await gate.acquire()
+                        held.append(gate)
+            except TimeoutError as error:
+                # Says nothing of the endpoint, so nobody else is held back.
+                raise KeysUnavailable(WAIT_SECONDS) from error
+            yield
+        finally:
+            for gate in held:
+                gate.release()
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+                self._addresses.pop(address, None)
 
 
 def _put(remembered: dict[bytes, Value], digest: bytes, value: Value) -> None:

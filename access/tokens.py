@@ -25,6 +25,7 @@ from access.algorithms import allowed
 from access.caller import Claims
 from access.introspection import CACHE_SECONDS, Introspection
 from access.keys import Key, Keys, KeySet, KeysUnavailable
+from access.limits import network
 
 __all__ = ["ExpiredToken", "InvalidToken", "KeysUnavailable", "Verifier", "verifier"]
 
@@ -111,15 +112,16 @@ class Verifier:
         self._remembered: dict[bytes, tuple[KeySet, Claims, int]] = {}
         self._remembered_bytes = 0
 
-    async def verify(self, token: str) -> Claims:
+    async def verify(self, token: str, address: str = "") -> Claims:
         """What `token` (compact JWS, without `Bearer `) says, once it is proven.
 
+        `address`: where the request came from, each of which has its share of questions to the issuer.
         Raises InvalidToken, and KeysUnavailable when nobody can tell whether it is good.
         """
         try:
             _check_text(token)
             if self._introspection is not None and not _is_jws(token):
-                return await self._introspected(self._introspection, token)
+                return await self._introspected(self._introspection, token, address)
             digest = hashlib.sha256(token.encode("ascii")).digest()
             known = self._remembered.get(digest)
             if known and known[0] is self._keys.held() and known[1].expires_at > self._clock():
@@ -131,9 +133,9 @@ class Verifier:
         self._remember(digest, key_set, claims, len(token))
         return claims
 
-    async def _introspected(self, introspection: Introspection, token: str) -> Claims:
+    async def _introspected(self, introspection: Introspection, token: str, address: str) -> Claims:
         """What the issuer says about a token that cannot be read here (RFC 7662 §2.2)."""
-        claims = await introspection.claims(token)
+        claims = await introspection.claims(token, network(address))
         if claims is None:
             raise InvalidToken(
                 "The access token is not active.",

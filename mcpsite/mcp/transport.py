@@ -145,15 +145,16 @@ class Endpoint:
         The token comes first, whatever the method: a client that once got an answer without one
         never signs in.
         """
+        address = scope["client"][0] if scope.get("client") else ""
         try:
-            claims = await _authenticate(headers)
+            claims = await _authenticate(headers, address)
         except ExpiredToken as error:
             self._refusals.count("with an expired token")
             return challenges.unauthorized(self._resource, error.description)
         except InvalidToken as error:
             self._refusals.count("with a bad token")
             # Good tokens of this address go on being served: many people may share it.
-            wait = await limits().count_failure(scope["client"][0] if scope.get("client") else "")
+            wait = await limits().count_failure(address)
             if wait is not None:
                 return challenges.too_many_failures(wait)
             return challenges.unauthorized(self._resource, error.description)
@@ -188,7 +189,7 @@ class Endpoint:
         )
 
 
-async def _authenticate(headers: Headers) -> Claims | None:
+async def _authenticate(headers: Headers, address: str) -> Claims | None:
     """The claims of the bearer token in the Authorization header; None where there is none.
 
     Raises InvalidToken and KeysUnavailable.
@@ -200,7 +201,7 @@ async def _authenticate(headers: Headers) -> Claims | None:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         return None
-    claims = await verifier().verify(token)
+    claims = await verifier().verify(token, address)
     grant = grants.of_token(claims)
     if grant is not None and not grants.seen_alive(grant):
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from access import introspection as module
 from access.introspection import CACHE_SECONDS, MAX_BYTES, PAUSE, Introspection
 from access.keys import KeysUnavailable
 from access.tokens import ExpiredToken, InvalidToken, Verifier
@@ -148,7 +149,7 @@ def test_whatever_is_no_jwt_is_asked_about(idp: Provider, token: str) -> None:
     assert verify(idp, token).subject == claims()["sub"]
 
 
-@pytest.mark.parametrize("token", ["with space", 'quo"te', "line\nbreak", "=first", "x" * 9000, "tök"])
+@pytest.mark.parametrize("token", ["with space", 'quo"te', "line\nbreak", "=first", "x" * 40_000, "tök"])
 def test_a_text_that_cannot_be_a_token_is_not_asked_about(idp: Provider, token: str) -> None:
     with pytest.raises(InvalidToken):
         verify(idp, token)
@@ -324,3 +325,47 @@ def test_an_outage_of_the_endpoint_is_a_503(behind: tuple[Site, Provider]) -> No
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert "opaque-in-the-outage" not in site.log.read_text()
+
+
+def test_tokens_that_one_address_makes_up_hold_nobody_else_up(
+    idp: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.5)
+    idp.delay = 0.3
+    idp.tokens[OPAQUE] = claims()
+    asked = introspection(idp)
+
+    async def flood() -> tuple[list[object], object, float]:
+        made_up = [asyncio.create_task(asked.claims(f"made-up-{n}", "192.0.2.66")) for n in range(200)]
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        good = await asked.claims(OPAQUE, "192.0.2.7")
+        took = time.monotonic() - began
+        return await asyncio.gather(*made_up, return_exceptions=True), good, took
+
+    answers, good, took = asyncio.run(flood())
+    assert good
+    assert took < 2
+    assert {type(each) for each in answers} == {type(None), KeysUnavailable}
+    assert len(idp.asked) < 20
+
+
+def test_a_flood_from_everywhere_does_not_hold_up_tokens_that_were_active(
+    idp: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.5)
+    clock = Clock()
+    idp.tokens[OPAQUE] = claims()
+    asked = introspection(idp, clock)
+
+    async def flood() -> object:
+        await asked.claims(OPAQUE, "192.0.2.7")
+        clock.now += CACHE_SECONDS + 1
+        idp.delay = 0.3
+        made_up = [asyncio.create_task(asked.claims(f"made-up-{n}", f"10.0.0.{n}")) for n in range(200)]
+        await asyncio.sleep(0.05)
+        good = await asked.claims(OPAQUE, "192.0.2.7")
+        await asyncio.gather(*made_up, return_exceptions=True)
+        return good
+
+    assert asyncio.run(flood())
