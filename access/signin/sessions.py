@@ -5,8 +5,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, logout, user_logged_in
+from django.contrib.sessions.models import Session
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
 from access.signin.conf import OIDC_BACKEND
 
@@ -16,6 +18,7 @@ RETRY_AT = "oidc_retry_at"
 RETRY_SECONDS = 60.0
 ID_TOKEN = "oidc_id_token"  # noqa: S105
 KEPT = "kept_edits"
+MOST_CLEARED = 200
 
 
 @receiver(user_logged_in, dispatch_uid="access.signin.sessions")
@@ -23,6 +26,14 @@ def begin(*, request: HttpRequest | None = None, **_: Any) -> None:
     """Note when a session began; it ends SIGN_IN_SECONDS later, however busy it is."""
     if request is not None:
         request.session[BEGAN] = time.time()
+        clear_ended()
+
+
+def clear_ended() -> None:
+    """Delete some of the sessions that have ended: a stranger can begin as many as they like."""
+    ended = Session.objects.filter(expire_date__lt=timezone.now())
+    keys = list(ended.values_list("pk", flat=True)[:MOST_CLEARED])
+    ended.filter(pk__in=keys).delete()
 
 
 def renewed(request: HttpRequest, id_token: str) -> None:

@@ -5,13 +5,16 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from access.limits import limits
@@ -225,3 +228,14 @@ class Visitor:
                 if name != "csrftoken" or "csrftoken" not in self._cookies:
                     self._cookies[name] = value
             return answer.status, answer.read().decode()
+
+
+def test_sessions_that_have_ended_are_cleared_where_somebody_signs_in() -> None:
+    now = timezone.now()
+    for number in range(3):
+        Session.objects.create(session_key=f"ended{number}", expire_date=now - timedelta(days=1))
+    Session.objects.create(session_key="alive", expire_date=now + timedelta(days=1))
+    attempt("alice", "secret")
+    keys = set(Session.objects.values_list("pk", flat=True))
+    assert "alive" in keys
+    assert not any(key.startswith("ended") for key in keys)
