@@ -27,6 +27,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import corrections, curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
+from airfare.expressions import among
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, too_long
 from exchange.exporting import ExportMixin, columns
@@ -209,7 +210,7 @@ class DimensionFilter(TextFilterBase):
             return queryset
         # Hidden rows may have a value that no published one has.
         meant = {value} if value in values else {value, *dimensions.holding(value, values)}
-        return queryset.filter(**{f"{self.parameter_name}__in": meant})
+        return queryset.filter(among(str(self.parameter_name), meant))
 
 
 class RouteFilter(DimensionFilter):
@@ -400,22 +401,13 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
         """Every word has to be in the route, the airline, the season or the notable event."""
         snapshot = dimensions.current(None)
         for word in search_term.split():
-            routes = dimensions.holding(word, snapshot.routes)
-            airlines = dimensions.holding(word, snapshot.airlines)
-            seasons = dimensions.holding(word, snapshot.seasons)
-            texts = notables.matching(word)
             found = Q(id__in=[])
             # What no value holds is left out, so that the database looks only where there is something.
-            if routes:
-                found |= Q(route__in=routes)
-            if airlines:
-                found |= Q(airline__in=airlines)
-            if seasons:
-                found |= Q(season__in=seasons)
-            if texts and len(texts) <= queries.MOST_TEXTS:
-                found |= Q(notable_id__in=texts)
-            elif texts:
-                found |= Q(notable__folded__contains=word.casefold())
+            for name, values in snapshot.values.items():
+                if held := dimensions.holding(word, values):
+                    found |= among(name, held)
+            if notables.matching(word, most=0) is None:
+                found |= Q(notable_id__in=notables.holding(word))
             queryset = queryset.filter(found)
         return queryset, False
 

@@ -1,7 +1,6 @@
 """What the admin's first page shows of the fares."""
 
 import datetime
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -135,9 +134,7 @@ def _last_loads(*, rows: bool) -> Panel:
 
 
 def _fares(asked: str, snapshot: Snapshot) -> Panel:
-    totals = Counter[str]()
-    for each in snapshot.combinations:
-        totals[each.route] += each.rows
+    totals = snapshot.rows_by("route")
     del totals[""]
     busiest = sorted(totals, key=lambda route: (-totals[route], route))
     typed = asked.strip().upper()

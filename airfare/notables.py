@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 
 from airfare.models import NotableText
 
@@ -92,19 +93,26 @@ def forget_unused() -> None:
         cursor.execute(f"DELETE {unused}")
 
 
-def matching(needle: str) -> list[int]:
-    """The numbers of the texts that hold `needle`, in whatever case."""
-    folded = needle.casefold()
-    if not is_storable(folded):
-        return []
-    if connection.vendor == "sqlite":
-        sql, parameters = _sqlite(folded)
-    else:
-        sql = "SELECT id FROM airfare_notabletext WHERE folded LIKE %s ESCAPE '\\'"
-        parameters = [f"%{escaped(folded)}%"]
+def matching(needle: str, most: int) -> list[int] | None:
+    """The numbers of the texts that hold `needle`, in whatever case; None where they are more than `most`."""
+    sql, parameters = _holding(needle.casefold())
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return [number for (number,) in cursor.fetchall()]
+        cursor.execute(f"{sql} LIMIT %s", [*parameters, most + 1])
+        numbers = [number for (number,) in cursor.fetchall()]
+    return numbers if len(numbers) <= most else None
+
+
+def holding(needle: str) -> RawSQL:
+    """The same, however many they are, as a subquery."""
+    return RawSQL(*_holding(needle.casefold()))  # noqa: S611 (the needle is a parameter)
+
+
+def _holding(folded: str) -> tuple[str, list[str]]:
+    if not is_storable(folded):
+        return "SELECT id FROM airfare_notabletext WHERE id IS NULL", []
+    if connection.vendor == "sqlite":
+        return _sqlite(folded)
+    return "SELECT id FROM airfare_notabletext WHERE folded LIKE %s ESCAPE '\\'", [f"%{escaped(folded)}%"]
 
 
 def _sqlite(folded: str) -> tuple[str, list[str]]:

@@ -7,21 +7,25 @@ airlines and seasons, and how many rows match, comes from `airfare.dimensions` w
 # ruff: noqa: S608 (SQL is put together from the constants of this module alone)
 
 import datetime
-import json
 import re
+from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import compress
+from sys import getsizeof
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from access.policies import Who
 from airfare import dimensions, notables
 from airfare.dimensions import Snapshot
-from airfare.models import FareRow
-from airfare.records import NUMBERS, day_of
+from airfare.expressions import among, array_of
+from airfare.models import NO_DAY, FareRow
+from airfare.records import NUMBERS, airports_of, day_of
+from mcpsite.memory import size_of_rows
 
 TEXT_FIELDS = (
     "snapshot_date",
@@ -55,6 +59,8 @@ MOST_MERGED = 48
 """Values of one dimension that are read one by one, each through its index, and merged."""
 MOST_TEXTS = 1_000
 """Notable texts that are looked up one by one; of more, rows are read in order and compared."""
+DEEP = 1_000
+"""Rows that are passed over by reading them; more are counted, by their days."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,18 +134,18 @@ def page(filters: Filters, who: Who | None, *, limit: int, offset: int = 0) -> P
         snapshot = dimensions.current(who)
         meaning = _meaning(filters, snapshot)
         expected = max(0, min(limit, meaning.matched - offset))
-        rows = snapshot.pages.get((filters, limit, offset))
+        key = (filters, limit, offset)
+        rows: list[dict[str, Any]] | None = snapshot.result(key) if expected else []
         if rows is None:
-            found = _rows(filters, meaning, snapshot, limit, offset) if expected else []
-            rows = [_row(values) for values in found]
+            rows = [_row(values) for values in _rows(filters, meaning, snapshot, limit, offset)]
             # Rows of another number, or of a file that has come since, mean that the data changed between
             # the queries.
             as_counted = len(rows) == expected and all(
                 row["source_file"] in snapshot.file_names for row in rows
             )
-            if not as_counted and dimensions.current(who) is not snapshot:
+            if not as_counted and dimensions.state(who) != snapshot.state:
                 continue
-            snapshot.keep_page((filters, limit, offset), rows)
+            snapshot.keep(key, rows, size_of_rows(rows))
         return Page(
             rows=rows,
             matched=meaning.matched,
@@ -152,15 +158,19 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
     """The published rows that match `filters` and are in the files of `snapshot`, without an order."""
     rows = FareRow.objects.filter(hidden=False)
     if snapshot.visible is not None:
-        rows = rows.filter(source_file_id__in=snapshot.visible)
-    meaning = _meaning(filters, snapshot)
-    for name, values in meaning.chosen.items():
-        rows = rows.filter(**{f"{name}__in": values})
+        rows = rows.filter(among("source_file_id", snapshot.visible))
+    for name, values in _meaning(filters, snapshot).chosen.items():
+        rows = rows.filter(among(name, values))
     if filters.first_day and filters.end_day:
         rows = rows.filter(snapshot_day__gte=filters.first_day, snapshot_day__lt=filters.end_day)
     if filters.notable_contains:
-        rows = rows.filter(notable_id__in=notables.matching(filters.notable_contains))
+        rows = rows.filter(notable_id__in=notables.holding(filters.notable_contains))
     return rows
+
+
+def matched(filters: Filters, snapshot: Snapshot) -> int:
+    """How many rows `queryset` has."""
+    return _meaning(filters, snapshot).matched
 
 
 # What filters mean
@@ -170,56 +180,63 @@ def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     meaning: _Meaning | None = snapshot.result(filters)
     if meaning is None:
         meaning = _find_meaning(filters, snapshot)
-        snapshot.keep_result(filters, meaning)
+        # The values that it names are the snapshot's own.
+        size = sum(map(getsizeof, meaning.chosen.values())) + 40 * len(meaning.texts or ())
+        snapshot.keep(filters, meaning, 1_000 + size)
     return meaning
 
 
 def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
-    allowed: dict[str, frozenset[str]] = {}
-    if filters.route_contains or filters.origin_airport or filters.destination_airport:
-        held = dimensions.holding(filters.route_contains, snapshot.routes)
-        allowed["route"] = frozenset(
-            each.route
-            for each in snapshot.combinations
-            if each.route in held
-            and filters.origin_airport in ("", each.origin_airport)
-            and filters.destination_airport in ("", each.destination_airport)
-        )
-    if filters.airline_contains:
-        allowed["airline"] = dimensions.holding(filters.airline_contains, snapshot.airlines)
-    if filters.season_contains:
-        allowed["season"] = dimensions.holding(filters.season_contains, snapshot.seasons)
-    matched = 0
-    sizes = dict.fromkeys(allowed, 0)
-    for each in snapshot.combinations:
-        inside = [name for name, values in allowed.items() if getattr(each, name) in values]
-        for name in inside:
-            sizes[name] += each.rows
-        if len(inside) == len(allowed):
-            matched += each.rows
-    # A dimension whose every value is allowed filters nothing.
-    chosen = {name: tuple(sorted(values)) for name, values in allowed.items() if sizes[name] < snapshot.total}
+    asked = {
+        "route": filters.route_contains,
+        "airline": filters.airline_contains,
+        "season": filters.season_contains,
+    }
+    marked = {name: _holding(text, snapshot.values[name]) for name, text in asked.items() if text}
+    if filters.origin_airport or filters.destination_airport:
+        routes = marked.setdefault("route", bytearray(b"\1" * len(snapshot.routes)))
+        for place, route in enumerate(snapshot.routes):
+            origin, destination = airports_of(route) if routes[place] else ("", "")
+            routes[place] = filters.origin_airport in ("", origin) and filters.destination_airport in (
+                "",
+                destination,
+            )
+    sizes = {name: snapshot.rows_with({name: marks}) for name, marks in marked.items()}
+    matched = snapshot.rows_with(marked)
+    # A category whose every value is allowed filters nothing.
+    chosen = {
+        name: tuple(compress(snapshot.values[name], marks))
+        for name, marks in marked.items()
+        if sizes[name] < snapshot.total
+    }
     meaning = _Meaning(chosen, None, "", matched, sizes)
     if matched and (filters.first_day or filters.notable_contains):
         meaning = _counted(filters, meaning, snapshot)
     return meaning
 
 
+def _holding(needle: str, values: Sequence[str]) -> bytearray:
+    """For each of `values` 1 where it holds `needle`, in whatever case, else 0."""
+    folded = needle.casefold()
+    return bytearray(folded in value.casefold() for value in values)
+
+
 def _counted(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Meaning:
     """`meaning` with the filters that only the rows themselves can tell of."""
-    texts: tuple[int, ...] | None = None
-    if filters.notable_contains:
-        texts = tuple(notables.matching(filters.notable_contains))
-        if not texts:
-            return _Meaning(meaning.chosen, (), "", 0, meaning.sizes)
+    needle = filters.notable_contains
+    found = notables.matching(needle, MOST_TEXTS) if needle else None
+    texts = None if found is None else tuple(found)
     counted = _Meaning(meaning.chosen, texts, "", meaning.matched, meaning.sizes)
     where, parameters = _conditions(filters, counted, snapshot)
+    if needle and texts is None:
+        texts_of = notables.holding(needle)
+        where, parameters = f"{where} AND r.notable_id IN ({texts_of.sql})", [*parameters, *texts_of.params]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM airfare_farerow r WHERE {where}", parameters)
         matched = int(cursor.fetchone()[0])
     compared = ""
-    if texts is not None and (len(texts) > MOST_TEXTS or matched > _worth_sorting(snapshot.total)):
-        texts, compared = None, filters.notable_contains.casefold()
+    if needle and (texts is None or matched > _worth_sorting(snapshot.total)):
+        texts, compared = None, needle.casefold()
     return _Meaning(meaning.chosen, texts, compared, matched, meaning.sizes)
 
 
@@ -237,35 +254,59 @@ def _worth_sorting(total: int) -> int:
 def _rows(
     filters: Filters, meaning: _Meaning, snapshot: Snapshot, limit: int, offset: int
 ) -> list[tuple[Any, ...]]:
+    latest = None
+    if offset >= DEEP:
+        latest, offset = _first_day(filters, snapshot, offset)
     leading = None
     if meaning.texts is None:
         short = [name for name, values in meaning.chosen.items() if len(values) <= MOST_MERGED]
         leading = min(short, key=lambda name: meaning.sizes[name], default=None)
     where, parameters = _conditions(filters, meaning, snapshot, without=leading)
+    if latest is not None:
+        where, parameters = f"{where} AND r.snapshot_day <= %s", [*parameters, str(latest)]
     values = meaning.chosen[leading] if leading else ()
     order = _ORDER_OF_ONE_ROUTE if leading == "route" else _ORDER
+    if meaning.texts is not None:
+        sql = _sorted(where)
+    elif not values:
+        sql = _plain(where, order)
+    elif len(values) == 1:
+        sql, parameters = _plain(f"r.{leading} = %s AND {where}", order), [values[0], *parameters]
+    else:
+        sql = _merged(f"r.{leading} = %s AND {where}", order, len(values))
+        parameters = [each for value in values for each in (value, *parameters, limit + offset)]
     with connection.cursor() as cursor:
-        if meaning.texts is not None:
-            cursor.execute(_sorted(where), [*parameters, limit, offset])
-        elif not values:
-            cursor.execute(_plain(where, order), [*parameters, limit, offset])
-        elif len(values) == 1:
-            sql = _plain(f"r.{leading} = %s AND {where}", order)
-            cursor.execute(sql, [values[0], *parameters, limit, offset])
-        else:
-            every = [each for value in values for each in (value, *parameters, limit + offset)]
-            sql = _merged(f"r.{leading} = %s AND {where}", order, len(values))
-            cursor.execute(sql, [*every, limit, offset])
+        cursor.execute(sql, [*parameters, limit, offset])
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
 
-@lru_cache(maxsize=512)
+def _first_day(filters: Filters, snapshot: Snapshot, offset: int) -> tuple[datetime.date, int]:
+    """The day of the matching row at `offset`, and how many rows of that day are before it.
+
+    So that what is passed over is counted once, and not read again for each page.
+    """
+    found: tuple[array[int], array[int]] | None = snapshot.result(("days", filters))
+    if found is None:
+        found = days, passed = array("l"), array("l")
+        rows = 0
+        counted = queryset(filters, snapshot).order_by("-snapshot_day").values_list("snapshot_day")
+        for day, number in counted.annotate(Count("id")).iterator(chunk_size=5_000):
+            days.append(day.toordinal())
+            passed.append(rows)
+            rows += number
+        snapshot.keep(("days", filters), found, getsizeof(days) + getsizeof(passed))
+    days, passed = found
+    if not days:  # The rows have gone since they were counted.
+        return NO_DAY, offset
+    place = max(0, bisect_right(passed, offset) - 1)
+    return datetime.date.fromordinal(days[place]), offset - passed[place]
+
+
 def _plain(where: str, order: str) -> str:
     return f"SELECT {_COLUMNS} FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT %s OFFSET %s"
 
 
-@lru_cache(maxsize=512)
 def _sorted(where: str) -> str:
     """All rows that match, found first and then sorted: for filters that few rows pass.
 
@@ -277,7 +318,6 @@ def _sorted(where: str) -> str:
     )
 
 
-@lru_cache(maxsize=512)
 def _merged(where: str, order: str, parts: int) -> str:
     """The first rows of each part, each read through its index until there are enough, merged."""
     part = f"SELECT id FROM (SELECT r.id FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT %s) AS part"
@@ -295,7 +335,7 @@ def _conditions(
     parameters: list[Any] = []
     if snapshot.visible is not None:
         parts.append(_among("r.source_file_id"))
-        parameters.append(_array(sorted(snapshot.visible)))
+        parameters.append(array_of(sorted(snapshot.visible)))
     for name, values in meaning.chosen.items():
         if name == without:
             continue
@@ -304,13 +344,13 @@ def _conditions(
             parameters.append(values[0])
         else:
             parts.append(_among(f"r.{name}"))
-            parameters.append(_array(values))
+            parameters.append(array_of(values))
     if filters.first_day and filters.end_day:
         parts.append("r.snapshot_day >= %s AND r.snapshot_day < %s")
         parameters += [str(filters.first_day), str(filters.end_day)]
     if meaning.texts is not None:
-        parts.append(_among("r.notable_id", many=len(meaning.texts) > MOST_TEXTS))
-        parameters.append(_array(meaning.texts))
+        parts.append(_among("r.notable_id"))
+        parameters.append(array_of(meaning.texts))
     elif meaning.compared:
         contains = "instr(n.folded, %s) > 0" if connection.vendor == "sqlite" else "strpos(n.folded, %s) > 0"
         parts.append(contains)
@@ -318,17 +358,11 @@ def _conditions(
     return " AND ".join(parts), parameters
 
 
-def _among(column: str, *, many: bool = False) -> str:
+def _among(column: str) -> str:
     """A condition with one parameter, however many values there are: so that statements are few."""
     if connection.vendor == "sqlite":
         return f"{column} IN (SELECT value FROM json_each(%s))"
-    if many:  # PostgreSQL hashes them when they are rows; a long array it looks through each time.
-        return f"{column} IN (SELECT unnest(%s::bigint[]))"
     return f"{column} = ANY(%s)"
-
-
-def _array(values: Sequence[Any]) -> Any:
-    return json.dumps(values) if connection.vendor == "sqlite" else list(values)
 
 
 def _row(values: tuple[Any, ...]) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from sys import getsizeof
 from typing import Any
 
 from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When
 from django.db.models.functions import Cast
 
 from access.policies import Who
-from airfare import dimensions
+from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY
-from airfare.queries import NUMBER_FIELDS, Filters, queryset
+from airfare.queries import NUMBER_FIELDS, Filters
 
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
 """What rows can be grouped by."""
@@ -25,6 +26,8 @@ METRICS = tuple(f"{name}_{statistic}" for name in NUMBER_FIELDS for statistic in
 
 DECIMALS = 4
 """Places that a mean is rounded to."""
+BLOCK = 1_000
+"""Groups that are aggregated, and remembered, together: whoever asks for some mostly goes on to the next."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,15 +56,17 @@ def summary(
     Only of files that `who` may read; with None, of every file. Groups are in the order of their keys:
     dates latest first, all else by code point.
     """
-    groups, snapshot = dimensions.computed(
+    first = offset - offset % BLOCK
+    size = -(-(offset + limit - first) // BLOCK) * BLOCK
+    found, snapshot = dimensions.computed(
         who,
-        ("summary", filters, tuple(group_by), tuple(metrics)),
-        partial(_aggregate, filters, group_by, metrics),
+        ("summary", filters, tuple(group_by), tuple(metrics), first, size),
+        partial(_aggregate, filters, group_by, metrics, first, size),
     )
     return Summary(
-        groups=groups[offset : offset + limit],
-        group_count=len(groups),
-        matched=sum(group["rows"] for group in groups),
+        groups=found.groups[offset - first :][:limit],
+        group_count=found.count,
+        matched=queries.matched(filters, snapshot),
         total=snapshot.total,
         files=snapshot.files,
     )
@@ -74,18 +79,39 @@ _DATE = Case(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    groups: list[dict[str, Any]]
+    count: int
+    """How many groups there are in all."""
+
+
 def _aggregate(
-    filters: Filters, group_by: Sequence[str], metrics: Sequence[str], snapshot: Snapshot
-) -> list[dict[str, Any]]:
-    rows = queryset(filters, snapshot)
+    filters: Filters,
+    group_by: Sequence[str],
+    metrics: Sequence[str],
+    first: int,
+    size: int,
+    snapshot: Snapshot,
+) -> _Block:
+    """The groups from `first` on, `size` at most: the database counts, sorts and cuts them."""
     keys = {f"key_{name}": _DATE if name == "snapshot_date" else F(name) for name in group_by}
     figures = {f"figure_{metric}": _figure(metric) for metric in metrics}
-    found = rows.order_by().values(**keys).annotate(number_of_rows=Count("id"), **figures)
-    groups = [_group(dict(each), group_by, metrics) for each in found]
-    # Sorted here: the groups are few, and so both databases have one order. The last key first.
-    for name in reversed(group_by):
-        groups.sort(key=lambda group: str(group.get(name, "")), reverse=name == "snapshot_date")
-    return groups
+    grouped = (
+        queries.queryset(filters, snapshot).order_by().values(**keys).annotate(number_of_rows=Count("id"))
+    )
+    ordered = grouped.annotate(**figures).order_by(
+        *(f"-key_{name}" if name == "snapshot_date" else f"key_{name}" for name in group_by)
+    )
+    groups = [_group(dict(each), group_by, metrics) for each in ordered[first : first + size]]
+    if len(groups) < size and (groups or not first):
+        return _Block(groups, first + len(groups))
+    key = ("groups", filters, frozenset(group_by))
+    count: int | None = snapshot.result(key)
+    if count is None:
+        count = grouped.count()
+        snapshot.keep(key, count, getsizeof(count))
+    return _Block(groups, count)
 
 
 def _figure(metric: str) -> Any:

@@ -234,10 +234,10 @@ def _notes(found: trends.Trends) -> list[str]:
     if found.earlier:
         notes.append(f"{found.earlier} earlier years are left out; name one with snapshot_date.")
     if found.left_out:
-        named = ", ".join(found.left_out[:10]) + (", …" if len(found.left_out) > 10 else "")
+        named = ", ".join(found.left_out) + (", …" if found.left_out_count > len(found.left_out) else "")
         notes.append(
-            f"These are the {len(found.lines)} airlines with the most rows; {len(found.left_out)} more match "
-            f"({named}): name one with airline_contains."
+            f"These are the {len(found.lines)} airlines with the most rows; {found.left_out_count} more "
+            f"match ({named}): name one with airline_contains."
         )
     if found.dates and found.route_count > 1:
         notes.append(f"Means over {found.route_count} routes; name one with route_contains.")

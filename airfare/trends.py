@@ -5,18 +5,20 @@ of days make the exact mean of a month.
 """
 
 import datetime
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from access.policies import Who
 from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
-from airfare.models import NO_DAY
+from airfare.models import NO_DAY, FareRow
 from airfare.queries import Filters
 
 MOST_AIRLINES = 8
@@ -25,13 +27,17 @@ MOST_DATES = 60
 """Points of one line; more days are put together to weeks, months, quarters or years."""
 MOST_ROUTES = 40
 """Routes that an answer names."""
+MOST_NAMED = 10
+"""Airlines that are named of those that are not drawn."""
+CHUNK = 2_000
 
-FIGURES = {"avg_fare_usd": Q(), "premium_fare_usd": Q(premium_fare_usd__gt=0), "load_factor_pct": Q()}
+FIGURES = {
+    "avg_fare_usd": Q(avg_fare_usd__isnull=False),
+    "premium_fare_usd": Q(premium_fare_usd__gt=0),
+    "load_factor_pct": Q(load_factor_pct__isnull=False),
+}
 """What is drawn, and which values take part: a premium fare of 0 says that there is no premium cabin."""
 DECIMALS = 2
-
-Sums = tuple[int, list[float], list[int]]
-"""Rows, and for each figure the sum and the number of its values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +61,8 @@ class Trends:
     lines: list[Line]
     """By number of rows, most first."""
     left_out: list[str]
-    """Airlines beyond MOST_AIRLINES."""
+    """Airlines beyond MOST_AIRLINES, MOST_NAMED at most."""
+    left_out_count: int
     earlier: int
     """Dates before those that are told: years, where there are more than MOST_DATES of them."""
     undated: int
@@ -74,29 +81,16 @@ def trends(filters: Filters, who: Who | None) -> Trends:
 
 
 def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
-    rows = queries.queryset(filters, snapshot)
-    sums = {f"{name}_sum": Sum(name, filter=taken or None) for name, taken in FIGURES.items()}
-    counts = {f"{name}_count": Count(name, filter=taken or None) for name, taken in FIGURES.items()}
-    by_day = rows.order_by().values("airline", "snapshot_day").annotate(rows=Count("id"), **sums, **counts)
-    routes = Counter[str]()
-    for route, number in rows.order_by().values_list("route").annotate(Count("id")):
-        routes[route] = number
-    matched = sum(routes.values())
-    del routes[""]
-    days: list[dict[str, Any]] = [dict(each) for each in by_day]
-    days = [each for each in days if any(each[name] for name in counts)]
-    undated = sum(each["rows"] for each in days if each["snapshot_day"] == NO_DAY)
-    days = [each for each in days if each["snapshot_day"] != NO_DAY]
-    period, first_day = _period({each["snapshot_day"] for each in days})
-    points: dict[str, dict[datetime.date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    sizes = Counter[str]()
-    for each in days:
-        point = points[each["airline"]][first_day(each["snapshot_day"])]
-        point.update({name: each[name] or 0 for name in (*sums, *counts)})
-        sizes[each["airline"]] += each["rows"]
-    airlines = sorted(sizes, key=lambda airline: (-sizes[airline], airline))
-    drawn = airlines[:MOST_AIRLINES]
-    dates = sorted({date for airline in drawn for date in points[airline]})
+    rows = queries.queryset(filters, snapshot).order_by()
+    with_figure = rows.filter(reduce(or_, FIGURES.values()))
+    dated = with_figure.exclude(snapshot_day=NO_DAY)
+    period, first_day = _period(dated)
+    airlines, airline_count = _largest(dated, "airline", MOST_AIRLINES + MOST_NAMED)
+    sizes = dict(airlines)
+    drawn = list(sizes)[:MOST_AIRLINES]
+    routes, route_count = _largest(rows.exclude(route=""), "route", MOST_ROUTES)
+    points = _points(dated.filter(airline__in=drawn), first_day)
+    dates = sorted({date for _, date in points})
     earlier = max(0, len(dates) - MOST_DATES)
     dates = dates[earlier:]
     return Trends(
@@ -108,21 +102,48 @@ def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
                 airline=airline,
                 rows=sizes[airline],
                 figures={
-                    name: [_mean(points[airline].get(date), name) for date in dates] for name in FIGURES
+                    name: [_mean(points.get((airline, date)), name) for date in dates] for name in FIGURES
                 },
             )
             for airline in drawn
         ],
-        left_out=airlines[MOST_AIRLINES:],
-        undated=undated,
-        routes=[route for route, _ in sorted(routes.items(), key=lambda item: (-item[1], item[0]))][
-            :MOST_ROUTES
-        ],
-        route_count=len(routes),
-        matched=matched,
+        left_out=list(sizes)[MOST_AIRLINES:],
+        left_out_count=airline_count - len(drawn),
+        undated=with_figure.filter(snapshot_day=NO_DAY).count(),
+        routes=[route for route, _ in routes],
+        route_count=route_count,
+        matched=queries.matched(filters, snapshot),
         total=snapshot.total,
         files=snapshot.files,
     )
+
+
+def _largest(rows: QuerySet[FareRow], name: str, most: int) -> tuple[list[tuple[str, int]], int]:
+    """The values of a field that most rows have, each with how many, and the number of all values."""
+    values = 0
+
+    def counted() -> Iterator[tuple[str, int]]:
+        nonlocal values
+        for each in rows.values_list(name).annotate(Count("id")).iterator(chunk_size=CHUNK):
+            values += 1
+            yield each
+
+    return heapq.nsmallest(most, counted(), key=lambda each: (-each[1], each[0])), values
+
+
+def _points(
+    rows: QuerySet[FareRow], first_day: Callable[[datetime.date], datetime.date]
+) -> dict[tuple[str, datetime.date], Counter[str]]:
+    """Sums and numbers of the figures, by airline and the first day of the period."""
+    sums = {f"{name}_sum": Sum(name, filter=taken) for name, taken in FIGURES.items()}
+    counts = {f"{name}_count": Count(name, filter=taken) for name, taken in FIGURES.items()}
+    points: dict[tuple[str, datetime.date], Counter[str]] = defaultdict(Counter)
+    by_day = rows.values("airline", "snapshot_day").annotate(**sums, **counts)
+    for each in by_day.iterator(chunk_size=CHUNK):
+        figures: dict[str, Any] = dict(each)
+        point = points[figures.pop("airline"), first_day(figures.pop("snapshot_day"))]
+        point.update({name: value or 0 for name, value in figures.items()})
+    return points
 
 
 def _mean(point: Any, name: str) -> float | None:
@@ -142,10 +163,16 @@ _PERIODS: dict[str, Callable[[datetime.date], datetime.date]] = {
 """From a day to the first day of its period."""
 
 
-def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
+def _period(dated: QuerySet[FareRow]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
     """The shortest period of which at most MOST_DATES have a figure; years, when none is short enough."""
     *shorter, longest = _PERIODS.items()
-    for name, first_day in shorter:
-        if len({first_day(day) for day in days}) <= MOST_DATES:
-            return name, first_day
-    return longest
+    firsts: dict[str, set[datetime.date]] = {name: set() for name, _ in shorter}
+    days = dated.values_list("snapshot_day", flat=True).distinct()
+    for day in days.iterator(chunk_size=CHUNK):
+        for name in list(firsts):
+            firsts[name].add(_PERIODS[name](day))
+            if len(firsts[name]) > MOST_DATES:
+                del firsts[name]
+        if not firsts:
+            return longest
+    return next((each for each in shorter if each[0] in firsts), longest)

@@ -32,7 +32,8 @@ SIZES = (1_000, 100_000, 1_000_000)
 TOOL = "airfare_trend_insights"
 PRODUCTION = {"LOG_LEVEL": "WARNING", "DEBUG": "0", "SECRET_KEY": "for the benchmark alone, and long enough"}
 QUESTIONS: list[dict[str, Any]] = [
-    {"route_contains": route, "airline_contains": airline, "limit": 25}
+    {"route_contains": route, "airline_contains": airline, "limit": 25, "offset": offset}
+    for offset in range(8)
     for route in ROUTES
     for airline in AIRLINES
 ]

@@ -242,8 +242,8 @@ def database(url: str, *, threads: int = 8) -> dict[str, Any]:
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": asked.get("timeout", 30),
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; "
-            "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=1073741824;",
+            # SQLite's own small caches: each thread has a connection, and the system caches the file anyway.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
         return address.config | {"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": checked}
     if role := asked.get("assume_role"):

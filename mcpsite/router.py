@@ -24,6 +24,7 @@ from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import build
+from mcpsite.warming import kept_warm
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Router:
             await send({"type": "lifespan.startup.failed", "message": "\n".join(faults)})
             return
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(kept_warm())
             if self._endpoint is not None:
                 self._trail.start()
                 # Left after the endpoint, so that calls which end with it are written too.

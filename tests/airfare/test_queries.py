@@ -3,9 +3,13 @@
 import datetime
 import json
 import re
+import sqlite3
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +21,12 @@ from hypothesis import strategies as st
 
 from access.caller import Caller
 from airfare import curation, dimensions, notables, queries
+from airfare.filters import AskedFilters
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from airfare.queries import Filters, Page, days_of
 from airfare.records import airports_of, day_of
+from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db
@@ -226,7 +232,7 @@ UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_siz
 @example(texts=["ends in a tilde~*"], needle="de~*")
 def test_free_text_matches_as_plain_python_does(texts: list[str], needle: str, db: None) -> None:
     numbers = notables.Texts().numbers(texts)
-    found = set(notables.matching(needle)) & set(numbers)
+    found = set(notables.matching(needle, 1_000_000) or []) & set(numbers)
     folded = needle.casefold()
     assert found == {
         number for text, number in zip(texts, numbers, strict=True) if number and folded in text.casefold()
@@ -346,6 +352,79 @@ def test_more_routes_than_are_merged_are_answered_too(load_folder: Load) -> None
     assert (found.matched, found.rows[0]["route"]) == (101, "ZZZ-XYZ")
     found = page(Filters(route_contains="a"), limit=3, offset=99)
     assert (found.matched, [row["route"] for row in found.rows]) == (100, ["AAA-XYZ"])
+
+
+def test_what_the_first_answer_after_a_load_needs_is_computed_ahead(
+    load_folder: Load, caller: Caller
+) -> None:
+    load_folder({"a.csv": table(fare()), "b.csv": table(fare(fare=1))})
+    team = Group.objects.create(name="team")
+    SourceFile.objects.get(name="b.csv").groups.add(team)
+    member = replace(caller, groups=frozenset({team.pk}))
+    for who in (caller, member):
+        queries.page(Filters(), who, limit=5)
+    load_folder({"a.csv": table(fare(), fare(fare=2))})
+    dimensions.warm()
+    for who, rows in ((caller, 2), (member, 3)):
+        with CaptureQueriesContext(connection) as captured:
+            assert queries.page(Filters(), who, limit=5).matched == rows
+        assert len(captured) == 2  # the version of the data, and the rows
+    with CaptureQueriesContext(connection) as captured:
+        dimensions.warm()
+    assert len(captured) == 1
+
+
+def test_one_thread_reads_a_new_version_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def read(*state: Any) -> Any:
+        time.sleep(0.05)
+        made.append(SimpleNamespace(state=state, size=100))
+        return made[-1]
+
+    monkeypatch.setattr(dimensions, "Snapshot", read)
+    with ThreadPoolExecutor(4) as threads:
+        snapshots = list(threads.map(lambda _: dimensions._build(1, None), range(4)))
+    assert snapshots == made * 4
+
+
+def test_a_page_far_behind_goes_on_where_the_one_before_it_ended(
+    load_folder: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = ["2025-01-03", "2025-01-02", "2025-01-01", ""]
+    lines = [fare(days[n % 4], airline=f"Line {n % 3}", fare=n, note=f"note {n % 5}") for n in range(60)]
+    load_folder({"a.csv": table(*lines)})
+    filters = [
+        Filters(),
+        Filters(airline_contains="line 1"),
+        Filters(notable_contains="note", airline_contains="line"),
+        Filters(first_day=datetime.date(2025, 1, 1), end_day=datetime.date(2025, 1, 3)),
+    ]
+    monkeypatch.setattr(queries, "MOST_TEXTS", 3)
+    for each in filters:
+        every = answer(each)
+        monkeypatch.setattr(queries, "DEEP", 0)
+        for offset in range(len(every)):
+            assert answer(each, limit=7, offset=offset) == every[offset : offset + 7]
+        assert answer(each, limit=7, offset=len(every)) == []
+        monkeypatch.undo()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no such limit")
+def test_filters_that_mean_many_values_and_texts_take_few_parameters(
+    load_folder: Load, caller: Caller
+) -> None:
+    lines = [fare(airline=f"Line {n}", note=f"notice {n}") for n in range(1_200)]
+    load_folder({"a.csv": table(*lines, fare())})
+    asked = AskedFilters(airline_contains="line", notable_contains="notice")
+    connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 300)
+    try:
+        for tool in (airfare_trend_insights, airfare_fare_summary, show_fare_trends):
+            answered: Any = tool(caller, filters=asked)
+            answered = getattr(answered, "value", answered)
+            assert answered["matched_rows"] == 1_200
+    finally:
+        connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 250_000)
 
 
 def test_the_combinations_are_those_that_are_published(load_folder: Load) -> None:

@@ -1,5 +1,6 @@
 """What a model gets and what it is told when it asks wrongly."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -7,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from access.caller import Caller
-from airfare import curation, summaries
+from airfare import curation, dimensions, summaries
 from airfare.filters import AskedFilters
 from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
 from mcpsite.mcp import ToolError
+from mcpsite.memory import Memory
 from tests.airfare.conftest import HEADER, Load, fare, table
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +194,35 @@ def test_groups_beyond_the_limit_are_truncated(loaded: None, caller: Caller) -> 
     )
     rest = airfare_fare_summary(caller, group_by=["origin_airport", "airline"], limit=2, offset=2)
     assert len(first["groups"] + rest["groups"]) == 4
+
+
+def test_groups_far_behind_are_those_that_one_long_page_would_hold(
+    load_folder: Load, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summaries, "BLOCK", 10)
+    names: list[Any] = ["airline", "snapshot_date"]
+    lines = [fare(f"2025-01-{n % 9 + 1:02}", airline=f"L{n % 7}") for n in range(200)]
+    load_folder({"a.csv": table(*lines, fare("", airline=""))})
+    every = airfare_fare_summary(caller, group_by=names, limit=200)["groups"]
+    assert len(every) == 64
+    for offset in range(0, 66, 3):
+        page = airfare_fare_summary(caller, group_by=names, limit=13, offset=offset)
+        assert page["groups"] == every[offset : offset + 13]
+        assert (page["matched_rows"], "truncated" in page) == (201, offset + 13 < 64)
+
+
+def test_summaries_of_many_groups_are_not_all_remembered(
+    load_folder: Load, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(1 << 19)
+    monkeypatch.setattr(dimensions, "memory", memory)
+    lines = [fare(f"2025-01-{n % 28 + 1:02}", f"A{n % 9}-B", f"L{n % 11}", f"S{n % 5}") for n in range(2_000)]
+    load_folder({"a.csv": table(*lines)})
+    names: list[Any] = ["route", "airline", "season", "snapshot_date"]
+    for order in permutations(names):
+        groups = airfare_fare_summary(caller, group_by=list(order), limit=200)["groups"]
+        assert groups[0]["rows"] == 1
+        assert 0 < memory.bytes <= 1 << 19
 
 
 def test_a_summary_follows_the_data(loaded: None, caller: Caller) -> None:
