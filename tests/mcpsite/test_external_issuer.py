@@ -30,6 +30,8 @@ def behind(issuer: Provider) -> Iterator[Site]:
         "MIRROR_ISSUER_METADATA": "1",
     }
     with running(settings, first=True) as server:
+        # A public start loads no sample data by itself.
+        server.manage("load_airfare", "data/airfare")
         yield server
 
 
