@@ -58,17 +58,18 @@ _NAMES = (
     "pass(?:word|wd|phrase|code)|secret|token|authori[sz]ation|api.?key|credential|cookie|private.?key|bearer"
 )
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_NAMED_SECRET = re.compile(rf"""((?:{_NAMES})[\w-]*(?:\\*"\s*:\s*\\*"?|=))[^\s"\\,;&}}]+""", re.IGNORECASE)
-"""A name with its value, in an address or in JSON that is itself a text."""
+_NAMED_SECRET = re.compile(
+    rf"""((?:{_NAMES}|pwd)[\w-]*(?:\\*"|')?\s*[=:]\s*)
+    (?: (\\*")(?:(?!\\*").)* | (')[^'"]* | [^\s"',;&\\{{}}\[\]]+ )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A name with its value, in an address, in a text or in JSON that is itself a text."""
 _SECRET = re.compile(
     r"""eyJ[\w-]{8,}(?:\.[\w-]*)*                       # a JWT, whole or cut
     | \bsk-[\w-]{8,} | \bgh[pousr]_\w{8,} | \bgithub_pat_\w{8,} | \bxox[a-z]-[\w-]{8,}
     | \bA[KS]IA[0-9A-Z]{12,}
     | (?<=bearer[ ])[\w.~+/=-]{8,} | (?<=basic[ ])[\w+/=]{8,}
     | (?<=://)[^/\s:@"]+:[^/\s@"]+(?=@)                 # user and password of a URL
-    | (?:pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key)
-      (?:\\"|')?\s*[=:]\s*                              # name=value or name: value inside a text
-      (?:\\"(?:(?!\\?").)*(?:\\")?|'[^'"]*'?|[^\s"',;&\\]+)
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----[^"]*
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -123,7 +124,7 @@ def shown(arguments: Any) -> str:
 
 def redacted(text: str, length: int) -> str:
     """`text` on one line of at most `length` characters, with what looks like a secret struck out."""
-    return plain(_NAMED_SECRET.sub(rf"\1{REDACTED}", _SECRET.sub(REDACTED, text)), length)
+    return plain(_NAMED_SECRET.sub(rf"\1\2\3{REDACTED}", _SECRET.sub(REDACTED, text)), length)
 
 
 def plain(text: str, length: int) -> str:
