@@ -227,6 +227,7 @@ class Trail:
             for _ in batch:
                 self._events.popleft()
             again = False
+        close_old_connections()
 
     def _write(self, batch: Sequence[Event], *, again: bool) -> None:
         """Write a batch; `again` when it may have been written though the database did not say so."""

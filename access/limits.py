@@ -2,12 +2,11 @@
 
 Counted by the `limits` library in fixed windows, which is the cheapest of its strategies and the one
 whose answer to "when may I come back" is exact. The counts live in this process, or in Redis when
-CACHE_URL says so, where all processes share them. A store that is down limits nothing: the log says so.
+CACHE_URL says so, where all processes share them; while it is away, each process counts by itself.
 """
 
 import hashlib
 import ipaddress
-import logging
 import math
 import re
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -26,15 +25,9 @@ from limits import RateLimitItem, RateLimitItemPerDay, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-logger = logging.getLogger(__name__)
+from mcpsite.shared_store import SCHEMES, SharedStore, options, shared_store
 
-STORE_TIMEOUT_SECONDS = 0.25
-STORE_PAUSE_SECONDS = 5.0
-"""A store that failed is left alone this long, so that not every call waits for its timeout."""
-STORE_LOG_SECONDS = 60.0
 MAX_COUNTERS = 100_000
 """Counters of one process; far more than there are callers and tools."""
 
@@ -47,6 +40,7 @@ _RATE = re.compile(
 
 SIGNED_IN = RateLimitItemPerDay(1, 90)
 """Not a limit: its counter tells for so long that somebody signed in to an account from an address."""
+R = TypeVar("R")
 Use = tuple[Any, ...]
 """A limit, and the names of its counter."""
 
@@ -136,10 +130,12 @@ class Limits:
         sign_ins: RateLimitItem | None = None,
         account_sign_ins: RateLimitItem | None = None,
         storage: Storage,
+        store: SharedStore | None = None,
     ) -> None:
         """`calls`: of each caller to each tool, save those that `tools` names. `concurrent`: calls of one
         caller in this process at once, 0 for any number. `failures`: failed authentications of an address.
-        `sign_ins`, `account_sign_ins`: wrong passwords of an address, and for an account.
+        `sign_ins`, `account_sign_ins`: wrong passwords of an address, and for an account. `store`: the
+        Redis that `storage` is in; while it is away, this process counts by itself.
         """
         self._calls = calls
         self._tools = tools
@@ -148,9 +144,9 @@ class Limits:
         self._sign_ins = sign_ins
         self._account_sign_ins = account_sign_ins
         self._strategy = FixedWindowRateLimiter(storage)
+        self._store = store
+        self._meanwhile = FixedWindowRateLimiter(ProcessMemory())
         self._running: dict[tuple[str, str], int] = {}
-        self._paused_until = 0.0
-        self._logged_at = -math.inf
 
     @contextmanager
     def slot(self, issuer: str, subject: str) -> Iterator[None]:
@@ -202,7 +198,7 @@ class Limits:
         # Any text may stand in the field: the key is short, and alike for a name in other letters.
         digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
         place = network(address)
-        known = not device and self._wait(self._strategy.test, SIGNED_IN, digest, place) is not None
+        known = not device and self._wait("test", SIGNED_IN, digest, place) is not None
         uses: list[Use] = []
         if self._sign_ins is not None and not device:
             uses.append((self._sign_ins, "sign-in", place))
@@ -227,43 +223,43 @@ class Limits:
             self._exceeded(*password.signed_in)
 
     def _give_back(self, uses: "list[Use]") -> None:
-        storage = self._strategy.storage
-        try:
+        def give_back(strategy: FixedWindowRateLimiter) -> None:
             for limit, *names in uses:
                 key = limit.key_for(*names)
                 # Of a window that has ended there is nothing to give back.
-                if storage.get(key) > 0:
-                    storage.incr(key, limit.get_expiry(), -1)
-        except StorageError as error:
-            self._note_down(error)
+                if strategy.storage.get(key) > 0:
+                    strategy.storage.incr(key, limit.get_expiry(), -1)
+
+        self._count(give_back)
 
     def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
         """The seconds until the window ends where this use is one too many, else None."""
-        return self._wait(self._strategy.hit, limit, *key)
+        return self._wait("hit", limit, *key)
 
-    def _wait(self, passes: Callable[..., bool], limit: RateLimitItem, *key: str) -> int | None:
-        """The seconds until the window ends unless `passes`, the strategy's hit or test, says yes."""
-        if time.monotonic() < self._paused_until:
-            return None
-        try:
-            if passes(limit, *key):
+    def _wait(self, way: Literal["hit", "test"], limit: RateLimitItem, *key: str) -> int | None:
+        """The seconds until the window ends, unless the limit has room for a hit, or a test of one."""
+
+        def wait(strategy: FixedWindowRateLimiter) -> int | None:
+            if getattr(strategy, way)(limit, *key):
                 return None
-            ends = self._strategy.get_window_stats(limit, *key).reset_time
-        except StorageError as error:
-            self._note_down(error)
-            return None
-        return max(1, math.ceil(ends - time.time()))
+            ends = strategy.get_window_stats(limit, *key).reset_time
+            return max(1, math.ceil(ends - time.time()))
 
-    def _note_down(self, error: StorageError) -> None:
-        now = time.monotonic()
-        self._paused_until = now + STORE_PAUSE_SECONDS
-        if now - self._logged_at >= STORE_LOG_SECONDS:
-            self._logged_at = now
-            # The error's own text may hold the store's address with its password.
-            logger.error(
-                "The store of CACHE_URL cannot be used (%s): nothing is limited until it is back.",
-                type(error.storage_error).__name__,
-            )
+        return self._count(wait)
+
+    def _count(self, count: Callable[[FixedWindowRateLimiter], R]) -> R:
+        """What `count` finds in the store, or in this process's own memory while the store is away."""
+        if self._store is None:
+            return count(self._strategy)
+        if self._store.is_usable():
+            try:
+                result = count(self._strategy)
+            except StorageError as error:
+                self._store.failed(error.storage_error)
+            else:
+                self._store.succeeded()
+                return result
+        return count(self._meanwhile)
 
 
 def network(address: str) -> str:
@@ -312,21 +308,16 @@ def limits() -> Limits:
             "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", settings.FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT
         ),
         storage=_storage(settings.CACHES["default"]),
+        store=shared_store(),
     )
 
 
 def _storage(config: Mapping[str, Any]) -> Storage:
     location = config.get("LOCATION", "")
-    if not location.startswith(("redis://", "rediss://", "unix://")):
+    if not location.startswith(SCHEMES):
         return ProcessMemory()
-    options: Any = {
-        "socket_connect_timeout": STORE_TIMEOUT_SECONDS,
-        "socket_timeout": STORE_TIMEOUT_SECONDS,
-        # Once more, for a connection that the server has closed since it was last used.
-        "retry": Retry(NoBackoff(), 1),
-    }
     uri = f"redis+{location}" if location.startswith("unix://") else location
-    return RedisStorage(uri, key_prefix="mcpsite", wrap_exceptions=True, **options)
+    return RedisStorage(uri, key_prefix="mcpsite", wrap_exceptions=True, **options())
 
 
 def _times(amount: int) -> str:

@@ -224,12 +224,17 @@ def remember(path: Path, text: str) -> str:
     return path.read_text()
 
 
-PAGE_CONNECTIONS = 8
-"""Connections of a process for its pages, whose threads come and go with the requests."""
+OTHER_CONNECTIONS = 5
+"""Beside calls and pages: the audit trail, a readiness probe, and what the home page has asked beside it."""
 
 
-def database(url: str, *, threads: int = 8) -> dict[str, Any]:
-    """Django's DATABASES entry for a DATABASE_URL; `threads` is how many threads the MCP server has.
+def page_threads(url: str) -> int:
+    """How many pages are answered at once where nothing is set: on SQLite no server counts connections."""
+    return 8 if url.strip().lower().startswith(database_url.POSTGRESQL) else 32
+
+
+def database(url: str, *, connections: int = 16) -> dict[str, Any]:
+    """Django's DATABASES entry for a DATABASE_URL; `connections` are what calls and pages may need at once.
 
     On PostgreSQL connections are pooled, unless `pool=false` or a `conn_max_age` asks for Django's own
     keeping. Raises ImproperlyConfigured.
@@ -249,8 +254,8 @@ def database(url: str, *, threads: int = 8) -> dict[str, Any]:
     if role := asked.get("assume_role"):
         options["assume_role"] = role
     if asked.get("pool", asked.get("conn_max_age", 0) == 0):
-        most = asked.get("pool_max_size", threads + PAGE_CONNECTIONS)
-        least = asked.get("pool_min_size", min(2, most))
+        most = asked.get("pool_max_size", connections + OTHER_CONNECTIONS)
+        least = asked.get("pool_min_size", 0)
         if least > most:
             raise ImproperlyConfigured(
                 f"DATABASE_URL has pool_min_size={least}, which is more than the largest size of the pool, "
@@ -280,7 +285,7 @@ def cache(url: str) -> dict[str, Any]:
             f"CACHE_URL is {shown('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 (or "
             "rediss://, unix:///socket), with what is special in a password percent-encoded, or be left out."
         ) from None
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+    return {"BACKEND": "mcpsite.cache.SharedCache", "LOCATION": url}
 
 
 def assignments(setting: str, text: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import logging
 
+from mcpsite.outage import in_words, is_outage
+
 LONGEST = 300
 
 
@@ -11,4 +13,15 @@ class OneLine(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = record.getMessage()[:LONGEST], None
         record.exc_info = record.exc_text = None
+        return True
+
+
+class Outage(logging.Filter):
+    """Keeps a record of a database that is away to one line; one of a fault of ours has its traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if is_outage(error):
+            record.msg = f"{record.getMessage()} ({in_words(error)})"
+            record.args = record.exc_info = None
         return True

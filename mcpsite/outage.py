@@ -1,24 +1,66 @@
-"""A database that is away: which errors mean that, and the sentence for whoever starts something."""
+"""A database that is away: which errors mean that, and the sentences for callers and operators."""
 
 import sqlite3
+from collections.abc import Iterator
 
 import psycopg
 from django.conf import settings
-from django.db import Error, connection, connections
-from psycopg_pool import PoolTimeout
+from django.db import Error, InterfaceError, OperationalError, connection, connections
 
-WAIT_SECONDS = 3
+AWAY = "The server's database cannot be used just now; try again in a few seconds."
+"""For callers and visitors."""
 
 _REFUSED = ("08", "28", "3D", "53", "57P")
 """Beginnings of SQLSTATEs: connection broken, forbidden, no such database, one too many, shutting down."""
 _NO_FILE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)
 
+_POSTGRESQL_STATES = ("08", "25006", "40", "53", "55P03", "57P", "58")
+"""SQLSTATEs, by how they begin: connection, read-only, lost race, no room, lock, shutdown, system."""
+_SQLITE_CODES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether `error` came about because a database could not be used: no fault of ours, and it passes."""
+    return any(_is_outage(each) for each in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_outage(error: BaseException) -> bool:
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        # The low byte is the kind, without what SQLite knows more exactly.
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _SQLITE_CODES
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        # The driver's own words: there was no server that could have given a code.
+        return isinstance(error, OperationalError | InterfaceError)
+    return str(state).startswith(_POSTGRESQL_STATES)
+
+
+def in_words(error: BaseException | None) -> str:
+    """The first line of an error, for the log."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
 
 def explain(error: Error) -> str:
     """Return in one sentence why the database cannot be used; empty if `error` is about a statement alone."""
     cause = error.__cause__
-    if isinstance(cause, PoolTimeout):
-        cause = _try_without_pool()
     if isinstance(cause, psycopg.Error):
         state = cause.sqlstate or "08"  # none where nobody answered
         away = isinstance(cause, psycopg.OperationalError) and state.startswith(_REFUSED)
@@ -32,13 +74,3 @@ def explain(error: Error) -> str:
     place = settings.ENVIRONMENT.place("DATABASE_URL")
     name = f"that DATABASE_URL names ({place})" if place else str(connection.settings_dict["NAME"])
     return f"The database {name} cannot be used: {reason}."
-
-
-def _try_without_pool() -> psycopg.Error | None:
-    """Return why PostgreSQL gives no connection, which the pool keeps to itself; None if it gives one."""
-    parameters = {"connect_timeout": WAIT_SECONDS, **connection.get_connection_params()}
-    try:
-        psycopg.connect(**parameters).close()
-    except psycopg.Error as error:
-        return error
-    return None

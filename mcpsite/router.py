@@ -24,6 +24,8 @@ from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import build
+from mcpsite.pages import OtherThreads, Pages
+from mcpsite.shared_store import shared_store
 from mcpsite.warming import kept_warm
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ class Router:
     """The site's ASGI application; one for each process and event loop."""
 
     def __init__(self, django: ASGIApp) -> None:
-        self._django = Bounded(django)
+        self._pages = Pages(django)
+        self._django = Bounded(self._pages)
         self._trail = Trail()
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})
@@ -68,6 +71,7 @@ class Router:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Django raises on this scope, and the SDK's task group has to be open while requests run."""
         await receive()
+        asyncio.get_running_loop().set_default_executor(OtherThreads())
         for sentence in settings.ENVIRONMENT.warnings:
             logger.warning("%s", sentence)
         try:
@@ -78,6 +82,8 @@ class Router:
         if faults:
             await send({"type": "lifespan.startup.failed", "message": "\n".join(faults)})
             return
+        if (store := shared_store()) is not None:
+            await asyncio.to_thread(store.ask)  # so that the log says at once that it is away
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(kept_warm())
             if self._endpoint is not None:
@@ -89,6 +95,7 @@ class Router:
                 verifier().prefetch()
             await send({"type": "lifespan.startup.complete"})
             await receive()
+        self._pages.close()
         close_database_threads()
         await send({"type": "lifespan.shutdown.complete"})
 

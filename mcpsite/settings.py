@@ -181,6 +181,8 @@ TRANSCRIPT_DATA_DIR = env.read("TRANSCRIPT_DATA_DIR", folder(BASE_DIR), BASE_DIR
 # Files that people upload in the admin: kept here, served to nobody
 UPLOAD_DIR = env.read("UPLOAD_DIR", folder(BASE_DIR), STATE_DIR / "uploads")
 UPLOAD_MAX_MB = env.read("UPLOAD_MAX_MB", whole(1, 1_000_000), 200)
+# What a request that waits may hold in memory; the rest of it is on disk.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says more kindly what is too many
 UPLOAD_KEEP_DAYS = env.read("UPLOAD_KEEP_DAYS", whole(0, 36_500), 30)
 # Whether the site starts `process_uploads` itself
@@ -246,6 +248,7 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
 
 MIDDLEWARE = [
+    "mcpsite.unavailable.Middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -276,14 +279,10 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {
-    "default": env.derive(
-        {},
-        conf.database,
-        env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}"),
-        threads=MCP_THREADS,
-    )
-}
+_database_url = env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}")
+# Requests that Django answers at once in each process
+PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
+DATABASES = {"default": env.derive({}, conf.database, _database_url, connections=MCP_THREADS + PAGE_THREADS)}
 CACHES = {"default": env.derive({}, conf.cache, env.text("CACHE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -314,11 +313,15 @@ LOG_LEVEL = env.read("LOG_LEVEL", choice("DEBUG", "INFO", "WARNING", "ERROR", "C
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"one_line": {"()": "mcpsite.logs.OneLine"}},
+    "filters": {
+        "one_line": {"()": "mcpsite.logs.OneLine"},
+        "outage": {"()": "mcpsite.logs.Outage"},
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
+        "django.request": {"filters": ["outage"]},
         # One line a request at INFO, with the client's own words in it: only what goes wrong.
         "mcp": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -25,11 +26,14 @@ from mcpsite.mcp import in_database
 from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.schema_forms import form_for
+from mcpsite.unavailable import BUSY
 
 CLIENT_ID = "try-out"
 ORIGIN = audit.Origin(client_name="Try-out page of this site")
 RUN = "_run"
 """Says that a tool shall be called though no argument is given; no argument begins with `_`."""
+_running = 0
+"""Calls under way. Each keeps a thread of the pages, which must not all wait for slow tools."""
 STATUS = {Kind.LIMITED: 429, Kind.DENIED: 403}
 
 
@@ -122,6 +126,17 @@ async def _refused(request: HttpRequest, name: str, sent: QueryDict, claims: Cla
 
 async def _call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
     """The outcome of a call, recorded as every other; raises UnknownTool."""
+    global _running
+    if _running >= max(1, settings.PAGE_THREADS // 2):
+        return Outcome(text=BUSY, kind=Kind.LIMITED)
+    _running += 1
+    try:
+        return await _made_call(request, name, arguments, claims)
+    finally:
+        _running -= 1
+
+
+async def _made_call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
     record: Callable[[audit.Event], None] | None = getattr(request, "scope", {}).get(audit.RECORD)
     if record is not None:
         return await call(discover(), name, arguments, claims, origin=ORIGIN, record=record)

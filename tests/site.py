@@ -70,6 +70,16 @@ class Site:
     def token(self, user: str = "admin", *options: str) -> str:
         return self.manage("issue_token", user, *options).stdout.strip()
 
+    def prepared(self) -> str:
+        """Migrate a database that is no copy of the template's, and make `admin`; a token of theirs."""
+        return self.shell(
+            "from django.contrib.auth.models import User\n"
+            "from django.core.management import call_command\n"
+            "call_command('migrate', verbosity=0)\n"
+            "User.objects.create_superuser('admin')\n"
+            "call_command('issue_token', 'admin')"
+        )
+
     def headers(self, token: str | None, era: str | None = None, **more: str) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         if token:
@@ -90,6 +100,11 @@ class Site:
         """POST one JSON-RPC request as a client of the era does."""
         headers, body = self._request(token, method, params, era)
         return httpx2.post(self.url, content=body, headers=headers | (more or {}), timeout=60)
+
+    def request(self, token: str, method: str, params: dict[str, Any] | None = None) -> httpx2.Request:
+        """The same request, to be sent when and as often as one likes."""
+        headers, body = self._request(token, method, params, MODERN)
+        return httpx2.Request("POST", self.url, content=body, headers=headers)
 
     def post(self, token: str | None, message: dict[str, Any], *, era: str = MODERN) -> httpx2.Response:
         """POST a JSON-RPC message with these members, well made or not."""
@@ -153,8 +168,12 @@ def running(
             yield site
         finally:
             process.terminate()
-            process.wait(timeout=30)
             site.commands.close()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()  # so that it takes no other test's time
+                raise
 
 
 @contextmanager

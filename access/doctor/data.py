@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from access.doctor.findings import Finding
+from mcpsite.outage import explain
 
 
 def about_database() -> Iterator[Finding]:
@@ -16,11 +17,11 @@ def about_database() -> Iterator[Finding]:
     try:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
+    except (DatabaseError, InterfaceError) as error:
         yield Finding(
             id="database-unreachable",
             level="error",
-            what="The database cannot be used.",
+            what=explain(error) or "The database cannot be used.",
             change="Check DATABASE_URL and whether the database runs.",
         )
         return

@@ -3,6 +3,7 @@
 import httpx2
 from django.conf import settings
 
+from access.doctor.cache import about_cache
 from access.doctor.data import about_database
 from access.doctor.endpoint import about_endpoint
 from access.doctor.findings import Finding, stops_clients
@@ -23,7 +24,7 @@ def examine(*, url: str = "", token: str = "") -> list[Finding]:
     `url`: the public address; by default this machine's own server. `token`: an access token; by
     default one that the site signs for this look, where it signs its own.
     """
-    found = [*about_settings(), *about_database()]
+    found = [*about_settings(), *about_database(), *about_cache()]
     found += [*about_vector_store(), *about_issuer(), *about_sign_in()]
     target = conf.resource_url(url) if url else _local_url()
     resource = target if url else settings.RESOURCE_SERVER_URL

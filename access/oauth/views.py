@@ -5,7 +5,7 @@ import json
 import logging
 from base64 import b64decode
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_plus, urlsplit
 from uuid import UUID
 
@@ -50,6 +50,8 @@ CORS = {
     "Access-Control-Expose-Headers": "WWW-Authenticate, Retry-After",
     "Access-Control-Max-Age": "600",
 }
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 FAULTS = {
     InvalidClientIdError: "This site does not know the application that sent you here (client_id); remove "
@@ -217,6 +219,11 @@ class Endpoint(View):
 
     takes_form = True
 
+    @staticmethod
+    def unavailable(sentence: str) -> HttpResponse:
+        """What is answered while the server cannot (RFC 6749 has no word for it at this endpoint)."""
+        return open_to_every_origin(fault(503, "temporarily_unavailable", sentence))
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "OPTIONS":
             response: HttpResponseBase = HttpResponse(status=204)
@@ -226,10 +233,15 @@ class Endpoint(View):
             if self.takes_form:
                 request.POST = QueryDict(without_empty(request.POST.urlencode()))
             response = super().dispatch(request, *args, **kwargs)
-        for name, value in CORS.items():
-            response.headers[name] = value
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return open_to_every_origin(response)
+
+
+def open_to_every_origin(response: Answer) -> Answer:
+    """The response, which pages of any origin may read and nobody may keep."""
+    for name, value in CORS.items():
+        response.headers[name] = value
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def fault(status: int, error: str, description: str) -> JsonResponse:

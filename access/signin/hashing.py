@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-WAITING = 8
-"""Each waits with a thread, and maybe a connection to the database."""
+WAITING = 2
+"""Each waits with one of the site's PAGE_THREADS, and maybe a connection to the database."""
 WAIT_SECONDS = 3.0
 RETRY_SECONDS = 5
 

@@ -28,6 +28,8 @@ from mcpsite.mcp.arguments import checked, json_object
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
+from mcpsite.mcp.shares import work_of
+from mcpsite.outage import AWAY, in_words, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +93,8 @@ class _Call:
 async def offered(claims: Claims, find: Callable[[Caller], list[R]]) -> list[R]:
     """What `find` says that the caller is offered; nothing for a caller without access."""
     try:
-        return await in_database(lambda: find(caller_for(claims)))
+        async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+            return await in_database(lambda: find(caller_for(claims)))
     except AccessDenied:
         return []
 
@@ -119,8 +122,10 @@ async def call(
     Raises UnknownTool and MissingScope.
     """
     call = _Call(name=name, arguments=arguments, claims=claims)
-    with _recorded(call, origin, record):
-        result = await _attempt(call, partial(_run, registry.get(name), call))
+    tool = registry.get(name)
+    # What the tools of one app read lies in one place, as a rule.
+    with _recorded(call, origin, record), work_of(tool.permission.partition(".")[0] if tool else ""):
+        result = await _attempt(call, partial(_run, tool, call))
         call.outcome = result if isinstance(result, Outcome) else _written(result)
     return call.outcome
 
@@ -140,7 +145,7 @@ async def use(
     `measure` tells how many rows and bytes that is. Raises Refused, NotOffered and MissingScope.
     """
     call = _Call(name=method, arguments=arguments, claims=claims)
-    with _recorded(call, origin, record):
+    with _recorded(call, origin, record), work_of(method):
         result = await _attempt(call, partial(in_database, _find, function, call))
         if isinstance(result, Outcome):
             call.outcome = result
@@ -194,7 +199,10 @@ async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
         )
     except (UnknownTool, NotOffered, MissingScope):
         raise
-    except Exception:
+    except Exception as error:
+        if is_outage(error):
+            logger.error("%.100a could not be answered (%s)", call.name, in_words(error))
+            return Outcome(text=AWAY, kind=Kind.FAILED)
         logger.exception("%.100a failed", call.name)
         return Outcome(
             text="The server could not answer this; try again, or tell its operator the time of the call.",

@@ -15,8 +15,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+import psycopg
 from django.conf import settings
 from django.db import close_old_connections, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from mcpsite.interrupts import interrupt, is_busy, sever
+from mcpsite.mcp.shares import Shares, current_source
 
 CLOSING_SECONDS = 10
 """How long the end of the process waits for work that is still running."""
@@ -27,6 +33,11 @@ R = TypeVar("R")
 
 PATIENCE_SECONDS = 0.003
 """How long work waits for the first thread before another one takes it."""
+
+INTERRUPT_SECONDS = 0.25
+"""How long after an interrupt of work that goes on the next one follows."""
+MOST_INTERRUPTS = 8
+"""After so many in vain a connection is cut off, as it is at once where its server cannot be reached."""
 
 
 class DatabaseThreads:
@@ -42,14 +53,17 @@ class DatabaseThreads:
         self._size = size
         self._first = ThreadPoolExecutor(1, "mcp-db-first")
         self._others = ThreadPoolExecutor(size - 1, "mcp-db") if size > 1 else self._first
+        self._shares = Shares(size)
 
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function` in a database section and return what it returns.
 
-        When the wait is cancelled (the deadline), the statement that is running is interrupted, and
-        work that still stands in the queue is dropped.
+        When the wait is cancelled (the deadline), the statement that is running is interrupted, on
+        whichever database it runs, and work that still stands in the queue is dropped.
         """
-        section = _Section()
+        source = current_source()
+        await self._shares.take(source)
+        section = _Section(partial(self._shares.give_back, source))
         work = partial(contextvars.copy_context().run, section.run, function, args, kwargs)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
@@ -116,28 +130,29 @@ class DatabaseThreads:
         self._others.shutdown(wait=True)
 
 
-_threads: DatabaseThreads | None = None
+_threads: dict[str, DatabaseThreads] = {}
 
 
 def database_threads() -> DatabaseThreads:
-    """The process's threads, made when first needed."""
-    global _threads
-    if _threads is None:
-        _threads = DatabaseThreads(settings.MCP_THREADS)
-    return _threads
+    """The process's threads for calls, made when first needed."""
+    return _threads.get("calls") or _threads.setdefault("calls", DatabaseThreads(settings.MCP_THREADS))
 
 
 def close_database_threads() -> None:
     """End the process's threads; the next use makes new ones."""
-    global _threads
-    threads, _threads = _threads, None
-    if threads is not None:
-        threads.close()
+    while _threads:
+        _threads.popitem()[1].close()
 
 
 async def in_database(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a synchronous function that uses the ORM in one of the process's database threads."""
     return await database_threads().run(function, *args, **kwargs)
+
+
+async def in_spare_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a short look at the database in a thread that no call keeps busy."""
+    spare = _threads.get("spare") or _threads.setdefault("spare", DatabaseThreads(1))
+    return await spare.run(function, *args, **kwargs)
 
 
 def _retrieve(future: "asyncio.Future[Any]") -> None:
@@ -146,38 +161,82 @@ def _retrieve(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
+_sections = threading.local()
+"""The section that runs on this thread."""
+
+
 class _Section:
     """One piece of work on one thread, which the event loop may give up."""
 
-    def __init__(self) -> None:
+    def __init__(self, when_over: Callable[[], None]) -> None:
+        self._when_over = when_over
         self._lock = threading.Lock()
-        self._driver: Any = None
-        self._abandoned = False
+        self._wrappers: list[BaseDatabaseWrapper] = []
+        self._begun = self._abandoned = False
+        self._over = threading.Event()
 
     def run(self, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-        close_old_connections()
-        connection.ensure_connection()
-        with self._lock:
-            if self._abandoned:
-                raise TimeoutError
-            self._driver = connection.connection
+        _sections.current = self
         try:
+            close_old_connections()
+            with self._lock:
+                if self._abandoned:
+                    raise TimeoutError
+                self._begun = True
+                self._wrappers = list(connections.all(initialized_only=True))
+            connection.ensure_connection()
             return function(*args, **kwargs)
         finally:
+            _sections.current = None
             with self._lock:
-                self._driver = None
-            close_old_connections()
+                self._over.set()
+            try:
+                if self._abandoned:
+                    self._discard()
+                close_old_connections()
+            finally:
+                self._when_over()
+
+    def opened(self, wrapper: BaseDatabaseWrapper) -> None:
+        """Take note of a connection that this section's thread has opened."""
+        if wrapper not in self._wrappers:
+            self._wrappers.append(wrapper)
 
     def abandon(self) -> None:
-        self._abandoned = True
+        """Have the work end: it is not begun, or whatever statement it waits for is interrupted."""
+        with self._lock:
+            self._abandoned = True
+            if not self._begun or self._over.is_set():
+                return
         # Its own thread: psycopg opens a connection to cancel a statement, and the loop must not wait.
         threading.Thread(target=self._interrupt, name="mcp-db-interrupt", daemon=True).start()
 
     def _interrupt(self) -> None:
-        with self._lock:
-            if self._driver is None:
-                return
-            if connection.vendor == "sqlite":
-                self._driver.interrupt()
-            else:
-                self._driver.cancel_safe(timeout=5)
+        """Interrupt until the work is over: it may be between two statements, or begin another one."""
+        interrupts = 0
+        while True:
+            with self._lock:
+                if self._over.is_set():
+                    return
+                for wrapper in list(self._wrappers):
+                    told = interrupt(wrapper)
+                    if is_busy(wrapper.connection) and (not told or interrupts >= MOST_INTERRUPTS):
+                        sever(wrapper.connection)
+            interrupts += 1
+            self._over.wait(min(INTERRUPT_SECONDS * interrupts, 2.0))
+
+    def _discard(self) -> None:
+        """Close the connections to servers: a late interrupt must not meet the next one's statement."""
+        for wrapper in self._wrappers:
+            if isinstance(wrapper.connection, psycopg.Connection):
+                wrapper.connection.close()  # so that no pool keeps it
+                wrapper.close()
+
+
+def _note_opened(*, connection: BaseDatabaseWrapper, **_: object) -> None:
+    section: _Section | None = getattr(_sections, "current", None)
+    if section is not None:
+        section.opened(connection)
+
+
+connection_created.connect(_note_opened, dispatch_uid="mcpsite.mcp.database")

@@ -3,6 +3,7 @@
 With `transport`, the only code that touches the SDK's server.
 """
 
+import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,9 @@ from mcpsite.mcp.instructions import INSTRUCTIONS
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.views import View
+from mcpsite.outage import AWAY, in_words, is_outage
+
+logger = logging.getLogger(__name__)
 
 CLAIMS = "mcpsite.claims"
 """The key of the verified claims in a request's ASGI scope."""
@@ -114,6 +118,11 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         except context.Refused as error:
             code = types.INVALID_PARAMS if error.kind is context.Kind.TOOL_ERROR else NOT_NOW
             raise MCPError(code=code, message=str(error)) from None
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            logger.error("%s could not be answered (%s)", ctx.method, in_words(error))
+            raise MCPError(code=NOT_NOW, message=AWAY) from None
 
     async def list_resources(
         ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http.request import split_domain_port, validate_host
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -205,8 +205,9 @@ async def _authenticate(headers: Headers, address: str) -> Claims | None:
     grant = grants.of_token(claims)
     if grant is not None and not grants.seen_alive(grant):
         try:
-            alive = await in_database(grants.is_alive, grant)
-        except DatabaseError as error:
+            async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+                alive = await in_database(grants.is_alive, grant)
+        except (DatabaseError, InterfaceError, TimeoutError) as error:
             raise KeysUnavailable(5.0) from error  # Nobody can tell now; a 401 would end the session.
         if not alive:
             raise InvalidToken("The access token has been revoked.")

@@ -2,25 +2,22 @@
 
 import asyncio
 import logging
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from django.core.exceptions import ImproperlyConfigured
 from limits import parse
 
 from access import limits as module
 from access.limits import LimitExceeded, Limits, ProcessMemory, limits, network, rate
-from mcpsite import conf
+from mcpsite import conf, shared_store
 from tests.access.audited import audited
-from tests.site import Site, free_port, running
+from tests.redis_server import RedisServer, redis_server
+from tests.site import Site, running
 
 
 class Clock:
@@ -182,23 +179,14 @@ def test_limits_follow_the_settings(settings: Any) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A Redis of its own; its URL and its process."""
-    port = free_port()
-    process = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    with redis.Redis(port=port) as client:
-        for _ in range(100):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/1", process
-    process.kill()
-    process.wait()
+def server() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_store, "PAUSE_SECONDS", 0.05)
 
 
 def shared(settings: Any, url: str) -> Limits:
@@ -207,50 +195,48 @@ def shared(settings: Any, url: str) -> Limits:
     return limits()
 
 
-def test_processes_share_their_counts_in_redis(settings: Any, server: Any) -> None:
-    first = shared(settings, server[0])
+def test_processes_share_their_counts_in_redis(settings: Any, server: RedisServer) -> None:
+    first = shared(settings, server.url)
     limits.cache_clear()
-    second = shared(settings, server[0])
+    second = shared(settings, server.url)
     assert first is not second
     assert [spent(first), spent(second), spent(first), spent(second)] == [False, False, False, True]
     with pytest.raises(LimitExceeded, match=r"try again in (59|60) seconds"):
         first.count_call(1, "search")
 
 
-def test_a_redis_that_is_down_limits_nothing_and_says_so_once(
-    settings: Any, server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_while_redis_is_away_each_process_counts_by_itself_and_says_so_once(
+    settings: Any, server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "STORE_PAUSE_SECONDS", 0.05)
-    limited = shared(settings, server[0].replace("127.0.0.1", ":hunter2@127.0.0.1"))
-    server[1].kill()
-    server[1].wait()
+    first = shared(settings, server.url.replace("127.0.0.1", ":hunter2@127.0.0.1"))
+    limits.cache_clear()
+    second = shared(settings, server.url.replace("127.0.0.1", ":hunter2@127.0.0.1"))
+    server.stop()
     with caplog.at_level(logging.ERROR):
-        for _ in range(6):
-            assert not spent(limited)
+        for one in (first, second):
+            assert [spent(one) for _ in range(4)] == [False, False, False, True]
             time.sleep(0.06)
-    assert caplog.text.count("The store of CACHE_URL cannot be used") == 1
+    assert caplog.text.count("The Redis of CACHE_URL cannot be used") == 1
     assert "hunter2" not in caplog.text
 
 
-def test_a_redis_that_hangs_does_not_hold_every_call_up(settings: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        limited = shared(settings, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-        began = time.monotonic()
-        assert not any(spent(limited) for _ in range(100))
-        assert time.monotonic() - began < 3 * module.STORE_TIMEOUT_SECONDS
-
-
-def test_limits_are_back_when_redis_is(settings: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STORE_PAUSE_SECONDS", 0.05)
-    limited = shared(settings, server[0])
-    port = int(server[0].rsplit(":")[-1].split("/")[0])
-    with redis.Redis(port=port) as client:
-        assert not spent(limited)
-        client.execute_command("CLIENT", "PAUSE", "600", "ALL")
-        assert not spent(limited)
-        time.sleep(0.7)
-        refused = [spent(limited) for _ in range(4)]
+def test_a_redis_that_hangs_does_not_hold_every_call_up(settings: Any, server: RedisServer) -> None:
+    limited = shared(settings, server.url)
+    assert not spent(limited)
+    server.hang()
+    began = time.monotonic()
+    refused = [spent(limited) for _ in range(100)]
+    assert time.monotonic() - began < 10
     assert refused[-1]
+
+
+def test_limits_are_shared_again_when_redis_is_back(settings: Any, server: RedisServer) -> None:
+    limited = shared(settings, server.url)
+    server.stop()
+    assert [spent(limited) for _ in range(4)] == [False, False, False, True]
+    server.start()
+    time.sleep(0.1)
+    assert [spent(limited) for _ in range(4)] == [False, False, False, True]
 
 
 # Over a real server

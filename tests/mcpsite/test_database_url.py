@@ -74,13 +74,13 @@ def test_a_switch_of_the_url_takes_every_word_for_no(word: str) -> None:
 
 
 def test_postgresql_has_a_pool_as_large_as_the_threads_that_may_ask() -> None:
-    assert conf.database("postgres://u@db/site", threads=5)["OPTIONS"]["pool"] == {
-        "min_size": 2,
-        "max_size": 5 + conf.PAGE_CONNECTIONS,
+    assert conf.database("postgres://u@db/site", connections=12)["OPTIONS"]["pool"] == {
+        "min_size": 0,
+        "max_size": 12 + conf.OTHER_CONNECTIONS,
     }
     named = conf.database("postgres://u@db/site?pool_min_size=3&pool_max_size=4")
     assert named["OPTIONS"]["pool"] == {"min_size": 3, "max_size": 4}
-    assert conf.database("postgres://u@db/site?pool_max_size=1")["OPTIONS"]["pool"]["min_size"] == 1
+    assert conf.database("postgres://u@db/site?pool_max_size=1")["OPTIONS"]["pool"]["min_size"] == 0
 
 
 @pytest.mark.parametrize(("text", "age"), [("None", None), ("none", None), ("0", 0), ("600", 600)])

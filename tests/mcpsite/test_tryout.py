@@ -14,6 +14,7 @@ from django.test import Client
 
 from access.limits import limits
 from access.models import AuditEvent
+from mcpsite import tryout
 from mcpsite.mcp.database import close_database_threads
 from mcpsite.mcp.registry import Tool, discover
 from tests.mcpsite import people
@@ -116,6 +117,19 @@ def test_a_limit_counts_here_too(browser: Client, settings: Any) -> None:
     assert page.status_code == 429
     assert "try again in" in words(page)
     assert list(AuditEvent.objects.order_by("pk").values_list("outcome", flat=True)) == ["ok", "limited"]
+
+
+def test_slow_calls_leave_half_of_the_threads_to_other_pages(
+    browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PAGE_THREADS = 8
+    monkeypatch.setattr(tryout, "_running", 4)
+    page = browser.get(FARES, {"route_contains": "JFK"})
+    assert page.status_code == 429
+    assert "as many requests as it can" in words(page)
+    monkeypatch.setattr(tryout, "_running", 3)
+    for _ in range(2):
+        assert browser.get(FARES, {"route_contains": "JFK"}).status_code == 200
 
 
 def test_a_session_needs_no_scope_of_a_tool(browser: Client, settings: Any) -> None:

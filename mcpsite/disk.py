@@ -1,0 +1,42 @@
+"""Whether the folders that the site writes to can be written to."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+LEAST_FREE_BYTES = 1024 * 1024
+"""Less than this is a full disk: the next thing that is written will not fit."""
+PROBE = bytes(64 * 1024)
+
+
+def unwritable() -> list[str]:
+    """Return which of the site's folders nothing more can be written to, by what is kept there.
+
+    May wait for as long as a network's file system does.
+    """
+    return [name for name, folder in _folders().items() if not _is_writable(folder)]
+
+
+def _folders() -> dict[str, Path]:
+    folders = {"state_folder": Path(settings.STATE_DIR), "upload_folder": Path(settings.UPLOAD_DIR)}
+    database = settings.DATABASES["default"]
+    file = Path(str(database["NAME"]))
+    if database["ENGINE"].endswith("sqlite3") and file.is_file():
+        folders["database_folder"] = file.parent
+    return folders
+
+
+def _is_writable(folder: Path) -> bool:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent  # It is made when it is needed.
+    try:
+        room = os.statvfs(folder)
+        # A file without a name, which no crash can leave behind.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(PROBE)
+            file.flush()
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize >= LEAST_FREE_BYTES

@@ -1,0 +1,1 @@
+"""A data source in a database of its own, whose table takes for ever to read."""
