@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from access import claimed_groups
 from access import introspection as module
 from access.introspection import CACHE_SECONDS, MAX_BYTES, PAUSE, Introspection
 from access.keys import KeysUnavailable
@@ -58,6 +59,13 @@ def test_an_active_token_gives_its_claims(idp: Provider) -> None:
     said = verify(idp)
     assert (said.subject, said.client_id, said.scopes) == (claims()["sub"], "client", {"read"})
     assert said.expires_at == NOW + 3600
+
+
+def test_groups_are_read_from_the_answer_as_from_a_token(idp: Provider) -> None:
+    idp.tokens[OPAQUE] = claims(realm_access={"roles": ["Data Curators"]}, _claim_names={"groups": "src1"})
+    said = verify(idp).raw
+    assert claimed_groups.named(said, "realm_access.roles") == {"Data Curators"}
+    assert claimed_groups.overflows(said, "groups")
 
 
 def test_the_question_carries_our_credentials_and_the_token_in_the_body(idp: Provider) -> None:
