@@ -2,7 +2,7 @@
 
 import logging
 
-from mcpsite.outage import in_words, is_outage
+from mcpsite.outage import is_outage
 
 LONGEST = 300
 
@@ -22,6 +22,6 @@ class Outage(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if is_outage(error):
-            record.msg = f"{record.getMessage()} ({in_words(error)})"
-            record.args = record.exc_info = None
+            record.msg = f"{record.getMessage()} ({type(error).__name__}: {error})".partition("\n")[0]
+            record.args = record.exc_info = record.exc_text = None
         return True

@@ -53,11 +53,6 @@ def _is_outage(error: BaseException) -> bool:
     return str(state).startswith(_POSTGRESQL_STATES)
 
 
-def in_words(error: BaseException | None) -> str:
-    """The first line of an error, for the log."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
 def explain(error: Error) -> str:
     """Return in one sentence why the database cannot be used; empty if `error` is about a statement alone."""
     cause = error.__cause__

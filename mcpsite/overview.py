@@ -13,6 +13,7 @@ import airfare.samples
 import transcripts.samples
 from access import signing
 from mcpsite import connecting, samples
+from mcpsite.shared_store import shared_store
 from transcripts.stores.base import chosen
 
 
@@ -23,7 +24,7 @@ def lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
     yield "Sign-in", _sign_in()
     yield "Who may call", _who_may_call()
     yield "Database", _database()
-    yield "Cache", "Redis" if "redis" in settings.CACHES["default"]["BACKEND"] else "in each process"
+    yield "Cache", "Redis" if shared_store() else "in each process"
     yield "Transcripts", f"searched in {_store()}"
     yield "Uploads", _uploads()
     yield "Limits", _limits()

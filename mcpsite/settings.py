@@ -318,14 +318,17 @@ LOGGING: dict[str, Any] = {
         "outage": {"()": "mcpsite.logs.Outage"},
     },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outage"]},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        "django.request": {"filters": ["outage"]},
         # One line a request at INFO, with the client's own words in it: only what goes wrong.
         "mcp": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
+        # Django's own handler, which there is with DEBUG, prints before the one above.
+        "django.request": {"filters": ["outage"]},
         # Scanners ask for every host there is.
         "django.security.DisallowedHost": {"filters": ["one_line"]},
         # One line a try while the database is away, which whoever wanted it says too.

@@ -29,7 +29,7 @@ from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
 from mcpsite.mcp.shares import work_of
-from mcpsite.outage import AWAY, in_words, is_outage
+from mcpsite.outage import AWAY, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -200,10 +200,9 @@ async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
     except (UnknownTool, NotOffered, MissingScope):
         raise
     except Exception as error:
-        if is_outage(error):
-            logger.error("%.100a could not be answered (%s)", call.name, in_words(error))
-            return Outcome(text=AWAY, kind=Kind.FAILED)
         logger.exception("%.100a failed", call.name)
+        if is_outage(error):
+            return Outcome(text=AWAY, kind=Kind.FAILED)
         return Outcome(
             text="The server could not answer this; try again, or tell its operator the time of the call.",
             kind=Kind.FAILED,

@@ -26,7 +26,7 @@ from mcpsite.mcp.instructions import INSTRUCTIONS
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.views import View
-from mcpsite.outage import AWAY, in_words, is_outage
+from mcpsite.outage import AWAY, is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         except Exception as error:
             if not is_outage(error):
                 raise
-            logger.error("%s could not be answered (%s)", ctx.method, in_words(error))
+            logger.exception("%s failed", ctx.method)
             raise MCPError(code=NOT_NOW, message=AWAY) from None
 
     async def list_resources(
