@@ -214,7 +214,9 @@ def curator(transactional_db: None) -> Client:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_long_export_that_is_read_slowly_keeps_no_thread_and_no_connection(curator: Client) -> None:
+def test_a_long_export_that_is_read_slowly_keeps_no_thread_and_no_connection(
+    curator: Client, lent_before: set[Any]
+) -> None:
     audit.write([event() for _ in range(5000)])
     session = curator.cookies["sessionid"].value
     form = "&".join(f"{name}={value}" for name, value in {"format": CSV, **fields(AUDIT)}.items())
@@ -235,18 +237,29 @@ def test_a_long_export_that_is_read_slowly_keeps_no_thread_and_no_connection(cur
                 export.reads.set()
                 await asyncio.sleep(0)
                 export.reads.clear()
-                await nothing_lent()
+                await nothing_lent(lent_before)
                 assert (await brisk().visit(served)).status == 200
         assert export.text.count("\n") == 5001
 
     run(story)
 
 
-async def nothing_lent() -> None:
-    """Wait until nobody has a connection from the pool, where there is one."""
+def lent() -> set[Any]:
+    """The connections that somebody has from the pool, where there is one."""
     pool = getattr(connections["default"], "pool", None)
+    return set(pool._lent) if pool else set()
+
+
+@pytest.fixture(autouse=True)
+def lent_before() -> set[Any]:
+    """What threads of earlier tests have from the pool."""
+    return lent()
+
+
+async def nothing_lent(but: set[Any]) -> None:
+    """Wait until nobody has a connection from the pool, `but` those."""
     async with asyncio.timeout(5):
-        while pool and pool._lent:
+        while lent() - but:
             await asyncio.sleep(0.02)
 
 
@@ -379,7 +392,7 @@ def test_a_fault_of_the_application_reaches_the_server_and_frees_the_thread(sett
     run(story, application)
 
 
-def test_an_error_page_keeps_no_connection(curator: Client, settings: Any) -> None:
+def test_an_error_page_keeps_no_connection(curator: Client, settings: Any, lent_before: set[Any]) -> None:
     settings.DEBUG = False
     session = curator.cookies["sessionid"].value
     connections.close_all()
@@ -389,6 +402,6 @@ def test_an_error_page_keeps_no_connection(curator: Client, settings: Any) -> No
         visitors = [brisk(path=path, headers={"cookie": f"sessionid={session}"}) for path in paths]
         await asyncio.gather(*(visitor.visit(served) for visitor in visitors))
         assert {visitor.status for visitor in visitors} <= {404, 302}
-        await nothing_lent()
+        await nothing_lent(lent_before)
 
     run(story)
