@@ -21,6 +21,7 @@ from airfare.models import FareRow, SourceFile
 from history.models import Change
 from tests.airfare.conftest import fare, table
 from tests.commands import Commands
+from tests.lost_folders import emptied, hidden, missing
 from tests.site import ask, environment
 from tests.unprivileged import open_folder, unprivileged
 
@@ -141,21 +142,6 @@ def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new(folder: Path) ->
 
 
 # Pruning what may only be out of reach
-
-
-def emptied(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
-
-
-def missing(folder: Path) -> None:
-    emptied(folder)
-    folder.rmdir()
-
-
-def hidden(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.rename(folder / f".{path.name}")
 
 
 def others(folder: Path) -> None:

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from tests.loopback_openai import LoopbackOpenAI
+from tests.lost_folders import emptied, hidden, missing
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES
 from tests.transcripts.openai_fixtures import server
 from tests.unprivileged import open_folder, unprivileged
@@ -183,21 +184,6 @@ def test_a_transcript_that_somebody_deleted_comes_back_when_its_file_is_named(da
 
 
 # Pruning what may only be out of reach
-
-
-def emptied(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
-
-
-def missing(folder: Path) -> None:
-    emptied(folder)
-    folder.rmdir()
-
-
-def hidden(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.rename(folder / f".{path.name}")
 
 
 def others(folder: Path) -> None:
