@@ -28,21 +28,27 @@ def loader(kind: str, *, title: str, permission: str, list_url: str, resource: t
             digest=task.options["digest"],
             progress=task.progress,
         )
-        problems = [str(error.error) for error in result.base_errors]
-        refused = bool(problems or result.has_validation_errors())
-        if refused and not problems:
-            problems = ["The rows have changed since the preview; nothing was imported. Look at it again."]
-        counts = ["0", "0"] if refused else [f"{len(result.changes):,}", f"{result.fields_changed:,}"]
+        problems = problems_of(result)
+        counts = ["0", "0"] if problems else [f"{len(result.changes):,}", f"{result.fields_changed:,}"]
         return [
             Summary(
                 columns=["File", "Rows changed", "Values changed"],
                 rows=[[file.name, *counts]],
                 notes=problems,
-                failed=refused,
+                failed=bool(problems),
             )
         ]
 
     return Loader(kind=kind, title=title, permission=permission, form=None, run=run, list_url=list_url)
+
+
+def problems_of(result: Any) -> list[str]:
+    """Return why a confirmed import changed nothing, in sentences; none where it did."""
+    problems = [str(error.error) for error in result.base_errors]
+    if not problems and result.has_validation_errors():
+        # The preview had none of them.
+        problems = ["The rows have changed since the preview; nothing was imported. Look at it again."]
+    return problems
 
 
 def hand_over(kind: str, preview: Path, *, name: str, workbook: bool, digest: str, by: User) -> Upload:

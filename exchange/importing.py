@@ -17,7 +17,7 @@ from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 
-from exchange.background import hand_over
+from exchange.background import hand_over, problems_of
 from exchange.sheets import CSV, MOST_BYTES, MOST_ROWS, XLSX, BadSheet
 from uploads.forms import INPUT
 from uploads.models import new_folder
@@ -190,11 +190,9 @@ class ImportMixin(ImportBase):
         return redirect("admin:uploads_upload_change", upload.pk)
 
     def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
-        if result.has_errors() or result.has_validation_errors():
-            for error in result.base_errors:
-                messages.error(request, str(error.error))
-            if not result.base_errors:
-                messages.error(request, "The rows have changed since the preview; nothing was imported.")
+        if problems := problems_of(result):
+            for problem in problems:
+                messages.error(request, problem)
             return redirect(self._import_url())
         rows, fields = len(result.changes), result.fields_changed
         messages.success(request, f"Imported {fields:,} changed values in {rows:,} rows.")
