@@ -96,6 +96,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
     ]
     list_filter = ["time", "outcome", "tool", "protocol"]
     search_fields = [
+        "id",
         "username",
         "subject",
         "client_id",
@@ -104,7 +105,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
         "note",
         "request_id",
     ]
-    search_help_text = "User, subject, client, arguments, note or request id"
+    search_help_text = "Reference, user, subject, client, arguments, note or request id"
     date_hierarchy = "time"
     show_full_result_count = False
     resource_classes: ClassVar[list[Any]] = [

@@ -9,9 +9,11 @@ of it, and what is read from a client's menus (`use`) goes the same way.
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,6 +41,7 @@ FALLBACK = "/fallback"
 """The end of the key under which a tool's `Answer.meta` says that it answered by another way than usual."""
 
 
+UNEXPECTED = "The server could not answer this; try again, or tell its operator the reference."
 UNKNOWN = "unknown tools"
 """What the limits count together: names that are no tool of this caller's."""
 
@@ -88,6 +91,18 @@ class _Call:
     caller: Caller | None = None
     """Known once the call is admitted, or refused for want of a permission."""
     outcome: Outcome = GIVEN_UP
+    began: float = field(default_factory=time.time)
+    """Seconds since the epoch."""
+    id: str = ""
+    """Of its audit event."""
+
+    def __post_init__(self) -> None:
+        self.id = audit.new_id(self.began)
+
+    @property
+    def reference(self) -> str:
+        """The id as the admin's search for audit events finds it."""
+        return str(uuid.UUID(self.id))
 
 
 async def offered(claims: Claims, find: Callable[[Caller], list[R]]) -> list[R]:
@@ -160,13 +175,13 @@ def malformed(name: str, claims: Claims, origin: audit.Origin) -> audit.Event:
     """The event of a call that nobody could make sense of."""
     call = _Call(name=name, arguments={}, claims=claims)
     call.outcome = Outcome(text="The request did not fit the protocol.", kind=Kind.TOOL_ERROR)
-    return _event(call, origin, time.time(), 0.0)
+    return _event(call, origin, 0.0)
 
 
 @contextmanager
 def _recorded(call: "_Call", origin: audit.Origin, record: Callable[[audit.Event], None]) -> Iterator[None]:
     """Give `record` one event of `call`, whatever becomes of it."""
-    now, began = time.time(), time.perf_counter()
+    began = time.perf_counter()
     try:
         yield
     except (UnknownTool, NotOffered):
@@ -176,7 +191,7 @@ def _recorded(call: "_Call", origin: audit.Origin, record: Callable[[audit.Event
         call.outcome = Outcome(text=str(error), kind=Kind.DENIED)
         raise
     finally:
-        record(_event(call, origin, now, (time.perf_counter() - began) * 1000))
+        record(_event(call, origin, (time.perf_counter() - began) * 1000))
 
 
 async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
@@ -200,12 +215,11 @@ async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
     except (UnknownTool, NotOffered, MissingScope):
         raise
     except Exception as error:
-        logger.exception("%.100a failed", call.name)
-        if is_outage(error):
-            return Outcome(text=AWAY, kind=Kind.FAILED)
+        logger.exception("%.100a failed; reference %s", call.name, call.reference)
+        sentence = AWAY if is_outage(error) else UNEXPECTED
+        when = datetime.fromtimestamp(call.began, UTC)
         return Outcome(
-            text="The server could not answer this; try again, or tell its operator the time of the call.",
-            kind=Kind.FAILED,
+            text=f"{sentence} Reference {call.reference}, {when:%Y-%m-%d %H:%M:%S} UTC.", kind=Kind.FAILED
         )
 
 
@@ -262,12 +276,12 @@ def _find(function: Callable[[Caller], R], call: _Call) -> R:
     return function(caller)
 
 
-def _event(call: _Call, origin: audit.Origin, now: float, milliseconds: float) -> audit.Event:
+def _event(call: _Call, origin: audit.Origin, milliseconds: float) -> audit.Event:
     claims, caller, outcome = call.claims, call.caller, call.outcome
     note = outcome.text if outcome.value is None else _fallback(outcome.meta)
     return audit.Event(
-        id=audit.new_id(now),
-        time=now,
+        id=call.id,
+        time=call.began,
         user_id=caller.user_id if caller else None,
         username=caller.username if caller else "",
         issuer=claims.issuer,

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -21,7 +23,7 @@ from access import audit
 from access.audit import Event, Trail, new_id, plain, redacted, shown, unwritten, write
 from access.models import AuditEvent
 from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
-from tests.site import LEGACY, Site
+from tests.site import LEGACY, MODERN, Site
 
 USUAL = str(audit.INTERVAL_SECONDS)
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -300,6 +302,22 @@ def test_each_outcome_leaves_one_row(
     assert row["note"].startswith(note)
     assert bool(row["note"]) == bool(note)
     assert json.loads(row["arguments"] or "{}") == arguments
+
+
+@pytest.mark.parametrize("era", [MODERN, LEGACY])
+def test_an_unexpected_failure_shows_the_reference_of_its_row_and_its_time(
+    fresh: tuple[Site, str], era: str
+) -> None:
+    site, token = fresh
+    answer = site.rpc(token, "tools/call", {"name": "probe_crash", "arguments": {}}, era=era).json()["result"]
+    text = answer["content"][0]["text"]
+    shown = re.search(r"Reference ([\w-]{36}), (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\.", text)
+    assert shown, text
+    (row,) = rows_after_a_while(site, 1)
+    assert UUID(str(row["id"])) == UUID(shown[1])
+    assert str(row["time"]).startswith(shown[2])
+    assert f"'probe_crash' failed; reference {shown[1]}" in site.log.read_text()
+    assert row["note"] == text
 
 
 def test_a_row_says_who_asked_what_with_what_and_what_was_sent(fresh: tuple[Site, str]) -> None:

@@ -69,6 +69,13 @@ def test_calls_are_filtered_by_outcome_and_found_by_their_arguments(page: Client
     assert [each.tool for each in found.context["cl"].result_list] == ["two"]
 
 
+def test_a_call_is_found_by_the_reference_that_its_client_was_shown(page: Client) -> None:
+    write([event(tool="one"), event(tool="two")])
+    wanted = AuditEvent.objects.get(tool="two")
+    found = page.get(LIST, {"q": str(wanted.pk)})
+    assert [each.tool for each in found.context["cl"].result_list] == ["two"]
+
+
 def test_one_call_is_shown_in_full_and_has_nothing_to_save(page: Client) -> None:
     write([event(arguments='{"route":"JFK"}')])
     text = page.get(f"{LIST}{AuditEvent.objects.get().pk}/change/").content.decode()
