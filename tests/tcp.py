@@ -1,13 +1,15 @@
 """A TCP proxy on loopback between the site and a server, which fails as networks and servers do."""
 
 import asyncio
+import socket
 import struct
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 R = TypeVar("R")
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SSL_REQUEST = 80877103
 READY_FOR_QUERY = b"Z\0\0\0\5I"
 
@@ -24,7 +26,8 @@ class Line:
         self._flowing.set()
         self._muted = False
         self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self.mend()
 
@@ -32,10 +35,7 @@ class Line:
         """Take connections, and let everything through."""
 
         async def mend() -> None:
-            if self._server is not None:
-                self._server.close()
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._listen(self._serve)
             self._flowing.set()
             self._muted = False
 
@@ -45,9 +45,7 @@ class Line:
         """Cut every connection and refuse new ones, as a server that is stopped does."""
 
         async def shut() -> None:
-            if self._server is not None:
-                self._server.close()
-                self._server = None
+            self._stop_listening()
             self._cut()
 
         self._do(shut())
@@ -67,7 +65,7 @@ class Line:
             writer.close()
 
         async def say() -> None:
-            self._server = await asyncio.start_server(refuse, "127.0.0.1", self.port)
+            self._listen(refuse)
 
         self._do(say())
 
@@ -97,6 +95,38 @@ class Line:
         self._thread.join()
         self._loop.close()
 
+    def _listen(self, handle: Handler) -> None:
+        """Give every connection from now on to `handle`.
+
+        Without `asyncio.Server`: one that is closed between accepting a connection and serving it
+        (`Server._attach`) leaves the connection open and nobody to close it.
+        """
+        self._stop_listening()
+        listener = self._listener = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
+
+        async def serve(connection: socket.socket) -> None:
+            reader, writer = await asyncio.open_connection(sock=connection)
+            if self._listener is listener:
+                await handle(reader, writer)
+            else:  # shut in between
+                writer.close()
+
+        def accept() -> None:
+            with suppress(BlockingIOError):
+                task = self._loop.create_task(serve(listener.accept()[0]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+        self._loop.add_reader(listener, accept)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+
     def _do(self, work: Coroutine[Any, Any, R]) -> R:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -116,8 +146,6 @@ class Line:
                 finally:
                     self._writers.discard(back)
                     back.close()
-        except asyncio.CancelledError:
-            return  # asyncio reports a task of its own that is cancelled as a fault
         finally:
             self._writers.discard(writer)
             writer.close()
