@@ -11,7 +11,8 @@ class AccessConfig(AppConfig):
         from access.checks import check_settings
         from access.claimed_groups import look_again  # needs the models
         from access.readers import grant_new_permissions  # needs the models
+        from mcpsite.checks import CLIENTS
 
-        register(check_settings, Tags.security, deploy=True)
+        register(check_settings, CLIENTS, Tags.security, deploy=True)
         post_migrate.connect(grant_new_permissions, dispatch_uid="access.readers")
         post_save.connect(look_again, sender="auth.Group", dispatch_uid="access.claimed_groups")

@@ -151,24 +151,6 @@ def signing_key_file() -> Iterator[CheckMessage]:
         )
 
 
-def vector_store() -> Iterator[CheckMessage]:
-    asked = settings.TRANSCRIPT_STORE == "openai"
-    missing = [name for name in ("OPENAI_API_KEY", "VECTOR_STORE_ID") if not getattr(settings, name)]
-    if asked and missing:
-        yield Warning(
-            f"TRANSCRIPT_STORE is openai, but {' and '.join(missing)} is not set; search answers from the "
-            "local index or not at all.",
-            hint="Set both, or leave TRANSCRIPT_STORE out.",
-            id="access.W013",
-        )
-    elif not settings.TRANSCRIPT_STORE and settings.VECTOR_STORE_ID and missing:
-        yield Warning(
-            "VECTOR_STORE_ID is set without OPENAI_API_KEY, so the store is not used.",
-            hint="Set OPENAI_API_KEY, or unset VECTOR_STORE_ID.",
-            id="access.W014",
-        )
-
-
 def loopback_issuer() -> Iterator[CheckMessage]:
     if settings.PUBLIC and conf.is_loopback(settings.AUTH0_ISSUER):
         yield Error(
@@ -179,26 +161,7 @@ def loopback_issuer() -> Iterator[CheckMessage]:
         )
 
 
-def tools_that_do_not_exist() -> Iterator[CheckMessage]:
-    from mcpsite.mcp.menus import discover_menus
-    from mcpsite.mcp.registry import discover
-
-    tools = {tool.name for tool in discover().all()}
-    menus = {each.name for each in discover_menus().all()}
-    methods = {"resources/list", "resources/read", "prompts/get", "completion/complete"}
-    known = {"TOOL_RATE_LIMITS": tools | methods, "TOOL_SCOPES": tools | menus}
-    for setting, names in known.items():
-        unknown = sorted(set(getattr(settings, setting)) - names)
-        if unknown:
-            yield Warning(
-                f"{setting} names {', '.join(unknown)}, which there is not: it does nothing.",
-                hint=f"Correct the name; there are {', '.join(sorted(names))}.",
-                id="access.W030",
-            )
-
-
 CHECKS = (
-    tools_that_do_not_exist,
     public_address,
     auth0_issuer,
     own_algorithm,
@@ -210,6 +173,5 @@ CHECKS = (
     mirrored_metadata,
     introspected_audience,
     signing_key_file,
-    vector_store,
     loopback_issuer,
 )

@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004
 
+CLIENTS = "clients"
+"""The tag of checks about what stops or surprises clients; `doctor` runs them, too."""
+
 
 def environment(**_: Any) -> list[CheckMessage]:
     """mcpsite.W001: what is odd about the environment or `.env`, and does not keep the site from starting."""

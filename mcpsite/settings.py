@@ -224,6 +224,7 @@ INSTALLED_APPS = [
     "csp",
     "django.contrib.humanize",
     "mcpsite",
+    "mcpsite.mcp",
     "history",
     "access",
     "airfare",

@@ -1,7 +1,10 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import Tags, register
 from django.db.models.signals import post_save
 
+from mcpsite.checks import CLIENTS
+from transcripts.checks import check_store
 from transcripts.stores import base
 
 
@@ -12,6 +15,7 @@ class TranscriptsConfig(AppConfig):
     def ready(self) -> None:
         from transcripts import following  # needs the models
 
+        register(check_store, CLIENTS, Tags.security, deploy=True)
         post_save.connect(following.notice, sender="history.Change", dispatch_uid="transcripts.following")
         if settings.TRANSCRIPT_STORE and settings.TRANSCRIPT_STORE not in base.STORES:
             # A store of one's own may need the models, so the settings could not look whether it is there.

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from django.core.checks import ERROR
+from django.core.checks import ERROR, run_checks
 
-from access import checks
 from access.doctor.findings import Finding, Level
+from mcpsite.checks import CLIENTS
 
 
 def about_settings() -> Iterator[Finding]:
     """The findings of `manage.py check --deploy` that are about clients."""
-    messages = checks.check_settings()
+    messages = run_checks(tags=[CLIENTS], include_deployment_checks=True)
     for message in messages:
         level: Level = "error" if message.level >= ERROR else "warning"
         yield Finding(id=message.id or "", level=level, what=str(message.msg), change=message.hint or "")

@@ -7,15 +7,19 @@ import pytest
 from django.core import checks as django_checks
 from pytest_django import Settings
 
-from access.checks import check_settings
+from mcpsite.checks import CLIENTS
 from tests.site import Site
 
 ISSUER = "https://tenant.example.com/"
 PUBLIC = "https://data.example.com/mcp"
 
 
+def messages() -> list[django_checks.CheckMessage]:
+    return django_checks.run_checks(tags=[CLIENTS], include_deployment_checks=True)
+
+
 def found() -> list[str | None]:
-    return [message.id for message in check_settings()]
+    return [message.id for message in messages()]
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +66,7 @@ def test_settings_that_contradict_each_other_are_named(
         setattr(settings, name, value)
     if "RESOURCE_SERVER_URL" in changes:
         settings.JWT_AUDIENCES = [changes["RESOURCE_SERVER_URL"]]
-    [message] = check_settings()
+    [message] = messages()
     assert message.id == expected
     assert message.hint
 

@@ -1,4 +1,3 @@
-from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -6,16 +5,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from access.models import AuditEvent
+from mcpsite.commandline import days
 
 BATCH = 5000
 """Rows deleted at once: what is being written meanwhile waits no longer than for these."""
-
-
-def days(text: str) -> int:
-    """A number of days, at least 1."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 36_500):
-        raise ArgumentTypeError(f"{text!r} is not a number of days from 1 to 36500")
-    return int(text)
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from access.management.commands.prune_audit import days
 from history.models import Change, ChangedObject
+from mcpsite.commandline import days
 
 BATCH = 5000
 """Rows deleted at once: what is being written meanwhile waits no longer than for these."""
