@@ -2,13 +2,11 @@
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +16,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from access.keys import Keys
 from access.tokens import Verifier
+from tests.loopback_http import Handler, listening
 
 ISSUER = "https://tenant.example.com/"
 AUDIENCE = "https://data.example.com/mcp"
@@ -174,42 +173,24 @@ class Provider:
 def provider(port: int = 0) -> Iterator[Provider]:
     """A provider that listens until the end of the block, at `port` where one is named."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answering(Handler):
+        def get(self) -> None:
             serving.requests.append(self.path)
             time.sleep(serving.delay)
             self.reply(serving.answers.get(self.path, Answer(b"{}", 404)))
 
-        def do_POST(self) -> None:
+        def post(self) -> None:
             serving.requests.append(self.path)
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            form = dict(parse_qsl(self.read_body().decode()))
             time.sleep(serving.delay)
             asked = self.path == "/introspect"
             authorization = self.headers.get("Authorization", "")
             self.reply(serving.introspected(authorization, form) if asked else Answer(b"{}", 404))
 
         def reply(self, answer: Answer) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
+            headers = {name.replace("_", "-"): value for name, value in answer.headers.items()}
+            self.answer(answer.status, answer.body, headers)
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # A client that hangs up early is what some tests are about.
-
-    server = Server(("127.0.0.1", port), Handler)
-    serving = Provider(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(Answering, port=port) as listening_at:
+        serving = Provider(listening_at)
         yield serving
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

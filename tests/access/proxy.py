@@ -1,13 +1,13 @@
 """A proxy on loopback between `doctor` and the real server, which can get in the way as proxies do."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
+
+from tests.loopback_http import Handler, listening
 
 Alter = Callable[[str, dict[str, Any], "Reply"], None]
 """Is told the path and the JSON-RPC message (or {}), and changes the reply."""
@@ -39,12 +39,12 @@ class Reply:
 def proxy(target: str, alter: Alter) -> Iterator[str]:
     """The origin of a proxy to the origin `target`, until the end of the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answering(Handler):
+        def get(self) -> None:
             self.forward(b"")
 
-        def do_POST(self) -> None:
-            self.forward(self.rfile.read(int(self.headers["Content-Length"])))
+        def post(self) -> None:
+            self.forward(self.read_body())
 
         def forward(self, body: bytes) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
@@ -53,22 +53,7 @@ def proxy(target: str, alter: Alter) -> Iterator[str]:
             )
             reply = Reply(answer)
             alter(self.path, json.loads(body) if body else {}, reply)
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+            self.answer(reply.status, reply.body, reply.headers)
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Answering) as port:
+        yield f"http://127.0.0.1:{port}"

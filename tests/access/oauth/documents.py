@@ -4,11 +4,9 @@ import datetime
 import ipaddress
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.access.oauth.flow import REDIRECT
+from tests.loopback_http import Handler, listening
 
 
 class Documents:
@@ -83,15 +82,11 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 def serving_documents(folder: Path) -> Iterator[Documents]:
     """The server, until the end of the block; its certificate stands in `folder`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answering(Handler):
+        def get(self) -> None:
             serving.requests.append(self.path)
             status, headers, body = serving.answers.get(self.path, (404, {}, b"{}"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
+            self.send_head(status, len(body), headers)
             if not serving.pause:
                 self.wfile.write(body)
                 return
@@ -100,24 +95,9 @@ def serving_documents(folder: Path) -> Iterator[Documents]:
                     self.wfile.write(body[place : place + 1])
                     time.sleep(serving.pause)
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # A reader that hangs up early is what some tests are about.
-
     public, private = certificate(folder)
-    server = Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(public, private)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    serving = Documents(server.server_port, public)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(Answering, tls=context) as port:
+        serving = Documents(port, public)
         yield serving
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -4,16 +4,15 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.access.issuer import mint, public_jwk, rsa_key
+from tests.loopback_http import Handler, listening
 
 CLIENT_ID = "site"
 CLIENT_SECRET = "s3cret:&"
@@ -125,12 +124,12 @@ class Provider:
 def provider() -> Iterator[Provider]:
     """A provider that listens, until the end of the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Answering(Handler):
+        def get(self) -> None:
             serving.requests.append(self.path)
             time.sleep(SLOW if self.path in serving.slow else 0)
             if self.path in serving.answers:
-                self.reply(*serving.answers[self.path])
+                self.answer(*serving.answers[self.path])
             elif self.path == "/.well-known/openid-configuration":
                 self.say(200, serving.document())
             elif self.path == "/keys":
@@ -140,40 +139,18 @@ def provider() -> Iterator[Provider]:
             else:
                 self.say(404, {})
 
-        def do_POST(self) -> None:
+        def post(self) -> None:
             serving.requests.append(self.path)
             time.sleep(SLOW if self.path in serving.slow else 0)
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            form = dict(parse_qsl(self.read_body().decode()))
             if self.path in serving.answers:
-                self.reply(*serving.answers[self.path])
+                self.answer(*serving.answers[self.path])
             else:
                 self.say(*serving.token(form, self.headers.get("Authorization", "")))
 
         def say(self, status: int, document: object) -> None:
-            self.reply(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+            self.answer(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
-        def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # A client that hangs up early is what some tests are about.
-
-    server = Server(("127.0.0.1", 0), Handler)
-    serving = Provider(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(Answering) as port:
+        serving = Provider(f"http://127.0.0.1:{port}")
         yield serving
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,16 +1,16 @@
 """A page that hosts views as a chat does, and the packages that the chart is built with."""
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import with_packages
+from tests.loopback_http import listening
 from tests.site import ROOT
 
 HERE = Path(__file__).parent
@@ -44,10 +44,5 @@ def files(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     ]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     (folder / "host.html").write_text((HERE / "host.html").read_text())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield folder, f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(partial(Quiet, directory=str(folder))) as port:
+        yield folder, f"http://localhost:{port}"
