@@ -31,11 +31,11 @@ from airfare.expressions import among
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, too_long
 from exchange.exporting import ExportMixin, columns
-from exchange.importing import ImportMixin
 from history import recording
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
 from mcpsite.folders import FILES_STAY
+from uploads.corrections import ImportMixin
 from uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.

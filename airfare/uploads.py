@@ -12,7 +12,7 @@ from airfare.corrections import Corrections
 from airfare.loading import Found, Outcome, load, summary
 from airfare.models import SourceFile
 from airfare.parsing import FORMATS
-from exchange.background import loader
+from uploads.corrections import loader
 from uploads.forms import UploadForm
 from uploads.loaders import FOLDER, Loader, Task, register
 from uploads.summaries import Summary

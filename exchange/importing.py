@@ -1,13 +1,14 @@
 """Corrected spreadsheets that come back to a list: a preview of what changes, then the change."""
 
-import logging
-import shutil
+import time
+import uuid
+from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -17,11 +18,9 @@ from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 
-from exchange.background import hand_over, problems_of
 from exchange.sheets import CSV, MOST_BYTES, MOST_ROWS, XLSX, BadSheet
-from uploads.forms import INPUT
-from uploads.models import new_folder
-from uploads.queue import folder, forget_old
+from mcpsite.private_files import private_folder
+from mcpsite.widgets import FileInput
 
 if TYPE_CHECKING:
 
@@ -30,33 +29,47 @@ if TYPE_CHECKING:
 else:
     ImportBase = base.ImportMixin
 
-logger = logging.getLogger(__name__)
-
 MOST_SHOWN = 100
 """Changes in a preview, and problems."""
 WORKBOOK = "1"
 """The place of XLSX among the formats of an import, as a form says it."""
-MOST_AT_ONCE = 2_000
-"""Changed rows that are imported while the person waits; more are imported in the background."""
 PATIENCE_SECONDS = 3600
 """From a preview to its confirmation."""
+PREVIEWS = "previews"
+DAY_SECONDS = 24 * 3600
 
 
 class PrivateStorage(BaseStorage):  # type: ignore[misc]
-    """A file between its preview and its confirmation, among the private ones that go after a day."""
+    """A private file between its preview and its confirmation; one that nobody confirms goes after a day."""
 
     def save(self, data: bytes) -> None:
-        forget_old()
-        self.name = new_folder()
-        path = folder() / self.name
-        path.mkdir(mode=0o700)
-        (path / "file").write_bytes(data)
+        yesterday = time.time() - DAY_SECONDS
+        for path in private_folder(PREVIEWS).iterdir():
+            with suppress(FileNotFoundError):  # Confirmed meanwhile.
+                if path.stat().st_mtime < yesterday:
+                    path.unlink()
+        self.name = uuid.uuid4().hex
+        previewed(self.name).write_bytes(data)
 
     def read(self) -> bytes:
-        return (folder() / self.name / "file").read_bytes()
+        return previewed(self.name).read_bytes()
 
     def remove(self) -> None:
-        shutil.rmtree(folder() / self.name, ignore_errors=True)
+        previewed(self.name).unlink(missing_ok=True)
+
+
+def previewed(name: str) -> Path:
+    """Return where the file of a preview is kept."""
+    return private_folder(PREVIEWS) / name
+
+
+def problems_of(result: Any) -> list[str]:
+    """Return why a confirmed import changed nothing, in sentences; none where it did."""
+    problems = [str(error.error) for error in result.base_errors]
+    if not problems and result.has_validation_errors():
+        # The preview had none of them.
+        problems = ["The rows have changed since the preview; nothing was imported. Look at it again."]
+    return problems
 
 
 class CorrectionsForm(ImportForm):  # type: ignore[misc]
@@ -66,7 +79,7 @@ class CorrectionsForm(ImportForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         field = self.fields["import_file"]
         field.label = "Corrected file"
-        field.widget = forms.FileInput(attrs={"class": INPUT, "accept": ".csv,.xlsx"})
+        field.widget = FileInput(accept=".csv,.xlsx")
         field.help_text = (
             f"CSV (UTF-8) or Excel (.xlsx), at most {MOST_BYTES // 1_000_000} MB and {MOST_ROWS:,} rows."
         )
@@ -123,8 +136,6 @@ class ImportMixin(ImportBase):
     tmp_storage_class = PrivateStorage
     skip_admin_log = True  # The history tells more.
     import_resource_classes: Any = ()
-    import_kind: ClassVar[str]
-    """The loader (`exchange.background.loader`) that imports what changes many rows."""
 
     def get_import_formats(self) -> list[Any]:
         return [CSV, XLSX]
@@ -163,37 +174,23 @@ class ImportMixin(ImportBase):
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and self.has_import_permission(request):
             form = self.create_confirm_form(request)
-            if not form.is_valid() or not (folder() / form.cleaned_data["import_file_name"]).exists():
+            if not form.is_valid() or not previewed(form.cleaned_data["import_file_name"]).exists():
                 messages.error(request, "The preview is too old; choose the file again.")
-                return redirect(self._import_url())
-            if form.cleaned_data["rows"] > MOST_AT_ONCE:
-                return self._hand_over(request, form.cleaned_data)
+                return redirect(self.import_url())
+            return self.import_confirmed(request, form.cleaned_data)
         response: HttpResponseBase = super().process_import(request, **kwargs)
         return response
 
-    def _hand_over(self, request: HttpRequest, confirmed: dict[str, Any]) -> HttpResponse:
-        try:
-            upload = hand_over(
-                self.import_kind,
-                folder() / confirmed["import_file_name"] / "file",
-                name=confirmed["original_file_name"],
-                workbook=confirmed["format"] == WORKBOOK,
-                digest=confirmed["digest"],
-                by=cast(User, request.user),
-            )
-        except OSError:
-            logger.exception("Confirmed corrections could not be kept in UPLOAD_DIR.")
-            messages.error(
-                request, "The file could not be kept on this site; ask an operator to look at its log."
-            )
-            return redirect(self._import_url())
-        return redirect("admin:uploads_upload_change", upload.pk)
+    def import_confirmed(self, request: HttpRequest, confirmed: dict[str, Any]) -> HttpResponseBase:  # noqa: ARG002
+        """Import the file of a preview, which `confirmed` names, while the person waits."""
+        response: HttpResponseBase = super().process_import(request)
+        return response
 
     def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
         if problems := problems_of(result):
             for problem in problems:
                 messages.error(request, problem)
-            return redirect(self._import_url())
+            return redirect(self.import_url())
         rows, fields = len(result.changes), result.fields_changed
         messages.success(request, f"Imported {fields:,} changed values in {rows:,} rows.")
         return redirect(self._list_url())
@@ -201,7 +198,8 @@ class ImportMixin(ImportBase):
     def _list_url(self) -> str:
         return reverse("admin:{}_{}_changelist".format(*self.get_model_info()))
 
-    def _import_url(self) -> str:
+    def import_url(self) -> str:
+        """Return the address of the form for the file."""
         return reverse("admin:{}_{}_import".format(*self.get_model_info()))
 
 

@@ -10,6 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_text_list
 from unfold.widgets import UnfoldBooleanWidget
 
+from mcpsite.widgets import FilesInput
+
 if TYPE_CHECKING:
     File = UploadedFile[Any]
 else:
@@ -17,7 +19,6 @@ else:
 
 MOST_FILES = 500
 LONGEST_NAME = 150
-INPUT = "block w-full max-w-2xl p-2 border border-base-200 rounded-default dark:border-base-700"
 LOOKED_AT = 64 * 1024
 """Bytes of each file that are looked at while the person waits."""
 
@@ -27,14 +28,6 @@ _SIGNATURES = {
     b"%PDF": "is a PDF; save its text as a .txt file and upload that",
     b"\x1f\x8b": "is compressed; unpack it and upload what is inside",
 }
-
-
-class FilesInput(forms.FileInput):
-    allow_multiple_selected = True
-
-    def __init__(self, **kwargs: Any) -> None:
-        # The browser's own control: it names the files and works without JavaScript.
-        super().__init__(attrs={"class": INPUT}, **kwargs)
 
 
 class FilesField(forms.FileField):

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from django.core.files import locks
 from django.db import close_old_connections
 from django.utils import timezone
 
+from mcpsite.private_files import private_folder
 from uploads import progress
 from uploads.forms import File
 from uploads.loaders import Task
@@ -35,13 +35,6 @@ logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that this one started, kept until they are known to have ended."""
-
-
-def folder() -> Path:
-    """The private folder of all uploads, made when it is missing."""
-    path = Path(settings.UPLOAD_DIR)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
 
 
 # What is put into it
@@ -60,7 +53,7 @@ def enqueue(
         uploaded_by=by,
         username=by.get_username(),
     )
-    folder()
+    private_folder()
     upload.path.mkdir(mode=0o700)
     try:
         for file in files:
@@ -130,7 +123,7 @@ def work_off(*, watch: float | None = None) -> None:
 @contextmanager
 def _alone(*, wait: bool) -> Iterator[bool]:
     """Whether this process is the only one here; the lock of one that dies is gone with it."""
-    with (folder() / "process.lock").open("a") as file:
+    with (private_folder() / "process.lock").open("a") as file:
         got = locks.lock(file, locks.LOCK_EX if wait else locks.LOCK_EX | locks.LOCK_NB)
         try:
             yield got
@@ -200,7 +193,7 @@ def forget_old() -> None:
     # One that is not known yet is being written.
     yesterday = (now - timedelta(days=1)).timestamp()
     known_old = set(Upload.objects.filter(finished_at__lt=old).values_list("folder", flat=True))
-    for path in folder().iterdir():
+    for path in private_folder().iterdir():
         unneeded = path.is_dir() and path.name not in needed
         if unneeded and (path.name in known_old or path.stat().st_mtime < yesterday):
             shutil.rmtree(path, ignore_errors=True)

@@ -17,11 +17,12 @@ from openpyxl.styles import PatternFill
 
 from airfare import curation
 from airfare.models import Edit, FareRow
-from exchange import importing, sheets
+from exchange import sheets
 from exchange import workbook as workbook_reader
 from history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.exchange.test_exporting import CSV, ROWS, XLSX, fields
+from uploads import corrections
 from uploads.models import Upload
 from uploads.queue import work_off
 
@@ -442,7 +443,7 @@ def test_a_file_as_a_german_spreadsheet_program_saves_it_is_understood(
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """More than one row is many; the test itself works the queue off."""
-    monkeypatch.setattr(importing, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(corrections, "MOST_AT_ONCE", 1)
     settings.UPLOAD_AUTOSTART = False
 
 
