@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -26,7 +26,7 @@ from airfare.curation import Kept
 from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
-from airfare.records import COLUMNS, PROSE, SOURCE_FIELDS, Reader, Records
+from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, Records, Unreadable
 from history import kinds, recording
 from mcpsite import folders
 from uploads.loaders import FOLDER as UPLOADS
@@ -70,6 +70,9 @@ class Outcome:
     lost: int = 0
     """By how many rows the file is shorter than it was."""
     reason: str = ""
+    first_unreadable: Sequence[Unreadable] = ()
+    unused: Collection[str] = ()
+    """What the file's columns are called that mean nothing here."""
 
 
 class PruneRefused(Exception):
@@ -263,6 +266,14 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
         told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
         if each.result in ("rejected", "gone"):
             told.notes.append(f"{each.name}: {each.reason}.")
+        if each.first_unreadable:
+            shown = "; ".join(f"line {bad.line}: {bad}" for bad in each.first_unreadable)
+            more = ", …" if each.unreadable > len(each.first_unreadable) else ""
+            told.notes.append(f"{each.name}: {each.unreadable:,} values cannot be read: {shown}{more}.")
+        if each.unused:
+            shown = ", ".join(map(repr, islice(each.unused, MOST_NAMED)))
+            more = f" and {len(each.unused) - MOST_NAMED:,} more" if len(each.unused) > MOST_NAMED else ""
+            told.notes.append(f"{each.name}: columns that are not known were not used: {shown}{more}.")
         if each.vanished:
             told.notes.append(
                 f"{each.name}: {each.vanished} curated rows are no longer in the file; "
@@ -335,8 +346,7 @@ class _Load:
                 source = self._register(known)
                 vanished = self._replace(source, records)
         if self._strict and reader.first_unreadable:
-            line, column, text = reader.first_unreadable
-            raise RefusedFile(f"{column} is {text[:40]!r}, which is not a finite number", line)
+            raise RefusedFile(str(reader.first_unreadable[0]), reader.first_unreadable[0].line)
         if before and not reader.rows and not self._allow_empty:
             raise RefusedFile(
                 f"holds no rows, and {before:,} of it are here, which stay; if they are to go, allow that "
@@ -352,6 +362,8 @@ class _Load:
             unreadable=reader.unreadable,
             vanished=vanished,
             lost=max(0, before - reader.rows),
+            first_unreadable=reader.first_unreadable,
+            unused=table.unused,
         )
 
     def _record(self, source: SourceFile, reader: Reader) -> None:

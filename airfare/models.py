@@ -64,7 +64,7 @@ class SourceFile(models.Model):
     format = models.CharField(max_length=4, choices=Format)
     rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
     unreadable = models.PositiveIntegerField(
-        "unreadable values", default=0, help_text="Cells that should hold a number and do not."
+        "unreadable values", default=0, help_text="Cells that should hold a day or a number and do not."
     )
     loaded_at = models.DateTimeField()
     loaded_by = models.CharField(max_length=150)

@@ -8,7 +8,7 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -30,6 +30,10 @@ MOST_AT_ONCE = 1 << 20
 """Bytes of a JSON file that may be read as a whole, to say on which line its mistake is."""
 MOST_DIGITS = 4_000
 """Digits in a row; of some more Python makes no number."""
+MOST_UNUSED = 1_000
+"""Names of columns that mean nothing here, of which is remembered what they are called."""
+MAX_NAME = 60
+"""Characters of such a name."""
 MAX_DEPTH = 32
 """Levels in a JSON value; the formats we know have five."""
 
@@ -59,6 +63,8 @@ class Table:
 
     header: list[str]
     batches: Iterator[Batch]
+    unused: Collection[str]
+    """What the columns are called, as far as they were read, that mean nothing here; MOST_UNUSED at most."""
 
 
 @contextmanager
@@ -85,14 +91,24 @@ def open_table(
             if format_ == "json":
                 names = sorted(known)
                 numbers = _Numbers(file, progress)
-                yield Table(header=names, batches=_json_batches(numbers, path, names, frozenset(prose)))
+                unused = _Unused()
+                batches = _json_batches(numbers, path, names, frozenset(prose), unused)
+                yield Table(header=names, batches=batches, unused=unused)
             else:
                 delimited = _Delimited(_Source(file, progress), DELIMITERS[format_], known)
-                yield Table(header=delimited.header, batches=delimited.batches())
+                yield Table(header=delimited.header, batches=delimited.batches(), unused=delimited.unused)
     except UnicodeDecodeError:
         raise RefusedFile("is not UTF-8 text; save the file as UTF-8", _undecodable_line(path)) from None
     except OSError as error:
         raise RefusedFile(f"cannot be read: {error.strerror or 'input/output error'}") from None
+
+
+class _Unused(dict[str, None]):
+    """Names of columns that mean nothing here, in the order in which they come."""
+
+    def add(self, name: str) -> None:
+        if len(self) < MOST_UNUSED and name.strip():
+            self[name.strip()[:MAX_NAME]] = None
 
 
 class _Source:
@@ -133,8 +149,12 @@ def _ends_in(text: bytes) -> int:
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
+_MARK = codecs.BOM_UTF8.decode()
+_AROUND = f" \t\r\n{_MARK}"
+
+
 class _Lines:
-    """The lines of a file without comments and blank lines, as far as these stand outside quotes.
+    """The lines of a file without comments, blank lines and repeated headers, where these are not quoted.
 
     The csv reader asks for a further line before it has given back a record only when it is inside
     quotes: so `inside` is set here with each line and unset by who receives the record.
@@ -152,6 +172,8 @@ class _Lines:
         self._place = 0
         self._delimiter = delimiter
         self._blank = f" \t\r\n{delimiter}"
+        self._header = ""
+        """The header's line, where it has one of its own."""
 
     def block(self) -> list[str]:
         """The lines that were read from the file and not yet given; empty at its end."""
@@ -170,8 +192,14 @@ class _Lines:
         self._block = []
 
     def holds_data(self, line: str) -> bool:
-        """Whether `line`, outside quotes, is neither comment nor blank."""
-        return line.lstrip()[:1] not in ("", "#") and line.strip(self._blank) != ""
+        """Whether `line`, outside quotes, is neither comment nor blank, nor the header once more."""
+        text = line.strip(_AROUND)
+        return text[:1] not in ("", "#") and text.strip(self._blank) != "" and text != self._header
+
+    @property
+    def doubtful(self) -> str:
+        """How lines begin that may hold no data."""
+        return f" \t\n#{_MARK}{self._delimiter}{self._header[:1]}"
 
     def _next(self) -> str | None:
         if self._place >= len(self._block) and not self.block():
@@ -204,21 +232,24 @@ class _Lines:
                 return self._plain_header(line, known)
             comment = start.lstrip("#").strip()
             if self._delimiter in comment:
-                names = _names(next(csv.reader([comment], delimiter=self._delimiter)))
-                if known.intersection(names):
-                    return names
+                cells = next(csv.reader([comment], delimiter=self._delimiter))
+                if known.intersection(_names(cells)):
+                    return cells
         raise RefusedFile("has no header and no rows")
 
     def _plain_header(self, line: str, known: frozenset[str]) -> list[str]:
         self.inside = True
         self.began = self.number
-        names = _names(next(csv.reader(chain([line], self), delimiter=self._delimiter)))
+        cells = next(csv.reader(chain([line], self), delimiter=self._delimiter))
         if self.unclosed:
             raise RefusedFile("a quote opens here and is never closed", self.began)
         self.inside = False
-        if not known.intersection(names):
+        if not known.intersection(_names(cells)):
             raise RefusedFile("is no usable header: it names no column that is known here", self.began)
-        return names
+        if self.number == self.began:
+            # Files that were put together from several hold it again, mark and all.
+            self._header = line.strip(_AROUND)
+        return cells
 
 
 def _split(raw: _Source) -> Iterator[list[str]]:
@@ -271,7 +302,12 @@ class _Delimited:
     def __init__(self, raw: _Source, delimiter: str, known: frozenset[str]) -> None:
         self._lines = _Lines(raw, delimiter)
         self._delimiter = delimiter
-        self.header = self._lines.header(known)
+        cells = self._lines.header(known)
+        self.header = _names(cells)
+        self.unused = _Unused()
+        for cell, name in zip(cells, self.header, strict=True):
+            if name not in known:
+                self.unused.add(cell)
         twice = next((name for name in self.header if name in known and self.header.count(name) > 1), None)
         if twice:
             raise RefusedFile(f"the header names {twice} twice", self._lines.number)
@@ -292,7 +328,7 @@ class _Delimited:
         end, and so the lines that look like comments are comments.
         """
         lines, first = self._lines, self._lines.number + 1
-        doubtful = f" \t\n#{self._delimiter}"
+        doubtful = lines.doubtful
         kept = [line for line in block if line[0] not in doubtful or lines.holds_data(line)]
         try:
             cells = list(csv.reader(kept, delimiter=self._delimiter, strict=True))
@@ -337,7 +373,9 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
 # JSON
 
 
-def _json_batches(raw: _Source, path: Path, names: list[str], prose: frozenset[str]) -> Iterator[Batch]:
+def _json_batches(
+    raw: _Source, path: Path, names: list[str], prose: frozenset[str], unused: _Unused
+) -> Iterator[Batch]:
     """The rows of a JSON file. An object that names none of `names` is no row. Raises RefusedFile.
 
     `prose` are the columns in which an object or a list of objects may stand for its own text.
@@ -347,7 +385,7 @@ def _json_batches(raw: _Source, path: Path, names: list[str], prose: frozenset[s
     known = frozenset(names)
     seen = 0
     for seen, record in enumerate(_tolerant(raw, path), start=1):
-        row = _folded(record, known, seen)
+        row = _folded(record, known, seen, unused)
         if not row:
             continue
         for name, value in row.items():
@@ -364,12 +402,13 @@ def _json_batches(raw: _Source, path: Path, names: list[str], prose: frozenset[s
         raise RefusedFile("names no column that is known here")
 
 
-def _folded(record: dict[str, Any], known: frozenset[str], number: int) -> dict[str, Any]:
+def _folded(record: dict[str, Any], known: frozenset[str], number: int, unused: _Unused) -> dict[str, Any]:
     """The members of an item that are known, their names written as those of a header are."""
     row: dict[str, Any] = {}
     for key, value in record.items():
         name = _name(key)
         if name not in known:
+            unused.add(key)
             continue
         held = row.get(name)
         if held not in (None, "") and value not in (None, "", held):

@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from airfare.models import NO_DAY
 from airfare.parsing import Batch, RefusedFile
@@ -44,6 +45,8 @@ NUMBERS: dict[str, tuple[str, ...]] = {
 }
 """The columns that give each number; the first that is not empty wins, and 0 is not empty."""
 
+MOST_NAMED = 10
+"""Unreadable cells that are shown; the others are counted."""
 LONGEST = {"route": 200, "airline": 200, "season": 200, "query": 400}
 """Characters of each text that stands in an index; PostgreSQL takes 2,704 bytes of all texts of one."""
 PROSE = TEXTS["notable_event"]
@@ -74,16 +77,22 @@ SOURCE_FIELDS = (
 
 _ROUTE = re.compile(r"([A-Za-z]{3})-([A-Za-z]{3})", re.ASCII)
 _DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
+_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
 _WEEK = re.compile(r"(\d{4})-[Ww](\d{2})", re.ASCII)
 
 
 def day_of(text: str) -> datetime.date | None:
-    """The day that `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYY-Www` (its Monday) means; None for anything else."""
+    """Return the day that `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYY-Www` (its Monday) means; None for others.
+
+    A time of ISO 8601 behind the first of these, as pandas and Excel write it, is left out.
+    """
     try:
         if match := _DAY.fullmatch(text):
             return datetime.date(int(match[1]), int(match[3]), int(match[4]))
         if match := _WEEK.fullmatch(text):
             return datetime.date.fromisocalendar(int(match[1]), int(match[2]), 1)
+        if _STAMP.fullmatch(text):
+            return datetime.datetime.fromisoformat(text).date()
     except ValueError:
         pass
     return None
@@ -140,6 +149,18 @@ class Records:
     """Each row's notable text, empty where there is none."""
 
 
+class Unreadable(NamedTuple):
+    """A cell that does not hold what its column should."""
+
+    line: int
+    column: str
+    text: str
+
+    def __str__(self) -> str:
+        wanted = "day" if self.column == "snapshot_date" else "finite number"
+        return f"{self.column} is {self.text[:40]!r}, which is not a {wanted}"
+
+
 @dataclass(kw_only=True)
 class Reader:
     """Gives the cells of one file their meaning."""
@@ -149,9 +170,9 @@ class Reader:
     """What a row is about that says nothing of it: the file's name."""
     rows: int = 0
     unreadable: int = 0
-    """Cells that should hold a finite number and do not."""
-    first_unreadable: tuple[int, str, str] | None = None
-    """Line, column and text of the first cell that should hold a number and does not."""
+    """Cells that should hold a day or a finite number and do not."""
+    first_unreadable: list[Unreadable] = field(default_factory=list)
+    """The first of them, MOST_NAMED at most, by line."""
     _clean: Remembered = field(default_factory=lambda: Remembered(str.strip))
     _days: Remembered = field(default_factory=lambda: Remembered(lambda text: str(day_of(text) or NO_DAY)))
     _airports: Remembered = field(default_factory=lambda: Remembered(airports_of))
@@ -168,17 +189,15 @@ class Reader:
             if max(map(len, texts[name]), default=0) > most:
                 place = next(i for i, text in enumerate(texts[name]) if len(text) > most)
                 raise RefusedFile(too_long(name, texts[name][place]), batch.lines[place])
-        unreadable = 0
+        days = list(map(self._days.__getitem__, texts["snapshot_date"]))
+        found = self._unreadable("snapshot_date", texts["snapshot_date"], days, str(NO_DAY), batch.lines)
         numbers: list[list[float | None]] = []
         for name, names in NUMBERS.items():
             raw = self._first(given, names, empty)
             values = [None] * size if raw is empty else list(map(self._numbers.__getitem__, raw))
             numbers.append(values)
-            # Both counts run at the speed of C, unlike a look at each cell.
-            bad = values.count(None) - raw.count("")
-            if bad:
-                unreadable += bad
-                self._remember_first(name, raw, values, batch.lines)
+            found += self._unreadable(name, raw, values, None, batch.lines)
+        self.first_unreadable = sorted([*self.first_unreadable, *found])[:MOST_NAMED]
         route, airline, season, query = (texts[name] for name in ("route", "airline", "season", "query"))
         if "" in query:
             query = self._named(query, route, airline, season, texts)
@@ -187,7 +206,7 @@ class Reader:
         columns: list[Sequence[Any]] = [
             range(self.rows + 1, self.rows + 1 + size),
             texts["snapshot_date"],
-            list(map(self._days.__getitem__, texts["snapshot_date"])),
+            days,
             subject,
             route,
             [origin for origin, _ in airports],
@@ -199,7 +218,6 @@ class Reader:
             *numbers,
         ]
         self.rows += size
-        self.unreadable += unreadable
         return Records(columns=columns, notables=texts["notable_event"])
 
     def _first(
@@ -240,9 +258,15 @@ class Reader:
             )
         ]
 
-    def _remember_first(
-        self, name: str, raw: list[str], values: list[float | None], lines: Sequence[int]
-    ) -> None:
-        if self.first_unreadable is None:
-            place = next(i for i, text in enumerate(raw) if text and values[i] is None)
-            self.first_unreadable = (lines[place], name, raw[place])
+    def _unreadable(
+        self, name: str, raw: list[str], values: Sequence[Any], nothing: Any, lines: Sequence[int]
+    ) -> list[Unreadable]:
+        """Count the cells of a column that came to `nothing` and are not empty, and return the first."""
+        # Both counts run at the speed of C, unlike a look at each cell.
+        count = values.count(nothing) - raw.count("")
+        self.unreadable += count
+        if not count or len(self.first_unreadable) == MOST_NAMED:
+            return []
+        cells = zip(lines, raw, values, strict=True)
+        found = (Unreadable(line, name, text) for line, text, value in cells if text and value == nothing)
+        return list(islice(found, MOST_NAMED))

@@ -32,7 +32,7 @@ class AirfareForm(UploadForm):
         required=False,
         widget=UnfoldBooleanWidget(),
         label="Strict",
-        help_text="Refuse a file in which a number cannot be read.",
+        help_text="Refuse a file in which a day or a number cannot be read.",
     )
 
     allow_empty = forms.BooleanField(

@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
                     "unreadable",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Cells that should hold a number and do not.",
+                        help_text="Cells that should hold a day or a number and do not.",
                         verbose_name="unreadable values",
                     ),
                 ),

@@ -76,6 +76,22 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     assert read(tmp_path, "a.json", b'\xef\xbb\xbf[{"query": "a"}]') == [{"query": "a"}]
 
 
+@pytest.mark.parametrize("again", ["{}", "\ufeff{}", "{}  ", "\ufeff# a note\n{}"])
+@pytest.mark.parametrize("quoted", ["route,airline", '"route","airline"'])
+def test_a_header_that_comes_again_is_no_row(tmp_path: Path, quoted: str, again: str) -> None:
+    text = f"\ufeff{quoted}\nA,B\n{again.format(quoted)}\nC,D\n"
+    assert read(tmp_path, "a.csv", text) == [{"route": "A", "airline": "B"}, {"route": "C", "airline": "D"}]
+
+
+def test_a_header_that_comes_again_beside_ragged_rows_is_no_row(tmp_path: Path) -> None:
+    assert [row["route"] for row in read(tmp_path, "a.csv", "route\nA,\nroute\nB\n")] == ["A", "B"]
+
+
+def test_a_header_within_quotes_is_text(tmp_path: Path) -> None:
+    rows = read(tmp_path, "a.csv", 'route\n"A\nroute\nB"\n')
+    assert rows == [{"route": "A\nroute\nB"}]
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_any_newline_ends_a_line(tmp_path: Path, newline: str) -> None:
     text = newline.join(["date,query", "2025,a", "# comment", "2026,b", ""])

@@ -27,6 +27,9 @@ def meaning(cells: dict[str, str]) -> dict[str, Any]:
         ("2025/10/06", datetime.date(2025, 10, 6)),
         ("2025-W41", datetime.date(2025, 10, 6)),
         ("2020-W53", datetime.date(2020, 12, 28)),
+        ("2025-10-06 00:00:00", datetime.date(2025, 10, 6)),
+        ("2025-10-06T23:59:59.5Z", datetime.date(2025, 10, 6)),
+        ("2025-10-06 24:61", None),
         ("2025-02-30", None),
         ("2025-W53", None),
         ("2025-W00", None),
@@ -89,11 +92,11 @@ def test_what_is_no_finite_number_is_absent_and_counted(text: str) -> None:
     assert (row["fare_yoy_pct"], row["unreadable"]) == (-3.5, 1)
 
 
-def test_the_first_unreadable_value_is_told_with_its_line_and_column() -> None:
+def test_the_first_unreadable_values_are_remembered_by_line() -> None:
     reader = Reader(header=["avg_fare_usd", "score"], fallback="f")
     reader.read(Batch(cells=[["1", ""], ["2", "x"]], lines=[2, 3]))
     reader.read(Batch(cells=[["y", ""]], lines=[4]))
-    assert (reader.unreadable, reader.first_unreadable) == (2, (3, "search_index", "x"))
+    assert reader.first_unreadable == [(3, "search_index", "x"), (4, "avg_fare_usd", "y")]
 
 
 def test_route_airline_and_season_stand_for_a_missing_query() -> None:

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="read the files and write nothing")
         parser.add_argument(
-            "--strict", action="store_true", help="reject a file in which a number cannot be read"
+            "--strict", action="store_true", help="reject a file in which a day or a number cannot be read"
         )
         parser.add_argument(
             "--prune", action="store_true", help="delete the rows of files that are gone from their folder"
