@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from access.models import AuditEvent
-from mcpsite.dashboard import Cell, Figure, Panel, Table, list_url, may_view
+from mcpsite.dashboard import Figure, Panel, list_url, may_view
+from mcpsite.tables import Cell, Table
 
 Outcome = AuditEvent.Outcome
 ERRORS = (Outcome.TOOL_ERROR, Outcome.DEADLINE, Outcome.FAILED)

@@ -14,18 +14,17 @@ from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
 from airfare.queries import Filters
 from airfare.summaries import summary
 from mcpsite.dashboard import (
-    Cell,
     Chart,
     Choice,
     Figure,
     Panel,
-    Table,
     change_url,
     list_url,
     may_view,
     moment,
     upload_link,
 )
+from mcpsite.tables import Cell, Table
 
 DAYS = 30
 """Dates of the fares' chart."""

@@ -1,37 +1,16 @@
 """A tool's answer for people to read: lists of objects become tables, the rest facts and text."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from mcpsite.schema_forms import label
+from mcpsite.tables import Cell, Table
 
-LONG = 80
-"""Characters from which on a cell wants room."""
 PROSE = 300
 """Characters from which on a text is no fact but something to read."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One value in a table or a list of facts."""
-
-    text: str
-    href: str = ""
-    kind: str = ""
-    """`number`, `long`, or neither."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """A list of objects."""
-
-    name: str
-    columns: Sequence[Cell]
-    """The heads, each of the kind of what stands below."""
-    rows: Sequence[Sequence[Cell]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,7 +30,7 @@ def show(value: Mapping[str, Any]) -> Shown:
     shown = Shown(notice=str(value.get("truncated", "")))
     rest = {name: part for name, part in value.items() if name != "truncated"}
     if isinstance(rest.get("title"), str) and _is_link(rest.get("url")):
-        shown.title = Cell(text=rest.pop("title"), href=rest.pop("url"))
+        shown.title = Cell(rest.pop("title"), rest.pop("url"))
     for name, part in rest.items():
         if _is_table(part):
             shown.tables.append(_table(label(name), part))
@@ -79,10 +58,10 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         columns = ["title", *rest, *(["id"] if "id" in columns else [])]
     return Table(
         name=name,
-        columns=[Cell(text=label(each), kind=_kind(rows, each)) for each in columns],
+        columns=[label(each) for each in columns],
         rows=[
             [
-                Cell(text=str(row.get("title", "")), href=row["url"])
+                Cell(str(row.get("title", "")), row["url"])
                 if cited and column == "title"
                 else _cell(row.get(column))
                 for column in columns
@@ -92,26 +71,18 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def _kind(rows: Iterable[Mapping[str, Any]], column: str) -> str:
-    return "number" if any(_cell(row.get(column)).kind == "number" for row in rows) else ""
-
-
 def _cell(value: Any) -> Cell:
     if value is None:
-        return Cell(text="")
+        return Cell("")
     if isinstance(value, bool):
-        return Cell(text="yes" if value else "no")
+        return Cell("yes" if value else "no")
     if isinstance(value, int | float):
-        return Cell(text=f"{value:,.10g}" if isinstance(value, float) else f"{value:,}", kind="number")
+        return Cell(value)
     if isinstance(value, list) and all(isinstance(each, str | int | float | None) for each in value):
-        return _text(", ".join("–" if each is None else str(each) for each in value))
+        return Cell(", ".join("–" if each is None else str(each) for each in value))
     if isinstance(value, str):
-        return Cell(text=value, href=value) if _is_link(value) else _text(value)
-    return _text(json.dumps(value, ensure_ascii=False))
-
-
-def _text(text: str) -> Cell:
-    return Cell(text=text, kind="long" if len(text) > LONG else "")
+        return Cell(value, value if _is_link(value) else "")
+    return Cell(json.dumps(value, ensure_ascii=False))
 
 
 def _is_link(value: Any) -> bool:

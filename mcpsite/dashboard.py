@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from django.apps import apps
@@ -22,6 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mcpsite.contributions import contributed
+from mcpsite.tables import Cell, Table
 
 logger = logging.getLogger(__name__)
 
@@ -42,26 +43,6 @@ class Figure:
 
     def __str__(self) -> str:
         return f"{self.value:,}"
-
-
-class Cell(NamedTuple):
-    """What stands in a table; a number is aligned to the right."""
-
-    value: Any
-    url: str = ""
-
-    @property
-    def is_number(self) -> bool:
-        return isinstance(self.value, int | float)
-
-    def __str__(self) -> str:
-        return f"{self.value:,}" if self.is_number else str(self.value)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

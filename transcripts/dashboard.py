@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from mcpsite.dashboard import Cell, Figure, Panel, Table, change_url, list_url, may_view, moment, upload_link
+from mcpsite.dashboard import Figure, Panel, change_url, list_url, may_view, moment, upload_link
+from mcpsite.tables import Cell, Table
 from transcripts.models import Transcript, VectorStoreFile
 
 LOADS = 5

@@ -95,7 +95,7 @@ def numbers(panels: dict[str, Panel]) -> Iterator[tuple[str, int, str]]:
             yield f"{panel.title}: {figure.label}", figure.value, figure.url
         for cells in panel.table.rows if panel.table else ():
             for cell in cells:
-                if cell.is_number and cell.url:
+                if cell.kind == "number" and cell.url:
                     yield f"{panel.title}: {cells[0]}", cell.value, cell.url
 
 
