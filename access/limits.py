@@ -46,7 +46,11 @@ Use = tuple[Any, ...]
 
 
 class LimitExceeded(Exception):
-    """Too many calls: one plain sentence that says when to come back."""
+    """Too many calls: one plain sentence that says when to come back, in so many `seconds`."""
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
 
 
 class ProcessMemory(Storage):
@@ -123,6 +127,7 @@ class Limits:
     def __init__(
         self,
         *,
+        requests: RateLimitItem | None = None,
         calls: RateLimitItem | None,
         tools: Mapping[str, RateLimitItem | None],
         concurrent: int,
@@ -132,11 +137,13 @@ class Limits:
         storage: Storage,
         store: SharedStore | None = None,
     ) -> None:
-        """`calls`: of each caller to each tool, save those that `tools` names. `concurrent`: calls of one
-        caller in this process at once, 0 for any number. `failures`: failed authentications of an address.
-        `sign_ins`, `account_sign_ins`: wrong passwords of an address, and for an account. `store`: the
-        Redis that `storage` is in; while it is away, this process counts by itself.
+        """`requests`: of each caller, whatever they ask for. `calls`: of each caller to each tool, save those
+        that `tools` names. `concurrent`: calls of one caller in this process at once, 0 for any number.
+        `failures`: failed authentications of an address. `sign_ins`, `account_sign_ins`: wrong passwords of
+        an address, and for an account. `store`: the Redis that `storage` is in; while it is away, this
+        process counts by itself.
         """
+        self._requests = requests
         self._calls = calls
         self._tools = tools
         self._concurrent = concurrent
@@ -160,7 +167,8 @@ class Limits:
         if self._concurrent and running >= self._concurrent:
             raise LimitExceeded(
                 f"You have {running} calls running, which is as many as one caller may have; "
-                "try again in 1 second, or when one of them has been answered."
+                "try again in 1 second, or when one of them has been answered.",
+                1,
             )
         self._running[key] = running + 1
         try:
@@ -180,7 +188,23 @@ class Limits:
         seconds = self._exceeded(limit, "call", str(user_id), tool)
         if seconds is not None:
             raise LimitExceeded(
-                f"You may call {tool} {_times(limit.amount)} {_per(limit)}; try again in {in_words(seconds)}."
+                f"You may call {tool} {_times(limit.amount)} {_per(limit)}; "
+                f"try again in {in_words(seconds)}.",
+                seconds,
+            )
+
+    async def count_request(self, issuer: str, subject: str) -> None:
+        """Count a request before anything of it is read; raises LimitExceeded."""
+        limit = self._requests
+        if limit is None:
+            return
+        names = (limit, "request", issuer, subject)
+        # In this process's memory it takes less time than the way to a thread.
+        seconds = await to_thread(self._exceeded, *names) if self._store else self._exceeded(*names)
+        if seconds is not None:
+            raise LimitExceeded(
+                f"You may send {limit.amount} requests {_per(limit)}; try again in {in_words(seconds)}.",
+                seconds,
             )
 
     async def count_failure(self, address: str) -> int | None:
@@ -299,6 +323,7 @@ def tool_rates(texts: Mapping[str, str]) -> dict[str, RateLimitItem | None]:
 def limits() -> Limits:
     """This process's limits, as the settings say, made anew when one changes; or ImproperlyConfigured."""
     return Limits(
+        requests=rate("REQUEST_RATE_LIMIT", settings.REQUEST_RATE_LIMIT),
         calls=rate("RATE_LIMIT", settings.RATE_LIMIT),
         tools=tool_rates(settings.TOOL_RATE_LIMITS),
         concurrent=settings.CONCURRENT_CALLS,
@@ -334,6 +359,7 @@ def in_words(seconds: int) -> str:
 
 
 _SETTINGS = (
+    "REQUEST_RATE_LIMIT",
     "RATE_LIMIT",
     "TOOL_RATE_LIMITS",
     "CONCURRENT_CALLS",

@@ -1,20 +1,75 @@
-"""How large a request to Django may be.
+"""How large the body of a request may be, and how long its sender may take.
 
 Under ASGI Django writes the whole body of a request to disk before any view can refuse it, so what is
-too large is refused here, before a byte of it is kept.
+too large is refused here, before a byte of it is kept. Large files are taken from signed-in staff alone.
 """
 
+import asyncio
+import re
+import time
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote
+
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.handlers.asgi import ASGIRequest
 from django.template.loader import render_to_string
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcpsite import unavailable
+from mcpsite.mcp.database import in_spare_thread
+from mcpsite.outage import is_outage
+
 MOST_BYTES = 4_000_000
-"""For pages that take no files."""
+"""For pages that take no files, and for whoever is no signed-in member of the staff."""
 ROOM = 1_000_000
 """For what a form says beside its files."""
-TAKES_FILES = "/admin/"
+TAKES_FILES = re.compile(r"/admin/(uploads/upload/new/[\w-]+|\w+/\w+/import)/")
+"""Where files are uploaded, and corrections imported."""
+
+PATIENCE_SECONDS = 30.0
+"""For a body of any size; a large one has a second more for each SLOWEST bytes that have come."""
+SLOWEST = 8_000
+LATE = "The request took too long to arrive."
+_CLOSE = {"Connection": "close", "Cache-Control": "no-store"}
+
+
+class Body:
+    """A request's `receive` that ends with a disconnect where the body is too large or comes too slowly.
+
+    `fault` is then the status of the answer, else 0.
+    """
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive = receive
+        self._left = most
+        self._ends = time.monotonic() + PATIENCE_SECONDS
+        self._complete = False
+        self.fault = 0
+
+    async def __call__(self) -> Message:
+        if self._complete:  # What comes now is word that the client is gone, whenever that is.
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._ends - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            return self._end(408)
+        size = len(message.get("body", b""))
+        self._left -= size
+        self._ends += size / SLOWEST
+        if self._left < 0:
+            return self._end(413)
+        self._complete = not message.get("more_body", False)
+        return message
+
+    def _end(self, fault: int) -> Message:
+        self.fault, self._complete = fault, True
+        return {"type": "http.disconnect"}
 
 
 class Bounded:
@@ -27,39 +82,28 @@ class Bounded:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        most = MOST_BYTES
-        if scope["path"].startswith(TAKES_FILES):
-            most = settings.UPLOAD_MAX_MB * 1_000_000 + ROOM
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > most:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        size = int(length) if length.isdecimal() else 0
+        most, refusal = MOST_BYTES, None
+        if (size > most or "transfer-encoding" in headers) and TAKES_FILES.fullmatch(scope["path"]):
+            refusal = await _no_files(scope)
+            if refusal is None:
+                most = settings.UPLOAD_MAX_MB * 1_000_000 + ROOM
+        if refusal is None and size > most:
+            refusal = _refusal(413, most)
+        if refusal is not None:
             # A browser shows the answer only when it could send all it wanted to.
-            await _drain(receive, most)
-            await _refuse(scope, receive, send)
+            await _drain(Body(receive, 2 * most))
+            await refusal(scope, receive, send)
             return
-        body = _Counted(receive, most)
+        body = Body(receive, most)
         answering = _Watched(send)
         try:
             await self._application(scope, body, answering)
         finally:
-            if body.over and not answering.started:
-                await _refuse(scope, receive, send)
-
-
-class _Counted:
-    """The messages of a request without a length, which ends where it becomes too large."""
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive = receive
-        self._left = most
-        self.over = False
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            self.over = True
-            return {"type": "http.disconnect"}
-        return message
+            if body.fault and not answering.started:
+                await _refusal(body.fault, most)(scope, receive, send)
 
 
 class _Watched:
@@ -74,19 +118,36 @@ class _Watched:
         await self._send(message)
 
 
-async def _drain(receive: Receive, most: int) -> None:
+async def _no_files(scope: Scope) -> Response | None:
+    """Return what somebody is answered who may not send large files; None for signed-in staff."""
+    try:
+        if await in_spare_thread(_is_from_staff, scope):
+            return None
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        page = unavailable.busy(scope["path"])
+        return Response(page.content, page.status_code, dict(page.items()))
+    return RedirectResponse(f"{settings.LOGIN_URL}?next={quote(scope['path'])}", 303, _CLOSE)
+
+
+def _is_from_staff(scope: Scope) -> bool:
+    request: Any = ASGIRequest({**scope, "method": "GET"}, BytesIO())
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user: Any = get_user(request)
+    return bool(user.is_active and user.is_staff)
+
+
+async def _drain(body: Body) -> None:
     """Read and forget a request, as long as it is not absurd."""
-    read = 0
-    while read < 2 * most:
-        message = await receive()
-        read += len(message.get("body", b""))
-        if not message.get("more_body"):
-            return
+    while (await body()).get("more_body"):
+        pass
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    files = scope["path"].startswith(TAKES_FILES)
-    page = render_to_string(
-        "413.html", {"SITE_NAME": settings.SITE_NAME, "most": settings.UPLOAD_MAX_MB if files else None}
-    )
-    await HTMLResponse(page, 413, {"Connection": "close", "Cache-Control": "no-store"})(scope, receive, send)
+def _refusal(status: int, most: int) -> Response:
+    if status == 408:
+        return PlainTextResponse(LATE, status, _CLOSE)
+    files = settings.UPLOAD_MAX_MB if most > MOST_BYTES else None
+    page = render_to_string("413.html", {"SITE_NAME": settings.SITE_NAME, "most": files})
+    return HTMLResponse(page, status, _CLOSE)

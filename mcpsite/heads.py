@@ -1,12 +1,16 @@
-"""How large the head of a request may be.
+"""How large the head of a request may be, and how long its sender may take.
 
-uvicorn keeps what a client sends as headers however much it is, and no application sees the request
-before they end. A token has 32 KiB at most, so what is far above that is refused here.
+uvicorn keeps what a client sends as headers however much it is, waits for their end however long that takes,
+and no application sees the request before. A token has 32 KiB at most, so what is far above that is refused
+here.
 """
+
+import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_BYTES = 128 * 1024
+PATIENCE_SECONDS = 20.0
 
 _BODY = b"The headers of the request are too large."
 _REFUSAL = (
@@ -20,10 +24,20 @@ _REFUSAL = (
 class Protocol(HttpToolsProtocol):
     """uvicorn's own protocol, which hangs up where a request has MOST_BYTES without a body in between.
 
-    That is the request line and the headers, and the trailers of a body that comes in chunks.
+    That is the request line and the headers, and the trailers of a body that comes in chunks. It hangs up,
+    too, where they have not ended PATIENCE_SECONDS after the connection was made or the request began.
     """
 
     _kept = 0
+    _ending: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._kept += len(data)
@@ -36,8 +50,22 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._kept = 0
+        self._await_head()
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._kept = 0
         super().on_body(body)
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._ending = self.loop.call_later(PATIENCE_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None

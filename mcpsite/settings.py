@@ -155,9 +155,9 @@ SUPPORT_CONTACT = env.text("SUPPORT_CONTACT")
 MCP_THREADS = env.read("MCP_THREADS", whole(1, 1000), 8)
 MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.001, 86_400), 45.0)
 MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 256 * 1024)
+MCP_MAX_BODY_BYTES = env.read("MCP_MAX_BODY_BYTES", whole(1024, 64 * 1024**2), 256 * 1024)
 # The origin that ChatGPT shows views under; Claude refuses a view that names any but its own.
 OPENAI_WIDGET_DOMAIN = env.read("OPENAI_WIDGET_DOMAIN", https_origin, "")
-MCP_MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 # Limits: rates like 120/minute, or none; calls at once in each process, or 0 for any number.
 # On a loopback address the only caller is the developer, so there are none unless set.
@@ -165,6 +165,8 @@ RATE_LIMIT = env.text("RATE_LIMIT", "120/minute" if PUBLIC else "none")
 env.derive(None, limits.rate, "RATE_LIMIT", RATE_LIMIT)
 TOOL_RATE_LIMITS = env.derive({}, conf.assignments, "TOOL_RATE_LIMITS", env.text("TOOL_RATE_LIMITS"))
 env.derive(None, limits.tool_rates, TOOL_RATE_LIMITS)
+REQUEST_RATE_LIMIT = env.text("REQUEST_RATE_LIMIT", "600/minute" if PUBLIC else "none")
+env.derive(None, limits.rate, "REQUEST_RATE_LIMIT", REQUEST_RATE_LIMIT)
 CONCURRENT_CALLS = env.read("CONCURRENT_CALLS", whole(0, 1_000_000), 8 if PUBLIC else 0)
 FAILED_AUTH_RATE_LIMIT = env.text("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "none")
 env.derive(None, limits.rate, "FAILED_AUTH_RATE_LIMIT", FAILED_AUTH_RATE_LIMIT)

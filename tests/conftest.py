@@ -38,7 +38,7 @@ def _unlimited(settings: Any) -> None:
     """Limits are for the tests of limits; any other may call as often as it likes."""
     settings.RATE_LIMIT = settings.FAILED_AUTH_RATE_LIMIT = ""
     settings.FAILED_SIGN_IN_RATE_LIMIT = settings.FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = ""
-    settings.CONCURRENT_CALLS = 0
+    settings.CONCURRENT_CALLS, settings.REQUEST_RATE_LIMIT = 0, ""
 
 
 @pytest.fixture(autouse=True)

@@ -200,6 +200,7 @@ def environment(
             "PORT": str(free_port()),
             # Tests and benchmarks call more often than people; those of the limits set their own.
             "RATE_LIMIT": "none",
+            "REQUEST_RATE_LIMIT": "none",
             "FAILED_AUTH_RATE_LIMIT": "none",
             "FAILED_SIGN_IN_RATE_LIMIT": "none",
             "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT": "none",

@@ -45,6 +45,9 @@ UNEXPECTED = "The server could not answer this; try again, or tell its operator 
 UNKNOWN = "unknown tools"
 """What the limits count together: names that are no tool of this caller's."""
 
+ANY_REQUEST = "requests"
+"""What stands in a tool's place where a request was refused before it was read."""
+
 R = TypeVar("R")
 
 
@@ -139,7 +142,8 @@ async def call(
     call = _Call(name=name, arguments=arguments, claims=claims)
     tool = registry.get(name)
     # What the tools of one app read lies in one place, as a rule.
-    with _recorded(call, origin, record), work_of(tool.permission.partition(".")[0] if tool else ""):
+    source = tool.permission.partition(".")[0] if tool else ""
+    with _recorded(call, origin, record), work_of(source, _person(claims)):
         result = await _attempt(call, partial(_run, tool, call))
         call.outcome = result if isinstance(result, Outcome) else _written(result)
     return call.outcome
@@ -160,7 +164,7 @@ async def use(
     `measure` tells how many rows and bytes that is. Raises Refused, NotOffered and MissingScope.
     """
     call = _Call(name=method, arguments=arguments, claims=claims)
-    with _recorded(call, origin, record), work_of(method):
+    with _recorded(call, origin, record), work_of(method, _person(claims)):
         result = await _attempt(call, partial(in_database, _find, function, call))
         if isinstance(result, Outcome):
             call.outcome = result
@@ -171,10 +175,21 @@ async def use(
     return found
 
 
+def _person(claims: Claims) -> str:
+    return f"{claims.issuer} {claims.subject}"
+
+
 def malformed(name: str, claims: Claims, origin: audit.Origin) -> audit.Event:
     """The event of a call that nobody could make sense of."""
     call = _Call(name=name, arguments={}, claims=claims)
     call.outcome = Outcome(text="The request did not fit the protocol.", kind=Kind.TOOL_ERROR)
+    return _event(call, origin, 0.0)
+
+
+def over_limit(sentence: str, claims: Claims, origin: audit.Origin) -> audit.Event:
+    """The event of a request that was refused, for a limit, before it was read."""
+    call = _Call(name=ANY_REQUEST, arguments={}, claims=claims)
+    call.outcome = Outcome(text=sentence, kind=Kind.LIMITED)
     return _event(call, origin, 0.0)
 
 

@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from mcpsite.interrupts import interrupt, is_busy, sever
-from mcpsite.mcp.shares import Shares, current_source
+from mcpsite.mcp.shares import Shares, current_work, of_one_person, of_one_source
 
 CLOSING_SECONDS = 10
 """How long the end of the process waits for work that is still running."""
@@ -53,7 +53,7 @@ class DatabaseThreads:
         self._size = size
         self._first = ThreadPoolExecutor(1, "mcp-db-first")
         self._others = ThreadPoolExecutor(size - 1, "mcp-db") if size > 1 else self._first
-        self._shares = Shares(size)
+        self._sources, self._people = Shares(of_one_source(size)), Shares(of_one_person(size))
 
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function` in a database section and return what it returns.
@@ -61,9 +61,7 @@ class DatabaseThreads:
         When the wait is cancelled (the deadline), the statement that is running is interrupted, on
         whichever database it runs, and work that still stands in the queue is dropped.
         """
-        source = current_source()
-        await self._shares.take(source)
-        section = _Section(partial(self._shares.give_back, source))
+        section = _Section(await self._admit())
         work = partial(contextvars.copy_context().run, section.run, function, args, kwargs)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
@@ -83,6 +81,23 @@ class DatabaseThreads:
         finally:
             if waiting is not None:
                 waiting.cancel()
+
+    async def _admit(self) -> Callable[[], None]:
+        """Wait until the current work may run; what is returned is called when it is over."""
+        source, person = current_work()
+        # A person who waits for the source keeps their own places alone.
+        await self._people.take(person)
+        try:
+            await self._sources.take(source)
+        except BaseException:
+            self._people.give_back(person)
+            raise
+
+        def give_back() -> None:
+            self._sources.give_back(source)
+            self._people.give_back(person)
+
+        return give_back
 
     @staticmethod
     def _submit(

@@ -1,6 +1,7 @@
-"""Who may use how many of the database threads: no source of data can take them all.
+"""Who may use how many of the database threads: neither a source of data nor a person can take them all.
 
-A slow database then holds up the tools that read it and nobody else.
+A slow database then holds up the tools that read it and nobody else, and slow calls of one person leave the
+same tools to the others.
 """
 
 import asyncio
@@ -9,75 +10,99 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
-_source: ContextVar[str] = ContextVar("source", default="")
+
+class Work(NamedTuple):
+    """What a piece of work is for; empty where it is the site's own."""
+
+    source: str = ""
+    person: str = ""
+
+
+_work: ContextVar[Work] = ContextVar("work", default=Work())  # noqa: B039 (immutable)
 
 Waiting = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 @contextmanager
-def work_of(source: str) -> Iterator[None]:
-    """Count the database work that is begun in the block as this source's."""
-    token = _source.set(source)
+def work_of(source: str, person: str = "") -> Iterator[None]:
+    """Count the database work that is begun in the block as this source's and this person's."""
+    token = _work.set(Work(source, person))
     try:
         yield
     finally:
-        _source.reset(token)
+        _work.reset(token)
 
 
-def current_source() -> str:
-    """The source that this work is for; empty where it is the site's own."""
-    return _source.get()
+def current_work() -> Work:
+    """Return what the work that is begun now is for."""
+    return _work.get()
+
+
+def of_one_source(threads: int) -> int:
+    """Return how many of the threads a source may use: a quarter, at least one of two, is the others'."""
+    return max(1, threads - max(1, threads // 4))
+
+
+def of_one_person(threads: int) -> int:
+    """Return how many a person may use: of three and more less than a source, and less than half.
+
+    So not even somebody who calls in two ways at once, by a client and on the try-out page, takes all.
+    """
+    return max(1, (threads - 1) // 2)
 
 
 class Shares:
-    """How much of each source is running, out of `threads`; safe to use from any thread and event loop.
+    """How much work of each name is running, at most `most`; safe to use from any thread and event loop.
 
-    A quarter of the threads, at least one where there are two, is left to the others. The site's own work
-    is not counted.
+    Work without a name is not counted.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._most = max(1, threads - max(1, threads // 4))
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._running: defaultdict[str, int] = defaultdict(int)
         self._waiting: defaultdict[str, deque[Waiting]] = defaultdict(deque)
 
-    async def take(self, source: str) -> None:
-        """Wait until another piece of `source`'s work may run. What was taken has to be given back."""
-        if not source:
+    async def take(self, name: str) -> None:
+        """Wait until another piece of this work may run. What was taken has to be given back."""
+        if not name:
             return
         with self._lock:
-            if self._running[source] < self._most:
-                self._running[source] += 1
+            if self._running[name] < self._most:
+                self._running[name] += 1
                 return
             loop = asyncio.get_running_loop()
             turn: asyncio.Future[None] = loop.create_future()
-            self._waiting[source].append((loop, turn))
+            self._waiting[name].append((loop, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.give_back(source)  # It came in the same moment.
+                self.give_back(name)  # It came in the same moment.
             raise
 
-    def give_back(self, source: str) -> None:
-        """Let the next piece of `source`'s work run."""
-        if not source:
+    def give_back(self, name: str) -> None:
+        """Let the next piece of this work run."""
+        if not name:
             return
         with self._lock:
-            if not self._waiting[source]:
-                self._running[source] -= 1
+            if not self._waiting[name]:
+                del self._waiting[name]
+                self._running[name] -= 1
+                if not self._running[name]:
+                    del self._running[name]
                 return
-            loop, turn = self._waiting[source].popleft()
+            loop, turn = self._waiting[name].popleft()
 
         def begin() -> None:
             if turn.done():  # Nobody waits for it any more.
-                self.give_back(source)
+                self.give_back(name)
             else:
                 turn.set_result(None)
 
         try:
             loop.call_soon_threadsafe(begin)
         except RuntimeError:  # Its event loop has ended.
-            self.give_back(source)
+            self.give_back(name)

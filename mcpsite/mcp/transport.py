@@ -2,13 +2,13 @@
 
 Real clients differ from what the SDK's transport accepts (trailing slashes, `Accept` headers, GET
 requests, CORS, the order of challenge and answer). Each difference is settled here, once; what goes
-through is a POST of at most 4 MiB from an allowed host and origin with a verified token.
+through is a POST of at most MCP_MAX_BODY_BYTES from an allowed host and origin with a verified token.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,12 +25,13 @@ from starlette.types import Message, Receive, Scope, Send
 from access import audit
 from access.audit import Refusals
 from access.caller import Claims
-from access.limits import limits
+from access.limits import LimitExceeded, limits
 from access.oauth import grants
 from access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges, context, messages
 from mcpsite.mcp.database import in_database
+from mcpsite.mcp.incoming import Incoming, Refused
 from mcpsite.mcp.metadata import Resource
 from mcpsite.mcp.server import ARGUMENTS, AUDITED, CLAIMS, MISSING, RECORDED
 
@@ -66,6 +67,7 @@ class Endpoint:
         self._manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         self._origins = frozenset(settings.ALLOWED_ORIGINS)
         self._refusals = Refusals()
+        self._incoming = Incoming()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -101,17 +103,23 @@ class Endpoint:
         if not _is_json(headers):
             await _error(415, "Send the message as application/json.")(scope, receive, send)
             return
-        body = await _body(receive)
-        if body is None:
-            await _error(413, "The request is larger than 4 MiB.")(scope, receive, send)
-            return
         try:
-            message = messages.parse(body)
+            async with self._incoming.message(receive, scope[CLAIMS]) as message:
+                await self._answer(message, scope, headers, receive, send)
         except messages.Malformed as error:
             if error.method in AUDITED:
                 self._record(context.malformed(error.method, scope[CLAIMS], _origin(headers, error.id)))
             await error.response()(scope, receive, send)
-            return
+        except LimitExceeded as error:
+            await self._limited(error, scope[CLAIMS], headers)(scope, receive, send)
+        except Refused as error:
+            close = {"Connection": "close"} if error.status == 408 else None
+            await _error(error.status, str(error), close)(scope, receive, send)
+
+    async def _answer(
+        self, message: messages.Message, scope: Scope, headers: Headers, receive: Receive, send: Send
+    ) -> None:
+        """Have the SDK answer `message`."""
         scope["path"] = "/mcp"
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + _NORMAL
         scope[ARGUMENTS] = message.arguments
@@ -171,10 +179,19 @@ class Endpoint:
         if not claims.scopes.issuperset(settings.REQUIRED_SCOPES):
             self._refusals.count("with a token that lacks a scope")
             return challenges.insufficient_scope(self._resource, tuple(settings.REQUIRED_SCOPES))
+        try:
+            await limits().count_request(claims.issuer, claims.subject)
+        except LimitExceeded as error:
+            return self._limited(error, claims, headers)
         if scope["method"] != "POST":
             return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "POST"})
         scope[CLAIMS] = claims
         return None
+
+    def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
+        """The answer to a request over a limit, of which nothing was parsed; it is recorded."""
+        self._record(context.over_limit(str(error), claims, _origin(headers, None)))
+        return _error(429, str(error), {"Retry-After": str(error.seconds)})
 
     def _host_allowed(self, host: str) -> bool:
         return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
@@ -212,21 +229,6 @@ async def _authenticate(headers: Headers, address: str) -> Claims | None:
         if not alive:
             raise InvalidToken("The access token has been revoked.")
     return claims
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The request's body, or None as soon as it is longer than MCP_MAX_REQUEST_BYTES."""
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        body += message.get("body", b"")
-        if len(body) > settings.MCP_MAX_REQUEST_BYTES:
-            return None
-        more = message.get("more_body", False)
-    return bytes(body)
 
 
 def _origin(headers: Headers, request_id: str | int | None) -> audit.Origin:
@@ -338,8 +340,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receiving
 
 
-def _error(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
+def _error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status, headers)
 
 
 def _preflight() -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from limits import parse
@@ -15,7 +16,7 @@ from limits import parse
 from access import limits as module
 from access.limits import LimitExceeded, Limits, ProcessMemory, limits, network, rate
 from mcpsite import conf, shared_store
-from tests.access.audited import audited
+from tests.access.audited import another_alice, audited
 from tests.redis_server import RedisServer, redis_server
 from tests.site import Site, running
 
@@ -103,6 +104,29 @@ def test_a_flood_of_counters_does_not_fill_the_memory() -> None:
         memory.incr(str(n), 60)
     assert memory.get(str(module.MAX_COUNTERS + 9)) == 1
     assert memory.reset() <= module.MAX_COUNTERS
+
+
+# Requests
+
+
+def requested(limits: Limits, subject: str = "alice") -> int:
+    """Count one request; the seconds to wait where it was one too many, else 0."""
+    try:
+        asyncio.run(limits.count_request("i", subject))
+    except LimitExceeded as error:
+        return error.seconds
+    return 0
+
+
+def test_requests_up_to_the_limit_pass_and_another_caller_has_their_own() -> None:
+    limited = made(requests=parse("2/minute"))
+    assert [requested(limited) for _ in range(2)] == [0, 0]
+    assert 55 <= requested(limited) <= 60
+    assert requested(limited, "bob") == 0
+
+
+def test_without_a_limit_of_requests_none_is_counted() -> None:
+    assert not any(requested(made()) for _ in range(1000))
 
 
 # Calls at once
@@ -230,6 +254,18 @@ def test_a_redis_that_hangs_does_not_hold_every_call_up(settings: Any, server: R
     assert refused[-1]
 
 
+def test_requests_are_counted_by_all_processes_together_and_by_each_while_redis_is_away(
+    settings: Any, server: RedisServer
+) -> None:
+    settings.REQUEST_RATE_LIMIT = "2/minute"
+    first = shared(settings, server.url)
+    limits.cache_clear()
+    second = shared(settings, server.url)
+    assert [bool(requested(one)) for one in (first, second, first)] == [False, False, True]
+    server.stop()
+    assert [bool(requested(first)) for _ in range(3)] == [False, False, True]
+
+
 def test_limits_are_shared_again_when_redis_is_back(settings: Any, server: RedisServer) -> None:
     limited = shared(settings, server.url)
     server.stop()
@@ -267,6 +303,37 @@ def test_more_calls_at_once_than_allowed_are_refused_and_others_are_served() -> 
             thread.join()
         assert sorted(answer["isError"] for answer in answers) == [False, False, True, True]
         assert not site.call(token, "probe_count")["isError"]
+
+
+def test_one_persons_slow_calls_leave_the_same_tool_to_the_next() -> None:
+    with audited(MCP_THREADS="4", MCP_DEADLINE_SECONDS="30") as (site, token):
+        other = another_alice(site)
+        greedy = [
+            threading.Thread(target=site.call, args=(token, "probe_dawdle", {"seconds": 2})) for _ in range(8)
+        ]
+        for thread in greedy:
+            thread.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert not site.call(other, "probe_dawdle", {"seconds": 0.1})["isError"]
+        assert time.monotonic() - began < 1.2
+        assert all(thread.is_alive() for thread in greedy[:1])
+        for thread in greedy:
+            thread.join()
+
+
+def test_a_request_over_the_limit_is_refused_before_it_is_read() -> None:
+    with audited(REQUEST_RATE_LIMIT="3/minute") as (site, token):
+        assert [site.rpc(token, "tools/list").status_code for _ in range(2)] == [200, 200]
+        assert site.post(token, {"id": 1, "method": "tools/call", "params": []}).status_code == 400
+        for answer in (
+            site.rpc(token, "tools/list"),
+            httpx2.post(site.url, content=b"x" * 1_000_000, headers=site.headers(token)),
+        ):
+            assert answer.status_code == 429
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+            assert answer.json()["error"].startswith("You may send 3 requests per minute; try again in ")
+        assert site.rpc(another_alice(site), "tools/list").status_code == 200
 
 
 def bad(site: Site, **headers: str) -> Any:

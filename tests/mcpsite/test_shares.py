@@ -1,11 +1,11 @@
-"""How the database threads are shared out among the sources of data."""
+"""How the database threads are shared out among the sources of data, and among people."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mcpsite.mcp.shares import Shares, current_source, work_of
+from mcpsite.mcp.shares import Shares, Work, current_work, of_one_person, of_one_source, work_of
 
 
 async def taken(shares: Shares, source: str, count: int) -> list["asyncio.Task[None]"]:
@@ -25,7 +25,7 @@ def run(story: Callable[[], Awaitable[None]]) -> None:
 @pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 1), (4, 3), (8, 6), (32, 24)])
 def test_one_source_leaves_a_quarter_of_the_threads_to_the_others(threads: int, most: int) -> None:
     async def story() -> None:
-        shares = Shares(threads)
+        shares = Shares(of_one_source(threads))
         tasks = await taken(shares, "slow", threads + 1)
         assert sum(task.done() for task in tasks) == most
         assert (await taken(shares, "quick", 1))[0].done()
@@ -96,7 +96,13 @@ def test_waiting_in_an_event_loop_that_ended_keeps_nobody_from_coming_next() -> 
     run(story)
 
 
-def test_the_source_of_work_is_known_in_its_block_alone() -> None:
-    with work_of("fares"):
-        assert current_source() == "fares"
-    assert current_source() == ""
+@pytest.mark.parametrize("threads", [3, 4, 5, 8, 16, 33])
+def test_one_person_takes_neither_all_of_a_source_nor_by_two_ways_all_threads(threads: int) -> None:
+    assert of_one_person(threads) < of_one_source(threads)
+    assert 2 * of_one_person(threads) < threads
+
+
+def test_what_work_is_for_is_known_in_its_block_alone() -> None:
+    with work_of("fares", "alice"):
+        assert current_work() == Work("fares", "alice")
+    assert current_work() == Work("", "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -308,10 +309,44 @@ def test_a_body_that_is_no_request_is_refused_at_once(
     assert len(answer.content) < 500
 
 
-def test_a_body_over_four_mebibytes_is_refused_before_it_is_parsed(site: Site, token: str) -> None:  # [8]
-    body = b"[" + b" " * (4 * 1024 * 1024)
+def test_a_body_over_the_bound_is_refused_before_it_is_parsed(site: Site, token: str) -> None:  # [8]
+    body = b"[" + b" " * (256 * 1024)
     answer = httpx2.post(site.url, content=body, headers=site.headers(token, LEGACY), timeout=10)
     assert answer.status_code == 413
+    assert answer.json() == {"error": "The request is larger than 262,144 bytes."}
+
+
+def test_a_body_of_the_largest_size_is_answered_in_a_sentence(site: Site, token: str) -> None:
+    call = {"name": "airfare_trend_insights", "arguments": {"route_contains": ""}}
+    filled = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call})
+    call["arguments"] = {"route_contains": "x" * (256 * 1024 - len(filled))}
+    result = site.rpc(token, "tools/call", call, era=LEGACY).json()["result"]
+    assert result["isError"] is True
+    assert len(result["content"][0]["text"]) < 1000
+
+
+def test_many_large_bodies_at_once_are_all_answered_and_hold_nobody_up(site: Site, token: str) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":['
+    body += b"[]," * ((256 * 1024 - len(body) - 10) // 3) + b"1]}}}"
+    headers = site.headers(token, LEGACY)
+
+    async def story() -> tuple[list[int], float]:
+        limits = httpx2.Limits(max_connections=None)
+        async with httpx2.AsyncClient(timeout=30, limits=limits) as http:
+            sending = [
+                asyncio.create_task(http.post(site.url, content=body, headers=headers)) for _ in range(20)
+            ]
+            slowest = 0.0
+            while not all(task.done() for task in sending):
+                began = time.monotonic()
+                assert (await http.get(f"{site.origin}/healthz")).status_code == 200
+                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.sleep(0.01)
+            return [task.result().status_code for task in sending], slowest
+
+    statuses, slowest = asyncio.run(story())
+    assert statuses == [200] * 20
+    assert slowest < 1.5
 
 
 def test_a_foreign_host_is_misdirected(site: Site, token: str) -> None:  # [9]
