@@ -1,29 +1,38 @@
-"""What the group `readers` may read to begin with: everything that the data apps publish."""
+"""What the group `readers` may read to begin with: what is published, which is what tools and menus need."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission
 from django.db import connections, router, transaction
-from django.utils.module_loading import module_has_submodule
 
 from access.models import DefaultGrant
 
 READERS = "readers"
 
+_sources: list[Callable[[], Iterable[str]]] = []
 
-def is_data_app(app: AppConfig) -> bool:
-    """Whether `app` offers tools, and so publishes data: it has a module `tools`."""
-    return app.module is not None and module_has_submodule(app.module, "tools")
+
+def add_source(permissions: Callable[[], Iterable[str]]) -> None:
+    """Have `permissions` asked for those that reading takes, in the form `app_label.view_model`."""
+    _sources.append(permissions)
+
+
+def published(app: AppConfig) -> set[str]:
+    """Return the permissions to view what `app` publishes; none where it publishes nothing."""
+    needed = {each for permissions in _sources for each in permissions()}
+    return {each for each in needed if each.startswith(f"{app.label}.view_")}
 
 
 def grant_new_permissions(sender: AppConfig, *, using: str, **_: Any) -> None:
-    """Give `readers` the `view` permissions of a data app that they have not been given before.
+    """Give `readers` the permissions to view what `sender` publishes that they have not been given before.
 
     Runs after each `migrate` (post_migrate), after Django has made the permissions. The group is made
     with the first of them, and not again after an operator has deleted it.
     """
-    if not is_data_app(sender) or not router.allow_migrate_model(using, DefaultGrant):
+    needed = published(sender)
+    if not needed or not router.allow_migrate_model(using, DefaultGrant):
         return
     connection = connections[using]
     if DefaultGrant._meta.db_table not in connection.introspection.table_names():
@@ -33,7 +42,10 @@ def grant_new_permissions(sender: AppConfig, *, using: str, **_: Any) -> None:
         first = not given.exists()
         new = list(
             Permission.objects.using(using)
-            .filter(content_type__app_label=sender.label, codename__startswith="view_")
+            .filter(
+                content_type__app_label=sender.label,
+                codename__in=[each.partition(".")[2] for each in needed],
+            )
             .exclude(pk__in=given.values("permission"))
         )
         groups = Group.objects.using(using)

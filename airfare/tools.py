@@ -11,6 +11,11 @@ from airfare import queries, summaries, trends
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
 from mcpsite.mcp import Answer, ToolError, View, tool
 
+SUBJECT = "airfare and search trends"
+ADVICE = (
+    "airfare_fare_summary aggregates fares (group_by, metrics): start there for comparisons; "
+    "airfare_trend_insights lists single rows."
+)
 MOST_ROWS = 200
 
 Offset = Annotated[

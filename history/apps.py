@@ -1,5 +1,6 @@
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
+
+from mcpsite.contributions import modules
 
 
 class HistoryConfig(AppConfig):
@@ -7,4 +8,4 @@ class HistoryConfig(AppConfig):
     verbose_name = "History"
 
     def ready(self) -> None:
-        autodiscover_modules("recorded")
+        modules("recorded")

@@ -1,17 +1,25 @@
-"""What the apps contribute to a page of the site: a function in a module that is found by its name."""
+"""What the installed apps bring along: modules that are found by their names.
 
-from collections.abc import Callable, Iterator
+docs/contributing-modules.md lists them.
+"""
+
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 
-def contributed(module: str, function: str) -> Iterator[Callable[..., Any]]:
-    """The functions of this name in the apps' modules of that name, in the order of the apps."""
-    for app in apps.get_app_configs():
-        if app.module is not None and module_has_submodule(app.module, module):
-            found = getattr(import_module(f"{app.name}.{module}"), function, None)
-            if found is not None:
-                yield found
+def modules(name: str) -> list[ModuleType]:
+    """Import the modules of this name of the installed apps, and return them in the order of the apps."""
+    return [
+        import_module(f"{app.name}.{name}")
+        for app in apps.get_app_configs()
+        if app.module is not None and module_has_submodule(app.module, name)
+    ]
+
+
+def contributed(module: str, name: str) -> list[Any]:
+    """Return what the apps' modules `module` define as `name`, in the order of the apps."""
+    return [getattr(each, name) for each in modules(module) if hasattr(each, name)]

@@ -6,7 +6,7 @@ which stand in the public metadata. Somebody signed in: how much they themselves
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,26 +21,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from access import doctor, signing
 from access.caller import Caller
-from access.doctor import Finding
 from access.identities import AccessDenied, caller_for, claims_of_session
 from mcpsite import connecting, tryout
-from mcpsite.holding import held_for
+from mcpsite.findings import Finding, stops_clients
+from mcpsite.holding import State, held_for, states
 from mcpsite.watch import Watch
-from transcripts.stores import base as stores
-from transcripts.stores.breaker import breaker
 
 WATCH_SECONDS = 60.0
 DATABASE_SECONDS = 10
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class State:
-    """One part of the server, and whether it is well."""
-
-    part: str
-    said: str
-    good: bool | None
-    """None while nobody knows."""
 
 
 @never_cache
@@ -50,7 +38,7 @@ def home(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request.user)
     context: dict[str, Any] = {
         "connect": connecting.values(),
-        "states": [sign_in_state(), *([store_state()] if caller else [])],
+        "states": [sign_in_state(), *(states() if caller else [])],
         "signed_in": request.user.is_authenticated,
         "holdings": held_for(caller) if caller else [],
         "tools": tryout.offered_to(caller) if caller else [],
@@ -88,30 +76,9 @@ def sign_in_state() -> State:
     seen = issuer(settings.AUTH0_ISSUER).look()
     if seen is None:
         return State(part="Sign-in", said=f"through {host}; whether it answers is being asked", good=None)
-    if doctor.stops_clients(seen.answer):
+    if stops_clients(seen.answer):
         return State(part="Sign-in", said=f"{host} does not answer as it should", good=False)
     return State(part="Sign-in", said=f"through {host}, which answers", good=True)
-
-
-def store_state() -> State:
-    """Where transcripts are searched, and whether that works."""
-    name = stores.chosen()
-    if name == "local":
-        return State(part="Search", said="in the index of this site's database", good=True)
-    called = "the vector store" if name == "openai" else f"the store {name.rpartition('.')[2]}"
-    instead = "; the site's own index answers instead" if settings.TRANSCRIPT_STORE_FALLBACK else ""
-    if not breaker(name).closed:
-        return State(part="Search", said=f"{called} did not answer the last search{instead}", good=False)
-    if name != "openai":
-        return State(part="Search", said=f"in {called}", good=None)
-    seen = vector_store(settings.VECTOR_STORE_ID).look()
-    if seen is None:
-        said = "in the vector store; whether it answers is being asked"
-        return State(part="Search", said=said, good=None)
-    if any(each.level in ("error", "warning") for each in seen.answer):
-        said = f"the vector store does not answer as it should{instead}"
-        return State(part="Search", said=said, good=False)
-    return State(part="Search", said="in the vector store, which answers", good=True)
 
 
 def checks() -> dict[str, Any]:
@@ -138,11 +105,6 @@ def checks() -> dict[str, Any]:
 def issuer(_: str) -> Watch[list[Finding]]:
     """Whether the identity provider answers; one for each that the settings name."""
     return Watch(lambda: list(doctor.about_issuer()), seconds=WATCH_SECONDS)
-
-
-@cache
-def vector_store(_: str) -> Watch[list[Finding]]:
-    return Watch(lambda: list(doctor.about_vector_store()), seconds=WATCH_SECONDS)
 
 
 @cache

@@ -1,13 +1,22 @@
 """What the home page says about transcripts."""
 
 from collections.abc import Iterator
+from functools import cache
 
+from django.conf import settings
 from django.urls import reverse
 
 from access.caller import Caller
-from mcpsite.holding import Holding
+from mcpsite.findings import Finding
+from mcpsite.holding import Holding, State
+from mcpsite.watch import Watch
 from transcripts import searching
+from transcripts.doctor import about_services
+from transcripts.stores import base as stores
+from transcripts.stores.breaker import breaker
 from transcripts.tools import READ
+
+WATCH_SECONDS = 60.0
 
 
 def holdings(caller: Caller) -> Iterator[Holding]:
@@ -15,3 +24,34 @@ def holdings(caller: Caller) -> Iterator[Holding]:
     if caller.has_perm(READ):
         count = searching.matching(caller, searching.Filters()).count()
         yield Holding(label="transcripts", count=count, path=reverse("transcripts:list"))
+
+
+def states() -> Iterator[State]:
+    """Yield where transcripts are searched, and whether that works."""
+    yield _store()
+
+
+def _store() -> State:
+    name = stores.chosen()
+    if name == "local":
+        return State(part="Search", said="in the index of this site's database", good=True)
+    called = "the vector store" if name == "openai" else f"the store {name.rpartition('.')[2]}"
+    instead = "; the site's own index answers instead" if settings.TRANSCRIPT_STORE_FALLBACK else ""
+    if not breaker(name).closed:
+        return State(part="Search", said=f"{called} did not answer the last search{instead}", good=False)
+    if name != "openai":
+        return State(part="Search", said=f"in {called}", good=None)
+    seen = _vector_store(settings.VECTOR_STORE_ID).look()
+    if seen is None:
+        said = "in the vector store; whether it answers is being asked"
+        return State(part="Search", said=said, good=None)
+    if any(each.level in ("error", "warning") for each in seen.answer):
+        said = f"the vector store does not answer as it should{instead}"
+        return State(part="Search", said=said, good=False)
+    return State(part="Search", said="in the vector store, which answers", good=True)
+
+
+@cache
+def _vector_store(_: str) -> Watch[list[Finding]]:
+    """Whether the vector store answers; one for each that the settings name."""
+    return Watch(lambda: list(about_services()), seconds=WATCH_SECONDS)

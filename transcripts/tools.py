@@ -19,6 +19,11 @@ from transcripts.searching import Cited, Filters
 from transcripts.stores.base import StoreUnavailable
 
 READ = "transcripts.view_transcript"
+SUBJECT = "transcripts of expert calls"
+ADVICE = (
+    "search finds transcripts, fetch reads one, search_transcripts filters by sector, speaker and date; "
+    "cite the url of what you use."
+)
 RESULTS = 10
 MOST_PASSAGES = 50
 MOST_LISTED = 200

@@ -1,9 +1,10 @@
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
+
+from mcpsite.contributions import modules
 
 
 class UploadsConfig(AppConfig):
     name = "uploads"
 
     def ready(self) -> None:
-        autodiscover_modules("uploads")
+        modules("uploads")

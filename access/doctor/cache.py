@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from access.doctor.findings import Finding
+from mcpsite.findings import Finding
 from mcpsite.shared_store import shared_store
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from access.doctor.findings import Finding
+from mcpsite.contributions import contributed
+from mcpsite.findings import Finding
 from mcpsite.outage import explain
 
 
@@ -34,7 +34,8 @@ def about_database() -> Iterator[Finding]:
         )
         return
     yield from default_group()
-    yield from data_present()
+    for about_data in contributed("doctor", "about_data"):
+        yield from about_data()
 
 
 def default_group() -> Iterator[Finding]:
@@ -45,29 +46,4 @@ def default_group() -> Iterator[Finding]:
             level="error",
             what=f"ACCESS_DEFAULT_GROUP is {name}, but there is no such group; new people may do nothing.",
             change="Make the group in the admin, or correct ACCESS_DEFAULT_GROUP.",
-        )
-
-
-def data_present() -> Iterator[Finding]:
-    rows = apps.get_model("airfare", "FareRow")._default_manager.count()
-    transcripts = apps.get_model("transcripts", "Transcript")._default_manager.filter(published=True).count()
-    if not rows:
-        yield Finding(
-            id="airfare-empty",
-            level="warning",
-            what="There are no airfare rows.",
-            change="Run manage.py load_airfare, with TREND_DATA_DIR set to your files.",
-        )
-    if not transcripts:
-        yield Finding(
-            id="transcripts-empty",
-            level="warning",
-            what="There are no published transcripts, so search finds nothing.",
-            change="Run manage.py upload_transcripts, or publish some in the admin.",
-        )
-    if rows and transcripts:
-        yield Finding(
-            id="data",
-            level="ok",
-            what=f"The database holds {rows:,} airfare rows, {transcripts:,} transcripts.",
         )

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from access.doctor.findings import Finding, line
 from access.doctor.visit import FIRST_REQUEST, Visit, unreachable
 from mcpsite import conf
+from mcpsite.findings import Finding, line
 
 
 def about_endpoint(visit: Visit) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from access import algorithms, discovery, signing
-from access.doctor.findings import Finding, sentence
 from access.keys import FETCH_SECONDS, key_set
+from mcpsite.findings import Finding
 
 
 def about_issuer() -> Iterator[Finding]:
@@ -92,6 +92,13 @@ def issuer_keys(issuer: str) -> Iterator[Finding]:
             what=f"The issuer signs with {offered}; JWT_ALGORITHMS allows {', '.join(sorted(allowed))}.",
             change="Set JWT_ALGORITHMS to the provider's algorithm, or change the one of the API there.",
         )
+
+
+def sentence(error: Exception) -> str:
+    """Return why an issuer could not be read, as a sentence."""
+    if isinstance(error, TimeoutError):
+        return f"It took longer than {FETCH_SECONDS:g} seconds."
+    return f"{error}."
 
 
 async def _in_time(work: Any) -> Any:

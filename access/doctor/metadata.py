@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx2
 
 from access import signing
-from access.doctor.findings import Finding, line
 from access.doctor.visit import Visit, json_object, unreachable
+from mcpsite.findings import Finding, line
 
 
 def about_metadata(visit: Visit) -> Iterator[Finding]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx2
 
-from access.doctor.findings import Finding, stops_clients
 from access.doctor.research import out_of_contract, search_and_fetch
 from access.doctor.visit import FIRST_REQUEST, MODERN, Refused, Visit, complaint, json_object, unreachable
+from mcpsite.findings import Finding, stops_clients
 
 ANNOTATIONS = {
     "readOnlyHint": True,

@@ -8,9 +8,9 @@ import httpx2
 from django.apps import apps
 from django.db import DatabaseError
 
-from access.doctor.findings import Finding, line
 from access.doctor.visit import Refused, Visit
 from mcpsite import conf
+from mcpsite.findings import Finding, line
 
 
 def search_and_fetch(visit: Visit) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from django.core.checks import ERROR, run_checks
 
-from access.doctor.findings import Finding, Level
 from mcpsite.checks import CLIENTS
+from mcpsite.findings import Finding, Level
 
 
 def about_settings() -> Iterator[Finding]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from access import discovery
-from access.doctor.findings import Finding, sentence
+from access.doctor.issuer import sentence
 from access.keys import KeySet, key_set
 from access.signin.backend import redirect_uri
 from access.signin.checks import check_sign_in
+from mcpsite.findings import Finding
 
 
 def about_sign_in() -> Iterator[Finding]:

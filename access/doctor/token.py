@@ -10,9 +10,9 @@ from django.db import DatabaseError
 
 from access import claimed_groups, signing
 from access.caller import Claims
-from access.doctor.findings import Finding, capital
 from access.keys import KeysUnavailable
 from access.tokens import FEWER_CLAIMS, REMEDY, InvalidToken, Verifier, verifier
+from mcpsite.findings import Finding, capital
 
 TOKEN_SECONDS = 300
 CHANGES: dict[str, str] = {

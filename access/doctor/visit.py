@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from access.doctor.findings import Finding, line
 from mcpsite import conf
+from mcpsite.findings import Finding, line
 
 TIME_LIMIT = 15.0
 """Seconds for one request; clients themselves give up after about a minute."""

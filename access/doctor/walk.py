@@ -6,16 +6,16 @@ from django.conf import settings
 from access.doctor.cache import about_cache
 from access.doctor.data import about_database
 from access.doctor.endpoint import about_endpoint
-from access.doctor.findings import Finding, stops_clients
 from access.doctor.issuer import about_issuer
 from access.doctor.metadata import about_metadata
 from access.doctor.protocol import replay
 from access.doctor.settings import about_settings
 from access.doctor.sign_in import about_sign_in
 from access.doctor.token import about_token, own_token
-from access.doctor.vector_store import about_vector_store
 from access.doctor.visit import TIME_LIMIT, Visit
 from mcpsite import conf
+from mcpsite.contributions import contributed
+from mcpsite.findings import Finding, stops_clients
 
 
 def examine(*, url: str = "", token: str = "") -> list[Finding]:
@@ -25,7 +25,8 @@ def examine(*, url: str = "", token: str = "") -> list[Finding]:
     default one that the site signs for this look, where it signs its own.
     """
     found = [*about_settings(), *about_database(), *about_cache()]
-    found += [*about_vector_store(), *about_issuer(), *about_sign_in()]
+    found += [each for about in contributed("doctor", "about_services") for each in about()]
+    found += [*about_issuer(), *about_sign_in()]
     target = conf.resource_url(url) if url else _local_url()
     resource = target if url else settings.RESOURCE_SERVER_URL
     if not url and settings.PUBLIC:

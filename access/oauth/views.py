@@ -204,12 +204,11 @@ def without_empty(form: str) -> str:
 
 
 def readable_by(user: Any) -> list[str]:
-    """The names of the data apps that `user` may read something of."""
+    """Return the names of the apps of whose published data `user` may read something."""
     return [
         str(app.verbose_name)
         for app in apps.get_app_configs()
-        if readers.is_data_app(app)
-        and any(user.has_perm(f"{app.label}.view_{model._meta.model_name}") for model in app.get_models())
+        if any(map(user.has_perm, readers.published(app)))
     ]
 
 

@@ -8,7 +8,10 @@ class McpConfig(AppConfig):
     verbose_name = "MCP"
 
     def ready(self) -> None:
+        from access import readers  # needs the models
         from mcpsite.checks import CLIENTS
         from mcpsite.mcp.checks import check_names
+        from mcpsite.mcp.menus import permissions_needed
 
+        readers.add_source(permissions_needed)
         register(check_names, CLIENTS, Tags.security, deploy=True)

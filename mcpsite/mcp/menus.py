@@ -12,12 +12,12 @@ from typing import TypeVar, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import autodiscover_modules
 from pydantic.fields import FieldInfo
 
 from access import scopes
 from access.caller import Caller
-from mcpsite.mcp.registry import Registry, ToolError, registry
+from mcpsite.contributions import modules
+from mcpsite.mcp.registry import Registry, ToolError, discover, registry
 
 PAGE = 100
 """Entries on one page of `resources/list`."""
@@ -234,8 +234,14 @@ def prompt(
 
 def discover_menus() -> Menus:
     """Import `resources.py` and `prompts.py` of every installed app and return what they offer."""
-    autodiscover_modules("resources", "prompts")
+    modules("resources")
+    modules("prompts")
     return menus
+
+
+def permissions_needed() -> set[str]:
+    """Return the permissions that the tools, prompts and resources of the installed apps ask for."""
+    return {each.permission for each in [*discover().all(), *discover_menus().all()]}
 
 
 def scopes_in_use(tools: Registry, menus: Menus) -> dict[str, list[str]]:

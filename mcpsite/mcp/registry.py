@@ -11,11 +11,11 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
 from access import scopes
 from access.caller import Caller
+from mcpsite.contributions import modules
 from mcpsite.mcp import schemas
 from mcpsite.mcp.views import View
 
@@ -142,7 +142,7 @@ def tool(
 
 def discover() -> Registry:
     """Import `tools.py` of every installed app and return what they registered."""
-    autodiscover_modules("tools")
+    modules("tools")
     return registry
 
 

@@ -22,7 +22,7 @@ from access import audit
 from access.caller import Caller, Claims
 from access.scopes import MissingScope, with_required
 from mcpsite.mcp import context
-from mcpsite.mcp.instructions import INSTRUCTIONS
+from mcpsite.mcp.instructions import instructions
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.views import View
@@ -237,7 +237,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         "mcpsite",
         title=settings.SITE_NAME,
         version=site_version(),
-        instructions=INSTRUCTIONS,
+        instructions=instructions(),
         # What is listed depends on the caller's permissions, so no cache may be shared.
         cache_hints={
             "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),

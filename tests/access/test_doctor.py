@@ -12,19 +12,19 @@ import pytest
 from django.contrib.auth.models import Group
 from pytest_django import Settings
 
-from access.doctor import Finding, stops_clients
 from access.doctor.data import about_database
 from access.doctor.endpoint import about_endpoint
 from access.doctor.issuer import about_issuer
 from access.doctor.metadata import about_metadata
 from access.doctor.protocol import replay
 from access.doctor.token import about_token, own_token
-from access.doctor.vector_store import about_vector_store
 from access.doctor.visit import Visit
+from mcpsite.findings import Finding, stops_clients
 from tests.access.issuer import Provider, claims, mint, provider, public_jwk, rsa_key
 from tests.access.proxy import Alter, Reply, proxy
 from tests.loopback_openai import running as running_openai
 from tests.site import ROOT, Site, free_port
+from transcripts.doctor import about_services
 from transcripts.models import Collection, Transcript, VectorStoreFile
 
 
@@ -43,7 +43,8 @@ def test_a_healthy_site_has_no_findings_that_stop_a_client(site: Site) -> None:
     assert done.returncode == 0
     assert ids_of(report) == [
         "settings",
-        "data",
+        "airfare",
+        "transcripts",
         "issuer",
         "endpoint",
         "metadata",
@@ -479,17 +480,17 @@ def transcript(**record: object) -> None:
 
 
 def test_an_empty_store_agrees_with_no_transcripts(vector_store: Any) -> None:
-    assert ids(about_vector_store()) == ["vector-store"]
+    assert ids(about_services()) == ["vector-store"]
 
 
 def test_transcripts_that_are_not_in_the_store_are_counted(vector_store: Any) -> None:
     transcript()
-    assert ids(about_vector_store()) == ["vector-store-behind"]
+    assert ids(about_services()) == ["vector-store-behind"]
 
 
 def test_files_that_the_store_has_lost_are_counted(vector_store: Any, settings: Settings) -> None:
     transcript(store_id=settings.VECTOR_STORE_ID, file_id="file-gone", status="completed")
-    assert ids(about_vector_store()) == ["vector-store-lost-files"]
+    assert ids(about_services()) == ["vector-store-lost-files"]
 
 
 def test_files_of_what_is_not_published_here_are_counted(vector_store: Any, settings: Settings) -> None:
@@ -497,24 +498,24 @@ def test_files_of_what_is_not_published_here_are_counted(vector_store: Any, sett
     ours, theirs = (vector_store.add_file(store, f"{n}.txt", "A").id for n in range(2))
     transcript(store_id=store.id, file_id=ours, status="completed", attributes={"sha256": "0"})
     Transcript.objects.update(published=False)
-    assert ids(about_vector_store()) == ["vector-store-unpublished"]
+    assert ids(about_services()) == ["vector-store-unpublished"]
     VectorStoreFile.objects.update(file_id=theirs, attributes={"title": "A"})
-    assert ids(about_vector_store()) == ["vector-store"]
+    assert ids(about_services()) == ["vector-store"]
     VectorStoreFile.objects.update(file_id=ours, attributes={"sha256": "0"})
     Transcript.objects.all().delete()
-    assert ids(about_vector_store()) == ["vector-store-unpublished"]
+    assert ids(about_services()) == ["vector-store-unpublished"]
 
 
 def test_files_without_attributes_to_filter_by_are_counted(vector_store: Any, settings: Settings) -> None:
     [store] = vector_store.stores.values()
     file = vector_store.add_file(store, "a.txt", "A").id
     transcript(store_id=store.id, file_id=file, status="completed")
-    assert ids(about_vector_store()) == ["vector-store-undescribed"]
+    assert ids(about_services()) == ["vector-store-undescribed"]
 
 
 def test_a_store_that_does_not_exist_is_named(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
-    [finding] = about_vector_store()
+    [finding] = about_services()
     assert (finding.id, finding.level) == ("vector-store-unreachable", "warning")
     assert "VECTOR_STORE_ID" in finding.change
 
@@ -522,9 +523,9 @@ def test_a_store_that_does_not_exist_is_named(vector_store: Any, settings: Setti
 def test_an_unusable_store_without_a_fallback_stops_clients(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
     settings.TRANSCRIPT_STORE_FALLBACK = False
-    assert stops_clients(about_vector_store())
+    assert stops_clients(about_services())
 
 
 def test_an_expired_store_is_named(vector_store: Any, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = vector_store.add_store(expired=True).id
-    assert ids(about_vector_store()) == ["vector-store-expired"]
+    assert ids(about_services()) == ["vector-store-expired"]

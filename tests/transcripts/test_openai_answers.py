@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from access.doctor import about_vector_store
 from tests.loopback_openai import LoopbackOpenAI, running
 from tests.transcripts.openai_fixtures import make_transcript
+from transcripts.doctor import about_services
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import BadSetting, NotOpenAI
 from transcripts.stores.openai_client import listed, open_client, sentence
@@ -301,7 +301,7 @@ def test_doctor_says_what_answered(server: LoopbackOpenAI, other: str, path: str
     settings.VECTOR_STORE_ID = server.add_store().id
     wrong, told = OTHERS[other]
     server.fail("GET", path, times=99, **wrong)
-    [finding] = about_vector_store()
+    [finding] = about_services()
     assert finding.id == "vector-store-unreachable"
     assert told in finding.change
     assert finding.change.endswith("check OPENAI_BASE_URL.")

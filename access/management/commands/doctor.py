@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access import doctor
+from mcpsite.findings import Finding, stops_clients
 
 STDIN = "-"
 SIGNS = {"error": "ERROR  ", "warning": "WARNING", "info": "note   ", "ok": "ok     "}
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             found = doctor.examine(url=url, token=token.strip())
         except ImproperlyConfigured as error:
             raise CommandError(str(error).replace("RESOURCE_SERVER_URL", "--url" if url else "it")) from error
-        stops = doctor.stops_clients(found)
+        stops = stops_clients(found)
         if options["json"]:
             report = {"ok": not stops, "findings": [asdict(each) for each in found]}
             self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         if stops:
             raise SystemExit(1)
 
-    def _print(self, found: list[doctor.Finding]) -> None:
+    def _print(self, found: list[Finding]) -> None:
         style = {"error": self.style.ERROR, "warning": self.style.WARNING, "ok": self.style.SUCCESS}
         for each in found:
             sign = style.get(each.level, str)(SIGNS[each.level])
@@ -57,11 +58,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"        → {each.change}")
         errors = _number(found, "error")
         warnings = _number(found, "warning")
-        stops = doctor.stops_clients(found)
+        stops = stops_clients(found)
         verdict = "This would stop clients." if stops else "Nothing here would stop a client."
         self.stdout.write(f"\n{errors}, {warnings}. {verdict}")
 
 
-def _number(found: list[doctor.Finding], level: str) -> str:
+def _number(found: list[Finding], level: str) -> str:
     count = sum(each.level == level for each in found)
     return f"{count} {level}" if count == 1 else f"{count} {level}s"

@@ -1,23 +1,36 @@
-"""The vector store: there, and in agreement with the database."""
+"""What `doctor` says of transcripts: whether there are any, and whether the vector store agrees with them."""
 
 import asyncio
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError
 
-from access.doctor.findings import Finding, Level
-from access.doctor.visit import TIME_LIMIT
+from mcpsite.findings import Finding, Level
+from transcripts.models import Transcript, VectorStoreFile
+from transcripts.stores import base
 
+TIME_LIMIT = 15.0
+"""Seconds for one answer of the vector store."""
 MOST_FILES = 20_000
 """Files of a vector store that are compared one by one."""
 
 
-def about_vector_store() -> Iterator[Finding]:
-    """Whether the store that search asks is there and holds what the database says."""
-    from transcripts.stores import base  # an app above this one; only doctor looks at all of them
+def about_data() -> Iterator[Finding]:
+    """Yield whether there is something to search."""
+    if count := Transcript.objects.filter(published=True).count():
+        yield Finding(id="transcripts", level="ok", what=f"The database holds {count:,} transcripts.")
+    else:
+        yield Finding(
+            id="transcripts-empty",
+            level="warning",
+            what="There are no published transcripts, so search finds nothing.",
+            change="Run manage.py upload_transcripts, or publish some in the admin.",
+        )
 
+
+def about_services() -> Iterator[Finding]:
+    """Yield whether the store that search asks is there and holds what the database says."""
     if base.chosen() != "openai" or not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
         return
     import openai  # takes longer than the rest of the site
@@ -69,9 +82,7 @@ async def _vector_store() -> tuple[bool, set[str], bool]:
 
 
 def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
-    files = apps.get_model("transcripts", "VectorStoreFile")._default_manager.filter(
-        store_id=settings.VECTOR_STORE_ID
-    )
+    files = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID)
     missing = withheld = undescribed = 0
     for file_id, status, attributes, published in files.exclude(file_id="").values_list(
         "file_id", "status", "attributes", "transcript__published"
@@ -84,8 +95,7 @@ def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
             # A file that somebody else put there, which has no `sha256`, is not ours to take out.
             withheld += not attributes or "sha256" in attributes
     waiting = (
-        apps.get_model("transcripts", "Transcript")
-        ._default_manager.filter(published=True)
+        Transcript.objects.filter(published=True)
         .exclude(pk__in=files.filter(status="completed", transcript__isnull=False).values("transcript_id"))
         .count()
     )

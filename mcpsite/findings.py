@@ -1,10 +1,8 @@
-"""What was found, and how other people's words are shown in it."""
+"""What `doctor` finds, and how other people's words are shown in it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-from access.keys import FETCH_SECONDS
 
 Level = Literal["error", "warning", "info", "ok"]
 
@@ -36,9 +34,3 @@ def line(text: str) -> str:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def sentence(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"It took longer than {FETCH_SECONDS:g} seconds."
-    return f"{error}."
