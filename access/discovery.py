@@ -28,6 +28,10 @@ class IssuerDiffers(DiscoveryFailed):
     """The document names another issuer than the one configured, perhaps by a slash only."""
 
 
+class Unreachable(DiscoveryFailed):
+    """No answer came, or not the whole of it."""
+
+
 class _NotThere(DiscoveryFailed):
     """The address answered with something else than 200: there may be another address to try."""
 
@@ -105,7 +109,7 @@ async def ask(
 ) -> tuple[int, dict[str, Any] | None]:
     """The status and the JSON object that `url` answers with; None where the answer is anything else.
 
-    The answer is at most MAX_BYTES long. Raises DiscoveryFailed.
+    The answer is at most MAX_BYTES long. Raises DiscoveryFailed; Unreachable where nothing answered.
     """
     _require_safe(url, issuer)
     try:
@@ -117,7 +121,7 @@ async def ask(
                     raise
                 body = b""  # Of an answer of another status nothing but the status matters.
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise DiscoveryFailed(f"{url} could not be read ({type(error).__name__})") from error
+        raise Unreachable(f"{url} could not be read ({type(error).__name__})") from error
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

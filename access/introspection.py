@@ -8,7 +8,6 @@ is in the answer is judged by `access.tokens`.
 import asyncio
 import base64
 import hashlib
-import json
 import logging
 import re
 import time
@@ -20,16 +19,13 @@ from urllib.parse import quote
 
 import httpx2
 
-from access.discovery import trust
+from access.discovery import DiscoveryFailed, Unreachable, ask, http_client
 from access.keys import KeysUnavailable
-from mcpsite import conf
 
 logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-MAX_BYTES = 64 * 1024
-"""The largest answer accepted."""
 REQUEST_SECONDS = 5.0
 """The time limit of one question."""
 WAIT_SECONDS = 3.0
@@ -117,10 +113,12 @@ class Introspection:
         try:
             async with asyncio.timeout(self._time_limit):
                 answer = await self._post(token)
-        except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (TimeoutError, Unreachable) as error:
             # Only this holds the next question back: no token that somebody makes up can bring it about.
             self._next_attempt = self._clock() + PAUSE
-            raise self._unavailable(f"could not be reached ({type(error).__name__})") from error
+            raise self._unavailable(
+                str(error) or f"{self._endpoint} did not answer within {self._time_limit:g} s"
+            ) from error
         if answer.get("active") is not True:
             _put(self._inactive, digest, asked_at + CACHE_SECONDS)
             return None
@@ -132,36 +130,26 @@ class Introspection:
         return answer
 
     async def _post(self, token: str) -> dict[str, Any]:
-        headers = {
-            "Authorization": self._authorization,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
+        headers = {"Authorization": self._authorization}
         form = {"token": token, "token_type_hint": "access_token"}
-        local = conf.is_loopback(self._endpoint)
-        async with (
-            httpx2.AsyncClient(verify=trust(), follow_redirects=False, trust_env=not local) as client,
-            client.stream("POST", self._endpoint, data=form, headers=headers) as response,
-        ):
-            if response.status_code == httpx2.codes.UNAUTHORIZED:
-                raise self._unavailable(
-                    "refused us (401); INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET is not right"
-                )
-            if response.status_code != httpx2.codes.OK:
-                raise self._unavailable(f"answered {response.status_code}")
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise self._unavailable("answered in a compressed form, which was not asked for")
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise self._unavailable(f"answered with more than {MAX_BYTES // 1024} KiB")
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise self._unavailable("did not answer with a JSON object")
+            async with http_client(self._endpoint) as client:
+                status, answer = await ask(
+                    client, "POST", self._endpoint, self._endpoint, form=form, headers=headers
+                )
+        except Unreachable:
+            raise
+        except DiscoveryFailed as error:
+            raise self._unavailable(str(error)) from error
+        if status == httpx2.codes.UNAUTHORIZED:
+            raise self._unavailable(
+                f"{self._endpoint} refused us (401); INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET "
+                "is not right"
+            )
+        if status != httpx2.codes.OK:
+            raise self._unavailable(f"{self._endpoint} answered {status}")
+        if answer is None:
+            raise self._unavailable(f"{self._endpoint} did not answer with a JSON object")
         return answer
 
     def _gate(self) -> "_Gates":
@@ -171,7 +159,7 @@ class Introspection:
         return self._gates[1]
 
     def _unavailable(self, fault: str) -> KeysUnavailable:
-        logger.warning("The introspection endpoint %s %s.", self._endpoint, fault)
+        logger.warning("Introspection: %s.", fault)
         return KeysUnavailable(PAUSE)
 
 

@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from access.caller import Claims
 
-_SCOPES = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+( [\x21\x23-\x5B\x5D-\x7E]+)*")
-"""Scope tokens separated by single spaces (RFC 6749 §3.3)."""
+SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+"""One scope token (RFC 6749 §3.3)."""
 
 _offered: dict[str, list[str]] = {}
 
@@ -47,7 +47,7 @@ def with_required(scopes: Iterable[str]) -> tuple[str, ...]:
 
 def checked(where: str, text: str) -> str:
     """`text`, if it is empty or holds scopes separated by spaces; raises ImproperlyConfigured."""
-    if text and not _SCOPES.fullmatch(text):
+    if text and not all(SCOPE.fullmatch(scope) for scope in text.split(" ")):
         raise ImproperlyConfigured(
             f"{where} has the scope {text!r}; write one as airfare:read, several with single spaces between."
         )

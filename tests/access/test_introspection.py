@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from access import claimed_groups
+from access import claimed_groups, discovery
 from access import introspection as module
-from access.introspection import CACHE_SECONDS, MAX_BYTES, PAUSE, Introspection
+from access.introspection import CACHE_SECONDS, PAUSE, Introspection
 from access.keys import KeysUnavailable
 from access.tokens import ExpiredToken, InvalidToken, Verifier
 from tests.access import issuer as made
@@ -240,7 +240,7 @@ def test_what_is_remembered_is_bounded_and_holds_no_token(
         lambda idp: idp.answer("/introspect", b"<html>"),
         lambda idp: idp.answer("/introspect", ["active"]),
         lambda idp: idp.answer("/introspect", b"[" * 60_000),
-        lambda idp: idp.answer("/introspect", {"active": True, "x": "x" * MAX_BYTES}),
+        lambda idp: idp.answer("/introspect", {"active": True, "x": "x" * discovery.MAX_BYTES}),
         lambda idp: idp.answer("/introspect", b"x", Content_Encoding="gzip"),
     ],
     ids=["500", "redirect", "404", "html", "list", "deep", "large", "compressed"],

@@ -7,10 +7,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access import signing
+from access.scopes import SCOPE
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-# RFC 6749 §3.3: what a scope is made of.
-SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 
 def duration(text: str) -> int:
