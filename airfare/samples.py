@@ -6,6 +6,7 @@ from airfare import curation
 from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
 from mcpsite import samples
+from mcpsite.samples import Samples
 
 KIND = "airfare"
 
@@ -43,3 +44,17 @@ def delete() -> None:
     """Delete their rows, the curated ones too. In the history it is part of the caller's action."""
     for source in loaded():
         remove(source, curated=True)
+
+
+SAMPLES = Samples(
+    kind=KIND,
+    title="Airfare",
+    noun="fare file",
+    command="load_airfare",
+    setting="TREND_DATA_DIR",
+    example=("airfare_trend_insights", "route_contains=JFK", "limit=5"),
+    loaded=loaded,
+    removed=removed,
+    described=described,
+    delete=delete,
+)

@@ -1,7 +1,7 @@
 """What a visitor may know of the data that is here, told by the apps that publish it.
 
-An app says it in its `holdings.py`: a function `holdings(caller)`, and a function `states()` where its
-answers need a service that may be away.
+An app says it in its `holdings.py`: a function `holdings(caller)`; and, where its answers need a service
+that may be away, `states()` for the home page and `services()` for who starts the site.
 """
 
 from dataclasses import dataclass

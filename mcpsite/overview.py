@@ -9,12 +9,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
-import airfare.samples
-import transcripts.samples
 from access import signing
 from mcpsite import connecting, samples
+from mcpsite.contributions import contributed
 from mcpsite.shared_store import shared_store
-from transcripts.stores.base import chosen
 
 
 def lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
@@ -25,7 +23,8 @@ def lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
     yield "Who may call", _who_may_call()
     yield "Database", _database()
     yield "Cache", "Redis" if shared_store() else "in each process"
-    yield "Transcripts", f"searched in {_store()}"
+    for services in contributed("holdings", "services"):
+        yield from services()
     yield "Uploads", _uploads()
     yield "Limits", _limits()
     yield "Sample data", _sample_data() if migrated else "not loaded"
@@ -59,13 +58,6 @@ def _database() -> str:
     return f"{connection.display_name}, {held['HOST'] or 'on this machine'}"
 
 
-def _store() -> str:
-    name = chosen()
-    if name == "local":
-        return "this site's database"
-    return f"the OpenAI vector store {settings.VECTOR_STORE_ID}" if name == "openai" else name
-
-
 def _uploads() -> str:
     by = "" if settings.UPLOAD_AUTOSTART else f"; {typed('process_uploads', '--watch')} loads them"
     return f"on, up to {settings.UPLOAD_MAX_MB} MB at once{by}"
@@ -83,29 +75,18 @@ def _limits_something(rate: str) -> bool:
 
 
 def _sample_data() -> str:
-    counts = {
-        "fare file": airfare.samples.loaded().count(),
-        "transcript": transcripts.samples.loaded().count(),
-    }
+    counts = {each.noun: each.loaded().count() for each in samples.installed()}
     loaded = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
     if loaded:
         public = " and public" if settings.PUBLIC else ""
         return "\n".join(
             [f"loaded{public}: {', '.join(loaded)}; delete it with", typed("remove_sample_data")]
         )
-    if samples_wanted():
+    if samples.wanted():
         return "not loaded"
     why = "the address is public" if settings.PUBLIC else "somebody removed it"
-    commands = [
-        typed(command, _near(samples.folder(kind)))
-        for command, kind in (("load_airfare", "airfare"), ("upload_transcripts", "transcripts"))
-    ]
+    commands = [typed(each.command, _near(samples.folder(each.kind))) for each in samples.installed()]
     return "\n".join([f"not loaded, because {why}; load it with", *commands])
-
-
-def samples_wanted() -> bool:
-    """Return whether a start loads the sample data: not for the public, nor after somebody removed it."""
-    return not (settings.PUBLIC or airfare.samples.removed() or transcripts.samples.removed())
 
 
 def typed(*arguments: str) -> str:

@@ -227,12 +227,12 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "mcpsite",
     "mcpsite.mcp",
-    "history",
     "access",
     "airfare",
     "transcripts",
     "uploads",
     "exchange",
+    "history",
 ]
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:

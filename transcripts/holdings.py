@@ -55,3 +55,10 @@ def _store() -> State:
 def _vector_store(_: str) -> Watch[list[Finding]]:
     """Whether the vector store answers; one for each that the settings name."""
     return Watch(lambda: list(about_services()), seconds=WATCH_SECONDS)
+
+
+def services() -> Iterator[tuple[str, str]]:
+    """Yield where transcripts are searched, for whoever starts the site."""
+    name = stores.chosen()
+    place = {"local": "this site's database", "openai": f"the OpenAI vector store {settings.VECTOR_STORE_ID}"}
+    yield "Transcripts", f"searched in {place.get(name, name)}"

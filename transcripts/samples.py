@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 
 from history import recording
 from mcpsite import samples
+from mcpsite.samples import Samples
 from transcripts.loading import remove
 from transcripts.models import Tombstone, Transcript
 from transcripts.stores.base import StoreUnavailable, chosen, store
@@ -39,11 +40,28 @@ def delete() -> None:
         remove(loaded())
 
 
-def take_out_of_store() -> str:
+def withdraw() -> str:
     """Take them out of the store that is searched, before they are deleted; returns why not, or nothing."""
     try:
         if chosen() != "local":
             async_to_sync(store(chosen()).remove)(list(loaded().values_list("pk", flat=True)))
     except StoreUnavailable as error:
-        return str(error)
+        return (
+            f"It is still in the store of transcripts: {error} Run manage.py upload_transcripts, which "
+            "takes it out."
+        )
     return ""
+
+
+SAMPLES = Samples(
+    kind=KIND,
+    title="Transcripts",
+    noun="transcript",
+    command="upload_transcripts",
+    setting="TRANSCRIPT_DATA_DIR",
+    loaded=loaded,
+    removed=removed,
+    described=described,
+    delete=delete,
+    withdraw=withdraw,
+)

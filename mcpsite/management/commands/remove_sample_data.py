@@ -5,9 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-import airfare.samples
-import transcripts.samples
 from history import recording
+from mcpsite import samples
 
 COMMAND = "remove_sample_data"
 
@@ -15,7 +14,7 @@ COMMAND = "remove_sample_data"
 class Command(BaseCommand):
     help = (
         "Delete the sample data that comes with the site: rows, files and transcripts, even what a curator "
-        "changed in them. No start loads it again; load_airfare and upload_transcripts do, with its folders."
+        "changed in them. No start loads it again; the commands that load files do, with its folders."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,10 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: str, **options: Any) -> None:
-        found = {
-            "Airfare": airfare.samples.described(),
-            "Transcripts": transcripts.samples.described(),
-        }
+        found = {each.title: each.described() for each in samples.installed()}
         if not any(found.values()):
             self.stdout.write("There is no sample data here.")
             return
@@ -40,16 +36,13 @@ class Command(BaseCommand):
             return
         if options["interactive"] and not self._confirmed():
             raise CommandError("Nothing was deleted.")
-        problem = transcripts.samples.take_out_of_store()
+        problems = [problem for each in samples.installed() if (problem := each.withdraw())]
         with transaction.atomic(), recording.action("delete", author=recording.operator(), source=COMMAND):
-            airfare.samples.delete()
-            transcripts.samples.delete()
+            for each in samples.installed():
+                each.delete()
         self.stdout.write("The sample data is deleted, and no start loads it again.")
-        if problem:
-            self.stdout.write(
-                f"It is still in the store of transcripts: {problem} Run manage.py upload_transcripts, which "
-                "takes it out."
-            )
+        for problem in problems:
+            self.stdout.write(problem)
 
     def _confirmed(self) -> bool:
         try:

@@ -66,16 +66,17 @@ class Command(BaseCommand):
         if missing := unapplied():
             self.stdout.write(f"Migrating {', '.join(missing)}.")
         call_command("migrate", verbosity=0, interactive=False)
-        self._load("load_airfare", settings.TREND_DATA_DIR, "airfare")
-        self._load("upload_transcripts", settings.TRANSCRIPT_DATA_DIR, "transcripts")
+        for each in samples.installed():
+            self._load(each)
         self._tell(place, password=self._first_admin())
 
-    def _load(self, command: str, folder: str | Path, kind: str) -> None:
-        bundled = Path(folder).resolve() == samples.folder(kind).resolve()
-        if bundled and not Path(folder).exists():
+    def _load(self, of: samples.Samples) -> None:
+        folder = Path(getattr(settings, of.setting))
+        bundled = folder.resolve() == samples.folder(of.kind).resolve()
+        if bundled and not folder.exists():
             return  # Whoever deletes the sample data wants none.
         try:
-            call_command(command, no_samples=bundled and not overview.samples_wanted())
+            call_command(of.command, no_samples=bundled and not samples.wanted())
         except SystemExit as exit_:
             # A file that was refused is reported above; the rest of the data is there to be served.
             if exit_.code not in (0, 1):
@@ -90,10 +91,9 @@ class Command(BaseCommand):
         if password:
             lines.append(("Account", f"{ADMIN} / {password}   (made now and shown once)"))
         if signing.is_own_issuer() and not missing:
-            lines += [
-                ("Try it", typed("call_tool", "airfare_trend_insights", "route_contains=JFK", "limit=5")),
-                ("Token", typed("issue_token", ADMIN)),
-            ]
+            examples = [each.example for each in samples.installed() if each.example]
+            lines += [("Try it", typed("call_tool", *example)) for example in examples[:1]]
+            lines.append(("Token", typed("issue_token", ADMIN)))
         self.stdout.write("")
         for part, said in lines:
             first, *rest = said.splitlines()
