@@ -4,9 +4,7 @@ Under ASGI Django writes the whole body of a request to disk before any view can
 too large is refused here, before a byte of it is kept. Large files are taken from signed-in staff alone.
 """
 
-import asyncio
 import re
-import time
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -23,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mcpsite import unavailable
 from mcpsite.mcp.database import in_spare_thread
 from mcpsite.outage import is_outage
+from mcpsite.receiving import LATE, Body
 
 MOST_BYTES = 4_000_000
 """For pages that take no files, and for whoever is no signed-in member of the staff."""
@@ -31,45 +30,7 @@ ROOM = 1_000_000
 TAKES_FILES = re.compile(r"/admin/(uploads/upload/new/[\w-]+|\w+/\w+/import)/")
 """Where files are uploaded, and corrections imported."""
 
-PATIENCE_SECONDS = 30.0
-"""For a body of any size; a large one has a second more for each SLOWEST bytes that have come."""
-SLOWEST = 8_000
-LATE = "The request took too long to arrive."
 _CLOSE = {"Connection": "close", "Cache-Control": "no-store"}
-
-
-class Body:
-    """A request's `receive` that ends with a disconnect where the body is too large or comes too slowly.
-
-    `fault` is then the status of the answer, else 0.
-    """
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive = receive
-        self._left = most
-        self._ends = time.monotonic() + PATIENCE_SECONDS
-        self._complete = False
-        self.fault = 0
-
-    async def __call__(self) -> Message:
-        if self._complete:  # What comes now is word that the client is gone, whenever that is.
-            return await self._receive()
-        try:
-            async with asyncio.timeout(self._ends - time.monotonic()):
-                message = await self._receive()
-        except TimeoutError:
-            return self._end(408)
-        size = len(message.get("body", b""))
-        self._left -= size
-        self._ends += size / SLOWEST
-        if self._left < 0:
-            return self._end(413)
-        self._complete = not message.get("more_body", False)
-        return message
-
-    def _end(self, fault: int) -> Message:
-        self.fault, self._complete = fault, True
-        return {"type": "http.disconnect"}
 
 
 class Bounded:

@@ -15,8 +15,8 @@ from starlette.types import Receive
 
 from access.caller import Claims
 from access.limits import limits
-from mcpsite.bodies import LATE, Body
 from mcpsite.mcp import messages
+from mcpsite.receiving import LATE, Body
 
 SMALL = 16 * 1024
 """Parsed at once: the longest call that the site's own tools take has 10 KB."""

@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client as Browser
 from starlette.types import Message, Receive, Scope, Send
 
-from mcpsite import bodies
-from mcpsite.bodies import MOST_BYTES, Body, Bounded
+from mcpsite import receiving
+from mcpsite.bodies import MOST_BYTES, Bounded
 from mcpsite.mcp.database import close_database_threads
+from mcpsite.receiving import Body
 
 CHUNK = 1_000_000
 UPLOADS = "/admin/uploads/upload/new/airfare/"
@@ -150,8 +151,8 @@ class Slow(Client):
 
 def arrived(monkeypatch: pytest.MonkeyPatch, *, slowest: int) -> int:
     """The fault of five chunks that take a tenth of a second."""
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(bodies, "SLOWEST", slowest)
+    monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(receiving, "SLOWEST", slowest)
 
     async def read() -> int:
         body = Body(Slow(5 * CHUNK).receive, MOST_BYTES * 2)
@@ -171,7 +172,7 @@ def test_a_large_body_has_the_time_that_its_line_needs(monkeypatch: pytest.Monke
 
 
 def test_a_page_is_answered_408_where_the_request_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0.05)
 
     async def story() -> Client:
         client = Client(0)
@@ -188,7 +189,7 @@ def test_a_page_is_answered_408_where_the_request_does_not_end(monkeypatch: pyte
 
 
 def test_after_the_body_a_client_is_waited_for_as_long_as_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0.02)
 
     async def story() -> int:
         client = Client(1)

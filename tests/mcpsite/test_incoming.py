@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from access.caller import Claims
 from access.limits import LimitExceeded
-from mcpsite import bodies
+from mcpsite import receiving
 from mcpsite.mcp import incoming
 from mcpsite.mcp.incoming import LARGE_AT_ONCE, Incoming, Refused
 from mcpsite.mcp.messages import Malformed
@@ -159,7 +159,7 @@ def test_a_body_is_refused_as_soon_as_it_is_too_large_or_too_slow(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MCP_MAX_BODY_BYTES = 1024
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(receiving, "PATIENCE_SECONDS", 0.05)
 
     async def story(here: Incoming) -> None:
         for body, status in ((b"x" * 1025, 413), (b"x", 408)):
