@@ -29,12 +29,13 @@ from airfare import corrections, curation, dimensions, loading, notables, querie
 from airfare.corrections import Corrections, FareRowColumns
 from airfare.expressions import among
 from airfare.models import Edit, FareRow, SourceFile
-from airfare.records import NUMBERS, too_long
+from airfare.records import NUMBERS, expected, number_of, too_long
 from exchange.exporting import ExportMixin, columns
 from history import recording
 from history.admin import HasHistory, Recorded
 from history.forms import KeepsOthersChanges
 from mcpsite.folders import FILES_STAY
+from mcpsite.texts import clean
 from uploads.corrections import ImportMixin
 from uploads.loaders import FOLDER as UPLOADS
 
@@ -270,10 +271,26 @@ class QuickPaginator(FareRowPaginatorBase):
 
 
 class FareRowListForm(KeepsOthersChanges, FareRowFormBase):
-    """The fields that are edited in the list."""
+    """The fields that are edited in the list, by the rules that files are read by."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        for name, value in list(cleaned.items()):
+            if isinstance(value, str):
+                cleaned[name] = clean(value)
+                if problem := too_long(name, cleaned[name]):
+                    self.add_error(name, f"{problem}.")
+            elif name in NUMBERS and name in self.changed_data and not self._is_readable(name):
+                self.add_error(name, f"Write {expected(name)}.")
+        return cleaned
+
+    def _is_readable(self, name: str) -> bool:
+        # What was typed is looked at, for Django reads 1_234 as a number.
+        typed = str(self[name].data or "").strip()
+        return not typed or number_of(name, typed) is not None
 
 
-class FareRowForm(KeepsOthersChanges, FareRowFormBase):
+class FareRowForm(FareRowListForm):
     """What a curator may change; the file's own values stand beside it."""
 
     notable_event = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
@@ -289,15 +306,6 @@ class FareRowForm(KeepsOthersChanges, FareRowFormBase):
         super().__init__(*args, **kwargs)
         if "notable_event" in self.fields:
             self.initial["notable_event"] = self.instance.notable_event
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or self.cleaned_data
-        for name, value in cleaned.items():
-            if isinstance(value, str) and not notables.is_storable(value):
-                self.add_error(name, "This text has a character that cannot be stored.")
-            elif isinstance(value, str) and (problem := too_long(name, value)):
-                self.add_error(name, f"{problem}.")
-        return cleaned
 
 
 @admin.register(FareRow)

@@ -20,12 +20,12 @@ from import_export.results import Error, InvalidRow, Result
 from airfare import curation, versions
 from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
-from airfare.notables import is_storable
-from airfare.records import NUMBERS, day_of, number_of, too_long
+from airfare.records import NUMBERS, day_of, expected, number_of, too_long
 from exchange.cells import escaped, for_excel, plain, unescaped
 from exchange.exporting import Derived, columns
 from exchange.sheets import Sheet
 from exchange.workbook import spelled
+from mcpsite.texts import clean
 
 PATHS = {
     "id": "id",
@@ -248,9 +248,9 @@ def _value(name: str, text: str, read: Callable[[str], str]) -> Any:
     if _ERROR.fullmatch(text):
         raise ValueError(f"{name} is {text[:40]!r}, a spreadsheet program's word for a value it cannot show.")
     if name in NUMBERS:
-        number = number_of(read(text))
+        number = number_of(name, read(text))
         if text and number is None:
-            raise ValueError(f"{name} is {text[:40]!r}, which is not a number{_hint(text)}.")
+            raise ValueError(f"{name} is {text[:40]!r}, which is not {expected(name)}{_hint(text)}.")
         return number
     if name == "hidden":
         if text.upper() not in _TRUE | _FALSE:
@@ -258,11 +258,10 @@ def _value(name: str, text: str, read: Callable[[str], str]) -> Any:
         return text.upper() in _TRUE
     if name == "snapshot_date" and text and day_of(text) is None:
         raise ValueError(f"snapshot_date is {text[:40]!r}, which is no day; write it as 2026-07-01.")
-    if not is_storable(text):
-        raise ValueError(f"{name} has a character that cannot be stored.")
+    text = clean(unescaped(text))
     if problem := too_long(name, text):
         raise ValueError(f"{problem}.")
-    return unescaped(text)
+    return text
 
 
 def _plain(text: str) -> str:

@@ -26,9 +26,10 @@ from django.db.models.functions import Concat
 from airfare import dimensions, versions
 from airfare.models import NO_DAY, Edit, FareRow
 from airfare.notables import Texts
-from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, day_of, subject_of
+from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, as_stored, day_of, subject_of
 from history import recording
 from history.models import Change, ChangedObject
+from mcpsite.texts import clean
 
 EDITABLE = (
     "snapshot_date",
@@ -153,11 +154,14 @@ def _edit(
     ids = [number for number, _ in batch]
     rows = FareRow.objects.select_related("source_file", "notable").in_bulk(ids)
     kept = dict(Edit.objects.filter(row_id__in=ids).values_list("row_id", "original"))
-    texts.numbers([values["notable_event"] for _, values in batch if "notable_event" in values])
+    texts.numbers(
+        [as_stored("notable_event", given["notable_event"]) for _, given in batch if "notable_event" in given]
+    )
     counts: Counter[tuple[int, str, str, str]] = Counter()
     originals: dict[int, dict[str, Any]] = {}
     differences: list[tuple[int, str, recording.Values]] = []
-    for number, values in batch:
+    for number, given in batch:
+        values = {name: as_stored(name, value) for name, value in given.items()}
         row = rows.get(number)
         if row is None:
             continue
@@ -245,7 +249,7 @@ def _follow(row: FareRow) -> None:
     """Bring what follows from other fields of `row` up to date."""
     row.origin_airport, row.destination_airport = airports_of(row.route)
     row.snapshot_day = day_of(row.snapshot_date) or NO_DAY
-    row.subject = subject_of(row.route, row.airline, row.season, row.query) or row.source_file.name
+    row.subject = subject_of(row.route, row.airline, row.season, row.query) or clean(row.source_file.name)
 
 
 def _count(counts: Counter[tuple[int, str, str, str]], row: FareRow, sign: int) -> None:

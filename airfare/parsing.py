@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 import ijson
 
+from mcpsite.texts import clean
+
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json"}
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -293,7 +295,7 @@ def _names(cells: list[str]) -> list[str]:
 
 def _name(text: str) -> str:
     """A column's name, however its capitals, blanks and hyphens are written."""
-    return "_".join(text.strip().lower().replace("-", " ").split())
+    return "_".join(clean(text).lower().replace("-", " ").split())
 
 
 class _Delimited:

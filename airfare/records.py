@@ -5,15 +5,16 @@ several times as fast as row by row: the values of most columns repeat.
 """
 
 import datetime
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from airfare.models import NO_DAY
 from airfare.parsing import Batch, RefusedFile
+from mcpsite.texts import clean
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "snapshot_date": ("snapshot_date", "date", "week", "week_id", "period"),
@@ -45,6 +46,18 @@ NUMBERS: dict[str, tuple[str, ...]] = {
 }
 """The columns that give each number; the first that is not empty wins, and 0 is not empty."""
 
+BOUNDS: dict[str, tuple[float, float]] = {
+    "search_index": (-1e9, 1e9),
+    "branding_mix": (-1e9, 1e9),
+    "avg_fare_usd": (0, 1e7),
+    "premium_fare_usd": (0, 1e7),
+    "fare_yoy_pct": (-100, 1e5),
+    "advance_purchase_days": (0, 3_650),
+    "load_factor_pct": (0, 200),
+    "ancillary_revenue_pct": (0, 1_000),
+}
+"""The least and the greatest value of each number: wide, for beyond them a cell means something else."""
+
 MOST_NAMED = 10
 """Unreadable cells that are shown; the others are counted."""
 LONGEST = {"route": 200, "airline": 200, "season": 200, "query": 400}
@@ -75,6 +88,9 @@ SOURCE_FIELDS = (
 )
 """The fields of a row that its file decides, in the order of `Records.columns`; the notable text is apart."""
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
+MOST_DIGITS = 60
+"""Characters of a number; more than any program writes of one."""
 _ROUTE = re.compile(r"([A-Za-z]{3})-([A-Za-z]{3})", re.ASCII)
 _DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
@@ -104,13 +120,31 @@ def airports_of(route: str) -> tuple[str, str]:
     return (match[1].upper(), match[2].upper()) if match else ("", "")
 
 
-def number_of(text: str) -> float | None:
-    """The finite number that `text` is; None for anything else."""
-    try:
-        value = float(text)
-    except ValueError:
+def number_of(name: str, text: str) -> float | None:
+    """Return the number that `text` is in the column `name`; None for anything else."""
+    if len(text) > MOST_DIGITS or not _NUMBER.fullmatch(text):
         return None
-    return value if math.isfinite(value) else None
+    return _within(name, float(text))
+
+
+def _within(name: str, value: float | None) -> float | None:
+    least, most = BOUNDS[name]
+    return value if value is not None and least <= value <= most else None
+
+
+def expected(name: str) -> str:
+    """Return what a cell of the column `name` has to hold: a day, or a number from … to …"""
+    if name not in BOUNDS:
+        return "a day"
+    least, most = BOUNDS[name]
+    return f"a number from {least:,.0f} to {most:,.0f}"
+
+
+def as_stored(name: str, value: Any) -> Any:
+    """Return a field's value as a row may hold it: a text cleaned, and no number out of bounds."""
+    if name in NUMBERS:
+        return _within(name, value)
+    return clean(value).strip() if isinstance(value, str) else value
 
 
 def too_long(name: str, text: str) -> str:
@@ -157,8 +191,7 @@ class Unreadable(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        wanted = "day" if self.column == "snapshot_date" else "finite number"
-        return f"{self.column} is {self.text[:40]!r}, which is not a {wanted}"
+        return f"{self.column} is {self.text[:40]!r}, which is not {expected(self.column)}"
 
 
 @dataclass(kw_only=True)
@@ -170,13 +203,15 @@ class Reader:
     """What a row is about that says nothing of it: the file's name."""
     rows: int = 0
     unreadable: int = 0
-    """Cells that should hold a day or a finite number and do not."""
+    """Cells that should hold a day, or a number within its bounds, and do not."""
     first_unreadable: list[Unreadable] = field(default_factory=list)
     """The first of them, MOST_NAMED at most, by line."""
-    _clean: Remembered = field(default_factory=lambda: Remembered(str.strip))
+    _clean: Remembered = field(default_factory=lambda: Remembered(lambda text: clean(text).strip()))
     _days: Remembered = field(default_factory=lambda: Remembered(lambda text: str(day_of(text) or NO_DAY)))
     _airports: Remembered = field(default_factory=lambda: Remembered(airports_of))
-    _numbers: Remembered = field(default_factory=lambda: Remembered(number_of))
+    _numbers: dict[str, Remembered] = field(
+        default_factory=lambda: {name: Remembered(partial(number_of, name)) for name in NUMBERS}
+    )
 
     def read(self, batch: Batch) -> Records:
         """The meaning of `batch`. Raises RefusedFile."""
@@ -194,7 +229,7 @@ class Reader:
         numbers: list[list[float | None]] = []
         for name, names in NUMBERS.items():
             raw = self._first(given, names, empty)
-            values = [None] * size if raw is empty else list(map(self._numbers.__getitem__, raw))
+            values = [None] * size if raw is empty else list(map(self._numbers[name].__getitem__, raw))
             numbers.append(values)
             found += self._unreadable(name, raw, values, None, batch.lines)
         self.first_unreadable = sorted([*self.first_unreadable, *found])[:MOST_NAMED]
@@ -244,8 +279,9 @@ class Reader:
         texts: dict[str, list[str]],
     ) -> list[str]:
         """`query` with something in it wherever no route, airline or season can stand for it."""
+        fallback = clean(self.fallback)
         return [
-            given or ("" if a or b or c else d or e or f or self.fallback)
+            given or ("" if a or b or c else d or e or f or fallback)
             for given, a, b, c, d, e, f in zip(
                 query,
                 route,

@@ -23,6 +23,7 @@ from history import recording
 from history.admin import Recorded
 from history.forms import KeepsOthersChanges
 from mcpsite.folders import FILES_STAY
+from mcpsite.texts import clean_texts
 from transcripts.loading import index_facts, remove, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
 from uploads.loaders import FOLDER as UPLOADS
@@ -126,6 +127,13 @@ class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["participants"] = "\n".join(self.instance.participants)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        for name, value in cleaned.items():
+            if name in Transcript.FACTS and isinstance(value, str | list):
+                cleaned[name] = clean_texts(value)
+        return cleaned
 
     def clean_participants(self) -> list[str]:
         lines = str(self.cleaned_data["participants"]).splitlines()

@@ -8,11 +8,12 @@ of the text is lost, whatever it looks like.
 import datetime
 import hashlib
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
+
+from mcpsite.texts import clean
 
 MAX_BYTES = 8 * 1024 * 1024
 """More than any call: a day of talk is under one megabyte."""
@@ -110,59 +111,6 @@ def title_of(name: str) -> str:
 
 
 _LEADING_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}(?!\d)[\s_-]*")
-
-# Characters
-
-_JOINERS = "\u200c\u200d"
-_SELECTORS = range(0xFE00, 0xFE10)
-_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Invisible although Unicode calls them letters or marks."""
-
-
-def clean(text: str) -> str:
-    r"""`text` with `\n` as its only line end, and without what a reader cannot see.
-
-    Gone are control characters, bidirectional controls, tags, fillers and every other format
-    character; a joiner or a variation selector stays where a script or an emoji needs it: alone,
-    behind a letter or sign outside Latin (client contract 34).
-    """
-    text = re.sub(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]", "\n", text)
-    if text.isascii() and not _CONTROLS.search(text):
-        return text
-    kept: list[str] = []
-    for place, character in enumerate(text):
-        if character in _JOINERS:
-            behind = kept[-1] if kept else ""
-            ahead = text[place + 1 : place + 2]
-            if _outside_latin(behind) and _outside_latin(ahead):
-                kept.append(character)
-        elif ord(character) in _SELECTORS:
-            if kept and _outside_latin(kept[-1]):
-                kept.append(character)
-        elif not _invisible(character):
-            kept.append(character)
-    return "".join(kept)
-
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-
-
-def _invisible(character: str) -> bool:
-    return (
-        character in _BLANK_LETTERS
-        or (character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs"))
-        or 0xE0100 <= ord(character) <= 0xE01EF
-    )
-
-
-def _outside_latin(character: str) -> bool:
-    return (
-        character > "\u02ff"
-        and character not in _JOINERS
-        and ord(character) not in _SELECTORS
-        and not _invisible(character)
-    )
-
 
 # Header
 

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from mcpsite.mcp.registry import Tool, ToolError
 from mcpsite.mcp.schemas import Schema
+from mcpsite.texts import clean
 
 MOST_FAULTS = 5
 """How many faults are told in sentences; the rest is counted."""
@@ -209,6 +210,7 @@ class _Reading:
             value = str(value)
         if not isinstance(value, str):
             return self._wrong(where, verb, value, "string")
+        value = clean(value)
         if pattern is not None and not pattern.fullmatch(value.strip()):
             self.fault(where, f"{where} {verb} {shown(value)}; it has to be {form}.")
         if not value.strip() and value not in schema.get("enum", [value]):

@@ -18,6 +18,7 @@ from access import scopes
 from access.caller import Caller
 from mcpsite.contributions import modules
 from mcpsite.mcp.registry import Registry, ToolError, discover, registry
+from mcpsite.texts import clean
 
 PAGE = 100
 """Entries on one page of `resources/list`."""
@@ -44,6 +45,10 @@ class Entry:
     """What follows `scheme://`."""
     title: str
     description: str = ""
+
+    def cleaned(self) -> "Entry":
+        """Return the entry without what nobody sees in its texts."""
+        return Entry(key=self.key, title=clean(self.title), description=clean(self.description))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +149,7 @@ class Menus:
         for kind in self.templates(caller):
             if caller.claims.scopes.issuperset(self.scopes_of(kind)):
                 wanted = offset + PAGE + 1 - len(found)
-                found += [(kind, entry) for entry in kind.entries(caller, 0, wanted)]
+                found += [(kind, entry.cleaned()) for entry in kind.entries(caller, 0, wanted)]
         return found[offset : offset + PAGE + 1]
 
     def read(self, caller: Caller, uri: str) -> tuple[Resources, str]:
@@ -154,7 +159,7 @@ class Menus:
         text = kind.read(caller, key)
         if text is None:
             raise NotOffered(uri)
-        return kind, text
+        return kind, clean(text)
 
     def fill(self, caller: Caller, name: str, arguments: Mapping[str, str]) -> tuple[Prompt, str]:
         """The prompt `name` with its arguments put in; raises NotOffered, MissingScope and ToolError."""
@@ -166,7 +171,8 @@ class Menus:
         for argument, (_, required) in prompt.arguments.items():
             if required and not arguments.get(argument, "").strip():
                 raise ToolError(f"{name} needs the argument {argument!r}.")
-        return prompt, prompt.function(**arguments)
+        asked = {argument: clean(value) for argument, value in arguments.items()}
+        return prompt, clean(prompt.function(**asked))
 
     def complete(self, caller: Caller, reference: str, argument: str, typed: str) -> list[str]:
         """Values for an argument of the prompt or of the resource template named `reference`; maybe none.
@@ -180,7 +186,9 @@ class Menus:
             values = self._allowed(prompt, caller).complete.get(argument)
         elif (allowed := self._allowed(kind, caller)).variable == argument:
             values = allowed.complete
-        return list(islice(values(caller, typed), MAX_COMPLETIONS)) if values is not None else []
+        if values is None:
+            return []
+        return [clean(value) for value in islice(values(caller, clean(typed)), MAX_COMPLETIONS)]
 
     def _allowed(self, offered: Offered | None, caller: Caller) -> Offered:
         """`offered`, which the caller may use; raises NotOffered, then MissingScope."""

@@ -113,7 +113,7 @@ def test_strict_rejects_a_file_with_an_unreadable_value(load_folder: Load) -> No
     outcome = load_folder({"a.csv": table(fare(), fare(fare="cheap"))}, strict=True)["a.csv"]
     assert (outcome.result, outcome.reason) == (
         "rejected",
-        "line 3: avg_fare_usd is 'cheap', which is not a finite number",
+        "line 3: avg_fare_usd is 'cheap', which is not a number from 0 to 10,000,000",
     )
     assert not FareRow.objects.exists()
 

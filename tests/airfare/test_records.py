@@ -7,7 +7,7 @@ import pytest
 
 from airfare.models import NO_DAY
 from airfare.parsing import Batch
-from airfare.records import SOURCE_FIELDS, Reader, airports_of, day_of
+from airfare.records import BOUNDS, NUMBERS, SOURCE_FIELDS, Reader, airports_of, day_of, number_of
 
 
 def meaning(cells: dict[str, str]) -> dict[str, Any]:
@@ -85,8 +85,14 @@ def test_zero_is_a_value() -> None:
     assert (row["search_index"], row["premium_fare_usd"], row["branding_mix"]) == (0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999", "n/a", "12%", "1,843"])
-def test_what_is_no_finite_number_is_absent_and_counted(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("nan", "inf", "-Infinity", "1e999", "n/a", "12%", "1,843", "1_234", "0x10", "1e", ".", "- 5"),
+        *("5E200", "1.7e308", "-1", "10000001", "0." + "1" * 70),
+    ],
+)
+def test_what_is_no_number_within_bounds_is_absent_and_counted(text: str) -> None:
     row = meaning({"avg_fare_usd": text, "fare_yoy_pct": " -3.5 ", "query": "a"})
     assert "avg_fare_usd" not in row
     assert (row["fare_yoy_pct"], row["unreadable"]) == (-3.5, 1)
@@ -97,6 +103,26 @@ def test_the_first_unreadable_values_are_remembered_by_line() -> None:
     reader.read(Batch(cells=[["1", ""], ["2", "x"]], lines=[2, 3]))
     reader.read(Batch(cells=[["y", ""]], lines=[4]))
     assert reader.first_unreadable == [(3, "search_index", "x"), (4, "avg_fare_usd", "y")]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("-0", 0), ("+452.50", 452.5), (".5", 0.5), ("5.", 5), ("1e3", 1000), ("٤٥٢", 452)],
+)
+def test_a_number_is_read_however_it_is_written(text: str, number: float) -> None:
+    assert meaning({"avg_fare_usd": f" {text} ", "query": "a"})["avg_fare_usd"] == number
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_each_number_has_bounds_that_hold_zero(name: str) -> None:
+    least, most = BOUNDS[name]
+    assert least <= number_of(name, "0") <= most < 1e10  # type: ignore[operator]
+    assert number_of(name, str(most * 2)) is None
+
+
+def test_nothing_that_cannot_be_seen_is_in_a_field() -> None:
+    row = meaning({"route": "J\u200bFK-LAX", "season": "Sum\u00admer", "avg_fare_usd": "\u202a452\u202c"})
+    assert (row["route"], row["origin_airport"], row["season"]) == ("JFK-LAX", "JFK", "Summer")
 
 
 def test_route_airline_and_season_stand_for_a_missing_query() -> None:

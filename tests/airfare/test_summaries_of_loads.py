@@ -37,7 +37,9 @@ def test_the_first_ten_unreadable_values_are_told_by_line_and_all_are_counted(lo
     assert outcome.unreadable == 22
     assert [bad.line for bad in outcome.first_unreadable] == [2, 2, *range(3, 11)]
     assert "a.csv: 22 values cannot be read: line 2: avg_fare_usd is 'cheap'" in note(outcome)
-    assert note(outcome).endswith("line 10: avg_fare_usd is 'about 7', which is not a finite number, ….")
+    assert note(outcome).endswith(
+        "line 10: avg_fare_usd is 'about 7', which is not a number from 0 to 10,000,000, …."
+    )
 
 
 def test_unreadable_values_far_apart_are_told_too(load_folder: Load) -> None:

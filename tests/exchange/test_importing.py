@@ -180,8 +180,8 @@ def test_one_bad_cell_refuses_the_whole_file_with_its_row(
     text = answer.content.decode()
     assert "confirm_form" not in answer.context
     assert (
-        "Row 3: avg_fare_usd is &#x27;12,5&#x27;, which is not a number, with a point for the decimals."
-        in text
+        "Row 3: avg_fare_usd is &#x27;12,5&#x27;, which is not a number from 0 to 10,000,000, with a point "
+        "for the decimals." in text
     )
     assert "Row 4: hidden is &#x27;perhaps&#x27;; it can be TRUE or FALSE." in text
     assert not Edit.objects.exists()
@@ -350,13 +350,32 @@ def test_a_formula_without_its_result_is_refused_with_its_cell(
     assert "Cell B2 holds a formula" in preview(client, data, "a.xlsx").content.decode()
 
 
+@pytest.mark.parametrize("typed", ["5E200", "1_234", "inf", "-1"])
+def test_a_number_that_no_file_may_hold_is_refused_in_a_correction_too(
+    client: Client, curator: User, loaded: None, typed: str
+) -> None:
+    answer = preview(client, corrected(curator, "Delta", avg_fare_usd=typed))
+    assert "confirm_form" not in answer.context
+    assert "which is not a number from 0 to 10,000,000" in answer.content.decode()
+
+
+def test_what_cannot_be_seen_does_not_come_in_by_a_correction(
+    client: Client, curator: User, loaded: None
+) -> None:
+    confirm(client, preview(client, corrected(curator, "Delta", season="Sum\u00admer\u202e 27")))
+    assert delta().season == "Summer 27"
+
+
 def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User, loaded: None) -> None:
     def as_percentage(sheet: Sheet) -> None:
         sheet.cell(2, 2).number_format = "0%"
 
     data = workbook([["id", "load_factor_pct"], [delta().pk, 0.9]], as_percentage)
     text = preview(client, data, "a.xlsx").content.decode()
-    assert "Row 2: load_factor_pct is &#x27;90%&#x27;, which is not a number; write it without" in text
+    assert (
+        "Row 2: load_factor_pct is &#x27;90%&#x27;, which is not a number from 0 to 200; write it without"
+        in text
+    )
 
 
 @pytest.mark.parametrize("quote", ['"Summer\n2,Winter\n', 'Sum"mer\n"'])

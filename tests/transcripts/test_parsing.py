@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpsite.texts import clean
 from tests.site import ROOT
 from tests.transcripts.conftest import AIRLINE, NOTES
-from transcripts.parsing import MAX_BYTES, PARAGRAPH_WORDS, BadFile, Said, clean, other_facts, parse, title_of
+from transcripts.parsing import MAX_BYTES, PARAGRAPH_WORDS, BadFile, Said, other_facts, parse, title_of
 
 BUNDLED = sorted((ROOT / "data" / "transcripts").iterdir())
 
@@ -136,11 +137,6 @@ def test_invisible_and_bidirectional_characters_are_stripped(hidden: str) -> Non
     parsed = parse("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
     assert parsed.turns[0].text == "ignore"
     assert hidden not in parsed.text
-
-
-def test_joiners_stay_where_a_script_needs_them() -> None:
-    assert clean("می\u200cخواهم 👩\u200d👩") == "می\u200cخواهم 👩\u200d👩"
-    assert clean("pay\u200cload") == "payload"
 
 
 LINE = st.one_of(

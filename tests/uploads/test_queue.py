@@ -64,7 +64,7 @@ def test_check_only_writes_nothing(queue: Queue) -> None:
 def test_strict_refuses_a_number_that_cannot_be_read(queue: Queue) -> None:
     upload = worked_off(queue({"a.csv": fares("Delta").replace("452", "lots")}, strict=True))
     assert upload.read_summaries()[0].notes == [
-        "a.csv: line 2: avg_fare_usd is 'lots', which is not a finite number."
+        "a.csv: line 2: avg_fare_usd is 'lots', which is not a number from 0 to 10,000,000."
     ]
 
 

@@ -1,0 +1,148 @@
+"""Cells that break an answer for everybody, or hide something in it, unless they are read with care."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from access.caller import Caller
+from airfare import queries
+from airfare.filters import AskedFilters
+from airfare.loading import summary
+from airfare.models import Combination, Edit, FareRow, NotableText, SourceFile
+from airfare.notables import Texts, forget_unused
+from airfare.queries import Filters
+from airfare.tools import airfare_fare_summary, airfare_trend_insights
+from tests.airfare.conftest import Load, fare, table
+from tests.airfare.test_loading import counted, counted_by_hand
+
+pytestmark = pytest.mark.django_db
+
+INVISIBLE = (
+    "date,route,airline,season,notable_driver\n"
+    "2026-07-09,BOS-LIS,Inv\u202eisible\u200b,Sum\u00admer,"
+    "Fuel\u200b \u202eecirp\u202c \U000e0041\U000e0042 \x1b[31mred\x07 strike\n"
+)
+SCIENTIFIC = "date,route,airline,avg_fare_usd\n2026-05-01,CCC-DDD,Ow,5E200\n2026-05-01,CCC-DDD,Ow,100\n"
+TWO_LARGEST = (
+    "date,route,airline,avg_fare_usd\n2026-05-01,AAA-BBB,Ov,1.7e308\n2026-05-01,AAA-BBB,Ov,1.7e308\n"
+)
+
+
+def test_a_code_that_looks_like_a_huge_number_breaks_no_summary(load_folder: Load, caller: Caller) -> None:
+    load_folder({"scientific.csv": SCIENTIFIC, "two_largest.csv": TWO_LARGEST})
+    groups = airfare_fare_summary(caller, group_by="airline", metrics=["avg_fare_usd_mean"])["groups"]
+    assert groups == [{"airline": "Ov", "rows": 2}, {"airline": "Ow", "rows": 2, "avg_fare_usd_mean": 100}]
+
+
+def test_a_load_names_what_it_leaves_out_and_what_it_should_be(load_folder: Load) -> None:
+    outcomes = load_folder({"a.csv": SCIENTIFIC})
+    assert summary(outcomes.values()).notes == [
+        "a.csv: 1 values cannot be read: "
+        "line 2: avg_fare_usd is '5E200', which is not a number from 0 to 10,000,000."
+    ]
+
+
+def test_what_cannot_be_seen_is_in_no_answer_and_hides_no_row(load_folder: Load, caller: Caller) -> None:
+    load_folder({"inv1.csv": INVISIBLE})
+    answer = airfare_trend_insights(
+        caller, AskedFilters(snapshot_date="2026-07-09", season_contains="summer")
+    )
+    row = answer["rows"][0]
+    assert (row["airline"], row["season"]) == ("Invisible", "Summer")
+    assert row["notable_driver"] == "Fuel ecirp  [31mred strike"
+
+
+@pytest.fixture
+def heal(transactional_db: None) -> Callable[[], None]:
+    """Runs the migration that mends rows of earlier versions."""
+    migration: Any = import_module("airfare.migrations.0006_numbers_in_bounds_and_visible_texts")
+
+    def run() -> None:
+        with connection.schema_editor() as editor:
+            migration.forward(apps, editor)
+
+    return run
+
+
+def _give(row: FareRow, text: str) -> None:
+    """Make `text` the notable text of `row`, as a load made it once."""
+    FareRow.objects.filter(pk=row.pk).update(notable_id=Texts().numbers([text])[0])
+
+
+def test_rows_of_before_are_mended_and_found_by_what_can_be_seen(
+    load_folder: Load, heal: Callable[[], None]
+) -> None:
+    load_folder({"a.csv": table(fare(note="Fuel price"), fare(airline="United"))})
+    row = FareRow.objects.get(airline="Delta")
+    FareRow.objects.filter(pk=row.pk).update(
+        route="JFK\u200b-LAX",
+        subject="JFK\u200b-LAX",
+        origin_airport="",
+        season="Sum\u00admer",
+        avg_fare_usd=5e200,
+    )
+    Combination.objects.filter(airline="Delta").update(route="JFK\u200b-LAX", season="Sum\u00admer")
+    _give(row, "Fuel\u200b price")
+    Edit.objects.create(row=row, original={"airline": "Del\u202eta", "premium_fare_usd": 1.7e308})
+    heal()
+    found = queries.page(
+        Filters(origin_airport="JFK", season_contains="summer", notable_contains="fuel p"), None, limit=5
+    )
+    assert [each["notable_event"] for each in found.rows] == ["Fuel price"]
+    assert "avg_fare_usd" not in found.rows[0]
+    assert Edit.objects.get().original == {"airline": "Delta", "premium_fare_usd": None}
+    assert SourceFile.objects.get().unreadable == 1
+    assert counted() == counted_by_hand()
+
+
+def test_a_text_of_before_in_which_nothing_can_be_seen_is_none(
+    load_folder: Load, heal: Callable[[], None]
+) -> None:
+    load_folder({"a.csv": table(fare(note="Fuel"))})
+    _give(FareRow.objects.get(), "\u200b")
+    heal()
+    forget_unused()
+    assert (FareRow.objects.get().notable, NotableText.objects.count()) == (None, 0)
+
+
+def test_nothing_is_mended_twice(load_folder: Load, heal: Callable[[], None]) -> None:
+    load_folder({"inv1.csv": INVISIBLE})
+    before = queries.page(Filters(), None, limit=5)
+    heal()
+    assert queries.page(Filters(), None, limit=5) == before
+
+
+@pytest.fixture
+def curator(client: Client) -> User:
+    user = User.objects.create_user("curator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.parametrize("typed", ["1_234", "5E200", "-1"])
+def test_a_number_that_no_file_may_hold_is_refused_in_the_form(
+    client: Client, curator: User, load_folder: Load, typed: str
+) -> None:
+    load_folder({"a.csv": table(fare())})
+    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().pk])
+    page = client.post(url, {"avg_fare_usd": typed, "airline": "Delta"}).content.decode()
+    assert "Write a number from 0 to 10,000,000." in page
+    assert FareRow.objects.get().avg_fare_usd == 452
+
+
+def test_what_cannot_be_seen_does_not_come_in_by_the_form(
+    client: Client, curator: User, load_folder: Load
+) -> None:
+    load_folder({"a.csv": table(fare())})
+    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().pk])
+    client.post(url, {"airline": "Del\u202eta\u200b 2", "notable_event": "Fuel\U000e0041"})
+    row = FareRow.objects.get()
+    assert (row.airline, row.notable_event) == ("Delta 2", "Fuel")
