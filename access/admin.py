@@ -88,6 +88,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
         "who",
         "tool",
         "outcome",
+        "calls",
         "rows",
         "bytes",
         "milliseconds",

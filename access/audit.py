@@ -1,5 +1,8 @@
 """The audit trail: one row for each tool call, allowed or refused, written off the call's path.
 
+What is over a limit shares a row a minute for each caller and tool, which says how many they were: the table
+grows no faster than the limits allow.
+
 A call leaves an `Event` in this process's memory; a thread writes what has gathered, in one statement,
 `INTERVAL_SECONDS` after the first of it. So a graceful stop (SIGTERM) loses none, and a kill loses the
 calls of its last second at most. While the database cannot be written, events wait in memory (up to
@@ -42,6 +45,8 @@ RETRY_SECONDS = 1.0
 CLOSING_SECONDS = 20.0
 """How long the end of the process waits for a database that cannot be written."""
 LOG_SECONDS = 60.0
+REPEAT_SECONDS = 60.0
+"""For how long calls over a limit share a row."""
 
 MAX_TEXT = 500
 MAX_ITEMS = 50
@@ -107,6 +112,7 @@ class Event(NamedTuple):
     milliseconds: float
     protocol: str
     request_id: str
+    calls: int = 1
 
 
 def new_id(now: float) -> str:
@@ -155,11 +161,45 @@ def _names_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+class Repeats:
+    """Calls over a limit, as the first of each minute for each caller and tool, with the number of all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: dict[tuple[str, str, str], Event] = {}
+        self._changed: dict[str, Event] = {}
+        """By id: what is not written yet, or with another number."""
+
+    def __len__(self) -> int:
+        return len(self._changed)
+
+    def add(self, event: Event) -> None:
+        """Count `event`."""
+        key = (event.issuer, event.subject, event.tool)
+        with self._lock:
+            first = self._current.get(key)
+            if first is not None and event.time - first.time < REPEAT_SECONDS:
+                event = first._replace(calls=first.calls + 1)
+            self._current[key] = self._changed[event.id] = event
+
+    def changed(self) -> list[Event]:
+        """Return each event that is new or has another number than when this was last asked."""
+        with self._lock:
+            changed = list(self._changed.values())
+            self._changed.clear()
+            now = time.time()
+            self._current = {
+                key: event for key, event in self._current.items() if now - event.time < REPEAT_SECONDS
+            }
+        return changed
+
+
 class Trail:
     """Where events gather, and the thread that writes them. One of a process."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
+        self._repeats = Repeats()
         self._some = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
@@ -172,10 +212,13 @@ class Trail:
 
     def record(self, event: Event) -> None:
         """Take an event; costs about a microsecond and never waits."""
-        if len(self._events) >= CAPACITY:
+        if len(self._events) + len(self._repeats) >= CAPACITY:
             self._lost += 1
             return
-        self._events.append(event)
+        if event.outcome == AuditEvent.Outcome.LIMITED:
+            self._repeats.add(event)
+        else:
+            self._events.append(event)
         if not self._some.is_set():
             self._some.set()
 
@@ -208,14 +251,14 @@ class Trail:
 
     def _write_all(self) -> None:
         """Write until nothing is left, or until the end of the process has waited long enough."""
-        again, gives_up_at = False, math.inf
+        gives_up_at = math.inf
+        self._events.extend(self._repeats.changed())
         while self._events:
             batch = [self._events[place] for place in range(min(BATCH, len(self._events)))]
             try:
                 close_old_connections()
-                self._write(batch, again=again)
+                self._write(batch)
             except (DatabaseError, InterfaceError) as error:
-                again = True
                 connection.close()
                 self._note_waiting(error)
                 if self._stopping.wait(RETRY_SECONDS):
@@ -226,12 +269,9 @@ class Trail:
                 continue
             for _ in batch:
                 self._events.popleft()
-            again = False
         close_old_connections()
 
-    def _write(self, batch: Sequence[Event], *, again: bool) -> None:
-        """Write a batch; `again` when it may have been written though the database did not say so."""
-        events = unwritten(batch) if again else batch
+    def _write(self, events: Sequence[Event]) -> None:
         try:
             write(events)
         except (DataError, IntegrityError):
@@ -255,18 +295,15 @@ class Trail:
 
 
 def write(events: Sequence[Event]) -> None:
-    """Insert `events`, all or none. Raises django.db.DatabaseError."""
+    """Write `events`, all or none; of one that is already there the number. Raises django.db.DatabaseError.
+
+    So a batch can be written again where the database did not say whether it was.
+    """
     if not events:
         return
+    latest = list({event.id: event for event in events}.values())
     with connection.cursor() as cursor:
-        cursor.execute(_statement(connection.vendor), [to_json(events).decode()])
-
-
-def unwritten(events: Sequence[Event]) -> list[Event]:
-    """Those of `events` that are not in the table."""
-    ids = [event.id for event in events]
-    written = {pk.hex for pk in AuditEvent.objects.filter(pk__in=ids).values_list("pk", flat=True)}
-    return [event for event in events if event.id not in written]
+        cursor.execute(_statement(connection.vendor), [to_json(latest).decode()])
 
 
 @cache
@@ -298,7 +335,9 @@ def _statement(vendor: str) -> str:
     columns = ", ".join(quote(field.column) for field in fields)
     return (
         f"INSERT INTO {quote(AuditEvent._meta.db_table)} ({columns}) "  # noqa: S608
-        f"SELECT {', '.join(values)} FROM {source} AS each"
+        # Without a condition SQLite takes ON for a part of the source.
+        f"SELECT {', '.join(values)} FROM {source} AS each WHERE true "
+        f"ON CONFLICT ({quote('id')}) DO UPDATE SET {quote('calls')} = excluded.{quote('calls')}"
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -60,7 +60,9 @@ def per_day(events: QuerySet[AuditEvent], today: date | None = None) -> Chart:
         .annotate(day=TruncDate("time"))
         .filter(time__gte=timezone.localtime() - timedelta(days=DAYS + 1), day__gte=first, day__lte=today)
         .values_list("day")
-        .annotate(calls=Count("pk"), others=Count("pk", filter=~Q(outcome=AuditEvent.Outcome.OK)))
+        .annotate(
+            total=Sum("calls"), others=Sum("calls", filter=~Q(outcome=AuditEvent.Outcome.OK), default=0)
+        )
     }
     most = max((calls for calls, _ in found.values()), default=0)
     days = (first + timedelta(days=n) for n in range(DAYS))

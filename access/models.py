@@ -58,9 +58,10 @@ class DefaultGrant(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One tool call: who asked what, and what came of it. Written by `access.audit`, never changed.
+    """One tool call: who asked what, and what came of it. Written by `access.audit` alone.
 
-    It holds the names as they were, and outlives the user whom it names.
+    Calls over a limit share a row a minute, which is the first of them. It holds the names as they were, and
+    outlives the user whom it names.
     """
 
     class Outcome(models.TextChoices):
@@ -92,6 +93,9 @@ class AuditEvent(models.Model):
     milliseconds = models.FloatField()
     protocol = models.CharField(max_length=20, blank=True, help_text="The revision of MCP that was spoken.")
     request_id = models.CharField(max_length=64, blank=True, help_text="The client's own, of JSON-RPC.")
+    calls = models.PositiveIntegerField(
+        default=1, help_text="More than one where calls over a limit share a row: those of its minute."
+    )
 
     class Meta:
         verbose_name = "tool call"

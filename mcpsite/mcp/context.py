@@ -146,6 +146,8 @@ async def call(
     with _recorded(call, origin, record), work_of(source, _person(claims)):
         result = await _attempt(call, partial(_run, tool, call))
         call.outcome = result if isinstance(result, Outcome) else _written(result)
+        if tool is None and call.outcome.kind is Kind.LIMITED:
+            call.name = UNKNOWN
     return call.outcome
 
 
@@ -277,7 +279,10 @@ def _admit(tool: Tool | None, call: _Call) -> Caller:
     """
     call.caller = caller = caller_for(call.claims)
     if tool is None or not caller.has_perm(tool.permission):
+        # Over the limit they share a row, whose name must not be the caller's to choose.
+        asked, call.name = call.name, UNKNOWN
         limits().count_call(caller.user_id, UNKNOWN)
+        call.name = asked
         logger.info("user %s may not call %.100a", caller.user_id, call.name)
         raise UnknownTool(call.name)
     limits().count_call(caller.user_id, tool.name)

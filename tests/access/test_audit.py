@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from access import audit
-from access.audit import Event, Trail, new_id, plain, redacted, shown, unwritten, write
+from access.audit import Event, Repeats, Trail, new_id, plain, redacted, shown, write
 from access.models import AuditEvent
 from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, MODERN, Site
@@ -189,7 +189,56 @@ def test_rows_outlive_their_user() -> None:
 def test_what_is_already_written_is_not_written_twice() -> None:
     first, second = event(), event()
     write([first])
-    assert unwritten([first, second]) == [second]
+    write([first, second])
+    assert AuditEvent.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_an_event_that_is_written_again_has_its_latest_number() -> None:
+    first = event(outcome="limited")
+    write([first, first._replace(calls=2)])
+    write([first._replace(calls=7, note="changed")])
+    row = AuditEvent.objects.get()
+    assert (row.calls, row.note) == (7, "")
+
+
+# What is over a limit
+
+
+def over(**given: Any) -> Event:
+    return event(**{"outcome": "limited"} | given)
+
+
+def test_calls_over_a_limit_are_one_event_with_their_number() -> None:
+    repeats, first = Repeats(), over(note="the first")
+    for each in (first, over(), over()):
+        repeats.add(each)
+    assert repeats.changed() == [first._replace(calls=3)]
+    assert repeats.changed() == []
+    repeats.add(over())
+    assert repeats.changed() == [first._replace(calls=4)]
+
+
+def test_each_caller_and_each_tool_has_an_event_of_its_own() -> None:
+    repeats = Repeats()
+    for other in ({}, {"tool": "other"}, {"subject": "bob"}, {"issuer": "https://other.example.com/"}):
+        for _ in range(2):
+            repeats.add(over(**other))
+    assert [each.calls for each in repeats.changed()] == [2] * 4
+
+
+def test_the_next_minute_begins_an_event_of_its_own() -> None:
+    repeats, now = Repeats(), time.time()
+    for seconds in (0, 59, 61, 62):
+        repeats.add(over(time=now + seconds))
+    assert [each.calls for each in repeats.changed()] == [2, 2]
+
+
+def test_a_minute_that_is_over_is_forgotten() -> None:
+    repeats = Repeats()
+    repeats.add(over(time=time.time() - 61))
+    assert len(repeats.changed()) == 1
+    assert (len(repeats), repeats._current) == (0, {})
 
 
 @pytest.fixture
@@ -205,6 +254,19 @@ def test_events_are_written_within_a_second(trail: Trail) -> None:
         trail.record(event())
     time.sleep(1.0)
     assert AuditEvent.objects.count() == 10
+
+
+def test_a_row_of_calls_over_a_limit_follows_their_number(trail: Trail) -> None:
+    trail.start()
+    for _ in range(3):
+        for _ in range(100):
+            trail.record(over())
+        time.sleep(0.7)
+    assert [row.calls for row in AuditEvent.objects.all()] == [300]
+    for _ in range(5):
+        trail.record(over())
+    trail.close()
+    assert [row.calls for row in AuditEvent.objects.all()] == [305]
 
 
 def test_closing_writes_what_is_left_at_once(trail: Trail) -> None:
@@ -405,6 +467,30 @@ def test_a_call_over_the_limit_leaves_a_row() -> None:
         found = rows_after_a_while(site, 3)
         assert [row["outcome"] for row in found] == ["ok", "ok", "limited"]
         assert found[2]["note"] == answers[2]["content"][0]["text"]
+
+
+def test_a_flood_over_the_limits_leaves_one_row_of_each_kind() -> None:
+    with audited(RATE_LIMIT="2/minute", REQUEST_RATE_LIMIT="60/minute") as (site, token):
+        for n in range(10):
+            site.rpc(token, "tools/call", {"name": f"invented-{n}", "arguments": {}})
+            site.rpc(token, "tools/call", {"name": "probe_count", "arguments": {}})
+            site.post(token, {"id": n, "method": "tools/call", "params": []})
+        for n in range(50):
+            site.post(token, {"id": n, "method": "tools/call", "params": []})
+        found = rows_after_a_while(site, 45)
+        assert Counter(row["outcome"] for row in found if row["calls"] == 1) == {
+            "ok": 2,
+            "denied": 2,
+            "tool error": 40,
+        }
+        assert {row["tool"]: row["calls"] for row in found if row["outcome"] == "limited"} == {
+            "unknown tools": 8,
+            "probe_count": 8,
+            "requests": 20,
+        }
+        refused = next(row for row in found if row["tool"] == "requests")
+        assert refused["note"].startswith("You may send 60 requests per minute; try again in ")
+        assert refused["subject"] == next(row for row in found if row["username"] == "alice")["subject"]
 
 
 def test_a_graceful_stop_loses_no_row() -> None:

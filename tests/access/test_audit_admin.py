@@ -138,6 +138,18 @@ def test_the_chart_counts_each_of_the_last_thirty_days() -> None:
     assert (chart.bars[-1].height, chart.bars[-1].others_height) == (100, 20)
 
 
+def test_the_chart_counts_the_calls_that_share_a_row() -> None:
+    write([event(time=at(timezone.localdate()), calls=each) for each in (1, 1)])
+    write([event(time=at(timezone.localdate()), outcome="limited", calls=6)])
+    today = charts.per_day(AuditEvent.objects.all()).bars[-1]
+    assert (today.calls, today.others) == (8, 6)
+
+
+def test_the_list_shows_how_many_calls_share_a_row(page: Client) -> None:
+    write([event(outcome="limited", calls=4321)])
+    assert "4321" in page.get(LIST).content.decode()
+
+
 def test_a_day_with_few_calls_beside_busy_ones_can_still_be_seen() -> None:
     today = timezone.localdate()
     write([event(time=at(today)) for _ in range(500)] + [event(time=at(today - timedelta(days=2)))])

@@ -127,6 +127,13 @@ def test_rows_and_files_are_counted_by_state(admin_client: Client, data: None) -
     ]
 
 
+def test_calls_that_share_a_row_are_all_counted(admin_client: Client, db: None) -> None:
+    write([event(), event(outcome="limited", calls=40)])
+    found = panels(admin_client)
+    assert figures(found["Tool calls today"]) == {"Calls": 41, "Answered": 1, "Errors": 0, "Refused": 40}
+    assert texts(found["Slowest tools of the last 7 days"])[0][3] == "41"
+
+
 def test_every_number_leads_to_a_list_of_exactly_as_many(admin_client: Client, data: None) -> None:
     seen = list(numbers(panels(admin_client)))
     assert len(seen) > 25
