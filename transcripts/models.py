@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from access.policies import GroupPolicy, Who, keep_limiting_groups
+from transcripts.stores.words import indexed
 
 COLLECTIONS = GroupPolicy("transcripts.view_transcript")
 
@@ -146,11 +147,21 @@ class Turn(models.Model):
         return stamp(self.offset)
 
 
+class WordsField(models.TextField):  # type: ignore[type-arg]
+    """The words that a passage is found by, made of its text whenever it is saved, like `auto_now`."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002
+        """Return the words of the passage `model_instance`."""
+        words = " ".join(indexed(model_instance.text))  # type: ignore[attr-defined]
+        setattr(model_instance, self.attname, words)
+        return words
+
+
 class Passage(models.Model):
     """Consecutive turns, about 120 words together: what search finds and shows.
 
     The first one holds the facts instead (title and header) and no turn. The database itself keeps
-    the full-text index over `text`, in the same transaction: see the migration.
+    the full-text index over `words`, in the same transaction: see the migration.
     """
 
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="passages", db_index=False)
@@ -158,6 +169,7 @@ class Passage(models.Model):
     first_turn = models.PositiveIntegerField(null=True, help_text="Position of the first turn.")
     last_turn = models.PositiveIntegerField(null=True, help_text="Position of the last turn.")
     text = models.TextField(help_text="Its turns as “Speaker: text”, one a line.")
+    words = WordsField(default="", editable=False, help_text="What it is found by.")
 
     class Meta:
         ordering = ["transcript_id", "position"]

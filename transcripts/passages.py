@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from transcripts.parsing import Said
+from transcripts.stores.words import UNSPACED
 
 WORDS = 120
 """A passage is closed before it would grow beyond this; a longer turn is a passage of its own."""
@@ -26,7 +27,8 @@ def passages(turns: Sequence[Said]) -> Iterator[Run]:
     lines: list[str] = []
     for place, turn in enumerate(turns):
         line = f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text
-        count = len(line.split())
+        # Two letters of a script without spaces count as a word.
+        count = len(line.split()) + len("".join(UNSPACED.findall(line))) // 2
         if lines and words + count > WORDS:
             yield Run(first=start + 1, last=place, text="\n".join(lines))
             start, words, lines = place, 0, []

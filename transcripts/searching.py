@@ -8,9 +8,11 @@ import asyncio
 import datetime
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import Collection as Several
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TypeVar
 
 from django.conf import settings
@@ -22,7 +24,7 @@ from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
 from transcripts.stores.breaker import LeftAlone, breaker
-from transcripts.stores.stopwords import STOP_WORDS
+from transcripts.stores.words import asked, pieces
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,11 @@ SNIPPET = 500
 
 MOST_READ = 20_000
 """Characters of a passage, or of a query, among which the place of a snippet is chosen."""
+LEAD = 60
+"""Characters before a word that stands far from where a sentence begins; at most, after the last space."""
+STEMMED = 3
+"""Letters that a word has at least whose other forms are marked."""
+_SENTENCE_ENDS = re.compile(r"[.?!:] |[。？！：] ?")
 
 T = TypeVar("T")
 
@@ -232,7 +239,7 @@ def cite(who: Who, hits: Sequence[Hit]) -> list[Cited]:
     places = {
         (passage.transcript_id, passage.position): passage
         for passage in _any_of(
-            Passage.objects.defer("text"),
+            Passage.objects.defer("text", "words"),
             [Q(transcript_id=pk, position=position) for pk, position in wanted],
         )
     }
@@ -281,40 +288,45 @@ def snippet(text: str, query: str, length: int = SNIPPET) -> str:
     text = " ".join(text[:MOST_READ].split())
     if len(text) <= length:
         return text
-    starts = _starts(query)
-    words = list(re.finditer(r"\S+", text))
-    met = [_start_of(word[0].casefold().strip("\"'“”‘’(["), starts) for word in words]
-    best, place = -1, 0
-    for first, word in enumerate(words):
-        if first and not words[first - 1][0].endswith((".", "?", "!", ":")):
-            continue  # Better to begin where a sentence does.
-        inside = set()
-        for start, other in zip(met[first:], words[first:], strict=True):
-            if other.end() - word.start() > length:
+    found: list[tuple[int, int, set[str]]] = []
+    end = 0
+    for piece, sought in _pieces(text, query):
+        start, end = end, end + len(piece)
+        if sought:
+            found.append((start, end, sought))
+
+    def worth(place: int) -> int:
+        inside = set[str]()
+        for _, end, sought in islice(found, bisect_left(found, (place,)), None):
+            if end > place + length:
                 break
-            inside.add(start)
-        count = len(inside - {""})
-        if count > best:
-            best, place = count, word.start()
+            inside |= sought
+        return len(inside)
+
+    # Better to begin where a sentence does.
+    place = max((0, *(end.end() for end in _SENTENCE_ENDS.finditer(text))), key=worth)
+    if found and not worth(place):
+        before = max(0, found[0][0] - LEAD)
+        place = text.find(" ", before, found[0][0]) + 1 or before
     cut = text[place : place + length]
     if place + length < len(text):
-        cut = (cut.rsplit(" ", 1)[0] if " " in cut else cut) + " …"
+        # A text without spaces is cut anywhere.
+        cut = cut[: max(cut.rfind(" "), 0)] if " " in cut[-LEAD:] else cut
+        cut += " …"
     return f"… {cut}" if place else cut
 
 
 def marked(text: str, query: str) -> list[tuple[str, bool]]:
-    """`text` in pieces, each with whether it is a word that `query` asks for."""
-    starts = _starts(query)
-    pieces = [piece for piece in re.split(r"(\w+)", text) if piece]
-    return [(piece, bool(_start_of(piece.casefold(), starts))) for piece in pieces]
+    """`text` in pieces, each with whether it is what `query` asks for."""
+    alike = groupby(_pieces(text, query), key=lambda piece: bool(piece[1]))
+    return [("".join(piece for piece, _ in pieces), sought) for sought, pieces in alike]
 
 
-def _starts(query: str) -> tuple[str, ...]:
-    """How the words of `query` begin; a word is met in its other forms too."""
-    words = re.findall(r"\w{3,}", query[:MOST_READ].casefold())
-    told = [word for word in words if word not in STOP_WORDS][:50]
-    return tuple(dict.fromkeys(word[: max(4, len(word) - 3)] for word in told))
-
-
-def _start_of(word: str, starts: Sequence[str]) -> str:
-    return next((start for start in starts if word.startswith(start)), "")
+def _pieces(text: str, query: str) -> Iterator[tuple[str, set[str]]]:
+    """`text` in pieces, each with the words of `query` that it is; a word is met in its other forms too."""
+    words = asked(query[:MOST_READ])[:50]
+    stems = [(word, word[: max(4, len(word) - 3)]) for word in words if word.isalpha()]
+    stems = [(word, stem) for word, stem in stems if len(word) >= STEMMED]
+    for piece, known in pieces(text):
+        same = {word for word in words if word in known}
+        yield piece, same | {word for word, stem in stems if any(each.startswith(stem) for each in known)}

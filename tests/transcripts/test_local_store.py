@@ -106,11 +106,6 @@ def test_a_rare_word_weighs_more_than_a_common_one() -> None:
 
 
 @pytest.mark.usefixtures("calls")
-def test_stop_words_alone_find_nothing() -> None:
-    assert names("what is it that they do") == []
-
-
-@pytest.mark.usefixtures("calls")
 @pytest.mark.parametrize("query", ["", "   ", "\n", "...", '"', "\x00"])
 def test_a_query_without_a_word_finds_nothing(query: str) -> None:
     assert names(query) == []
@@ -178,6 +173,68 @@ def test_a_turn_longer_than_the_index_takes_is_still_stored_and_found() -> None:
     call("endless", "Kerosene. " + " ".join(f"{number:x}z" for number in range(10**6, 10**6 + 400_000)))
     assert names("kerosene") == ["endless"]
     assert in_step()
+
+
+# However it is written, the exact form first
+
+
+@pytest.mark.django_db
+def test_the_call_that_says_the_very_figure_comes_first() -> None:
+    call("points", *["Fares rose 4.5 points, 5 of 4, by 4 or 5%."] * 3)
+    call("percent", "Fares rose 4.5%.")
+    call("others", "Fares rose 45%, or 4 to 5.")
+    assert names("4.5%") == ["percent", "points", "points", "points"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("1900", "It costs $1,900."),
+        ("A320", "We fly the A320neo."),
+        ("STRASSE", "Straße."),
+        ("ß", "ss"),
+        ("ke\N{SOFT HYPHEN}rosene", "Kerosene."),
+        ("AT&T", "We met AT&T."),
+        ("航空運賃", "航空運賃は上昇しています。需要は強い。"),
+        ("油", "燃油価格です。"),
+        ("항공운임", "한국의 항공운임은 올랐다."),
+        ("ตั๋ว", "ราคาตั๋วเครื่องบิน"),
+        ("कीमत", "टिकट की कीमत"),
+        ("C++", "It is written in C++."),
+    ],
+)
+def test_a_word_is_found_however_it_is_written(query: str, text: str) -> None:
+    call("other", "It was about something else at that time, and at 19.")
+    call("wanted", text)
+    assert names(query) == ["wanted"]
+
+
+@pytest.mark.django_db
+def test_an_abbreviation_that_reads_like_a_stop_word_is_found_first() -> None:
+    call("others", *["It is what it is, and that is it."] * 3)
+    call("it", "We spend on IT.")
+    assert names("IT")[0] == names("IT spending")[0] == "it"
+    assert set(names("it")) == {"it", "others"}
+
+
+@pytest.mark.django_db
+def test_stop_words_alone_find_where_they_stand_together() -> None:
+    call("others", *["Who is the one who has the one who."] * 3, "The one.", "Who?")
+    call("band", "We heard The Who.")
+    assert names("the who")[0] == "band"
+    assert "others" in names("who")
+    assert "others" in names("what is it that they do, who")
+
+
+@pytest.mark.django_db
+def test_stop_words_alone_are_ranked_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sqlite, postgresql):
+        monkeypatch.setattr(module, "BUDGET", 5)
+    call("band", *["Who?"] * 20, *["The."] * 20, *["The Who."] * 3)
+    found = [hit.text for hit in local.search("the who", limit=10)]
+    assert all("The Who" in text for text in found[:3])
+    assert 3 <= len(found) <= 5
 
 
 # Who may read what
@@ -294,7 +351,9 @@ def test_a_changed_transcript_is_found_by_what_it_says_now(calls: dict[str, Tran
 
 
 def test_a_changed_passage_is_found_by_what_it_says_now(calls: dict[str, Transcript]) -> None:
-    Passage.objects.filter(text__contains="hedging").update(text="Ports charge more.")
+    passage = Passage.objects.get(text__contains="hedging")
+    passage.text = "Ports charge more."
+    passage.save()
     assert names("hedging") == []
     assert names("ports") == ["cruise"]
     assert in_step()

@@ -1,9 +1,9 @@
 """The `local` store: full-text search in the site's own database, SQLite or PostgreSQL.
 
 What was measured on four labelled sets stands behind its form: words joined by OR (nobody's question
-matches with AND), stemmed, without stop words, weighted by rarity. Most of the time of such a search
-goes into the commonest words, which say least; so only the rarest words choose the candidates, up to
-a budget. Whoever may not read a transcript is filtered out before that, never after.
+matches with AND), stemmed, without stop words unless there is nothing else, weighted by rarity. Most of
+the time of such a search goes into the commonest words, which say least; so only the rarest words choose
+the candidates, up to a budget. Whoever may not read a transcript is filtered out before that, never after.
 """
 
 from collections.abc import Collection, Sequence
@@ -48,7 +48,7 @@ def search(query: str, *, among: Collection[int] | None = None, speaker: str = "
     if among == set() or speakers == []:
         return []
     found = BACKENDS[connection.vendor](query[:MAX_CHARACTERS], among, speakers, limit)
-    passages = Passage.objects.in_bulk([passage for passage, _ in found])
+    passages = Passage.objects.defer("words").in_bulk([passage for passage, _ in found])
     return [
         Hit(
             transcript_id=passages[passage].transcript_id,

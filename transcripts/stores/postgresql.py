@@ -12,12 +12,15 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from transcripts.stores.words import asked, only_common, phrases
+
 BUDGET = 2_000
 """Candidates, taken from the rarest words first."""
 K1, B = 1.2, 0.75
 """BM25's constants; FTS5 has the same."""
 SERIES = 1.64493406685
 """π²/6, to the digits that PostgreSQL's source has."""
+PHRASE = " <-> "
 MAX_LEXEMES = 64
 """Of a query, the rarest; the others change no order."""
 
@@ -26,11 +29,11 @@ def ranked(
     query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
 ) -> list[tuple[int, float]]:
     """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search`."""
-    lexemes, mean_length = _lexemes(query)
-    if not lexemes:
+    weights, mean_length = _weights(asked(query))
+    if not weights:
         return []
     where, parameters = _filter(among, speakers)
-    words = [_quoted(lexeme) for lexeme, _ in lexemes]
+    words = list(weights)
     matches, matched = [], list[Any]()
     for place, word in enumerate(words):
         # Each passage comes once, with the rarest of its words.
@@ -41,7 +44,11 @@ def ranked(
         )
         matched += [word, *([" | ".join(words[:place])] if place else []), *parameters]
     ranks = [
-        f"{SERIES} * ts_rank('{{1,1,1,1}}', lexemes, %s::tsquery) AS x{place}" for place in range(len(words))
+        # A phrase that is there counts as a word that stands often; ts_rank would count one that nearly is.
+        f"{SERIES} * (lexemes @@ %s::tsquery)::int AS x{place}"
+        if PHRASE in word
+        else f"{SERIES} * ts_rank('{{1,1,1,1}}', lexemes, %s::tsquery) AS x{place}"
+        for place, word in enumerate(words)
     ]
     scores = [f"%s * x{place} / (x{place} + k * ({SERIES} - x{place}))" for place in range(len(words))]
     # UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
@@ -55,7 +62,7 @@ def ranked(
         ) ranked
         ORDER BY score DESC, id LIMIT %s
     """  # noqa: S608 (constants; every value is a parameter)
-    values = [*(idf for _, idf in lexemes), mean_length, *words, *matched, limit]
+    values = [*weights.values(), mean_length, *words, *matched, limit]
     with transaction.atomic(), connection.cursor() as cursor:
         # Parallel workers would read the words in any order, the commonest first if need be.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
@@ -77,9 +84,9 @@ def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[
     return where, parameters
 
 
-def _lexemes(query: str) -> tuple[list[tuple[str, float]], float]:
-    """The lexemes of `query` that some passage holds, the rarest first, each with its idf; and the mean
-    length of a passage in lexemes."""
+def _weights(words: list[str]) -> tuple[dict[str, float], float]:
+    """What to search for, as texts of a tsquery, the rarest first, with the idf of each; and the mean length
+    of a passage in lexemes."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -87,14 +94,15 @@ def _lexemes(query: str) -> tuple[list[tuple[str, float]], float]:
             WHERE lexeme = ANY(tsvector_to_array(transcripts_lexemes(%s)) || ARRAY['', ' '])
             ORDER BY passages, lexeme
             """,
-            # PostgreSQL's text holds no NUL, and its encoding no half of a surrogate pair.
-            [query.replace("\x00", " ").encode("utf-8", "replace").decode()],
+            [" ".join(words)],
         )
         counts = dict(cursor.fetchall())
     total, length = counts.pop("", 0), counts.pop(" ", 0)
-    rarest = list(counts.items())[:MAX_LEXEMES]
-    weighed = [(lexeme, log(1 + (total - count + 0.5) / (count + 0.5))) for lexeme, count in rarest]
-    return weighed, length / total if total else 1.0
+    rarest = [(_quoted(lexeme), count) for lexeme, count in counts.items()][:MAX_LEXEMES]
+    if only_common(words):
+        rarest = [(PHRASE.join(map(_quoted, phrase.split())), 0) for phrase in phrases(words)] + rarest
+    weights = {word: log(1 + (total - count + 0.5) / (count + 0.5)) for word, count in rarest}
+    return weights, length / total if total else 1.0
 
 
 def _quoted(lexeme: str) -> str:

@@ -1,16 +1,14 @@
 """Ranking on SQLite: FTS5's own bm25 over the rarest words of the query."""
 
 import json
-import re
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
 
-from transcripts.stores.stopwords import STOP_WORDS
+from transcripts.stores.words import asked, only_common, phrases
 
 BUDGET = 16_000
 """Matches of single words that one search may score. At 100,000 passages this takes a fifth of the
@@ -27,37 +25,36 @@ def ranked(
     query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
 ) -> list[tuple[int, float]]:
     """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search`."""
-    words = words_of(query)
+    words = asked(query)[:MAX_WORDS]
     if not words:
         return []
+    common = only_common(words)
+    if common:
+        words = [*phrases(words), *words]
     where, parameters = _filter(among, speakers)
     few = _few(among) if among is not None else None
     if few:
         # A call's passages lie together, and FTS5 skips what lies outside.
         where += " AND w.rowid BETWEEN %s AND %s"
         parameters += few
-    match = " OR ".join(f'"{word}"' for word in _rarest(words, where, parameters, everything=few is not None))
+    enough = None if few else 1 if common else ENOUGH
+    match = " OR ".join(f'"{word}"' for word in _rarest(words, where, parameters, enough=enough))
     if not match:
         return []
+    # Stop words are nearly everywhere.
+    bound = f"LIMIT {BUDGET}" if common else ""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT w.rowid, -bm25(transcripts_words) AS score
-            FROM transcripts_words AS w JOIN transcripts_passage AS p ON p.id = w.rowid
-            WHERE transcripts_words MATCH %s {where}
-            ORDER BY score DESC, w.rowid LIMIT %s
+            SELECT id, score FROM (
+                SELECT p.id AS id, -bm25(transcripts_words) AS score
+                FROM transcripts_words AS w JOIN transcripts_passage AS p ON p.id = w.rowid
+                WHERE transcripts_words MATCH %s {where} {bound})
+            ORDER BY score DESC, id LIMIT %s
             """,  # noqa: S608 (`where` is one of the constants below)
             [match, *parameters, limit],
         )
         return [(passage, score) for passage, score in cursor.fetchall()]
-
-
-def words_of(query: str) -> list[str]:
-    """The words of `query` to search for: distinct in any case, without stop words."""
-    # In the case they came in, for FTS5 folds İ otherwise than Python; an accent belongs to its letter.
-    found = re.findall(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*", unicodedata.normalize("NFC", query))
-    distinct = {word.lower(): word for word in found}
-    return [word for lower, word in distinct.items() if lower not in STOP_WORDS][:MAX_WORDS]
 
 
 def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[str, list[Any]]:
@@ -74,20 +71,23 @@ def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[
     return where, parameters
 
 
-def _rarest(words: list[str], where: str, parameters: list[Any], *, everything: bool) -> list[str]:
+def _rarest(words: list[str], where: str, parameters: list[Any], *, enough: int | None) -> list[str]:
     """The words to score: the rarest, until what they match within the filter reaches the budget.
 
-    With `everything` there is no budget.
+    Fewer than `enough` matches are too few whatever the budget; with None there is none.
     """
     frequencies = _frequencies(words)
     by_rarity = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
     chosen: list[str] = []
     matches = 0
     for word in by_rarity[:MAX_CHOSEN]:
-        if not everything:
+        if enough is not None:
             # What nobody may see here must not use up the budget.
-            count = _count(word, where, parameters) if where else frequencies[word]
-            if matches >= ENOUGH and matches + count > BUDGET:
+            count = _count(word, where, parameters) if where or " " in word else frequencies[word]
+            if " " in word and count > BUDGET:
+                # Of such a phrase FTS5 would look at every match.
+                continue
+            if matches >= enough and matches + count > BUDGET:
                 break
             matches += count
         chosen.append(word)
@@ -147,7 +147,7 @@ class _Tokenizer(threading.local):
         self.database.executescript(
             """
             CREATE VIRTUAL TABLE query USING fts5(
-                word, tokenize='porter unicode61 remove_diacritics 2');
+                word, tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
             CREATE VIRTUAL TABLE terms USING fts5vocab('query', 'instance');
             """
         )
