@@ -20,7 +20,7 @@ from mcpsite.receiving import LATE, Body
 
 SMALL = 16 * 1024
 """Parsed at once: the longest call that the site's own tools take has 10 KB."""
-LARGE_AT_ONCE = 3
+LARGE_AT_ONCE = 2
 OF_ONE_CALLER = 32
 """So many bodies of the largest size may be here of one caller at once."""
 
