@@ -22,9 +22,9 @@ from mcpsite.dashboard import (
     list_url,
     may_view,
     moment,
-    upload_link,
 )
 from mcpsite.tables import Cell, Table
+from uploads.loaders import upload_link
 
 DAYS = 30
 """Dates of the fares' chart."""
@@ -37,7 +37,7 @@ def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
     rows, files = may_view(request, FareRow), may_view(request, SourceFile)
     snapshot = dimensions.current(None)
     if rows:
-        yield partial(_rows, snapshot.total, upload_link(request, "airfare", "airfare.add_sourcefile"))
+        yield partial(_rows, snapshot.total, upload_link(request, "airfare"))
     if files:
         yield _files
     if rows and snapshot.total:

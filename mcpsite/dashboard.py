@@ -140,12 +140,6 @@ def change_url(instance: Model) -> str:
     return reverse(f"admin:{instance._meta.app_label}_{instance._meta.model_name}_change", args=[instance.pk])
 
 
-def upload_link(request: HttpRequest, kind: str, permission: str) -> Cell | None:
-    """A link to the form for files of `kind` (see `uploads.loaders`), for who may upload them."""
-    allowed = request.user.has_perm(permission)
-    return Cell("Upload files", reverse("admin:uploads_upload_new", args=[kind])) if allowed else None
-
-
 def moment(time: datetime) -> Cell:
     """A point in time as a cell, in the site's time zone."""
     return Cell(f"{timezone.localtime(time):%Y-%m-%d %H:%M}")

@@ -1,6 +1,6 @@
 """The admin's side bar: what there is, in groups, and of that only what the person may see.
 
-An app says in its `sidebar.py` which models stand where: GROUPS is a dictionary of titles and lists of
+An app says in its `navigation.py` which models stand where: GROUPS is a dictionary of titles and lists of
 models (`app_label.model`), each with its icon, a name of Material Symbols. TITLES names those anew whose own
 name would say too little.
 """
@@ -23,7 +23,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     apps = admin.site.get_app_list(request)
     models = {model["model"]._meta.label_lower: model for app in apps for model in app["models"]}
     groups: list[dict[str, Any]] = [{"items": [_item("Dashboard", "dashboard", reverse("admin:index"))]}]
-    titles = {name: title for named in contributed("sidebar", "TITLES") for name, title in named.items()}
+    titles = {name: title for named in contributed("navigation", "TITLES") for name, title in named.items()}
     for title, entries in _groups():
         items = []
         for name, icon in entries:
@@ -39,7 +39,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _groups() -> list[tuple[str, list[tuple[str, str]]]]:
     groups: dict[str, list[tuple[str, str]]] = {}
-    for contribution in contributed("sidebar", "GROUPS"):
+    for contribution in contributed("navigation", "GROUPS"):
         for title, entries in contribution.items():
             groups.setdefault(title, []).extend(entries)
     return sorted(groups.items(), key=lambda group: LAST.index(group[0]) + 1 if group[0] in LAST else 0)

@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from mcpsite.dashboard import Figure, Panel, change_url, list_url, may_view, moment, upload_link
+from mcpsite.dashboard import Figure, Panel, change_url, list_url, may_view, moment
 from mcpsite.tables import Cell, Table
 from transcripts.models import Transcript, VectorStoreFile
+from uploads.loaders import upload_link
 
 LOADS = 5
 LOAD_COMMAND = "python manage.py upload_transcripts"
@@ -22,7 +23,7 @@ def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
     if not may_view(request, Transcript):
         return
     listed: QuerySet[Any] = admin.site.get_model_admin(Transcript).get_queryset(request)
-    yield partial(_transcripts, listed, upload_link(request, "transcripts", "transcripts.add_transcript"))
+    yield partial(_transcripts, listed, upload_link(request, "transcripts"))
     if listed.exists():
         yield partial(_last_loads, listed)
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.http import HttpRequest
+from django.urls import reverse
+
+from mcpsite.tables import Cell
 from uploads.forms import UploadForm
 from uploads.summaries import Summary
 
@@ -64,3 +68,11 @@ def permitted(user: Any) -> list[Loader]:
     """The loaders that `user` may use, by title."""
     found = [loader for loader in _loaders.values() if user.has_perm(loader.permission)]
     return sorted(found, key=lambda loader: loader.title)
+
+
+def upload_link(request: HttpRequest, kind: str) -> Cell | None:
+    """Return a link to the form for files of `kind`; None for who may not upload them."""
+    loader = find(kind)
+    if loader is None or not request.user.has_perm(loader.permission):
+        return None
+    return Cell("Upload files", reverse("admin:uploads_upload_new", args=[kind]))

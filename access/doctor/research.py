@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx2
-from django.apps import apps
 from django.db import DatabaseError
 
 from access.doctor.visit import Refused, Visit
 from mcpsite import conf
+from mcpsite.contributions import contributed
 from mcpsite.findings import Finding, line
 
 
@@ -25,7 +25,7 @@ def _search_faults(visit: Visit) -> Iterator[Finding]:
     blank = _content(visit.result("tools/call", name="search", arguments={"query": " "}))
     if blank != {"results": []}:
         yield out_of_contract("search", "a blank query has to give no results and no error")
-    title = _some_title()
+    title = _searchable()
     found = _content(visit.result("tools/call", name="search", arguments={"query": title}))
     results = found.get("results") if found is not None else None
     if not isinstance(results, list):
@@ -81,14 +81,12 @@ def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _some_title() -> str:
+def _searchable() -> str:
     try:
-        transcript = (
-            apps.get_model("transcripts", "Transcript")._default_manager.filter(published=True).first()
-        )
+        found = [words for searchable in contributed("doctor", "searchable") if (words := searchable())]
     except DatabaseError:
-        transcript = None
-    return str(transcript) if transcript is not None else "interview with an expert"
+        found = []
+    return found[0] if found else "interview with an expert"
 
 
 def out_of_contract(name: str, rule: str) -> Finding:

@@ -1,3 +1,3 @@
-"""What the side bar of the admin shows of airfare."""
+"""Where in the site there is something of airfare."""
 
 GROUPS = {"Data": [("airfare.farerow", "flight"), ("airfare.sourcefile", "draft")]}

@@ -1,4 +1,4 @@
-"""What the side bar of the admin shows of people, clients and calls."""
+"""Where in the site there is something of people, clients and calls."""
 
 GROUPS = {
     "Access": [

@@ -1,3 +1,3 @@
-"""What the side bar of the admin shows of uploads."""
+"""Where in the site there is something of uploads."""
 
 GROUPS = {"Data": [("uploads.upload", "upload_file")]}
