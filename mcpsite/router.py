@@ -24,7 +24,7 @@ from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
-from mcpsite.mcp.server import build
+from mcpsite.mcp.server import SiteServer
 from mcpsite.pages import OtherThreads, Pages
 from mcpsite.shared_store import shared_store
 from mcpsite.warming import kept_warm
@@ -46,7 +46,7 @@ class Router:
             scopes.offer(scopes_in_use(registry, menus))
             resource = metadata.Resource.from_settings()
             self._well_known = metadata.well_known(resource)
-            server = build(registry, menus, self._trail.record)
+            server = SiteServer(registry, menus, self._trail.record).sdk
             self._endpoint = transport.Endpoint(server, resource, self._trail.record)
         except Exception:
             # The admin is what an operator may need to mend it, so Django stays up.

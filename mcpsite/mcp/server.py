@@ -4,7 +4,7 @@ With `transport`, the only code that touches the SDK's server.
 """
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -19,26 +19,17 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from access import audit
-from access.caller import Caller, Claims
+from access.caller import Caller
 from access.scopes import MissingScope, with_required
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import instructions
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
+from mcpsite.mcp.state import RequestState, state_of
 from mcpsite.mcp.views import View
 from mcpsite.outage import AWAY, is_outage
 
 logger = logging.getLogger(__name__)
-
-CLAIMS = "mcpsite.claims"
-"""The key of the verified claims in a request's ASGI scope."""
-
-ARGUMENTS = "mcpsite.arguments"
-"""The key of a tool call's arguments, which do not go through the SDK."""
-RECORDED = "mcpsite.recorded"
-"""The key in a request's ASGI scope that says that the audit has, or will have, its row."""
-MISSING = "mcpsite.missing_scope"
-"""The key of the scopes that the request needs and its token lacks: the answer becomes a challenge."""
 
 AUDITED = frozenset({"tools/call", "resources/list", "resources/read", "prompts/get", "completion/complete"})
 """The methods that are limited, and leave a row each: those that give data away."""
@@ -52,59 +43,48 @@ LIST_TTL_MS = 60_000
 """How long a client may keep a list. A change of permission shows by then; each call is checked anyway."""
 
 
-def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None]) -> Server[Any]:
-    """The MCP server that offers tools, resources and prompts to whoever the request's claims name.
+class SiteServer:
+    """The requests of the protocol, a method for each."""
 
-    `record` is given one event for each call (AUDITED).
-    """
+    def __init__(self, registry: Registry, menus: Menus, record: Callable[[audit.Event], None]) -> None:
+        """Offer tools, resources and prompts to whoever a request's claims name.
 
-    async def use(
-        ctx: ServerRequestContext[Any],
-        arguments: Mapping[str, Any],
-        function: Callable[[Caller], R],
-        measure: Callable[[R], tuple[int, int]],
-    ) -> R:
-        _scope(ctx)[RECORDED] = True
-        return await context.use(
-            ctx.method, arguments, _claims(ctx), function, measure, origin=_origin(ctx), record=record
-        )
-
-    async def list_tools(
-        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
-    ) -> types.ListToolsResult:
-        tools = await context.offered(_claims(ctx), partial(context.tools_for, registry))
-        with_views = _shows_views(ctx)
-        return types.ListToolsResult(tools=[describe(tool, with_view=with_views) for tool in tools])
-
-    async def call_tool(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        """Answer `tools/call` as middleware, so that the SDK does not validate and copy our answer again.
-
-        The answer was made by our own code and its schema is a test; going through it twice more costs
-        a third of a call. What the SDK would add to the envelope is added here.
+        `record` is given one event for each call (AUDITED).
         """
-        if ctx.method != "tools/call" or ctx.request_id is None:
-            return await call_next(ctx)
-        params = types.CallToolRequestParams.model_validate(ctx.params or {}, by_name=False)
-        _scope(ctx)[RECORDED] = True
-        try:
-            outcome = await context.call(
-                registry,
-                params.name,
-                _scope(ctx)[ARGUMENTS],
-                _claims(ctx),
-                origin=_origin(ctx),
-                record=record,
-            )
-        except context.UnknownTool:
-            raise _refusal(f"Unknown tool: {params.name[:128]}") from None
-        result = _result(outcome)
-        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            result["resultType"] = "complete"
-            result["_meta"] = {**outcome.meta, types.SERVER_INFO_META_KEY: server.server_info_stamp}
-        return result
+        self._registry = registry
+        self._menus = menus
+        self._record = record
+        self.sdk: Server[Any] = Server(
+            "mcpsite",
+            title=settings.SITE_NAME,
+            version=site_version(),
+            instructions=instructions(),
+            # What is listed depends on the caller's permissions, so no cache may be shared.
+            cache_hints={
+                "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+                "prompts/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+                "resources/templates/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+                # What a curator hides is gone at once.
+                "resources/list": CacheHint(ttl_ms=0, scope="private"),
+                "resources/read": CacheHint(ttl_ms=0, scope="private"),
+            },
+            # No parameter of ours is mirrored in an Mcp-Param header, so there is nothing to compare.
+            get_tool_input_schema=lambda _: None,
+            on_list_tools=self.list_tools,
+            on_list_resources=self.list_resources,
+            on_list_resource_templates=self.list_templates,
+            on_read_resource=self.read_resource,
+            on_list_prompts=self.list_prompts,
+            on_get_prompt=self.get_prompt,
+            on_completion=self.complete,
+        )
+        if any(tool.view for tool in registry.all()):
+            self.sdk.extensions[EXTENSION_ID] = {}
+        # In place of the SDK's tracing, which takes time on each call and which nobody here collects.
+        self.sdk.middleware[:] = [self._answer_refusals, self._call_tools_here]
 
-    async def answer_refusals(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        """What every request may be refused for, as an error of the protocol.
+    async def _answer_refusals(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        """Answer what every request may be refused for with an error of the protocol.
 
         The scope is asked where the call is about to be made, of the very values that it is made with:
         there is no second reading of the request that could differ. The transport turns the error into
@@ -113,7 +93,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         try:
             return await call_next(ctx)
         except MissingScope as error:
-            _scope(ctx)[MISSING] = error.needed
+            _state(ctx).missing_scopes = error.needed
             raise MCPError(code=types.INVALID_REQUEST, message=str(error)) from None
         except context.Refused as error:
             code = types.INVALID_PARAMS if error.kind is context.Kind.TOOL_ERROR else NOT_NOW
@@ -124,14 +104,52 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
             logger.exception("%s failed", ctx.method)
             raise MCPError(code=NOT_NOW, message=AWAY) from None
 
+    async def _call_tools_here(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        """Answer `tools/call` without the SDK, which would validate and copy our answer again.
+
+        The answer was made by our own code and its schema is a test; going through it twice more costs
+        a third of a call.
+        """
+        is_call = ctx.method == "tools/call" and ctx.request_id is not None
+        return await self.call_tool(ctx) if is_call else await call_next(ctx)
+
+    async def list_tools(
+        self, ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        tools = await context.offered(_state(ctx).claims, partial(context.tools_for, self._registry))
+        with_views = _shows_views(ctx)
+        return types.ListToolsResult(tools=[describe(tool, with_view=with_views) for tool in tools])
+
+    async def call_tool(self, ctx: ServerRequestContext[Any]) -> dict[str, Any]:
+        """Answer `tools/call`, with what the SDK adds to the envelope."""
+        params = types.CallToolRequestParams.model_validate(ctx.params or {}, by_name=False)
+        state = _state(ctx)
+        state.recorded = True
+        try:
+            outcome = await context.call(
+                self._registry,
+                params.name,
+                state.arguments,
+                state.claims,
+                origin=_origin(ctx),
+                record=self._record,
+            )
+        except context.UnknownTool:
+            raise _refusal(f"Unknown tool: {params.name[:128]}") from None
+        result = _result(outcome)
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            result["resultType"] = "complete"
+            result["_meta"] = {**outcome.meta, types.SERVER_INFO_META_KEY: self.sdk.server_info_stamp}
+        return result
+
     async def list_resources(
-        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+        self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         offset = _offset(params.cursor if params else None)
-        found = await use(
+        found = await self._use(
             ctx,
             {"cursor": offset} if offset else {},
-            lambda caller: menus.entries(caller, offset),
+            lambda caller: self._menus.entries(caller, offset),
             lambda found: (min(len(found), PAGE), 0),
         )
         return types.ListResourcesResult(
@@ -149,7 +167,7 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         )
 
     async def list_templates(
-        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+        self, ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(
             resource_templates=[
@@ -160,29 +178,31 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
                     description=kind.description,
                     mime_type=kind.mime_type,
                 )
-                for kind in await context.offered(_claims(ctx), menus.templates)
+                for kind in await context.offered(_state(ctx).claims, self._menus.templates)
             ]
         )
 
     async def read_resource(
-        ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
+        self, ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         def read(caller: Caller) -> types.TextResourceContents:
             if params.uri.startswith("ui://"):
-                for tool in context.tools_for(registry, caller):
+                for tool in context.tools_for(self._registry, caller):
                     if tool.view and tool.view.answers(params.uri):
                         return _page(tool.view, params.uri)
-            kind, text = menus.read(caller, params.uri)
+            kind, text = self._menus.read(caller, params.uri)
             return types.TextResourceContents(uri=params.uri, mime_type=kind.mime_type, text=text)
 
         try:
-            content = await use(ctx, {"uri": params.uri}, read, lambda found: (1, len(found.text.encode())))
+            content = await self._use(
+                ctx, {"uri": params.uri}, read, lambda found: (1, len(found.text.encode()))
+            )
         except NotOffered:
             raise _refusal(f"Unknown resource: {params.uri[:200]}") from None
         return types.ReadResourceResult(contents=[content])
 
     async def list_prompts(
-        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+        self, ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
         return types.ListPromptsResult(
             prompts=[
@@ -195,19 +215,19 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
                         for name, (description, required) in prompt.arguments.items()
                     ],
                 )
-                for prompt in await context.offered(_claims(ctx), menus.prompts)
+                for prompt in await context.offered(_state(ctx).claims, self._menus.prompts)
             ]
         )
 
     async def get_prompt(
-        ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams
+        self, ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         arguments = params.arguments or {}
         try:
-            prompt, text = await use(
+            prompt, text = await self._use(
                 ctx,
                 {"name": params.name, "arguments": arguments},
-                lambda caller: menus.fill(caller, params.name, arguments),
+                lambda caller: self._menus.fill(caller, params.name, arguments),
                 lambda found: (1, len(found[1].encode())),
             )
         except NotOffered:
@@ -216,52 +236,36 @@ def build(registry: Registry, menus: Menus, record: Callable[[audit.Event], None
         return types.GetPromptResult(description=prompt.description, messages=[message])
 
     async def complete(
-        ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
+        self, ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
     ) -> types.CompleteResult:
         reference = (
             params.ref.uri if isinstance(params.ref, types.ResourceTemplateReference) else params.ref.name
         )
         argument, typed = params.argument.name, params.argument.value[:200]
         try:
-            values = await use(
+            values = await self._use(
                 ctx,
                 {"ref": reference, "argument": argument, "value": typed},
-                lambda caller: menus.complete(caller, reference, argument, typed),
+                lambda caller: self._menus.complete(caller, reference, argument, typed),
                 lambda found: (len(found), sum(len(each.encode()) for each in found)),
             )
         except NotOffered:
             values = []
         return types.CompleteResult(completion=types.Completion(values=values))
 
-    server: Server[Any] = Server(
-        "mcpsite",
-        title=settings.SITE_NAME,
-        version=site_version(),
-        instructions=instructions(),
-        # What is listed depends on the caller's permissions, so no cache may be shared.
-        cache_hints={
-            "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
-            "prompts/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
-            "resources/templates/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
-            # What a curator hides is gone at once.
-            "resources/list": CacheHint(ttl_ms=0, scope="private"),
-            "resources/read": CacheHint(ttl_ms=0, scope="private"),
-        },
-        # No parameter of ours is mirrored in an Mcp-Param header, so there is nothing to compare.
-        get_tool_input_schema=lambda _: None,
-        on_list_tools=list_tools,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
-        on_completion=complete,
-    )
-    if any(tool.view for tool in registry.all()):
-        server.extensions[EXTENSION_ID] = {}
-    # In place of the SDK's tracing, which takes time on each call and which nobody here collects.
-    server.middleware[:] = [answer_refusals, call_tool]
-    return server
+    async def _use(
+        self,
+        ctx: ServerRequestContext[Any],
+        arguments: Mapping[str, Any],
+        function: Callable[[Caller], R],
+        measure: Callable[[R], tuple[int, int]],
+    ) -> R:
+        """Return what `function` finds for the caller, through the pipeline."""
+        state = _state(ctx)
+        state.recorded = True
+        return await context.use(
+            ctx.method, arguments, state.claims, function, measure, origin=_origin(ctx), record=self._record
+        )
 
 
 def describe(tool: Tool, *, with_view: bool) -> types.Tool:
@@ -316,19 +320,14 @@ def site_version() -> str:
         return "0.1.0"
 
 
-def _scope(ctx: ServerRequestContext[Any]) -> MutableMapping[str, Any]:
-    """The ASGI scope of the request, which the transport looks at again when it is answered."""
-    if ctx.request is None:
-        raise MCPError(code=types.INVALID_REQUEST, message="This server answers HTTP clients only")
-    scope: MutableMapping[str, Any] = ctx.request.scope
-    return scope
-
-
-def _claims(ctx: ServerRequestContext[Any]) -> Claims:
-    claims = _scope(ctx).get(CLAIMS)
-    if not isinstance(claims, Claims):
-        raise MCPError(code=types.INVALID_REQUEST, message="This server answers signed-in clients only")
-    return claims
+def _state(ctx: ServerRequestContext[Any]) -> RequestState:
+    """Return the state of the request, which the transport looks at again when it is answered."""
+    state = state_of(ctx.request.scope) if ctx.request is not None else None
+    if state is None:
+        raise MCPError(
+            code=types.INVALID_REQUEST, message="This server answers signed-in clients over HTTP only"
+        )
+    return state
 
 
 def _offset(cursor: str | None) -> int:

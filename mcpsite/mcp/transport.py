@@ -33,7 +33,8 @@ from mcpsite.mcp import challenges, context, messages
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.incoming import Incoming, Refused
 from mcpsite.mcp.metadata import Resource
-from mcpsite.mcp.server import ARGUMENTS, AUDITED, CLAIMS, MISSING, RECORDED
+from mcpsite.mcp.server import AUDITED
+from mcpsite.mcp.state import KEY, RequestState
 
 logger = logging.getLogger(__name__)
 
@@ -96,59 +97,65 @@ class Endpoint:
         if scope["method"] == "OPTIONS":
             await _preflight()(scope, receive, send)
             return
-        refusal = await self._refusal(scope, headers)
-        if refusal is not None:
-            await refusal(scope, receive, send)
+        admitted = await self._admit(scope, headers)
+        if isinstance(admitted, Response):
+            await admitted(scope, receive, send)
             return
         if not _is_json(headers):
             await _error(415, "Send the message as application/json.")(scope, receive, send)
             return
         try:
-            async with self._incoming.message(receive, scope[CLAIMS]) as message:
-                await self._answer(message, scope, headers, receive, send)
+            async with self._incoming.message(receive, admitted) as message:
+                state = scope[KEY] = RequestState(claims=admitted, arguments=message.arguments)
+                await self._answer(message, state, scope, headers, receive, send)
         except messages.Malformed as error:
             if error.method in AUDITED:
-                self._record(context.malformed(error.method, scope[CLAIMS], _origin(headers, error.id)))
+                self._record(context.malformed(error.method, admitted, _origin(headers, error.id)))
             await error.response()(scope, receive, send)
         except LimitExceeded as error:
-            await self._limited(error, scope[CLAIMS], headers)(scope, receive, send)
+            await self._limited(error, admitted, headers)(scope, receive, send)
         except Refused as error:
             close = {"Connection": "close"} if error.status == 408 else None
             await _error(error.status, str(error), close)(scope, receive, send)
 
     async def _answer(
-        self, message: messages.Message, scope: Scope, headers: Headers, receive: Receive, send: Send
+        self,
+        message: messages.Message,
+        state: RequestState,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Have the SDK answer `message`."""
         scope["path"] = "/mcp"
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED] + _NORMAL
-        scope[ARGUMENTS] = message.arguments
         client = _Client(receive)
         if _wants_event(headers):
             send = _as_event(send)
         answer = self._manager.handle_request(
-            scope, _replay(message.body, receive), self._challenging(scope, client.heard(send))
+            scope, _replay(message.body, receive), self._challenging(state, scope, client.heard(send))
         )
         try:
             await client.wait_for(answer)
         finally:
-            if RECORDED not in scope and message.id is not None and message.method in AUDITED:
-                self._record(context.malformed(message.name, scope[CLAIMS], _origin(headers, message.id)))
+            if not state.recorded and message.id is not None and message.method in AUDITED:
+                self._record(context.malformed(message.name, state.claims, _origin(headers, message.id)))
 
-    def _challenging(self, scope: Scope, send: Send) -> Send:
+    def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
         """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
 
         async def sending(message: Message) -> None:
-            needed = scope.get(MISSING)
-            if needed is None:
+            needed = state.missing_scopes
+            if not needed:
                 await send(message)
             elif message["type"] == "http.response.start":
                 await challenges.insufficient_scope(self._resource, needed)(scope, _nothing, send)
 
         return sending
 
-    async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        """Why this request goes no further, or None and the claims are in the scope.
+    async def _admit(self, scope: Scope, headers: Headers) -> Claims | Response:
+        """Return the claims of the request's token, or the answer to a request that goes no further.
 
         The token comes first, whatever the method: a client that once got an answer without one
         never signs in.
@@ -185,8 +192,7 @@ class Endpoint:
             return self._limited(error, claims, headers)
         if scope["method"] != "POST":
             return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "POST"})
-        scope[CLAIMS] = claims
-        return None
+        return claims
 
     def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
         """The answer to a request over a limit, of which nothing was parsed; it is recorded."""
