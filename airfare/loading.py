@@ -8,7 +8,6 @@ or its new ones, and the answers change from one to the other at once.
 
 import hashlib
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from django.contrib.auth.models import Group
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from airfare import curation, dimensions, statistics, versions
@@ -29,6 +28,7 @@ from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, Records, Unreadable
 from history import kinds, recording
 from mcpsite import folders
+from mcpsite.outage import why_not_stored
 from uploads.loaders import FOLDER as UPLOADS
 from uploads.summaries import Summary
 
@@ -100,8 +100,9 @@ def _in_utf8(found: Found) -> Found:
     """`found`, refused where no database can store its name."""
     if folders.is_utf8(found.name):
         return found
-    shown = os.fsencode(found.name).decode("utf-8", "replace")
-    return replace(found, name=shown, refused="has a name that is not UTF-8; rename it")
+    return replace(
+        found, name=folders.readable(found.name), refused="has a name that is not UTF-8; rename it"
+    )
 
 
 def _inside(folder: Path) -> list[Found]:
@@ -242,16 +243,7 @@ def _load_one(
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
     except DatabaseError as error:
         logger.exception("%a could not be loaded", found.name)
-        return Outcome(name=found.name, result="rejected", reason=_of_database(error))
-
-
-def _of_database(error: DatabaseError) -> str:
-    """Why the database did not take a file, without its own words, which hold SQL and values."""
-    if "locked" in str(error):
-        return "could not be loaded, since another process was writing all the while; load it again"
-    if isinstance(error, OperationalError):
-        return "could not be loaded: the database failed, and the log says why; load it again"
-    return "holds something that the database cannot store; the log says what"
+        return Outcome(name=found.name, result="rejected", reason=why_not_stored(error))
 
 
 def summary(outcomes: Collection[Outcome]) -> Summary:

@@ -76,6 +76,11 @@ def is_utf8(name: str) -> bool:
     return True
 
 
+def readable(name: str) -> str:
+    """Return `name` with what is not UTF-8 replaced, so that it can be printed and stored."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def why_not_prune(
     folder: Path, *, there: Collection[str], known: Collection[str], wrong: str, allow_empty: bool
 ) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection, connections
+from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection, connections
 
 AWAY = "The server's database cannot be used just now; try again in a few seconds."
 """For callers and visitors."""
@@ -51,6 +51,18 @@ def _is_outage(error: BaseException) -> bool:
         # The driver's own words: there was no server that could have given a code.
         return isinstance(error, OperationalError | InterfaceError)
     return str(state).startswith(_POSTGRESQL_STATES)
+
+
+def why_not_stored(error: DatabaseError) -> str:
+    """Return why a database did not take a file, behind its name and without its own words.
+
+    Those hold SQL and values.
+    """
+    if "locked" in str(error):
+        return "could not be loaded, since another process was writing all the while; load it again"
+    if isinstance(error, OperationalError):
+        return "could not be loaded: the database failed, and the log says why; load it again"
+    return "holds something that the database cannot store; the log says what"
 
 
 def explain(error: Error) -> str:

@@ -5,27 +5,41 @@ that is killed leaves whole transcripts behind, and the next run goes on.
 """
 
 import hashlib
+import json
+import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 from django.utils import timezone
 from django.utils.text import slugify
 
 from history import recording
 from mcpsite import folders
+from mcpsite.outage import why_not_stored
 from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
-from transcripts.parsing import MAX_BYTES, BadFile, Parsed, Said, other_facts, parse, too_large
+from transcripts.parsing import MAX_BYTES, BadFile, NoText, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
 from uploads.loaders import FOLDER as UPLOADS
 from uploads.summaries import Summary
 
+logger = logging.getLogger(__name__)
+
 SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 BATCH = 500
 NO_FILE = "holds no .txt or .md file"
+MOST_NAMED = 10
+"""Files that a note names; the others are counted."""
+OTHER_KINDS = {"<!doctype html": "an HTML page", "<html": "an HTML page", "{\\rtf": "RTF", "%pdf-": "a PDF"}
+"""What files of other kinds begin with, which would be read as text."""
+MAX_NAME = 500
+"""Characters of a file's path below its folder (`Transcript.source_file`)."""
+MOST_START = 20
+"""Characters in which that shows."""
 
 
 class NothingToLoad(Exception):
@@ -42,6 +56,8 @@ class Source:
     path: Path
     refused: str = ""
     """Why it cannot be read, where that is known without opening it: a sentence."""
+    unlisted: bool = False
+    """Whether it stands for a folder that cannot be listed."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,34 +75,53 @@ class Report:
     left_out: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Name → why."""
+    shortened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Name → characters before and now, of files that have lost more than half."""
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+    """What was not found → in which of the files that were added or changed."""
 
 
 def sources(paths: Iterable[Path], *, prune: bool = False) -> list[Source]:
     """The transcript files at `paths` (files, or folders with everything below them), by name.
 
-    Hidden files are left out, and in folders every file that is not text or Markdown by its suffix.
-    Raises NothingToLoad where a path does not exist, a folder holds no such file (with `prune`, `load`
-    judges these two), or two files have the same name.
+    Hidden files are left out, and in folders every file that is not text or Markdown by its suffix. Refused
+    from the start are a path that does not exist, a folder that holds no such file (with `prune`, `load`
+    judges these two), and a file with the name of another one.
     """
     found: dict[str, Source] = {}
+    twice: list[Source] = []
     for path in paths:
-        missing = folders.is_missing(path)
-        if missing and not prune:
-            raise NothingToLoad(f"{path} does not exist; name a transcript file or a folder of them.")
-        if folders.is_file(path):
-            below = [Source(name=path.name, folder=path.parent.resolve(), path=path)]
-        else:
-            below = [] if missing else _inside(path)
-        if not (below or prune):
-            raise NothingToLoad(f"{path} {NO_FILE}.")
-        for source in below:
+        for source in map(_storable, _at(path, prune=prune)):
             other = found.setdefault(source.name, source)
             if other.path.resolve() != source.path.resolve():
-                raise NothingToLoad(
-                    f"{other.path} and {source.path} would be the same transcript {source.name!r}; "
-                    "rename one of them."
-                )
-    return [found[name] for name in sorted(found)]
+                reason = f"It has the name of another file of this run, {other.path}; rename one of them."
+                twice.append(replace(source, name=folders.readable(str(source.path)), refused=reason))
+    return [*(found[name] for name in sorted(found)), *twice]
+
+
+def _at(path: Path, *, prune: bool) -> list[Source]:
+    alone = Source(name=path.name, folder=path.parent.resolve(), path=path)
+    if folders.is_file(path):
+        return [alone]
+    if folders.is_special(path):
+        return [replace(alone, refused="It is no file and no folder.")]
+    missing = folders.is_missing(path)
+    found = [] if missing else _inside(path)
+    if found or prune:
+        return found
+    wrong = "It does not exist; name a transcript file or a folder of them." if missing else f"It {NO_FILE}."
+    return [replace(alone, name=str(path), refused=wrong)]
+
+
+def _storable(source: Source) -> Source:
+    """Return `source`, refused if no database can store its name."""
+    if not folders.is_utf8(source.name):
+        name = folders.readable(source.name)
+        return replace(source, name=name, refused="Its name is not UTF-8; rename the file.")
+    if len(source.name) > MAX_NAME:
+        reason = f"Its path is longer than {MAX_NAME} characters; move it up, or shorten the names."
+        return replace(source, refused=reason)
+    return source
 
 
 def _inside(folder: Path) -> list[Source]:
@@ -98,6 +133,7 @@ def _inside(folder: Path) -> list[Source]:
             folder=folder.resolve(),
             path=each,
             refused=refused.get(each, ""),
+            unlisted=each in refused,
         )
         for each in [*files, *refused]
         if each in refused or each.suffix.lower() in SUFFIXES
@@ -118,12 +154,13 @@ def load(
 ) -> Report:
     """Bring the stored transcripts in line with `files`; `progress` is told each before it is read.
 
-    A file that cannot be read or parsed is in the report's `refused` and leaves what was stored of it
-    as it was. New transcripts go into `collection` (the default one). `prune` deletes the transcripts
-    whose file is no longer in one of the folders `whole` (those of `files`); one in which none of its files
-    is left is taken for one that is not mounted, unless `allow_empty`, and then NothingToLoad is raised
-    before anything is done. Transcripts that somebody deleted are loaded again where `restore`, and left out
-    otherwise; so are those whose SHA-256 is in `without`. A `dry_run` only reports.
+    A file that cannot be read, parsed or stored is in the report's `refused` and leaves what was stored of
+    it as it was; one that has become empty too, unless `allow_empty`, and then its transcript is deleted.
+    New transcripts go into `collection` (the default one). `prune` deletes the transcripts whose file is no
+    longer in one of the folders `whole` (those of `files`); one in which none is left is taken for one
+    that is not mounted, unless `allow_empty`, and then NothingToLoad is raised before anything is done.
+    Transcripts that somebody deleted are loaded again where `restore`, and left out otherwise; so are those
+    whose SHA-256 is in `without`. A `dry_run` only reports.
     """
     report = Report()
     files = list(files)
@@ -137,18 +174,19 @@ def load(
                 report.removed.append(source.name)
                 continue
             try:
-                parsed = parse(source.name, _read(source))
-                outcome = _outcome(source, parsed)
-                if outcome != "unchanged" and parsed.digest in without:
-                    outcome = "left_out"
-                elif not dry_run:
-                    outcome = save(source, parsed, collection)
+                outcome = _load_one(
+                    source, report, collection, without=without, allow_empty=allow_empty, dry_run=dry_run
+                )
             except BadFile as error:
                 report.refused[source.name] = str(error)
+            except DatabaseError as error:
+                logger.exception("%a could not be loaded", source.name)
+                report.refused[source.name] = f"It {why_not_stored(error)}."
             else:
                 getattr(report, outcome).append(source.name)
-    if pruned:
-        gone = _loaded_from(*pruned).exclude(source_file__in=[source.name for source in files])
+    if pruned or report.pruned:
+        missing = Q(source_folder__in=map(str, pruned)) & ~Q(source_file__in=[each.name for each in files])
+        gone = Transcript.objects.filter(missing | Q(source_file__in=report.pruned))
         report.pruned = sorted(gone.values_list("source_file", flat=True))
         if not dry_run:
             with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
@@ -157,6 +195,52 @@ def load(
                     report.pruned_ids.append(transcript.pk)
                 _delete(gone, removed=False)
     return report
+
+
+def _load_one(
+    source: Source,
+    report: Report,
+    collection: Collection | None,
+    *,
+    without: Container[str],
+    allow_empty: bool,
+    dry_run: bool,
+) -> str:
+    """Load a file and return the name of the list in `report` that it belongs to. Raises BadFile."""
+    stored = Transcript.objects.filter(source_file=source.name)
+    try:
+        parsed = parse(source.name, _read(source))
+    except NoText as error:
+        if not stored.exists():
+            raise
+        if allow_empty:
+            return "pruned"
+        stays = "What is here of it stays; if it is to go, allow that (--allow-empty)."
+        raise BadFile(f"{error} {stays}") from None
+    outcome = _outcome(source, parsed)
+    if outcome == "unchanged":
+        return outcome if dry_run else save(source, parsed, collection)
+    if parsed.digest in without:
+        return "left_out"
+    before = stored.values_list(Length("text"), flat=True).first() or 0
+    if not dry_run:
+        outcome = save(source, parsed, collection)
+    _remark(report, source, parsed, before)
+    return outcome
+
+
+def _remark(report: Report, source: Source, parsed: Parsed, before: int) -> None:
+    """Note what may not have been meant: that most of a text is lost, or that something was not found."""
+    if len(parsed.text) < before / 2:
+        report.shortened[source.name] = (before, len(parsed.text))
+    found = {
+        "speaker": any(turn.speaker for turn in parsed.turns),
+        "time": any(turn.offset is not None for turn in parsed.turns),
+        "date": parsed.call_date is not None,
+    }
+    for name, is_there in found.items():
+        if not is_there:
+            report.lacking.setdefault(name, []).append(source.name)
 
 
 def remove(transcripts: QuerySet[Transcript]) -> None:
@@ -206,7 +290,7 @@ def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty
     sentences: list[str] = []
     for folder in sorted(pruned):
         here = [each for each in files if each.folder == folder]
-        unlisted = [f"{each.path}: {each.refused}" for each in here if each.refused]
+        unlisted = [f"{each.path}: {each.refused}" for each in here if each.unlisted]
         sentences += unlisted or [
             folders.why_not_prune(
                 folder,
@@ -228,7 +312,15 @@ def summary(report: Report) -> Summary:
     told.rows += [[name, "refused"] for name in report.refused]
     if report.unchanged:
         told.rows.append([f"{len(report.unchanged)} more", "unchanged"])
+    told.warnings = [
+        f"{name} has lost most of its text: it held {before:,} characters and holds {now:,} now. "
+        "If it was cut off, load the whole file again."
+        for name, (before, now) in report.shortened.items()
+    ]
     told.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
+    for what, names in report.lacking.items():
+        more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+        told.notes.append(f"No {what} was found in {', '.join(names[:MOST_NAMED])}{more}.")
     if report.left_out:
         told.rows.append([f"{len(report.left_out)} more", "left out"])
     if removed := len(report.removed):
@@ -250,7 +342,27 @@ def _read(source: Source) -> bytes:
         raise BadFile(f"It cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
         raise too_large()
+    if kind := _other_kind(data):
+        raise BadFile(f"It is {kind} and not a transcript that is known here; save the call as text.")
     return data
+
+
+def _other_kind(data: bytes) -> str:
+    """Return what `data` is, if that is text and yet no transcript: an error's page or body, for example."""
+    text = data.decode("utf-8-sig", "replace").lstrip()
+    start = text[:MOST_START].casefold()
+    kind = next((kind for mark, kind in OTHER_KINDS.items() if start.startswith(mark)), "")
+    if not kind and start.startswith(("{", "[")):
+        try:
+            # Of a number with many digits Python makes none.
+            json.loads(text, parse_int=str)
+        except RecursionError:
+            kind = "JSON"
+        except ValueError:
+            pass
+        else:
+            kind = "JSON"
+    return kind
 
 
 def _outcome(source: Source, parsed: Parsed) -> str:

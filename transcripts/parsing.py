@@ -27,6 +27,10 @@ class BadFile(Exception):
     """A file that is refused: one plain sentence that says why."""
 
 
+class NoText(BadFile):
+    """A file without a word of a call."""
+
+
 def too_large() -> BadFile:
     return BadFile(f"It is larger than {MAX_BYTES // 1024 // 1024} MB; split it.")
 
@@ -76,7 +80,7 @@ def parse(name: str, data: bytes) -> Parsed:
     facts, participants = _facts(header)
     turns = list(_turns(body, {_label(each) for each in participants}))
     if not turns:
-        raise BadFile("It holds no text.")
+        raise NoText("It holds no text.")
     return Parsed(
         title=title_of(name),
         text=text,

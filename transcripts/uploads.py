@@ -6,7 +6,7 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.conf import settings
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from history import recording
 from transcripts import loading
@@ -35,9 +35,19 @@ class TranscriptsForm(UploadForm):
         help_text="Where new transcripts go. It decides who may read them.",
     )
 
+    allow_empty = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        label="Allow empty files",
+        help_text="A file without text takes out the transcript that is here under its name.",
+    )
+
     def options(self) -> dict[str, Any]:
         collection = self.cleaned_data["collection"]
-        return {"collection": collection.pk if collection else None}
+        return {
+            "collection": collection.pk if collection else None,
+            "allow_empty": self.cleaned_data["allow_empty"],
+        }
 
 
 def run(task: Task) -> list[Summary]:
@@ -59,7 +69,13 @@ def run(task: Task) -> list[Summary]:
         done += 1
 
     with recording.action("load", author=task.by, source="upload"):
-        report = load(files, collection=collection, dry_run=task.check_only, progress=one_more)
+        report = load(
+            files,
+            collection=collection,
+            allow_empty=bool(task.options.get("allow_empty")),
+            dry_run=task.check_only,
+            progress=one_more,
+        )
     told = loading.summary(report)
     if task.check_only:
         return [told]
@@ -68,7 +84,22 @@ def run(task: Task) -> list[Summary]:
         (transcript.title, reverse("admin:transcripts_transcript_change", args=[transcript.pk]))
         for transcript in fresh[:MOST_LINKS]
     ]
-    return [told, *_make_findable(list(fresh.values_list("pk", flat=True)), task)]
+    return [
+        told,
+        *_take_out(report.pruned_ids),
+        *_make_findable(list(fresh.values_list("pk", flat=True)), task),
+    ]
+
+
+def _take_out(transcripts: list[int]) -> list[Summary]:
+    """Take deleted `transcripts` out of the store that is searched, where it is not the database."""
+    if not transcripts or chosen() == "local":
+        return []
+    try:
+        async_to_sync(store(chosen()).remove)(transcripts)
+    except StoreUnavailable as error:
+        return [_stopped(f"The store did not answer: {error}")]
+    return []
 
 
 def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from transcripts import loading
-from transcripts.loading import NothingToLoad, Report, load, sources
+from transcripts.loading import Report, load, sources
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 
@@ -193,20 +193,6 @@ def test_hidden_and_other_files_are_left_out(folder: Path) -> None:
     write(folder, ".git/x.txt", "Not this.")
     write(folder, "table.csv", "a,b")
     assert len(sources([folder])) == 2
-
-
-def test_an_empty_folder_and_a_wrong_path_are_told(tmp_path: Path) -> None:
-    with pytest.raises(NothingToLoad, match=r"no \.txt or \.md file"):
-        sources([tmp_path])
-    with pytest.raises(NothingToLoad, match="does not exist"):
-        sources([tmp_path / "nowhere"])
-
-
-def test_two_files_of_one_name_are_told_and_not_mixed(folder: Path, tmp_path_factory: Any) -> None:
-    other = tmp_path_factory.mktemp("other")
-    write(other, "2026-01-02_Fuel_Hedging.txt", "Another call.")
-    with pytest.raises(NothingToLoad, match="same transcript"):
-        sources([folder, other])
 
 
 def test_the_call_is_found_by_its_facts(folder: Path) -> None:

@@ -104,7 +104,20 @@ def test_transcripts_go_into_the_chosen_collection(queue: Queue) -> None:
     assert Transcript.objects.get().collection == board
     (told,) = upload.read_summaries()
     assert told.rows == [["call.txt", "added"], ["junk.txt", "refused"]]
-    assert told.notes == ["junk.txt: It is not UTF-8 (byte 0); save it as UTF-8 text."]
+    assert told.notes == [
+        "junk.txt: It is not UTF-8 (byte 0); save it as UTF-8 text.",
+        "No date was found in call.txt.",
+    ]
+
+
+@pytest.mark.parametrize(("allowed", "count"), [(False, 1), (True, 0)])
+def test_an_empty_file_takes_a_transcript_out_where_that_was_chosen(
+    queue: Queue, allowed: bool, count: int
+) -> None:
+    worked_off(queue({"call.txt": "[00:01] Ada: Hello."}, "transcripts"))
+    upload = worked_off(queue({"call.txt": ""}, "transcripts", allow_empty=allowed))
+    assert Transcript.objects.count() == count
+    assert upload.read_summaries()[0].failed is not allowed
 
 
 def test_a_collection_that_is_gone_is_not_exchanged_for_one_that_more_people_read(queue: Queue) -> None:

@@ -47,7 +47,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--allow-empty",
             action="store_true",
-            help="files that are gone take their transcripts with them even where none of a folder is left",
+            help="files that are gone, or have become empty, take their transcripts with them even where "
+            "none of a folder is left",
         )
         parser.add_argument(
             "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
