@@ -12,16 +12,16 @@ from mcpsite.holding import Holding, State
 from mcpsite.watch import Watch
 from transcripts import searching
 from transcripts.doctor import about_services
+from transcripts.models import COLLECTIONS
 from transcripts.stores import base as stores
 from transcripts.stores.breaker import breaker
-from transcripts.tools import READ
 
 WATCH_SECONDS = 60.0
 
 
 def holdings(caller: Caller) -> Iterator[Holding]:
     """The transcripts that the caller may read."""
-    if caller.has_perm(READ):
+    if caller.has_perm(COLLECTIONS.permission):
         count = searching.matching(caller, searching.Filters()).count()
         yield Holding(label="transcripts", count=count, path=reverse("transcripts:list"))
 

@@ -6,7 +6,7 @@ deadline, database connections, size of the answer) happens in `mcpsite.mcp.cont
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
@@ -93,6 +93,14 @@ class Registry:
     def all(self) -> list[Tool]:
         return list(self._tools.values())
 
+    def arrange(self, modules: Sequence[str]) -> None:
+        """Put the tools of `modules` into the order of these, before all others."""
+        places = {name: place for place, name in enumerate(modules)}
+        tools = sorted(
+            self._tools.items(), key=lambda item: places.get(item[1].function.__module__, len(places))
+        )
+        self._tools = dict(tools)
+
 
 registry = Registry()
 
@@ -141,8 +149,11 @@ def tool(
 
 
 def discover() -> Registry:
-    """Import `tools.py` of every installed app and return what they registered."""
-    modules("tools")
+    """Import `tools.py` of every installed app and return what they registered, in the order of the apps.
+
+    Whatever imported one of them sooner changes nothing about the order.
+    """
+    registry.arrange([module.__name__ for module in modules("tools")])
     return registry
 
 

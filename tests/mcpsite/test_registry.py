@@ -97,3 +97,16 @@ def _bare_list() -> list[int]:
 def test_a_function_that_a_model_could_not_use_is_refused(registry: Registry, function: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"needs a docstring|no description|return an object"):
         tool(permission="auth.view_user", title="Bad", registry=registry)(function)
+
+
+def test_tools_stand_in_the_order_of_their_modules_whatever_was_imported_first(registry: Registry) -> None:
+    for module in ("probe", "later.tools", "sooner.tools"):
+
+        def offered() -> Greeting:
+            """Say hello."""
+            return {"text": "Hello"}
+
+        offered.__module__, offered.__name__ = module, module.partition(".")[0]
+        tool(permission="auth.view_user", title="Greet", registry=registry)(offered)
+    registry.arrange(["sooner.tools", "later.tools"])
+    assert [each.name for each in registry.all()] == ["sooner", "later", "probe"]
