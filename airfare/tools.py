@@ -100,7 +100,7 @@ class FareTrends(TypedDict):
     notes: NotRequired[list[str]]
 
 
-@tool(permission="airfare.view_farerow", title="Airfare trend insights")
+@tool(permission="airfare.view_farerow", title="Airfare trend insights", page="rows")
 def airfare_trend_insights(
     caller: Caller,
     filters: AskedFilters = EVERYTHING,
@@ -134,7 +134,7 @@ def airfare_trend_insights(
     return answer
 
 
-@tool(permission="airfare.view_farerow", title="Airfare fare summary")
+@tool(permission="airfare.view_farerow", title="Airfare fare summary", page="groups")
 def airfare_fare_summary(
     caller: Caller,
     group_by: Annotated[

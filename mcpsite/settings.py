@@ -154,7 +154,8 @@ SUPPORT_CONTACT = env.text("SUPPORT_CONTACT")
 # The MCP server
 MCP_THREADS = env.read("MCP_THREADS", whole(1, 1000), 8)
 MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.001, 86_400), 45.0)
-MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 256 * 1024)
+MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 150_000)
+MCP_MAX_RESULT_TOKENS = env.read("MCP_MAX_RESULT_TOKENS", whole(1000, 1024**3), 25_000)
 MCP_MAX_BODY_BYTES = env.read("MCP_MAX_BODY_BYTES", whole(1024, 64 * 1024**2), 256 * 1024)
 # The origin that ChatGPT shows views under; Claude refuses a view that names any but its own.
 OPENAI_WIDGET_DOMAIN = env.read("OPENAI_WIDGET_DOMAIN", https_origin, "")

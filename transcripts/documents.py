@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from access.policies import Who
+from mcpsite.mcp import share
 from transcripts.models import Transcript, Turn, VectorStoreFile
 from transcripts.parsing import other_facts
 
 MOST_CHARACTERS = 100_000
 """Of one part."""
+MOST_OF_AN_ANSWER = 0.85
+"""What a part may take of the longest answer; the rest is for the facts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,15 +93,13 @@ def lines(transcript: Transcript) -> Iterator[str]:
 
 def _parts(pieces: Iterable[str]) -> Iterator[str]:
     """The pieces joined to texts that may be sent; a turn is cut only where it alone is too long."""
-    text, size = "", 0
-    # An answer is measured in bytes of JSON: three for a Chinese character, two for a line's end.
-    most_bytes = settings.MCP_MAX_RESULT_BYTES * 3 // 4
+    text, size = "", 0.0
     empty = True
-    for piece in _cut(pieces, most_bytes):
-        more = len(json.dumps(piece, ensure_ascii=False).encode()) + 4
-        if text and (len(text) + len(piece) + 2 > MOST_CHARACTERS or size + more > most_bytes):
+    for piece in _cut(pieces):
+        more = _share(f"{piece}\n\n")
+        if text and (len(text) + len(piece) + 2 > MOST_CHARACTERS or size + more > MOST_OF_AN_ANSWER):
             yield text
-            text, size = "", 0
+            text, size = "", 0.0
         text = f"{text}\n\n{piece}" if text else piece
         size += more
         empty = False
@@ -108,14 +107,20 @@ def _parts(pieces: Iterable[str]) -> Iterator[str]:
         yield text
 
 
-def _cut(pieces: Iterable[str], most_bytes: int) -> Iterator[str]:
+def _cut(pieces: Iterable[str]) -> Iterator[str]:
     for piece in pieces:
         rest = piece
-        while len(rest) > MOST_CHARACTERS or len(json.dumps(rest, ensure_ascii=False).encode()) > most_bytes:
-            # At most six bytes for a character: such a piece fits in any case.
-            most = min(MOST_CHARACTERS, most_bytes // 6)
+        while len(rest) > MOST_CHARACTERS or _share(rest) > MOST_OF_AN_ANSWER:
+            most = min(MOST_CHARACTERS, len(rest) - 1)
+            while _share(rest[:most]) > MOST_OF_AN_ANSWER:
+                most = most * 3 // 4
             end = rest.rfind(" ", most // 2, most)
             end = end if end > 0 else most
             yield rest[:end]
             rest = rest[end:].lstrip(" ")
         yield rest
+
+
+def _share(text: str) -> float:
+    """Return which part of the longest answer `text` is, as it stands in JSON."""
+    return share(json.dumps(text, ensure_ascii=False))

@@ -91,6 +91,7 @@ class FoundPassages(TypedDict):
     """Passages, best first."""
 
     passages: list[FoundPassage]
+    truncated: NotRequired[str]
 
 
 class Listed(TypedDict, total=False):
@@ -167,7 +168,7 @@ def fetch(
     }
 
 
-@tool(permission=READ, title="Search transcripts with filters")
+@tool(permission=READ, title="Search transcripts with filters", page="passages")
 async def search_transcripts(
     caller: Caller,
     query: Annotated[str, Field(description="What to look for: a question or a few words.")],
@@ -188,7 +189,7 @@ async def search_transcripts(
     return _told(FoundPassages(passages=[_passage(cited, query) for cited in found]), reason)
 
 
-@tool(permission=READ, title="List transcripts")
+@tool(permission=READ, title="List transcripts", page="transcripts")
 def list_transcripts(
     caller: Caller,
     title_contains: Annotated[str | None, Field(description="Part of the title.")] = None,

@@ -4,5 +4,17 @@ from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import Entry, Resources, menus, prompt
 from mcpsite.mcp.registry import Answer, ToolError, tool
 from mcpsite.mcp.views import View
+from mcpsite.mcp.writing import share
 
-__all__ = ["Answer", "Entry", "Resources", "ToolError", "View", "in_database", "menus", "prompt", "tool"]
+__all__ = [
+    "Answer",
+    "Entry",
+    "Resources",
+    "ToolError",
+    "View",
+    "in_database",
+    "menus",
+    "prompt",
+    "share",
+    "tool",
+]

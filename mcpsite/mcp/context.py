@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from pydantic_core import to_json
 
 from access import audit, scopes
 from access.caller import Caller, Claims
@@ -31,7 +30,9 @@ from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
 from mcpsite.mcp.shares import work_of
+from mcpsite.mcp.writing import written
 from mcpsite.outage import AWAY, is_outage
+from mcpsite.texts import clean
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,8 @@ class _Call:
     claims: Claims
     caller: Caller | None = None
     """Known once the call is admitted, or refused for want of a permission."""
+    offset: int | None = None
+    """Where the page begins that is asked for; None for a tool that knows no such place."""
     outcome: Outcome = GIVEN_UP
     began: float = field(default_factory=time.time)
     """Seconds since the epoch."""
@@ -144,8 +147,7 @@ async def call(
     # What the tools of one app read lies in one place, as a rule.
     source = tool.permission.partition(".")[0] if tool else ""
     with _recorded(call, origin, record), work_of(source, _person(claims)):
-        result = await _attempt(call, partial(_run, tool, call))
-        call.outcome = result if isinstance(result, Outcome) else _written(result)
+        call.outcome = await _attempt(call, partial(_answer, tool, call))
         if tool is None and call.outcome.kind is Kind.LIMITED:
             call.name = UNKNOWN
     return call.outcome
@@ -240,22 +242,17 @@ async def _attempt(call: _Call, run: Callable[[], Awaitable[Any]]) -> Any:
         )
 
 
-def _written(result: Any) -> Outcome:
-    """What a tool returned, as it is sent."""
+async def _answer(tool: Tool | None, call: _Call) -> Outcome:
+    """Return what a tool returns, as it is sent. Raises what the tool raises, and ToolError."""
+    result = await _run(tool, call)
     answer = result if isinstance(result, Answer) else Answer(value=result)
-    text = to_json(answer.value)
-    if len(text) > settings.MCP_MAX_RESULT_BYTES:
-        return Outcome(
-            text=f"The answer would hold {len(text):,} bytes and at most "
-            f"{settings.MCP_MAX_RESULT_BYTES:,} are sent; ask for fewer rows or narrow the filters.",
-            kind=Kind.TOOL_ERROR,
-        )
+    value, text = written(answer.value, page=tool.page if tool else "", offset=call.offset)
     return Outcome(
-        text=answer.text or text.decode(),
-        value=answer.value,
+        text=clean(answer.text) or text,
+        value=value,
         meta=answer.meta,
-        rows=_rows(answer.value),
-        size=len(text),
+        rows=_rows(value),
+        size=len(text.encode()),
     )
 
 
@@ -263,13 +260,20 @@ async def _run(tool: Tool | None, call: _Call) -> Any:
     if tool is None or not tool.is_async:
         return await in_database(_run_sync, tool, call)
     caller = await in_database(_admit, tool, call)
-    return await tool.function(*_positional(tool, caller), **checked(tool, call.arguments))
+    return await tool.function(*_positional(tool, caller), **_checked(tool, call))
 
 
 def _run_sync(tool: Tool | None, call: _Call) -> Any:
     caller = _admit(tool, call)
     assert tool is not None  # noqa: S101 (_admit lets nobody call what does not exist)
-    return tool.function(*_positional(tool, caller), **checked(tool, call.arguments))
+    return tool.function(*_positional(tool, caller), **_checked(tool, call))
+
+
+def _checked(tool: Tool, call: _Call) -> dict[str, Any]:
+    """Return the call's arguments as the tool takes them, and remember where its page begins."""
+    arguments = checked(tool, call.arguments)
+    call.offset = arguments.get("offset")
+    return arguments
 
 
 def _admit(tool: Tool | None, call: _Call) -> Caller:

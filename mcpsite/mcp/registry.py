@@ -61,6 +61,8 @@ class Tool:
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     read_only: bool
+    page: str
+    """The list in the result that ends early where it would be too long; empty for none."""
     meta: Mapping[str, Any]
     """The tool's own `_meta` in `tools/list`."""
     view: View | None
@@ -111,6 +113,7 @@ def tool(
     title: str,
     scope: str = "",
     read_only: bool = True,
+    page: str = "",
     meta: Mapping[str, Any] | None = None,
     view: View | None = None,
     registry: Registry = registry,
@@ -125,6 +128,9 @@ def tool(
     `typing_extensions`): the result's schema is made from it, and no second validation is run on what
     the tool returns. A `ToolError` is the way to tell the caller what to change. A `view` is the page that
     clients with the extension MCP Apps show for the answer; other clients show the answer's text.
+    `page` names the list in the result that ends early where the answer would be too long for its reader:
+    `truncated` then says so, and from which `offset` to go on where the tool has such an argument. Long texts
+    are cut in every tool's answer.
 
     `permission` is asked at each call; `scope` names what the token has to hold as well.
 
@@ -139,6 +145,7 @@ def tool(
                 title=title,
                 scope=scope,
                 read_only=read_only,
+                page=page,
                 meta=meta or {},
                 view=view,
             )
@@ -164,6 +171,7 @@ def _describe(
     title: str,
     scope: str,
     read_only: bool,
+    page: str,
     meta: Mapping[str, Any],
     view: View | None,
 ) -> Tool:
@@ -199,6 +207,11 @@ def _describe(
     output_schema = schemas.of_result(TypeAdapter(returns).json_schema(mode="serialization"))
     if output_schema.get("type") != "object":
         raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
+    results = output_schema.get("properties", {})
+    if page and (results.get(page, {}).get("type") != "array" or "truncated" not in results):
+        raise ImproperlyConfigured(
+            f"The result of tool {name!r} needs a list {page!r}, its page, and a text 'truncated'."
+        )
     return Tool(
         name=name,
         title=title,
@@ -213,6 +226,7 @@ def _describe(
         input_schema=input_schema,
         output_schema=output_schema,
         read_only=read_only,
+        page=page,
         meta=dict(meta),
         view=view,
     )

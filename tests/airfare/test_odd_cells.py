@@ -19,6 +19,8 @@ from airfare.models import Combination, Edit, FareRow, NotableText, SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.queries import Filters
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
+from mcpsite.mcp import share
+from mcpsite.mcp.writing import written
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.test_loading import counted, counted_by_hand
 
@@ -146,3 +148,27 @@ def test_what_cannot_be_seen_does_not_come_in_by_the_form(
     client.post(url, {"airline": "Del\u202eta\u200b 2", "notable_event": "Fuel\U000e0041"})
     row = FareRow.objects.get()
     assert (row.airline, row.notable_event) == ("Delta 2", "Fuel")
+
+
+def test_a_row_that_is_too_long_is_cut_and_says_so(load_folder: Load, caller: Caller) -> None:
+    long = "date,route,airline,notable_driver\n2031-01-01,LNG-AAA,Long," + "n" * 140_000 + "\n"
+    load_folder({"long.csv": long, "usual.csv": table(fare())})
+    for limit in (1, 25):
+        answer, text = written(airfare_trend_insights(caller, limit=limit), page="rows", offset=0)
+        assert len(text) < 150_000
+        assert "[cut here: " in answer["rows"][0]["notable_driver"]
+        assert "cut, and say so" in answer["truncated"]
+        assert answer["rows_returned"] == limit if limit == 1 else 2
+
+
+def test_many_files_and_long_rows_are_read_page_by_page(load_folder: Load, caller: Caller) -> None:
+    files = {f"{'long-name-' * 15}{number}.csv": table(fare(note="word " * 3_000)) for number in range(60)}
+    load_folder(files)
+    seen: list[str] = []
+    while len(seen) < 60:
+        asked = airfare_trend_insights(caller, limit=200, offset=len(seen))
+        answer, text = written(asked, page="rows", offset=len(seen))
+        assert share(text) <= 1
+        seen += [row["source_file"] for row in answer["rows"]]
+        assert (f"go on with offset={len(seen)}." in answer.get("truncated", "")) == (len(seen) < 60)
+    assert len(set(seen)) == 60

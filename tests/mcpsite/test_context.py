@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -18,7 +19,7 @@ from access import signing
 from access.audit import Event
 from access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
-from mcpsite.mcp.context import Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.database import close_database_threads
 from mcpsite.mcp.registry import Registry, Tool
 
@@ -27,6 +28,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 class Said(TypedDict):
     said: str
+
+
+class Number(TypedDict):
+    number: int
+    word: str
+
+
+class Counted(TypedDict):
+    numbers: list[Number]
+    truncated: NotRequired[str]
+
+
+class Quotient(TypedDict):
+    quotient: float
+    name: str
 
 
 Text = Annotated[str, Field(description="What to say")]
@@ -170,13 +186,59 @@ def test_a_call_ends_at_its_deadline(registry: Registry, alice: User, settings: 
     assert time.monotonic() - began < 0.9
 
 
-def test_an_answer_over_the_cap_is_refused_with_the_way_on(
-    registry: Registry, alice: User, settings: Any, say: Registry
-) -> None:
+def test_a_text_over_the_cap_is_cut_and_says_so(alice: User, settings: Any, say: Registry) -> None:
     settings.MCP_MAX_RESULT_BYTES = 1000
     outcome = ask(say, alice, "say", text="x" * 2000)
-    assert outcome.value is None
-    assert outcome.text.endswith("ask for fewer rows or narrow the filters.")
+    assert outcome.value == {"said": f"alice: {'x' * 493} … [cut here: 500 of 2,007 characters]"}
+    assert json.loads(outcome.text) == outcome.value
+
+
+def test_a_page_over_the_cap_ends_early_and_says_where_to_go_on(
+    registry: Registry, alice: User, settings: Any
+) -> None:
+    @tool(permission="auth.view_user", title="Count", page="numbers", registry=registry)
+    def count(offset: Annotated[int, Field(description="From where on.")] = 0) -> Counted:
+        """Count to a hundred."""
+        return {"numbers": [{"number": n, "word": "x" * 50} for n in range(offset, 100)]}
+
+    settings.MCP_MAX_RESULT_BYTES = 2000
+    seen, offset = [], 0
+    while offset < 100:
+        outcome = ask(registry, alice, "count", offset=offset)
+        assert outcome.value is not None
+        assert outcome.size <= 2000
+        seen += [each["number"] for each in outcome.value["numbers"]]
+        offset = len(seen)
+        assert (f"go on with offset={offset}." in outcome.value.get("truncated", "")) == (offset < 100)
+    assert seen == list(range(100))
+
+
+def test_a_number_that_json_has_no_word_for_is_refused_and_the_word_is_not(
+    registry: Registry, alice: User
+) -> None:
+    @tool(permission="auth.view_user", title="Divide", registry=registry)
+    def divide(by: Annotated[float, Field(description="A number.")]) -> Quotient:
+        """Divide, and name it."""
+        return {"quotient": 1 / by if by else math.inf, "name": "Infinity, or NaN"}
+
+    assert ask(registry, alice, "divide", by=2).value == {"quotient": 0.5, "name": "Infinity, or NaN"}
+    outcome = ask(registry, alice, "divide", by=0)
+    assert (outcome.value, outcome.kind) == (None, Kind.TOOL_ERROR)
+    assert outcome.text.startswith("The answer holds a number that is not finite (Infinity)")
+
+
+def test_what_cannot_be_seen_is_in_no_answer_and_in_no_argument(alice: User, say: Registry) -> None:
+    assert ask(say, alice, "say", text="ig\u200bnore \u202ethis").value == {"said": "alice: ignore this"}
+
+
+def test_a_tools_own_answer_is_cleaned_too(registry: Registry, alice: User) -> None:
+    @tool(permission="auth.view_user", title="Whisper", registry=registry)
+    def whisper() -> Said:
+        """Say what is not heard."""
+        return Answer(value={"said": "a\x1b[31m\U000e0041b"}, text="c\u2066d")  # type: ignore[return-value]
+
+    outcome = ask(registry, alice, "whisper")
+    assert (outcome.value, outcome.text) == ({"said": "a[31mb"}, "cd")
 
 
 def test_a_tool_can_put_something_beside_its_answer(registry: Registry, alice: User) -> None:

@@ -1,0 +1,161 @@
+"""What a tool returned, as it is sent: strict JSON, texts that can be seen, and no more than a reader takes.
+
+Claude cuts an answer at about 150,000 characters and Claude Code at 25,000 tokens (client contract 50). So a
+text that alone is too long is cut and says so, and a page that is too long ends early and says where to go
+on. It is done here for every tool; `@tool(page=...)` names the list that is a page.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from django.conf import settings
+from pydantic_core import to_json
+
+from mcpsite.mcp.registry import ToolError
+from mcpsite.texts import clean, clean_texts
+
+_TOKEN = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9\x80-\U0010ffff]+|[^\x00-\x7f]")
+"""About one token: (a part of) a word, up to three digits, a run of signs, a character of another script."""
+_ESCAPED_CONTROL = re.compile(r"\\(?:[bfr]|u00[01])")
+MOST_OF_AN_ANSWER = 0.95
+"""What is filled where something is cut; parts are measured one by one, so their sum is not exact."""
+MOST_OF_A_ROW = 0.5
+"""The part of an answer that one row may take; its longest texts are cut to make it fit."""
+MOST_OF_A_LIST = 0.2
+"""The part that any other list of texts may take, such as the names of files."""
+_ROOM_TO_SAY_SO = "word " * 40
+SHORTEST = 200
+"""Characters that stay of a text at least."""
+
+
+def written(value: Any, *, page: str = "", offset: int | None = None) -> tuple[Any, str]:
+    """Return `value`, a tool's result, as it is sent, and the same as JSON. Raises ToolError.
+
+    `page` is the list in it that may end early, at least one item long, and `offset` where that list began
+    for a tool that can go on from another place; then `truncated` says where.
+    """
+    value, text = _cleaned(value)
+    if _may_be_long(text) and share(text) > 1:
+        value = _fitted(value, page, offset)
+        text = _json(value)
+        if share(text) > 1:
+            raise ToolError(
+                f"The answer would hold {len(text):,} characters, more than a reader takes; "
+                "narrow the question."
+            )
+    return value, text
+
+
+def share(text: str) -> float:
+    """Return which part of the longest answer `text` is, in bytes or in tokens; more than 1 is too long."""
+    tokens = len(_TOKEN.findall(text)) / settings.MCP_MAX_RESULT_TOKENS
+    return max(_size(text) / settings.MCP_MAX_RESULT_BYTES, tokens)
+
+
+def _may_be_long(text: str) -> bool:
+    # No token has less than a byte, so most answers need no count.
+    return _size(text) > min(settings.MCP_MAX_RESULT_BYTES, settings.MCP_MAX_RESULT_TOKENS)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text`, or its first `most` characters with a mark that says how many there are."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most].rstrip()} … [cut here: {most:,} of {len(text):,} characters]"
+
+
+def _json(value: Any) -> str:
+    """Return strict JSON. Raises ToolError for a number that JSON has no word for."""
+    text = to_json(value)
+    if b"NaN" in text or b"Infinity" in text:
+        json.loads(text, parse_constant=_refuse)  # These may be words of a text.
+    return text.decode()
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ToolError(
+        f"The answer holds a number that is not finite ({number}), which cannot be sent; leave that "
+        "figure out, or tell the operator of this server."
+    )
+
+
+def _cleaned(value: Any) -> tuple[Any, str]:
+    text = _json(value)
+    if clean(text) != text or ("\\" in text and _ESCAPED_CONTROL.search(text)):
+        value = clean_texts(value)
+        text = _json(value)
+    return value, text
+
+
+def _fitted(value: Mapping[str, Any], page: str, offset: int | None) -> dict[str, Any]:
+    """Return `value` with less in it: lists of texts first, then the page, then every text."""
+    fitted: dict[str, Any] = {
+        name: _first(part) if name != page and _is_texts(part) else part for name, part in value.items()
+    }
+    rows = fitted.get(page)
+    if not rows:
+        return dict(_cut(fitted, MOST_OF_AN_ANSWER))
+    room = MOST_OF_AN_ANSWER - share(_json({**fitted, page: [], "truncated": _ROOM_TO_SAY_SO}))
+    most = room * MOST_OF_A_ROW
+    taken: list[Any] = []
+    was_cut = False
+    for row in rows:
+        cut = row if share(_json(row)) <= most else _cut(row, most)
+        room -= share(_json(cut))
+        if room < 0 and taken:
+            break
+        was_cut |= cut is not row
+        taken.append(cut)
+    fitted[page] = taken
+    if f"{page}_returned" in fitted:
+        fitted[f"{page}_returned"] = len(taken)
+    told = "Texts that are too long are cut, and say so. " if was_cut else ""
+    if len(taken) < len(rows):
+        way = "narrow the filters" if offset is None else f"go on with offset={offset + len(taken)}"
+        told += f"The answer ends after {len(taken)} of {len(rows)} {page}, as many as fit in one; {way}."
+    else:
+        told += fitted.get("truncated", "")
+    if told:
+        fitted["truncated"] = told.strip()
+    return fitted
+
+
+def _is_texts(part: Any) -> bool:
+    return isinstance(part, list) and all(isinstance(each, str) for each in part)
+
+
+def _first(texts: list[str]) -> list[str]:
+    """Return as many of `texts` as may be in an answer, and how many more there are."""
+    room = MOST_OF_A_LIST
+    for number, text in enumerate(texts):
+        room -= share(_json(text) + ",")
+        if room < 0:
+            return [*texts[:number], f"… and {len(texts) - number:,} more"]
+    return texts
+
+
+def _cut(value: Any, most: float) -> Any:
+    """Return `value` with its longest texts cut as far as it takes for `value` to be `most` of an answer."""
+    longest = settings.MCP_MAX_RESULT_BYTES
+    cut = value
+    while share(_json(cut)) > most and longest > SHORTEST:
+        longest //= 2
+        cut = _each_text(value, partial(shortened, most=longest))
+    return cut
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _each_text(part, change) for name, part in value.items()}
+    if isinstance(value, Sequence):
+        return [_each_text(part, change) for part in value]
+    return value
