@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from limits import RateLimitItem, RateLimitItemPerDay, parse
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
@@ -32,6 +32,8 @@ MAX_COUNTERS = 100_000
 """Counters of one process; far more than there are callers and tools."""
 
 
+COMMON = 100
+"""How many times as much all strangers together may ask as one address."""
 NO_LIMIT = ("", "none", "off", "0")
 _RATE = re.compile(
     r"[0-9]{1,9}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
@@ -134,13 +136,15 @@ class Limits:
         failures: RateLimitItem | None,
         sign_ins: RateLimitItem | None = None,
         account_sign_ins: RateLimitItem | None = None,
+        strangers: int = 0,
         storage: Storage,
         store: SharedStore | None = None,
     ) -> None:
         """`requests`: of each caller, whatever they ask for. `calls`: of each caller to each tool, save those
         that `tools` names. `concurrent`: calls of one caller in this process at once, 0 for any number.
         `failures`: failed authentications of an address. `sign_ins`, `account_sign_ins`: wrong passwords of
-        an address, and for an account. `store`: the Redis that `storage` is in; while it is away, this
+        an address, and for an account. `strangers`: of each kind that an address may ask of the
+        authorization server in an hour. `store`: the Redis that `storage` is in; while it is away, this
         process counts by itself.
         """
         self._requests = requests
@@ -150,6 +154,7 @@ class Limits:
         self._failures = failures
         self._sign_ins = sign_ins
         self._account_sign_ins = account_sign_ins
+        self._strangers = strangers
         self._strategy = FixedWindowRateLimiter(storage)
         self._store = store
         self._meanwhile = FixedWindowRateLimiter(ProcessMemory())
@@ -212,6 +217,16 @@ class Limits:
         if self._failures is None:
             return None
         return await to_thread(self._exceeded, self._failures, "failure", network(address))
+
+    def count_stranger(self, kind: str, address: str) -> int:
+        """Count a request of this kind at the authorization server; 0, or the seconds to wait.
+
+        COMMON times as many are taken from all addresses together: a few addresses keep nobody else out.
+        """
+        for amount, whose in ((self._strangers, network(address)), (self._strangers * COMMON, "all")):
+            if seconds := self._exceeded(RateLimitItemPerHour(amount), kind, whose):
+                return seconds
+        return 0
 
     def password(self, address: str, account: str, device: str = "") -> "Password":
         """The counters of a password tried from `address` for `account`. May wait for Redis.
@@ -332,6 +347,7 @@ def limits() -> Limits:
         account_sign_ins=rate(
             "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", settings.FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT
         ),
+        strangers=settings.OAUTH_REGISTRATIONS_PER_HOUR,
         storage=_storage(settings.CACHES["default"]),
         store=shared_store(),
     )
@@ -366,6 +382,7 @@ _SETTINGS = (
     "FAILED_AUTH_RATE_LIMIT",
     "FAILED_SIGN_IN_RATE_LIMIT",
     "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT",
+    "OAUTH_REGISTRATIONS_PER_HOUR",
     "CACHES",
 )
 

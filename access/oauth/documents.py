@@ -20,8 +20,8 @@ from django.http.request import validate_host
 from oauth2_provider import cimd
 from oauth2_provider.settings import oauth2_settings
 
+from access.limits import limits
 from access.oauth import clients
-from access.oauth.floods import seconds_to_wait
 
 MAX_CLIENT_ID_LENGTH = 255
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -38,7 +38,7 @@ class MayBeRead:
         if urlsplit(request.uri).path != AUTHORIZE_PATH:
             return False
         address = request.headers.get("REMOTE_ADDR", "")
-        return not seconds_to_wait("document", address, settings.OAUTH_REGISTRATIONS_PER_HOUR)
+        return not limits().count_stranger("document", address)
 
 
 class DocumentFetcher(cimd.SafeMetadataFetcher):

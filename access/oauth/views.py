@@ -38,8 +38,8 @@ from oauthlib.oauth2.rfc6749.errors import (
 )
 
 from access import readers, signing
+from access.limits import limits
 from access.oauth import clients, grants, refusals, unused
-from access.oauth.floods import seconds_to_wait
 
 logger = logging.getLogger(__name__)
 
@@ -298,9 +298,7 @@ class Register(Endpoint):
     takes_form = False
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        wait = seconds_to_wait(
-            "registration", request.META.get("REMOTE_ADDR", ""), settings.OAUTH_REGISTRATIONS_PER_HOUR
-        )
+        wait = limits().count_stranger("registration", request.META.get("REMOTE_ADDR", ""))
         if wait:
             response = fault(429, "temporarily_unavailable", "Too many clients were registered; try later.")
             response.headers["Retry-After"] = str(wait)

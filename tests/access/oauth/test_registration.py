@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 from pytest_django import Settings
 
-from access.oauth import floods, unused
+from access import limits
+from access.oauth import unused
 from access.oauth.clients import InvalidMetadata, Metadata, clean_name, redirect_fault
 from tests.access.oauth.flow import REDIRECT, Flow
 
@@ -260,7 +261,7 @@ def test_a_flood_of_registrations_from_one_address_is_stopped_and_others_go_on(s
 def test_a_flood_from_many_addresses_is_stopped_too(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floods, "COMMON", 10)
+    monkeypatch.setattr(limits, "COMMON", 10)
     settings.OAUTH_REGISTRATIONS_PER_HOUR = 1
     statuses = [
         register({"redirect_uris": [REDIRECT]}, REMOTE_ADDR=f"192.0.2.{host}").status_code
