@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcpsite.settings")
-    from mcpsite.commandline import main
+    from mcpsite.core.commandline import main
 
     main(sys.argv)
 

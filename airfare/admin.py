@@ -30,14 +30,14 @@ from airfare.corrections import Corrections, FareRowColumns
 from airfare.expressions import among
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, expected, number_of, too_long
-from exchange.exporting import ExportMixin, columns
-from history import recording
-from history.admin import HasHistory, Recorded
-from history.forms import KeepsOthersChanges
-from mcpsite.folders import FILES_STAY
-from mcpsite.texts import clean
-from uploads.corrections import ImportMixin
-from uploads.loaders import FOLDER as UPLOADS
+from mcpsite.core.folders import FILES_STAY
+from mcpsite.core.texts import clean
+from mcpsite.exchange.exporting import ExportMixin, columns
+from mcpsite.history import recording
+from mcpsite.history.admin import HasHistory, Recorded
+from mcpsite.history.forms import KeepsOthersChanges
+from mcpsite.uploads.corrections import ImportMixin
+from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
     SourceFileAdminBase = admin.ModelAdmin[SourceFile]

@@ -21,11 +21,11 @@ from airfare import curation, versions
 from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.records import NUMBERS, day_of, expected, number_of, too_long
-from exchange.cells import escaped, for_excel, plain, unescaped
-from exchange.exporting import Derived, columns
-from exchange.sheets import Sheet
-from exchange.workbook import spelled
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
+from mcpsite.exchange.cells import escaped, for_excel, plain, unescaped
+from mcpsite.exchange.exporting import Derived, columns
+from mcpsite.exchange.sheets import Sheet
+from mcpsite.exchange.workbook import spelled
 
 PATHS = {
     "id": "id",

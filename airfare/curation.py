@@ -27,9 +27,9 @@ from airfare import dimensions, versions
 from airfare.models import NO_DAY, Edit, FareRow
 from airfare.notables import Texts
 from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, as_stored, day_of, subject_of
-from history import recording
-from history.models import Change, ChangedObject
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
+from mcpsite.history import recording
+from mcpsite.history.models import Change, ChangedObject
 
 EDITABLE = (
     "snapshot_date",

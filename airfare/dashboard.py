@@ -13,18 +13,9 @@ from airfare.dimensions import SUGGESTIONS, Snapshot
 from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
 from airfare.queries import Filters
 from airfare.summaries import summary
-from mcpsite.dashboard import (
-    Chart,
-    Choice,
-    Figure,
-    Panel,
-    change_url,
-    list_url,
-    may_view,
-    moment,
-)
-from mcpsite.tables import Cell, Table
-from uploads.loaders import upload_link
+from mcpsite.core.panels import Chart, Choice, Figure, Panel, change_url, list_url, may_view, moment
+from mcpsite.core.tables import Cell, Table
+from mcpsite.uploads.loaders import upload_link
 
 DAYS = 30
 """Dates of the fares' chart."""

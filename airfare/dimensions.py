@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db.models import Count, QuerySet, Sum
 
-from access.policies import Who, groups_of
 from airfare import versions
 from airfare.expressions import among
 from airfare.models import FILES, Combination, FareRow, SourceFile
 from airfare.records import airports_of
-from mcpsite.memory import memory, size_of
+from mcpsite.access.policies import Who, groups_of
+from mcpsite.core.memory import memory, size_of
 
 Result = TypeVar("Result")
 State = tuple[int, frozenset[int] | None]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from airfare.models import FareRow
-from mcpsite.findings import Finding
+from mcpsite.core.findings import Finding
 
 
 def about_data() -> Iterator[Finding]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from access.caller import Caller
 from airfare import queries
-from mcpsite.holding import Holding
+from mcpsite.access.caller import Caller
+from mcpsite.access.holding import Holding
 
 
 def holdings(caller: Caller) -> Iterator[Holding]:

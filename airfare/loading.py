@@ -26,11 +26,11 @@ from airfare.models import SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, Records, Unreadable
-from history import kinds, recording
-from mcpsite import folders
-from mcpsite.outage import why_not_stored
-from uploads.loaders import FOLDER as UPLOADS
-from uploads.summaries import Summary
+from mcpsite.core import folders
+from mcpsite.core.outage import why_not_stored
+from mcpsite.history import kinds, recording
+from mcpsite.uploads.loaders import FOLDER as UPLOADS
+from mcpsite.uploads.summaries import Summary
 
 logger = logging.getLogger(__name__)
 

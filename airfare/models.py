@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from access.policies import GroupPolicy, Who, keep_limiting_groups
+from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
 
 FILES = GroupPolicy("airfare.view_farerow")
 

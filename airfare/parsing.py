@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import ijson
 
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json"}
 DELIMITERS = {"csv": ",", "tsv": "\t"}

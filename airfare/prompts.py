@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from access.caller import Caller
 from airfare import dimensions
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import prompt
 
 

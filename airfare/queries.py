@@ -19,13 +19,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, QuerySet
 
-from access.policies import Who
 from airfare import dimensions, notables
 from airfare.dimensions import Snapshot
 from airfare.expressions import among, array_of
 from airfare.models import NO_DAY, FareRow
 from airfare.records import NUMBERS, airports_of, day_of
-from mcpsite.memory import size_of_rows
+from mcpsite.access.policies import Who
+from mcpsite.core.memory import size_of_rows
 
 TEXT_FIELDS = (
     "snapshot_date",

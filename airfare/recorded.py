@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 
 from airfare import curation
 from airfare.models import Edit, FareRow, SourceFile
-from history import kinds
-from history.kinds import Held
+from mcpsite.history import kinds
+from mcpsite.history.kinds import Held
 
 
 def _read(ids: Sequence[int], names: Collection[str]) -> Held:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from airfare.models import NO_DAY
 from airfare.parsing import Batch, RefusedFile
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "snapshot_date": ("snapshot_date", "date", "week", "week_id", "period"),

@@ -5,8 +5,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from airfare import curation
 from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
-from mcpsite import samples
-from mcpsite.samples import Samples
+from mcpsite.core import samples
+from mcpsite.core.samples import Samples
 
 KIND = "airfare"
 

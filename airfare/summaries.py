@@ -9,11 +9,11 @@ from typing import Any
 from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When
 from django.db.models.functions import Cast
 
-from access.policies import Who
 from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY
 from airfare.queries import NUMBER_FIELDS, Filters
+from mcpsite.access.policies import Who
 
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
 """What rows can be grouped by."""

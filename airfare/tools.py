@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, NotRequired, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from access.caller import Caller
 from airfare import queries, summaries, trends
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError, View, tool
 
 SUBJECT = "airfare and search trends"

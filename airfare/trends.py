@@ -15,11 +15,11 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from access.policies import Who
 from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY, FareRow
 from airfare.queries import Filters
+from mcpsite.access.policies import Who
 
 MOST_AIRLINES = 8
 """Lines that can still be told apart; the airlines with the most rows are drawn."""

@@ -12,10 +12,10 @@ from airfare.corrections import Corrections
 from airfare.loading import Found, Outcome, load, summary
 from airfare.models import SourceFile
 from airfare.parsing import FORMATS
-from uploads.corrections import loader
-from uploads.forms import UploadForm
-from uploads.loaders import FOLDER, Loader, Task, register
-from uploads.summaries import Summary
+from mcpsite.uploads.corrections import loader
+from mcpsite.uploads.forms import UploadForm
+from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
+from mcpsite.uploads.summaries import Summary
 
 MOST_LINKS = 20
 

@@ -52,7 +52,10 @@ def main() -> None:
         print(f"{rows:,} rows in the trail of {200 + options.rounds * options.calls:,} calls")
 
 
-_COUNT = "import time; time.sleep(1); from access.models import AuditEvent; print(AuditEvent.objects.count())"
+_COUNT = (
+    "import time; time.sleep(1); "
+    "from mcpsite.access.models import AuditEvent; print(AuditEvent.objects.count())"
+)
 
 
 def _fill(site: Site, file: Path) -> bytes:

@@ -14,7 +14,7 @@ class Unaudited(AppConfig):
     name = "bench"
 
     def ready(self) -> None:
-        from access.audit import Trail
+        from mcpsite.access.audit import Trail
         from mcpsite.mcp import context
 
         def nothing(*_: Any) -> Any:

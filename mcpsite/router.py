@@ -15,19 +15,20 @@ from django.db import DatabaseError, connections
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from access import scopes
-from access.audit import RECORD, Trail
-from access.tokens import verifier
-from mcpsite import health, outage
-from mcpsite.bodies import Bounded
+from mcpsite.access import scopes
+from mcpsite.access.audit import RECORD, Trail
+from mcpsite.access.tokens import verifier
+from mcpsite.core import outage
+from mcpsite.core.shared_store import shared_store
 from mcpsite.mcp import metadata, transport
 from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import SiteServer
-from mcpsite.pages import OtherThreads, Pages
-from mcpsite.shared_store import shared_store
-from mcpsite.warming import kept_warm
+from mcpsite.mcp.warming import kept_warm
+from mcpsite.web import health
+from mcpsite.web.bodies import Bounded
+from mcpsite.web.pages import OtherThreads, Pages
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Settings, read from the environment and from `.env`; env.example documents each of them.
 
 Nothing needs to be set on a developer's machine. On a public address (RESOURCE_SERVER_URL) the
-defaults turn strict: see `mcpsite.conf`. What is set but empty has its default. All mistakes are told
+defaults turn strict: see `mcpsite.core.conf`. What is set but empty has its default. All mistakes are told
 together, at the end.
 """
 
@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from django.conf import global_settings
 
-from access import algorithms, limits, scopes
-from access.oauth import conf as oauth
-from access.signin import conf as signin
-from mcpsite import conf, csp, look
-from mcpsite.environment import Environment
-from mcpsite.values import (
+from mcpsite.access import algorithms, limits, scopes
+from mcpsite.access.oauth import conf as oauth
+from mcpsite.access.signin import conf as signin
+from mcpsite.core import conf
+from mcpsite.core.environment import Environment
+from mcpsite.core.values import (
     TEN_YEARS,
     choice,
     decimal,
@@ -32,6 +32,7 @@ from mcpsite.values import (
     whole,
     words,
 )
+from mcpsite.web import csp, look
 from transcripts.stores import base as stores
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -226,14 +227,15 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django.contrib.humanize",
-    "mcpsite",
+    "mcpsite.core",
+    "mcpsite.web",
     "mcpsite.mcp",
-    "access",
+    "mcpsite.access",
     "airfare",
     "transcripts",
-    "uploads",
-    "exchange",
-    "history",
+    "mcpsite.uploads",
+    "mcpsite.exchange",
+    "mcpsite.history",
 ]
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:
@@ -252,7 +254,7 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
 
 MIDDLEWARE = [
-    "mcpsite.unavailable.Middleware",
+    "mcpsite.web.unavailable.Middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -260,9 +262,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "access.signin.middleware.SignedIn",
+    "mcpsite.access.signin.middleware.SignedIn",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "mcpsite.csp.Middleware",
+    "mcpsite.web.csp.Middleware",
 ]
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp.SITE}
 
@@ -277,7 +279,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mcpsite.context_processors.site",
+                "mcpsite.web.context_processors.site",
             ],
         },
     },
@@ -297,7 +299,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
-CSRF_FAILURE_VIEW = "access.signin.views.csrf_failure"
+CSRF_FAILURE_VIEW = "mcpsite.access.signin.views.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -318,8 +320,8 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "one_line": {"()": "mcpsite.logs.OneLine"},
-        "outage": {"()": "mcpsite.logs.Outage"},
+        "one_line": {"()": "mcpsite.core.logs.OneLine"},
+        "outage": {"()": "mcpsite.core.logs.Outage"},
     },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {

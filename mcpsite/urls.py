@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from mcpsite import errors, home, tryout
+from mcpsite.web import errors, home, tryout
 
 handler500 = errors.server_error
 
@@ -14,9 +14,9 @@ urlpatterns = [
     path("try/", tryout.index, name="tryout"),
     path("try/<str:name>/", tryout.try_tool, name="try_tool"),
     path("transcripts/", include("transcripts.urls")),
-    path("", include("access.signin.urls")),
+    path("", include("mcpsite.access.signin.urls")),
     path("admin/", admin.site.urls),
 ]
 
 if settings.AUTHORIZATION_SERVER:
-    urlpatterns += [path("", include("access.oauth.urls"))]
+    urlpatterns += [path("", include("mcpsite.access.oauth.urls"))]

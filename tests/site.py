@@ -226,8 +226,8 @@ atexit.register(_templates.close)
 def template(name: str) -> Template:
     """Make what sites start from, once in a process: `empty` (migrated) or `bundled` (with the data, too)."""
     start_from, code = {
-        "empty": (None, "from access import signing; signing.private_keys()"),
-        "bundled": ("empty", "from mcpsite.management.commands.serve import Command; Command().prepare()"),
+        "empty": (None, "from mcpsite.access import signing; signing.private_keys()"),
+        "bundled": ("empty", "from mcpsite.web.management.commands import serve; serve.Command().prepare()"),
     }[name]
     env = _templates.enter_context(environment(start_from=start_from))
     with closing(Commands(env)) as commands:

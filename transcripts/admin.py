@@ -18,15 +18,15 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from exchange.exporting import ExportMixin, columns
-from history import recording
-from history.admin import Recorded
-from history.forms import KeepsOthersChanges
-from mcpsite.folders import FILES_STAY
-from mcpsite.texts import clean_texts
+from mcpsite.core.folders import FILES_STAY
+from mcpsite.core.texts import clean_texts
+from mcpsite.exchange.exporting import ExportMixin, columns
+from mcpsite.history import recording
+from mcpsite.history.admin import Recorded
+from mcpsite.history.forms import KeepsOthersChanges
+from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from transcripts.loading import index_facts, remove, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
-from uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:
     CollectionAdminBase = admin.ModelAdmin[Collection]

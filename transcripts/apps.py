@@ -3,7 +3,7 @@ from django.conf import settings
 from django.core.checks import Tags, register
 from django.db.models.signals import post_save
 
-from mcpsite.checks import CLIENTS
+from mcpsite.core.checks import CLIENTS
 from transcripts.checks import check_store
 from transcripts.stores import base
 

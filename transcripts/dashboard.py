@@ -9,10 +9,10 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from mcpsite.dashboard import Figure, Panel, change_url, list_url, may_view, moment
-from mcpsite.tables import Cell, Table
+from mcpsite.core.panels import Figure, Panel, change_url, list_url, may_view, moment
+from mcpsite.core.tables import Cell, Table
+from mcpsite.uploads.loaders import upload_link
 from transcripts.models import Transcript, VectorStoreFile
-from uploads.loaders import upload_link
 
 LOADS = 5
 LOAD_COMMAND = "python manage.py upload_transcripts"

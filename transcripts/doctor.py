@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db import DatabaseError
 
-from mcpsite.findings import Finding, Level
+from mcpsite.core.findings import Finding, Level
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores import base
 

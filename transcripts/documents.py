@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from access.policies import Who
+from mcpsite.access.policies import Who
 from mcpsite.mcp import share
 from transcripts.models import Transcript, Turn, VectorStoreFile
 from transcripts.parsing import other_facts

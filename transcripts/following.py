@@ -1,8 +1,8 @@
 """The store follows what people change: publishing, unpublishing, moving, correcting, deleting.
 
-Each such change is in the history (`history.recording`), so that it is there that they are noticed; files
-that are loaded tell the store themselves. The store is brought up to date in the background, because
-nobody is to wait for it: search asks the database last, so it is right meanwhile too.
+Each such change is in the history (`mcpsite.history.recording`), so that it is there that they are
+noticed; files that are loaded tell the store themselves. The store is brought up to date in the background,
+because nobody is to wait for it: search asks the database last, so it is right meanwhile too.
 """
 
 import logging
@@ -16,7 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 from django.db.models import Model, QuerySet
 
-from history.models import Change, ChangedObject
+from mcpsite.history.models import Change, ChangedObject
 from transcripts.models import Collection, Transcript
 from transcripts.stores.base import StoreUnavailable, chosen, store
 

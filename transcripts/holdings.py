@@ -6,10 +6,10 @@ from functools import cache
 from django.conf import settings
 from django.urls import reverse
 
-from access.caller import Caller
-from mcpsite.findings import Finding
-from mcpsite.holding import Holding, State
-from mcpsite.watch import Watch
+from mcpsite.access.caller import Caller
+from mcpsite.access.holding import Holding, State
+from mcpsite.core.findings import Finding
+from mcpsite.core.watch import Watch
 from transcripts import searching
 from transcripts.doctor import about_services
 from transcripts.models import COLLECTIONS

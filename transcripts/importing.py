@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
-from history import recording
+from mcpsite.history import recording
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse

@@ -18,14 +18,14 @@ from django.db.models.functions import Length
 from django.utils import timezone
 from django.utils.text import slugify
 
-from history import recording
-from mcpsite import folders
-from mcpsite.outage import why_not_stored
+from mcpsite.core import folders
+from mcpsite.core.outage import why_not_stored
+from mcpsite.history import recording
+from mcpsite.uploads.loaders import FOLDER as UPLOADS
+from mcpsite.uploads.summaries import Summary
 from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
 from transcripts.parsing import MAX_BYTES, BadFile, NoText, Parsed, Said, other_facts, parse, too_large
 from transcripts.passages import anchors, passages
-from uploads.loaders import FOLDER as UPLOADS
-from uploads.summaries import Summary
 
 logger = logging.getLogger(__name__)
 

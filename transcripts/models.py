@@ -7,7 +7,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from access.policies import GroupPolicy, Who, keep_limiting_groups
+from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
 from transcripts.stores.words import indexed
 
 COLLECTIONS = GroupPolicy("transcripts.view_transcript")

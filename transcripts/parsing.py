@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
 
 MAX_BYTES = 8 * 1024 * 1024
 """More than any call: a day of talk is under one megabyte."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import prompt
 from transcripts import searching
 

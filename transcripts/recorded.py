@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from history import kinds, recording
-from history.kinds import Held
+from mcpsite.history import kinds, recording
+from mcpsite.history.kinds import Held
 from transcripts.loading import facts_of_file, index_facts
 from transcripts.models import Collection, Transcript
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import Entry, Resources, menus
 from transcripts import documents
 from transcripts.models import Transcript

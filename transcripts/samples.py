@@ -3,9 +3,9 @@
 from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
 
-from history import recording
-from mcpsite import samples
-from mcpsite.samples import Samples
+from mcpsite.core import samples
+from mcpsite.core.samples import Samples
+from mcpsite.history import recording
 from transcripts.loading import remove
 from transcripts.models import Tombstone, Transcript
 from transcripts.stores.base import StoreUnavailable, chosen, store

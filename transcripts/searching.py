@@ -18,7 +18,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from access.policies import Who
+from mcpsite.access.policies import Who
 from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local

@@ -11,7 +11,7 @@ from typing import Annotated, NotRequired, TypeVar, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError, tool
 from transcripts import documents, searching
 from transcripts.models import Collection

@@ -36,6 +36,7 @@ from django.utils.crypto import salted_hmac
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
+from mcpsite.uploads.summaries import Summary as TableSummary
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import NotOpenAI
 from transcripts.stores.openai_client import (
@@ -48,7 +49,6 @@ from transcripts.stores.openai_client import (
     retry_after,
     sentence,
 )
-from uploads.summaries import Summary as TableSummary
 
 T = TypeVar("T")
 Attributes: TypeAlias = dict[str, str | float | bool]

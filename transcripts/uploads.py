@@ -8,14 +8,14 @@ from django.conf import settings
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
-from history import recording
+from mcpsite.history import recording
+from mcpsite.uploads.forms import UploadForm
+from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
+from mcpsite.uploads.summaries import Summary
 from transcripts import loading
 from transcripts.loading import SUFFIXES, Report, Source, load
 from transcripts.models import Collection, Transcript
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
-from uploads.forms import UploadForm
-from uploads.loaders import FOLDER, Loader, Task, register
-from uploads.summaries import Summary
 
 MOST_LINKS = 20
 

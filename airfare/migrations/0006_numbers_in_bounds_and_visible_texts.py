@@ -12,7 +12,7 @@ from django.db.models import Count, F, Q
 
 from airfare.models import NO_DAY
 from airfare.records import BOUNDS, airports_of, as_stored, day_of, subject_of
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
 
 TEXTS = (
     *("snapshot_date", "subject", "route", "airline", "season", "query", "region", "provider"),

@@ -8,8 +8,8 @@ class McpConfig(AppConfig):
     verbose_name = "MCP"
 
     def ready(self) -> None:
-        from access import readers  # needs the models
-        from mcpsite.checks import CLIENTS
+        from mcpsite.access import readers  # needs the models
+        from mcpsite.core.checks import CLIENTS
         from mcpsite.mcp.checks import check_names
         from mcpsite.mcp.menus import permissions_needed
 

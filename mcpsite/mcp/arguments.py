@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
+from mcpsite.core.texts import clean
 from mcpsite.mcp.registry import Tool, ToolError
 from mcpsite.mcp.schemas import Schema
-from mcpsite.texts import clean
 
 MOST_FAULTS = 5
 """How many faults are told in sentences; the rest is counted."""

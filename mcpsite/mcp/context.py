@@ -19,20 +19,20 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from access import audit, scopes
-from access.caller import Caller, Claims
-from access.identities import AccessDenied, caller_for
-from access.limits import LimitExceeded, limits
-from access.models import AuditEvent
-from access.scopes import MissingScope
+from mcpsite.access import audit, scopes
+from mcpsite.access.caller import Caller, Claims
+from mcpsite.access.identities import AccessDenied, caller_for
+from mcpsite.access.limits import LimitExceeded, limits
+from mcpsite.access.models import AuditEvent
+from mcpsite.access.scopes import MissingScope
+from mcpsite.core.outage import AWAY, is_outage
+from mcpsite.core.texts import clean
 from mcpsite.mcp.arguments import checked, json_object
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.registry import Answer, Registry, Tool, ToolError
 from mcpsite.mcp.shares import work_of
 from mcpsite.mcp.writing import written
-from mcpsite.outage import AWAY, is_outage
-from mcpsite.texts import clean
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from django.db import close_old_connections, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from mcpsite.interrupts import interrupt, is_busy, sever
+from mcpsite.core.interrupts import interrupt, is_busy, sever
 from mcpsite.mcp.shares import Shares, current_work, of_one_person, of_one_source
 
 CLOSING_SECONDS = 10

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from django.conf import settings
 from starlette.types import Receive
 
-from access.caller import Claims
-from access.limits import limits
+from mcpsite.access.caller import Claims
+from mcpsite.access.limits import limits
+from mcpsite.core.receiving import LATE, Body
 from mcpsite.mcp import messages
-from mcpsite.receiving import LATE, Body
 
 SMALL = 16 * 1024
 """Parsed at once: the longest call that the site's own tools take has 10 KB."""

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pydantic.fields import FieldInfo
 
-from access import scopes
-from access.caller import Caller
-from mcpsite.contributions import modules
+from mcpsite.access import scopes
+from mcpsite.access.caller import Caller
+from mcpsite.core.contributions import modules
+from mcpsite.core.texts import clean
 from mcpsite.mcp.registry import Registry, ToolError, discover, registry
-from mcpsite.texts import clean
 
 PAGE = 100
 """Entries on one page of `resources/list`."""

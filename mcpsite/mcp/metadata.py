@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from access import discovery, signing
-from access.scopes import offered
+from mcpsite.access import discovery, signing
+from mcpsite.access.scopes import offered
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def well_known(resource: Resource) -> WellKnown:
         return resource.document()
 
     async def own_issuer() -> dict[str, Any]:
-        from access.oauth import metadata as authorization_server  # its app is there only then
+        from mcpsite.access.oauth import metadata as authorization_server  # its app is there only then
 
         return authorization_server.document()
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar, get_type_hints
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 
-from access import scopes
-from access.caller import Caller
-from mcpsite.contributions import modules
+from mcpsite.access import scopes
+from mcpsite.access.caller import Caller
+from mcpsite.core.contributions import modules
 from mcpsite.mcp import schemas
 from mcpsite.mcp.views import View
 

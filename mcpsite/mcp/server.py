@@ -18,16 +18,16 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from access import audit
-from access.caller import Caller
-from access.scopes import MissingScope, with_required
+from mcpsite.access import audit
+from mcpsite.access.caller import Caller
+from mcpsite.access.scopes import MissingScope, with_required
+from mcpsite.core.outage import AWAY, is_outage
 from mcpsite.mcp import context
 from mcpsite.mcp.instructions import instructions
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.state import RequestState, state_of
 from mcpsite.mcp.views import View
-from mcpsite.outage import AWAY, is_outage
 
 logger = logging.getLogger(__name__)
 

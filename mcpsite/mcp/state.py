@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from access.caller import Claims
+from mcpsite.access.caller import Claims
 
 KEY = "mcpsite.request"
 

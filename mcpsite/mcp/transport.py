@@ -22,13 +22,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from access import audit
-from access.audit import Refusals
-from access.caller import Claims
-from access.limits import LimitExceeded, limits
-from access.oauth import grants
-from access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
-from mcpsite.conf import LOOPBACK_NAMES
+from mcpsite.access import audit
+from mcpsite.access.audit import Refusals
+from mcpsite.access.caller import Claims
+from mcpsite.access.limits import LimitExceeded, limits
+from mcpsite.access.oauth import grants
+from mcpsite.access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
+from mcpsite.core.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges, context, messages
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.incoming import Incoming, Refused

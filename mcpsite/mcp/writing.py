@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from django.conf import settings
 from pydantic_core import to_json
 
+from mcpsite.core.texts import clean, clean_texts
 from mcpsite.mcp.registry import ToolError
-from mcpsite.texts import clean, clean_texts
 
 _TOKEN = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9\x80-\U0010ffff]+|[^\x00-\x7f]")
 """About one token: (a part of) a word, up to three digits, a run of signs, a character of another script."""

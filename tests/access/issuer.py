@@ -14,8 +14,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from access.keys import Keys
-from access.tokens import Verifier
+from mcpsite.access.keys import Keys
+from mcpsite.access.tokens import Verifier
 from tests.loopback_http import Handler, listening
 
 ISSUER = "https://tenant.example.com/"

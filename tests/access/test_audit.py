@@ -19,9 +19,9 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from access import audit
-from access.audit import Event, Repeats, Trail, new_id, plain, redacted, shown, write
-from access.models import AuditEvent
+from mcpsite.access import audit
+from mcpsite.access.audit import Event, Repeats, Trail, new_id, plain, redacted, shown, write
+from mcpsite.access.models import AuditEvent
 from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, MODERN, Site
 

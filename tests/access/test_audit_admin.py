@@ -13,9 +13,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from access import charts
-from access.audit import write
-from access.models import AuditEvent
+from mcpsite.access import charts
+from mcpsite.access.audit import write
+from mcpsite.access.models import AuditEvent
 from tests.access.test_audit import event
 
 LIST = "/admin/access/auditevent/"

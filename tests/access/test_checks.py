@@ -7,7 +7,7 @@ import pytest
 from django.core import checks as django_checks
 from pytest_django import Settings
 
-from mcpsite.checks import CLIENTS
+from mcpsite.core.checks import CLIENTS
 from tests.site import Site
 
 ISSUER = "https://tenant.example.com/"

@@ -7,10 +7,10 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, Permission, User
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from access.caller import Caller, Claims
-from access.claimed_groups import named
-from access.identities import caller_for
-from access.models import Identity
+from mcpsite.access.caller import Caller, Claims
+from mcpsite.access.claimed_groups import named
+from mcpsite.access.identities import caller_for
+from mcpsite.access.models import Identity
 
 ISSUER = "https://tenant.example.com/"
 CLAIM = "https://example.com/groups"
@@ -160,7 +160,7 @@ def test_groups_that_are_listed_count_though_others_are_elsewhere(settings: Sett
 
 def test_the_log_says_whose_tokens_have_no_claim(caplog: pytest.LogCaptureFixture) -> None:
     call(["analysts"])
-    with caplog.at_level("INFO", "access"):
+    with caplog.at_level("INFO", "mcpsite.access"):
         call(iat=200)
     assert f"none; the token, for the client 'c', has no {CLAIM}" in caplog.text
 

@@ -12,14 +12,14 @@ import pytest
 from django.contrib.auth.models import Group
 from pytest_django import Settings
 
-from access.doctor.data import about_database
-from access.doctor.endpoint import about_endpoint
-from access.doctor.issuer import about_issuer
-from access.doctor.metadata import about_metadata
-from access.doctor.protocol import replay
-from access.doctor.token import about_token, own_token
-from access.doctor.visit import Visit
-from mcpsite.findings import Finding, stops_clients
+from mcpsite.core.findings import Finding, stops_clients
+from mcpsite.doctor.data import about_database
+from mcpsite.doctor.endpoint import about_endpoint
+from mcpsite.doctor.issuer import about_issuer
+from mcpsite.doctor.metadata import about_metadata
+from mcpsite.doctor.protocol import replay
+from mcpsite.doctor.token import about_token, own_token
+from mcpsite.doctor.visit import Visit
 from tests.access.issuer import Provider, claims, mint, provider, public_jwk, rsa_key
 from tests.access.proxy import Alter, Reply, proxy
 from tests.loopback_openai import running as running_openai

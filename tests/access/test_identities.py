@@ -14,10 +14,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from access import signing
-from access.caller import Claims
-from access.identities import AccessDenied, caller_for, claims_of_session, username_for
-from access.models import Identity
+from mcpsite.access import signing
+from mcpsite.access.caller import Claims
+from mcpsite.access.identities import AccessDenied, caller_for, claims_of_session, username_for
+from mcpsite.access.models import Identity
 
 ISSUER = "https://tenant.example.com/"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from access import claimed_groups, discovery
-from access import introspection as module
-from access.introspection import CACHE_SECONDS, PAUSE, Introspection
-from access.keys import KeysUnavailable
-from access.tokens import ExpiredToken, InvalidToken, Verifier
+from mcpsite.access import claimed_groups, discovery
+from mcpsite.access import introspection as module
+from mcpsite.access.introspection import CACHE_SECONDS, PAUSE, Introspection
+from mcpsite.access.keys import KeysUnavailable
+from mcpsite.access.tokens import ExpiredToken, InvalidToken, Verifier
 from tests.access import issuer as made
 from tests.access.issuer import AUDIENCE, ISSUER, NOW, Clock, Provider, claims, mint, provider
 from tests.site import Site, running
@@ -218,7 +218,7 @@ def test_a_refused_token_is_not_asked_about_at_once_again(idp: Provider) -> None
 def test_what_is_remembered_is_bounded_and_holds_no_token(
     idp: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("access.introspection.REMEMBERED", 3)
+    monkeypatch.setattr("mcpsite.access.introspection.REMEMBERED", 3)
     asked = introspection(idp)
     idp.tokens["good"] = claims()
     ask(asked, "good", *(f"bad{number}" for number in range(8)))

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from access.caller import Claims
-from access.identities import caller_for
-from access.tokens import verifier
+from mcpsite.access.caller import Claims
+from mcpsite.access.identities import caller_for
+from mcpsite.access.tokens import verifier
 
 
 @pytest.fixture(autouse=True)

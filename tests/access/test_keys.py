@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from access import discovery, keys
-from access.discovery import DiscoveryFailed
-from access.keys import Keys, KeysUnavailable, key_set
-from access.tokens import InvalidToken, Verifier
+from mcpsite.access import discovery, keys
+from mcpsite.access.discovery import DiscoveryFailed
+from mcpsite.access.keys import Keys, KeysUnavailable, key_set
+from mcpsite.access.tokens import InvalidToken, Verifier
 from tests.access.issuer import (
     Clock,
     Provider,

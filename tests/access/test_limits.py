@@ -13,9 +13,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from limits import parse
 
-from access import limits as module
-from access.limits import LimitExceeded, Limits, ProcessMemory, limits, network, rate
-from mcpsite import conf, shared_store
+from mcpsite.access import limits as module
+from mcpsite.access.limits import LimitExceeded, Limits, ProcessMemory, limits, network, rate
+from mcpsite.core import conf, shared_store
 from tests.access.audited import another_alice, audited
 from tests.redis_server import RedisServer, redis_server
 from tests.site import Site, running

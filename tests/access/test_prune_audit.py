@@ -6,9 +6,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from access.audit import write
-from access.management.commands import prune_audit
-from access.models import AuditEvent
+from mcpsite.access.audit import write
+from mcpsite.access.management.commands import prune_audit
+from mcpsite.access.models import AuditEvent
 from tests.access.test_audit import event
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 
-from access import readers
-from access.models import DefaultGrant
-from access.readers import READERS, grant_new_permissions, published
+from mcpsite.access import readers
+from mcpsite.access.models import DefaultGrant
+from mcpsite.access.readers import READERS, grant_new_permissions, published
 
 pytestmark = pytest.mark.django_db
 

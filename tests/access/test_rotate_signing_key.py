@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from access import signing, tokens
+from mcpsite.access import signing, tokens
 
 
 @pytest.fixture

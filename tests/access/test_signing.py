@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from access import signing
-from access.keys import PAUSE, Keys, key_set
+from mcpsite.access import signing
+from mcpsite.access.keys import PAUSE, Keys, key_set
 from tests.access.issuer import Clock, verifier
 
 
@@ -40,7 +40,7 @@ def test_the_published_keys_hold_nothing_private(key_file: Path) -> None:
 def test_processes_that_start_at_once_agree_on_one_key(key_file: Path) -> None:
     code = (
         "import os, django; django.setup(); from pathlib import Path; from django.conf import settings;"
-        "from access import signing; settings.SIGNING_KEY_FILE = Path(os.environ['KEY']);"
+        "from mcpsite.access import signing; settings.SIGNING_KEY_FILE = Path(os.environ['KEY']);"
         "print(signing.jwks()['keys'][0]['kid'])"
     )
     environment = {

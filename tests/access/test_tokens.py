@@ -18,10 +18,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from access import signing
-from access import tokens as access_tokens
-from access.caller import Claims
-from access.tokens import MAX_TOKEN_BYTES, InvalidToken, Verifier, scopes_of
+from mcpsite.access import signing
+from mcpsite.access import tokens as access_tokens
+from mcpsite.access.caller import Claims
+from mcpsite.access.tokens import MAX_TOKEN_BYTES, InvalidToken, Verifier, scopes_of
 from tests.access.issuer import (
     AUDIENCE,
     ISSUER,
@@ -374,7 +374,7 @@ def test_a_longer_one_is_refused_with_its_length_and_the_remedy(made: Callable[[
 
 
 def test_what_is_remembered_of_long_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("access.tokens.REMEMBERED_BYTES", 100_000)
+    monkeypatch.setattr("mcpsite.access.tokens.REMEMBERED_BYTES", 100_000)
     checking = verifier()
     for number in [*range(9), 0]:
         assert asyncio.run(checking.verify(of_length(MAX_TOKEN_BYTES, number))).subject

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from access.caller import Caller, Claims
 from airfare.loading import Outcome, find, load
+from mcpsite.access.caller import Caller, Claims
 
 HEADER = (
     "snapshot_date,route,airline,season,avg_fare_usd,premium_fare_usd,fare_yoy_pct,"

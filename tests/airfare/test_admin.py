@@ -10,7 +10,7 @@ from django.urls import reverse
 from airfare import curation, queries
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.queries import Filters
-from history.models import Change
+from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.test_loading import counted, counted_by_hand
 

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from airfare import curation
 from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
-from history.models import Change
+from mcpsite.history.models import Change
 from tests.airfare.conftest import fare, table
 from tests.commands import Commands
 from tests.lost_folders import emptied, hidden, missing

@@ -11,7 +11,6 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from access.caller import Caller
 from airfare import queries
 from airfare.filters import AskedFilters
 from airfare.loading import summary
@@ -19,6 +18,7 @@ from airfare.models import Combination, Edit, FareRow, NotableText, SourceFile
 from airfare.notables import Texts, forget_unused
 from airfare.queries import Filters
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import share
 from mcpsite.mcp.writing import written
 from tests.airfare.conftest import Load, fare, table

@@ -19,7 +19,6 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from access.caller import Caller
 from airfare import curation, dimensions, notables, queries
 from airfare.filters import AskedFilters
 from airfare.loading import find, load
@@ -27,6 +26,7 @@ from airfare.models import FareRow, SourceFile
 from airfare.queries import Filters, Page, days_of
 from airfare.records import airports_of, day_of
 from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
+from mcpsite.access.caller import Caller
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from access.caller import Caller
 from airfare import curation, dimensions, summaries
 from airfare.filters import AskedFilters
 from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
+from mcpsite.access.caller import Caller
+from mcpsite.core.memory import Memory
 from mcpsite.mcp import ToolError
-from mcpsite.memory import Memory
 from tests.airfare.conftest import HEADER, Load, fare, table
 
 pytestmark = pytest.mark.django_db

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from access.caller import Caller
 from airfare import trends
 from airfare.filters import AskedFilters
 from airfare.tools import show_fare_trends
+from mcpsite.access.caller import Caller
 from tests.airfare.conftest import HEADER, Load, fare, table
 
 

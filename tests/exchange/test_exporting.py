@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from airfare.models import FareRow
-from exchange import formats
-from exchange.cells import escaped, unescaped
-from exchange.exporting import ExportMixin
+from mcpsite.exchange import formats
+from mcpsite.exchange.cells import escaped, unescaped
+from mcpsite.exchange.exporting import ExportMixin
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db(transaction=True)

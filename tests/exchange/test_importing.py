@@ -17,14 +17,14 @@ from openpyxl.styles import PatternFill
 
 from airfare import curation
 from airfare.models import Edit, FareRow
-from exchange import sheets
-from exchange import workbook as workbook_reader
-from history.models import Change
+from mcpsite.exchange import sheets
+from mcpsite.exchange import workbook as workbook_reader
+from mcpsite.history.models import Change
+from mcpsite.uploads import corrections
+from mcpsite.uploads.models import Upload
+from mcpsite.uploads.queue import work_off
 from tests.airfare.conftest import Load, fare, table
 from tests.exchange.test_exporting import CSV, ROWS, XLSX, fields
-from uploads import corrections
-from uploads.models import Upload
-from uploads.queue import work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from airfare import curation
 from airfare.models import Edit, FareRow, SourceFile
-from history.models import Change
+from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 from tests.airfare.test_loading import counted, counted_by_hand
 from transcripts.models import Collection, Transcript

@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 
 from airfare import curation
 from airfare.models import FareRow
-from history import recording
-from history.models import Change, ChangedObject
+from mcpsite.history import recording
+from mcpsite.history.models import Change, ChangedObject
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 
 __all__ = ["folder", "load_folder"]

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from airfare import curation
 from airfare.models import FareRow
-from history.models import Change, ChangedObject
+from mcpsite.history.models import Change, ChangedObject
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 
 __all__ = ["folder", "load_folder"]

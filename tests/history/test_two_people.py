@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from airfare.models import FareRow
-from history.models import Change
+from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 from tests.history.test_admin import call, staff
 from transcripts.models import Transcript

@@ -1,7 +1,7 @@
 """Answers for people to read."""
 
-from mcpsite.answers import show
-from mcpsite.tables import Cell
+from mcpsite.core.tables import Cell
+from mcpsite.web.answers import show
 
 
 def test_a_list_of_objects_is_a_table_with_every_column_that_a_row_has() -> None:

@@ -10,11 +10,11 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from access.audit import write
-from access.models import AuditEvent
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
-from history.models import Change
+from mcpsite.access.audit import write
+from mcpsite.access.models import AuditEvent
+from mcpsite.history.models import Change
 from tests.access.test_audit import event
 from tests.airfare.conftest import fare, table
 from transcripts.models import Transcript

@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client as Browser
 from starlette.types import Message, Receive, Scope, Send
 
-from mcpsite import receiving
-from mcpsite.bodies import MOST_BYTES, Bounded
+from mcpsite.core import receiving
+from mcpsite.core.receiving import Body
 from mcpsite.mcp.database import close_database_threads
-from mcpsite.receiving import Body
+from mcpsite.web.bodies import MOST_BYTES, Bounded
 
 CHUNK = 1_000_000
 UPLOADS = "/admin/uploads/upload/new/airfare/"

@@ -29,7 +29,7 @@ def test_a_first_run_prints_the_endpoint_the_account_and_a_ready_command() -> No
 def test_the_account_is_printed_once_and_the_data_kept(site: Site) -> None:
     """What a second `make run` prepares, on the first one's database."""
     code = (
-        "from mcpsite.management.commands.serve import Command; from airfare.models import FareRow; "
+        "from mcpsite.web.management.commands.serve import Command; from airfare.models import FareRow; "
         "before = FareRow.objects.count(); Command().prepare(); "
         "print(before == FareRow.objects.count() > 150)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mcpsite import conf
+from mcpsite.core import conf
 from tests.site import ROOT
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from mcpsite.connecting import AS_OF, interpreter, pasteable, values
+from mcpsite.web.connecting import AS_OF, interpreter, pasteable, values
 from tests.mcpsite import people
 
 pytestmark = pytest.mark.django_db

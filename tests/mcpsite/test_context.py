@@ -15,9 +15,9 @@ from django.db import connection
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from access import signing
-from access.audit import Event
-from access.caller import Caller, Claims
+from mcpsite.access import signing
+from mcpsite.access.audit import Event
+from mcpsite.access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
 from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.database import close_database_threads

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from access.oauth.clients import form_target
+from mcpsite.access.oauth.clients import form_target
 from tests.access.oauth.conftest import alice, flow, own_server
 from tests.access.oauth.flow import Flow
 

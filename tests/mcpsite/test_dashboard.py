@@ -13,12 +13,12 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from access.audit import write
 from airfare import curation
 from airfare.dashboard import medians
 from airfare.loading import find, load
 from airfare.models import FareRow
-from mcpsite.dashboard import Panel
+from mcpsite.access.audit import write
+from mcpsite.core.panels import Panel
 from tests.access.test_audit import event
 from tests.airfare.conftest import fare, table
 from transcripts.loading import load as load_transcripts

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from mcpsite import conf
+from mcpsite.core import conf
 
 
 def config(url: str) -> dict[str, Any]:

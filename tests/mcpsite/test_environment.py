@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mcpsite.environment import Environment, shown
-from mcpsite.values import flag, whole
+from mcpsite.core.environment import Environment, shown
+from mcpsite.core.values import flag, whole
 
 
 def environment(tmp_path: Path, text: str | bytes = "", **process: str) -> Environment:

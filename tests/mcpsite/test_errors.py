@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client, RequestFactory
 
-from mcpsite.errors import server_error
+from mcpsite.web.errors import server_error
 from tests.mcpsite import people
 
 
@@ -18,7 +18,7 @@ def test_a_view_that_fails_shows_that_page_and_no_trace(monkeypatch: pytest.Monk
     def fail() -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("mcpsite.home.connecting.values", fail)
+    monkeypatch.setattr("mcpsite.web.home.connecting.values", fail)
     page = Client(raise_request_exception=False).get("/")
     assert page.status_code == 500
     assert b"Something went wrong" in page.content

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mcpsite import disk
+from mcpsite.core import disk
 from tests.site import Site, running, template
 from tests.unprivileged import open_folder, unprivileged
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_written_is_refused_for_now_and_written_later(site: Site,
     assert "list_transcripts" in site.shell(AUDITED)
 
 
-AUDITED = "from access.models import AuditEvent; print(*AuditEvent.objects.values_list('tool', flat=True))"
+AUDITED = "from mcpsite.access.models import AuditEvent as E; print(*E.objects.values_list('tool'))"
 
 
 def test_a_folder_that_may_not_be_written_to_is_named_and_one_that_is_yet_to_be_made_is_not(

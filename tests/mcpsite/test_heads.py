@@ -12,9 +12,9 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from access.tokens import MAX_TOKEN_BYTES
-from mcpsite import heads
-from mcpsite.heads import MOST_BYTES
+from mcpsite.access.tokens import MAX_TOKEN_BYTES
+from mcpsite.web import heads
+from mcpsite.web.heads import MOST_BYTES
 from tests.site import Site, free_port
 
 PLENTY = 40 * MOST_BYTES
@@ -26,7 +26,7 @@ def of_length(site: Site) -> dict[int, str]:
     """Good tokens of an administrator who is in very many groups, by about how many bytes they have."""
     lengths = (12_000, MAX_TOKEN_BYTES, MAX_TOKEN_BYTES + 100)
     printed = site.shell(
-        "from access import signing\n"
+        "from mcpsite.access import signing\n"
         "from django.contrib.auth.models import User\n"
         "pk = signing.subject_of(User.objects.filter(is_superuser=True).first())\n"
         "def token(more): return signing.issue(pk, lifetime=60, client_id='c', more={'groups': more})\n"

@@ -14,9 +14,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from airfare.models import SourceFile
-from mcpsite.connecting import interpreter, values
-from mcpsite.home import issuer
-from mcpsite.watch import Watch
+from mcpsite.core.watch import Watch
+from mcpsite.web.connecting import interpreter, values
+from mcpsite.web.home import issuer
 from tests.mcpsite import people
 from tests.site import free_port
 from transcripts.stores.base import StoreUnavailable

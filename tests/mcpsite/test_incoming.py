@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from access.caller import Claims
-from access.limits import LimitExceeded
-from mcpsite import receiving
+from mcpsite.access.caller import Claims
+from mcpsite.access.limits import LimitExceeded
+from mcpsite.core import receiving
 from mcpsite.mcp import incoming
 from mcpsite.mcp.incoming import LARGE_AT_ONCE, Incoming, Refused
 from mcpsite.mcp.messages import Malformed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpsite import listening
+from mcpsite.web import listening
 from tests.site import free_port
 from tests.unprivileged import unprivileged
 

@@ -3,7 +3,7 @@
 from sys import getsizeof
 from typing import Any
 
-from mcpsite.memory import ENTRY, Memory, size_of, size_of_rows
+from mcpsite.core.memory import ENTRY, Memory, size_of, size_of_rows
 
 
 def test_what_was_used_least_recently_is_forgotten_first() -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from pytest_django import Settings
 
-from mcpsite import overview
+from mcpsite.web import overview
 from tests.commands import Commands
 from tests.site import environment
 
@@ -91,7 +91,7 @@ def test_no_secret_is_told() -> None:
         "OIDC_RP_CLIENT_SECRET": "secret-four",
         "DATABASE_URL": "postgres://alice:secret-five@db.example.com/site",
     }
-    code = "from mcpsite import overview; print(dict(overview.lines(migrated=False)))"
+    code = "from mcpsite.web import overview; print(dict(overview.lines(migrated=False)))"
     with environment() as env, closing(Commands(env | secrets)) as commands:
         told = commands.run("shell", "--no-imports", "-c", code).stdout
     assert "'Cache': 'Redis'" in told

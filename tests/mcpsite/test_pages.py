@@ -16,9 +16,9 @@ from django.db import connections
 from django.test import Client
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from access import audit
-from mcpsite import pages
-from mcpsite.pages import OtherThreads, Pages
+from mcpsite.access import audit
+from mcpsite.web import pages
+from mcpsite.web.pages import OtherThreads, Pages
 from tests.access.test_audit import event
 from tests.exchange.test_exporting import CSV, fields
 

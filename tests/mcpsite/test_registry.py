@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp.arguments import checked
 from mcpsite.mcp.registry import Registry, tool
 

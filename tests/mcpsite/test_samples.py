@@ -15,9 +15,9 @@ import airfare.samples
 import transcripts.samples
 from airfare import curation, loading, queries
 from airfare.models import FareRow, SourceFile
-from history.models import Change
-from mcpsite import samples
-from mcpsite.management.commands.serve import Command as Serve
+from mcpsite.core import samples
+from mcpsite.history.models import Change
+from mcpsite.web.management.commands.serve import Command as Serve
 from tests.airfare.conftest import fare, table
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import NOTES

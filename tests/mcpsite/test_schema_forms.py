@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 from mcpsite.mcp import schemas
 from mcpsite.mcp.registry import Tool, discover
-from mcpsite.schema_forms import ToolForm, form_for
+from mcpsite.web.schema_forms import ToolForm, form_for
 
 TOOLS = discover().all()
 

@@ -10,8 +10,8 @@ import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
-from mcpsite import conf, shared_store
-from mcpsite.shared_store import SharedStore, store_at
+from mcpsite.core import conf, shared_store
+from mcpsite.core.shared_store import SharedStore, store_at
 from tests.redis_server import RedisServer, redis_server
 from tests.site import Site, running
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpsite.texts import clean, clean_texts
+from mcpsite.core.texts import clean, clean_texts
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
-from access.limits import limits
-from access.models import AuditEvent
-from mcpsite import tryout
+from mcpsite.access.limits import limits
+from mcpsite.access.models import AuditEvent
 from mcpsite.mcp.database import close_database_threads
 from mcpsite.mcp.registry import Tool, discover
+from mcpsite.web import tryout
 from tests.mcpsite import people
 from tests.site import Site
 
@@ -190,7 +190,7 @@ def test_a_running_server_writes_the_call_into_its_trail(site: Site) -> None:
     assert "Answered in" in answer.text
     for _ in range(50):
         found = site.shell(
-            "from access.models import AuditEvent\n"
+            "from mcpsite.access.models import AuditEvent\n"
             "print(*AuditEvent.objects.filter(client_id='try-out').values_list('username', 'rows'))"
         )
         if found:

@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from mcpsite.values import choice, decimal, file, flag, folder, host, host_pattern, origin, url, whole, words
+from mcpsite.core.values import (
+    choice,
+    decimal,
+    file,
+    flag,
+    folder,
+    host,
+    host_pattern,
+    origin,
+    url,
+    whole,
+    words,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import logging
 import pytest
 from django.db import DatabaseError
 
-from mcpsite import warming
-from mcpsite.warming import kept_warm
+from mcpsite.mcp import warming
+from mcpsite.mcp.warming import kept_warm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
-from access.caller import Caller, Claims
+from mcpsite.access.caller import Caller, Claims
 from transcripts.loading import Report, load, sources
 from transcripts.models import Transcript
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 from pytest_django import Settings
 
-from history.models import Change
+from mcpsite.history.models import Change
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import AIRLINE, Load, transcript
 from tests.transcripts.openai_fixtures import server

@@ -2,7 +2,7 @@
 
 import pytest
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from tests.transcripts.conftest import Load, caller_in
 from transcripts import prompts, resources
 from transcripts.models import Transcript

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpsite.texts import clean
+from mcpsite.core.texts import clean
 from tests.site import ROOT
 from tests.transcripts.conftest import AIRLINE, NOTES
 from transcripts.parsing import MAX_BYTES, PARAGRAPH_WORDS, BadFile, Said, other_facts, parse, title_of

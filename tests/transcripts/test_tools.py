@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError
 from mcpsite.mcp.database import close_database_threads
 from tests.loopback_openai import LoopbackOpenAI

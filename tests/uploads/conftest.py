@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from mcpsite.uploads.models import Upload
+from mcpsite.uploads.queue import enqueue
 from tests.airfare.conftest import fare, table
-from uploads.models import Upload
-from uploads.queue import enqueue
 
 
 @pytest.fixture(autouse=True)

@@ -99,8 +99,8 @@ def test_an_upload_that_a_killed_process_left_is_loaded(site: Site, browser: htt
         "from django.contrib.auth.models import User\n"
         "from django.core.files.base import ContentFile\n"
         "from django.utils import timezone\n"
-        "from uploads.queue import enqueue\n"
-        "from uploads.models import Upload\n"
+        "from mcpsite.uploads.queue import enqueue\n"
+        "from mcpsite.uploads.models import Upload\n"
         "file = ContentFile(b'route,airline,avg_fare_usd\\nAAA-BBB,Left,1\\n', name='left.csv')\n"
         "user = User.objects.get(username='curator')\n"
         "left = enqueue('airfare', [file], by=user, check_only=False, options={})\n"
@@ -108,7 +108,7 @@ def test_an_upload_that_a_killed_process_left_is_loaded(site: Site, browser: htt
         "Upload.objects.filter(pk=left.pk)"
         ".update(state='running', worker='dead', attempts=1, started_at=long_ago)"
     )
-    number = site.shell("from uploads.models import Upload\nprint(Upload.objects.latest('id').pk)")
+    number = site.shell("from mcpsite.uploads.models import Upload\nprint(Upload.objects.latest('id').pk)")
     began = time.monotonic()
     while time.monotonic() - began < 90:
         page = browser.get(f"/admin/uploads/upload/{number}/change/")

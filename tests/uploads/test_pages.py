@@ -10,12 +10,12 @@ from django.core.management import call_command
 from django.test import Client
 
 from airfare.models import SourceFile
+from mcpsite.uploads import queue as queues
+from mcpsite.uploads.forms import safe_name
+from mcpsite.uploads.models import Upload
+from mcpsite.uploads.progress import Told
 from tests.uploads.conftest import Queue, fares, file
 from transcripts.models import Collection
-from uploads import queue as queues
-from uploads.forms import safe_name
-from uploads.models import Upload
-from uploads.progress import Told
 
 pytestmark = pytest.mark.django_db
 

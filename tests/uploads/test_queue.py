@@ -13,13 +13,13 @@ from django.utils import timezone
 from airfare import curation
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
+from mcpsite.uploads import progress
+from mcpsite.uploads import queue as queues
+from mcpsite.uploads.loaders import Loader, Task, register
+from mcpsite.uploads.models import Upload
+from mcpsite.uploads.progress import Told
 from tests.uploads.conftest import Queue, fares
 from transcripts.models import Collection, Transcript
-from uploads import progress
-from uploads import queue as queues
-from uploads.loaders import Loader, Task, register
-from uploads.models import Upload
-from uploads.progress import Told
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from airfare.loading import Found, PruneRefused, find, load, summary
 from airfare.samples import KIND
-from history import recording
-from mcpsite import samples
+from mcpsite.core import samples
+from mcpsite.history import recording
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
-from access.oauth import conf
+from mcpsite.access.oauth import conf
 
 
 def check() -> None:

@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from oauth2_provider.models import AccessToken, Grant, RefreshToken
 from pytest_django import Settings
 
-from access import signing, tokens
-from access.oauth import grants
+from mcpsite.access import signing, tokens
+from mcpsite.access.oauth import grants
 from tests.access.oauth.flow import REDIRECT, VERIFIER, Flow, challenge, returned
 
 EVIL = "https://evil.example.com/callback"
@@ -320,7 +320,7 @@ def test_the_log_names_a_resource_that_was_refused_and_the_remedy(
     flow: Flow, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow.authorize(resource="https://tunnels.example.com/v1/mcp\u202e" + "x" * 400)
-    [told] = [record.message for record in caplog.records if record.name == "access.oauth.server"]
+    [told] = [record.message for record in caplog.records if record.name == "mcpsite.access.oauth.server"]
     assert told.startswith("Tokens were asked for https://tunnels.example.com/v1/mcp")
     assert told.isprintable()
     assert len(told) < 450

@@ -15,8 +15,8 @@ from oauth2_provider.cimd import CIMDError
 from oauth2_provider.models import Application
 from pytest_django import Settings
 
-from access import signing
-from access.oauth.documents import DocumentFetcher, as_public_client, is_public
+from mcpsite.access import signing
+from mcpsite.access.oauth.documents import DocumentFetcher, as_public_client, is_public
 from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.flow import REDIRECT, Flow
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from oauth2_provider.models import Application
 
-from access import signing
+from mcpsite.access import signing
 from tests.access.oauth.flow import REDIRECT, Flow
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from access.oauth import metadata
+from mcpsite.access.oauth import metadata
 from tests.access.oauth.flow import Flow
 
 ENDPOINTS = ["token", "register", "revoke", "introspect"]

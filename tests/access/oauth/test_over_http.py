@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from access.oauth.grants import REMEMBERED_SECONDS
 from bench.refreshing import Machine
+from mcpsite.access.oauth.grants import REMEMBERED_SECONDS
 from tests.access.oauth.documents import Documents, serving_documents
 from tests.access.oauth.person import Person
 from tests.access.oauth.python_client import (

@@ -15,9 +15,9 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 from pytest_django import Settings
 
-from access import tokens
-from access.oauth import grants
-from access.oauth.validator import Validator
+from mcpsite.access import tokens
+from mcpsite.access.oauth import grants
+from mcpsite.access.oauth.validator import Validator
 from tests.access.oauth.flow import Flow
 
 

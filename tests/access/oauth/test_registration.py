@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 from pytest_django import Settings
 
-from access import limits
-from access.oauth import unused
-from access.oauth.clients import InvalidMetadata, Metadata, clean_name, redirect_fault
+from mcpsite.access import limits
+from mcpsite.access.oauth import unused
+from mcpsite.access.oauth.clients import InvalidMetadata, Metadata, clean_name, redirect_fault
 from tests.access.oauth.flow import REDIRECT, Flow
 
 pytestmark = pytest.mark.django_db

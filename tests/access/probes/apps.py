@@ -9,6 +9,6 @@ class Probes(AppConfig):
     name = "tests.access.probes"
 
     def ready(self) -> None:
-        from access import audit
+        from mcpsite.access import audit
 
         audit.INTERVAL_SECONDS = float(os.environ.get("PROBE_AUDIT_INTERVAL", audit.INTERVAL_SECONDS))

@@ -1,6 +1,6 @@
 """A kind of resource for the same people as the tools."""
 
-from access.caller import Caller
+from mcpsite.access.caller import Caller
 from mcpsite.mcp import Entry, Resources, menus
 
 TEXTS = {"alpha": "The first.", "beta": "The second."}

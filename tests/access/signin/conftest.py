@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from pytest_django import Settings
 
-from access.signin import conf
-from access.signin.provider import provider as provider_in_force
+from mcpsite.access.signin import conf
+from mcpsite.access.signin.provider import provider as provider_in_force
 from tests.access.signin.op import CLIENT_ID, CLIENT_SECRET, Provider, provider
 
 CALLBACK = "/accounts/oidc/callback/"

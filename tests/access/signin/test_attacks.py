@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from access.models import Identity
-from access.signin.provider import provider as provider_in_force
+from mcpsite.access.models import Identity
+from mcpsite.access.signin.provider import provider as provider_in_force
 from tests.access.issuer import public_jwk, rsa_key
 from tests.access.signin.conftest import CALLBACK, Browser
 from tests.access.signin.op import CLIENT_ID, CLIENT_SECRET, Provider
@@ -343,7 +343,7 @@ def test_a_provider_that_is_back_is_used_again(
     assert browser.client.get("/accounts/oidc/start/").status_code == 503
     assert len(op.requests) == asked, "it is left alone for a moment"
     op.answers.clear()
-    monkeypatch.setattr("access.signin.provider.PAUSE", 0.0)
+    monkeypatch.setattr("mcpsite.access.signin.provider.PAUSE", 0.0)
     assert browser.client.get("/accounts/oidc/start/").status_code == 302
 
 

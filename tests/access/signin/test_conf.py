@@ -6,8 +6,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from access.signin import conf
-from access.signin.checks import check_sign_in
+from mcpsite.access.signin import conf
+from mcpsite.access.signin.checks import check_sign_in
 
 ISSUER = "https://tenant.example.com/"
 

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from access.doctor.sign_in import about_sign_in
+from mcpsite.doctor.sign_in import about_sign_in
 from tests.access.signin.op import Provider
 
 

@@ -11,9 +11,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
-from access.admin import PersonAdmin
-from access.models import Identity
-from access.signin import kept
+from mcpsite.access.admin import PersonAdmin
+from mcpsite.access.models import Identity
+from mcpsite.access.signin import kept
 from tests.access.signin.conftest import Browser
 
 ADD = "/admin/auth/group/add/"

@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from access.limits import limits
+from mcpsite.access.limits import limits
 from tests.site import running
 
 LOGIN = "/accounts/login/"

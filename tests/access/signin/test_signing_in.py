@@ -7,9 +7,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
 
-from access.caller import Claims
-from access.identities import caller_for
-from access.models import Identity
+from mcpsite.access.caller import Claims
+from mcpsite.access.identities import caller_for
+from mcpsite.access.models import Identity
 from tests.access.signin.conftest import Browser
 from tests.access.signin.op import Provider
 

@@ -118,7 +118,7 @@ def test_somebody_deactivated_here_is_refused_at_the_next_call_whatever_the_prov
         bob = Person(sign_in.issuer, "bob", password("bob"), browser)
         use(sign_in.site, bob, memory, "auto", list_and_call)
     sign_in.site.shell(
-        "from access.models import Identity\n"
+        "from mcpsite.access.models import Identity\n"
         "user = Identity.objects.get(subject='person-bob').user\n"
         "user.is_active = False\n"
         "user.save()"

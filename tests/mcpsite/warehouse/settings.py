@@ -1,6 +1,6 @@
 """The site's settings, with a second database as somebody would add one."""
 
-from mcpsite import database_url
+from mcpsite.core import database_url
 from mcpsite.settings import *  # noqa: F403
 from mcpsite.settings import DATABASES, INSTALLED_APPS, env
 

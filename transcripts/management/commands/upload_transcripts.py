@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mcpsite import samples
+from mcpsite.core import samples
 from transcripts import loading, uploading
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript

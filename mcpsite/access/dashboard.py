@@ -1,0 +1,81 @@
+"""What the admin's first page shows of the tool calls."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, time, timedelta
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Avg, Max, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+
+from mcpsite.access.models import AuditEvent
+from mcpsite.core.panels import Figure, Panel, list_url, may_view
+from mcpsite.core.tables import Cell, Table
+
+Outcome = AuditEvent.Outcome
+ERRORS = (Outcome.TOOL_ERROR, Outcome.DEADLINE, Outcome.FAILED)
+REFUSALS = (Outcome.DENIED, Outcome.LIMITED)
+
+TOOLS = 5
+TOOL_DAYS = 7
+
+
+def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
+    if may_view(request, AuditEvent):
+        yield _today
+        yield partial(_slowest_tools, request)
+
+
+def _today() -> Panel:
+    since = _midnight()
+    events = AuditEvent.objects.filter(time__gte=since).order_by()
+    counts = dict(events.values_list("outcome").annotate(Sum("calls")))
+
+    def figure(label: str, *outcomes: Outcome, **more: Any) -> Figure:
+        value = sum(counts.get(each, 0) for each in outcomes) if outcomes else sum(counts.values())
+        chosen = {"outcome__in": ",".join(outcomes)} if outcomes else {}
+        return Figure(label=label, value=value, url=list_url(AuditEvent, time__gte=since, **chosen), **more)
+
+    return Panel(
+        title="Tool calls today",
+        figures=[
+            figure("Calls"),
+            figure("Answered", Outcome.OK),
+            figure("Errors", *ERRORS, tone="danger"),
+            figure("Refused", *REFUSALS, tone="warning"),
+        ],
+        note="" if counts else "Nobody has called a tool since midnight.",
+        more=Cell("All calls", list_url(AuditEvent)),
+    )
+
+
+def _slowest_tools(request: HttpRequest) -> Panel:
+    since = _midnight() - timedelta(days=TOOL_DAYS - 1)
+    events = AuditEvent.objects.filter(time__gte=since).order_by()
+    tools = (
+        events.values("tool")
+        .annotate(mean=Avg("milliseconds"), worst=Max("milliseconds"), total=Sum("calls"))
+        .order_by("-mean", "tool")[:TOOLS]
+    )
+    columns = list(admin.site.get_model_admin(AuditEvent).get_list_display(request))
+    slowest_first = f"-{columns.index('milliseconds') + 1}"
+    rows = [
+        [
+            Cell(each["tool"]),
+            Cell(f"{each['mean']:,.0f} ms"),
+            Cell(f"{each['worst']:,.0f} ms"),
+            Cell(each["total"], list_url(AuditEvent, tool=each["tool"], time__gte=since, o=slowest_first)),
+        ]
+        for each in tools
+    ]
+    return Panel(
+        title=f"Slowest tools of the last {TOOL_DAYS} days",
+        table=Table(columns=["Tool", "Mean", "Longest", "Calls"], rows=rows) if rows else None,
+        note="" if rows else f"Nobody has called a tool in the last {TOOL_DAYS} days.",
+    )
+
+
+def _midnight() -> datetime:
+    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))

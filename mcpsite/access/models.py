@@ -1,0 +1,110 @@
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.db import models
+from django.utils import timezone
+
+
+class Identity(models.Model):
+    """Who a person or service is at an issuer, and which user of this site that is.
+
+    Only (issuer, subject) says who somebody is; a name or an e-mail address can be had by others.
+    """
+
+    issuer = models.CharField(max_length=500, help_text="Exactly as in the tokens, trailing slash included.")
+    subject = models.CharField(max_length=255, help_text="The claim sub of the tokens.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="identities",
+        help_text="To keep somebody out, make the user inactive; a deleted one may return.",
+    )
+    name = models.CharField(max_length=200, blank=True, help_text="As the tokens say; only to be read.")
+    email = models.CharField(
+        "e-mail",
+        max_length=254,
+        blank=True,
+        help_text="As the tokens say; never used to find a user.",
+    )
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    last_seen = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the hour.")
+    claimed_groups = models.ManyToManyField(
+        Group, blank=True, editable=False, related_name="+", help_text="Given by ACCESS_GROUPS_CLAIM."
+    )
+    claim_digest = models.CharField(max_length=64, blank=True, editable=False)
+    claim_issued_at = models.BigIntegerField(
+        default=0, editable=False, help_text="When the token was issued that the claim was last taken from."
+    )
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_identity_per_issuer_and_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
+class DefaultGrant(models.Model):
+    """A permission that the group of readers was once given by default.
+
+    It is given once: what an operator takes away later is not given back by the next migration.
+    """
+
+    permission = models.OneToOneField(Permission, models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return str(self.permission)
+
+
+class AuditEvent(models.Model):
+    """One tool call: who asked what, and what came of it. Written by `mcpsite.access.audit` alone.
+
+    Calls over a limit share a row a minute, which is the first of them. It holds the names as they were, and
+    outlives the user whom it names.
+    """
+
+    class Outcome(models.TextChoices):
+        OK = "ok", "OK"
+        TOOL_ERROR = "tool error", "Tool error"
+        DENIED = "denied", "Denied"
+        LIMITED = "limited", "Limited"
+        DEADLINE = "deadline", "Deadline"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    time = models.DateTimeField(db_index=True, help_text="When the call began.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    username = models.CharField(max_length=150, blank=True)
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    client_id = models.CharField(max_length=500, blank=True, help_text="Whom the token was issued to.")
+    client_name = models.CharField(max_length=200, blank=True, help_text="As the client calls itself.")
+    tool = models.CharField(max_length=128, help_text="As asked for, also where there is no such tool.")
+    arguments = models.TextField(blank=True, help_text="Shortened JSON, with secrets struck out.")
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    note = models.CharField(
+        max_length=500, blank=True, help_text="What the caller was told instead of an answer, or a fallback."
+    )
+    rows = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveIntegerField(default=0, help_text="Of the answer as JSON.")
+    milliseconds = models.FloatField()
+    protocol = models.CharField(max_length=20, blank=True, help_text="The revision of MCP that was spoken.")
+    request_id = models.CharField(max_length=64, blank=True, help_text="The client's own, of JSON-RPC.")
+    calls = models.PositiveIntegerField(
+        default=1, help_text="More than one where calls over a limit share a row: those of its minute."
+    )
+
+    class Meta:
+        verbose_name = "tool call"
+        ordering = ["-time"]
+
+    def __str__(self) -> str:
+        return f"{self.tool} by {self.username or self.subject} at {self.time:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def era(self) -> str:
+        """`modern` since the revision of 2026-07-28, which knows no sessions; else `legacy`."""
+        return "modern" if self.protocol >= "2026-07-28" else "legacy"

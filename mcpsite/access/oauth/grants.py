@@ -1,0 +1,132 @@
+"""Grants: what a person once allowed a client, from the authorization code to the last refresh token.
+
+A grant is known by the id of its family of refresh tokens, which every access token carries
+(`grant_id`). It lives while one token of the family does. So a revoked token, a stolen one that is
+used long after its owner used it, or a connection ended by its owner ends the access tokens too, though
+they verify locally.
+
+A refresh token may be used again for OAUTH_REFRESH_GRACE_SECONDS after its first use, and gives a pair
+of its own each time: clients make several calls at once and each refreshes when the access token is
+over, and an answer that was lost is asked for again (client-contract 41). A used token is told from a
+revoked one by its access token, which is kept until the grant ends.
+"""
+
+import hashlib
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from mcpsite.access import signing
+from mcpsite.access.caller import Claims
+
+if TYPE_CHECKING:
+    # Imported where it is needed: the app is there only while this server is.
+    from oauth2_provider.models import RefreshToken
+
+CLAIM = "grant_id"
+MOST_PAIRS = 200
+"""Pairs of tokens that one grant may get in a minute, so that a client cannot fill the database."""
+REMEMBERED_SECONDS = 5.0
+"""How long an access token may live on after its grant was ended, so that calls cost no statement each."""
+REMEMBERED = 4096
+
+_seen_alive: dict[UUID, float] = {}
+
+
+def of_code(code: str) -> UUID:
+    """The grant that begins with this authorization code.
+
+    It follows from the code, so that a code which comes a second time names what to revoke
+    (RFC 6749 §4.1.2) long after the code itself was deleted.
+    """
+    return UUID(bytes=hashlib.sha256(b"grant\0" + code.encode()).digest()[:16])
+
+
+def of_token(claims: Claims) -> UUID | None:
+    """The grant of an access token of ours; None for one that was not made by the token endpoint."""
+    value = claims.raw.get(CLAIM) if signing.is_own_issuer() else None
+    return UUID(value) if isinstance(value, str) else None
+
+
+def seen_alive(grant: UUID) -> bool:
+    """Whether the grant was alive a moment ago; asks nobody."""
+    return time.monotonic() - _seen_alive.get(grant, float("-inf")) < REMEMBERED_SECONDS
+
+
+def is_alive(grant: UUID) -> bool:
+    """Whether the grant is alive. Synchronous: one statement, by index."""
+    from oauth2_provider.models import RefreshToken
+
+    live = RefreshToken.objects.filter(token_family=grant, revoked__isnull=True, access_token__isnull=False)
+    alive: bool = live.exists()
+    if alive:
+        while len(_seen_alive) >= REMEMBERED:
+            _seen_alive.pop(next(iter(_seen_alive)), None)
+        _seen_alive[grant] = time.monotonic()
+    else:
+        _seen_alive.pop(grant, None)
+    return alive
+
+
+def end(grant: UUID) -> None:
+    """End the grant: its refresh tokens are revoked and its access tokens forgotten."""
+    from oauth2_provider.models import RefreshToken
+
+    _seen_alive.pop(grant, None)
+    with transaction.atomic():
+        _lock(grant)
+        RefreshToken.revoke_family(grant)
+
+
+def presented(value: str, client: Any) -> "RefreshToken | None":
+    """The refresh token `value` of `client`, where it may be used now; None where it may not.
+
+    One that was used longer ago than the time of grace was stolen, from its owner or by them: its grant
+    ends. Called in a transaction, to whose end the grant is locked.
+    """
+    from oauth2_provider.models import RefreshToken
+
+    checksum = hashlib.sha256(value.encode()).hexdigest()
+    named = RefreshToken.objects.filter(token_checksum=checksum, application=client)
+    grant = named.values_list("token_family", flat=True).first()
+    if grant is None:
+        return None
+    _lock(grant)
+    # Read after the lock: what another request did with the grant meanwhile counts.
+    token = named.select_related("access_token", "user").first()
+    if token is None:
+        return None
+    if token.revoked is not None:
+        # Either way: the clocks of two machines differ.
+        passed = abs(timezone.now() - token.revoked)
+        if passed >= timedelta(seconds=settings.OAUTH_REFRESH_GRACE_SECONDS) or token.access_token is None:
+            end(grant)
+            return None
+    if token.access_token is None:
+        return None
+    kept = timedelta(seconds=settings.OAUTH_REFRESH_TOKEN_SECONDS)
+    return token if timezone.now() < token.access_token.expires + kept else None
+
+
+def pairs_of_a_minute(grant: UUID) -> int:
+    """How many pairs of tokens the grant got in the last minute."""
+    from oauth2_provider.models import RefreshToken
+
+    since = timezone.now() - timedelta(minutes=1)
+    pairs: int = RefreshToken.objects.filter(token_family=grant, created__gt=since).count()
+    return pairs
+
+
+def _lock(grant: UUID) -> None:
+    """Hold the grant until the transaction ends: nothing is given while it ends, nor the other way round.
+
+    Its oldest token stands for the whole, since those that are being made cannot be locked yet.
+    """
+    from oauth2_provider.models import RefreshToken
+
+    RefreshToken.objects.select_for_update().filter(token_family=grant).order_by("pk").first()

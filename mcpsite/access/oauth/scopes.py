@@ -1,0 +1,60 @@
+"""The scopes that can be granted, each with the sentence that the consent page says about it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from oauth2_provider.scopes import BaseScopes
+
+from mcpsite.access.scopes import offered
+
+OFFLINE = "offline_access"
+IDENTITY = {
+    "openid": "know that it is you",
+    "profile": "know your name",
+    "email": "know your e-mail address",
+}
+
+
+def descriptions() -> dict[str, str]:
+    """Scope → what a client with it can do, to go on after “It will be able to”."""
+    own = {scope: _ability(scope, offered().get(scope, [])) for scope in _own()}
+    return {**own, OFFLINE: "stay connected until you disconnect it", **IDENTITY}
+
+
+def granted(asked: Iterable[str]) -> list[str]:
+    """What to grant of the scopes `asked` for; the defaults where none of them is known.
+
+    Unknown ones are left out and the answer says what was granted (RFC 6749 §3.3): clients ask for
+    scopes of their own making, and a refusal would be the end of their sign-in.
+    """
+    known = descriptions()
+    return list(dict.fromkeys(scope for scope in asked if scope in known)) or defaults()
+
+
+def defaults() -> list[str]:
+    """What a client gets that asks for nothing: what the calls of this server need."""
+    return list(dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), OFFLINE]))
+
+
+def _own() -> list[str]:
+    every = dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), *settings.OAUTH_SCOPES])
+    return [scope for scope in every if scope not in IDENTITY]
+
+
+def _ability(scope: str, titles: list[str]) -> str:
+    told = ", ".join(f"“{title}”" for title in titles)
+    return f"use {told} (scope “{scope}”)" if told else f"use the scope “{scope}” of this server"
+
+
+class Scopes(BaseScopes):
+    """The same for django-oauth-toolkit."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        return descriptions()
+
+    def get_available_scopes(self, *_: Any, **__: Any) -> list[str]:
+        return list(descriptions())
+
+    def get_default_scopes(self, *_: Any, **__: Any) -> list[str]:
+        return defaults()

@@ -1,0 +1,25 @@
+"""Who may do what here has a history, too; what it tells is undone by hand, on the person's page."""
+
+from django.contrib.auth.models import Group, User
+
+from mcpsite.access.models import Identity
+from mcpsite.history import kinds
+
+kinds.register(
+    kinds.Kind(
+        model=User,
+        fields=(
+            "username",
+            "first_name",
+            "last_name",
+            "email",
+            "is_active",
+            "is_staff",
+            "is_superuser",
+            "groups",
+            "user_permissions",
+        ),
+    )
+)
+kinds.register(kinds.Kind(model=Group, fields=("name", "permissions")))
+kinds.register(kinds.Kind(model=Identity, fields=("issuer", "subject", "user")))

@@ -1,0 +1,74 @@
+"""Which scopes of the token a use of this server takes, beside those that every request needs.
+
+A tool, a prompt or a kind of resource may name scopes, and TOOL_SCOPES may name others in their place,
+so that an operator uses the scopes that the identity provider has. Permission comes first: what
+somebody may not use is unknown to them, whatever their token holds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from mcpsite.access.caller import Claims
+
+SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+"""One scope token (RFC 6749 §3.3)."""
+
+_offered: dict[str, list[str]] = {}
+
+
+class MissingScope(Exception):
+    """The token lacks a scope that this use takes; `needed` are all that it takes."""
+
+    def __init__(self, needed: tuple[str, ...]) -> None:
+        super().__init__(f"The token lacks a scope; this needs {' '.join(needed)}.")
+        self.needed = needed
+
+
+def needed(name: str, declared: str) -> tuple[str, ...]:
+    """The scopes that the use of `name` takes: those that TOOL_SCOPES says, else those `declared`."""
+    return tuple(settings.TOOL_SCOPES.get(name, declared).split())
+
+
+def demand(claims: Claims, scopes: Iterable[str]) -> None:
+    """Raise MissingScope unless the token holds all of `scopes`."""
+    wanted = tuple(scopes)
+    if not claims.scopes.issuperset(wanted):
+        raise MissingScope(with_required(wanted))
+
+
+def with_required(scopes: Iterable[str]) -> tuple[str, ...]:
+    """`scopes` after those that every request needs."""
+    return tuple(dict.fromkeys([*settings.REQUIRED_SCOPES, *scopes]))
+
+
+def checked(where: str, text: str) -> str:
+    """`text`, if it is empty or holds scopes separated by spaces; raises ImproperlyConfigured."""
+    if text and not all(SCOPE.fullmatch(scope) for scope in text.split(" ")):
+        raise ImproperlyConfigured(
+            f"{where} has the scope {text!r}; write one as airfare:read, several with single spaces between."
+        )
+    return text
+
+
+def check_setting(assigned: Mapping[str, Any]) -> None:
+    """Raise ImproperlyConfigured for a TOOL_SCOPES that cannot be read."""
+    for name, text in assigned.items():
+        checked(f"TOOL_SCOPES for {name}", text)
+
+
+def offer(titles: Mapping[str, Iterable[str]]) -> None:
+    """Tell the authorization server's side which scopes are in use here: scope → titles of what takes it."""
+    _offered.clear()
+    _offered.update({scope: list(each) for scope, each in titles.items()})
+
+
+def offered() -> dict[str, list[str]]:
+    """Scope → titles of what takes it. In a process that serves no MCP, what TOOL_SCOPES names."""
+    assigned: dict[str, list[str]] = {
+        scope: [] for text in settings.TOOL_SCOPES.values() for scope in text.split()
+    }
+    return {**assigned, **_offered}

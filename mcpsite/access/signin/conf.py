@@ -1,0 +1,65 @@
+"""What the settings of the sign-in mean: pure functions, imported by the settings, so no models.
+
+A mistake is an `ImproperlyConfigured` at start-up whose message holds the remedy.
+"""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from mcpsite.access.algorithms import KEY_TYPES
+from mcpsite.core import conf
+
+APP = "mcpsite.access.signin"
+OIDC_BACKEND = "mcpsite.access.signin.backend.Backend"
+PASSWORD_BACKEND = "django.contrib.auth.backends.ModelBackend"  # noqa: S105
+
+
+def issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str) -> str:
+    """OIDC_ISSUER: the provider that people sign in with; "" where there is none.
+
+    By default the issuer of the tokens. Raises ImproperlyConfigured.
+    """
+    if not client_id:
+        if value or client_secret:
+            raise ImproperlyConfigured(
+                f"{'OIDC_ISSUER' if value else 'OIDC_RP_CLIENT_SECRET'} is set without OIDC_RP_CLIENT_ID; "
+                "set OIDC_RP_CLIENT_ID to the client id of this site at your identity provider, or unset it."
+            )
+        return ""
+    chosen = value or auth0_issuer
+    if not chosen:
+        raise ImproperlyConfigured(
+            "OIDC_RP_CLIENT_ID is set, but neither OIDC_ISSUER nor AUTH0_ISSUER; set OIDC_ISSUER to your "
+            "identity provider's issuer, to the letter."
+        )
+    conf.check_issuer("OIDC_ISSUER" if value else "AUTH0_ISSUER", chosen)
+    return chosen
+
+
+def algorithm(value: str) -> str:
+    """OIDC_RP_SIGN_ALGO: the one algorithm of the provider's ID tokens. Raises ImproperlyConfigured."""
+    if value not in KEY_TYPES:
+        raise ImproperlyConfigured(
+            f"OIDC_RP_SIGN_ALGO is {value!r}; it can be one of {', '.join(KEY_TYPES)}. RS256 is what nearly "
+            "every identity provider uses."
+        )
+    return value
+
+
+def scopes(value: str) -> str:
+    """OIDC_RP_SCOPES: what the provider is asked for, with blanks between. Raises ImproperlyConfigured."""
+    if "openid" not in value.split() or "," in value:
+        raise ImproperlyConfigured(
+            f"OIDC_RP_SCOPES is {value!r}; write openid profile email, and what your provider wants for "
+            "groups, with blanks between; without openid there is no sign-in."
+        )
+    return value
+
+
+def backends(*, client_id: str, password: bool) -> list[str]:
+    """AUTHENTICATION_BACKENDS. Raises ImproperlyConfigured where nobody could sign in."""
+    if not client_id and not password:
+        raise ImproperlyConfigured(
+            "PASSWORD_SIGN_IN is off and OIDC_RP_CLIENT_ID is not set, so nobody could sign in; set "
+            "OIDC_RP_CLIENT_ID, or leave PASSWORD_SIGN_IN on."
+        )
+    return [*([OIDC_BACKEND] if client_id else []), *([PASSWORD_BACKEND] if password else [])]

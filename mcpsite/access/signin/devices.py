@@ -1,0 +1,64 @@
+"""Browsers that signed in with a password before.
+
+Strangers who try passwords for an account, or from a shared address, use up what others may try there.
+A browser that signed in carries a signed cookie, and its tries for that account are counted apart
+(OWASP, "Slow down online guessing attacks with device cookies"). The cookie says nothing of a password
+that anybody could check a guess against, it is good for the account's present password alone, and it is
+worth no more tries than a stranger has.
+"""
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+
+COOKIE = "device"
+SECONDS = 180 * 24 * 3600
+MOST = 5
+"""Accounts that one browser is remembered for; the oldest go."""
+_SALT = "mcpsite.access.signin.devices"
+
+
+def known(request: HttpRequest, account: str) -> str:
+    """Return the name of this browser where it signed in to `account` before, else ""."""
+    device, accounts = _read(request)
+    if not accounts or "\0" in account:
+        return ""
+    people = get_user_model()
+    user = people._default_manager.filter(username=people.normalize_username(account.strip())).first()
+    if user is None or not constant_time_compare(accounts.get(str(user.pk), ""), _proof(user)):
+        return ""
+    return f"{device} {user.pk}"
+
+
+def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
+    """Have this browser remembered for the account of `user`, who signed in just now."""
+    device, accounts = _read(request)
+    accounts.pop(str(user.pk), None)
+    kept = dict(list(accounts.items())[1 - MOST :]) | {str(user.pk): _proof(user)}
+    response.set_cookie(
+        COOKIE,
+        signing.dumps([device or secrets.token_urlsafe(12), kept], salt=_SALT),
+        max_age=SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _read(request: HttpRequest) -> tuple[str, dict[str, str]]:
+    try:
+        device, accounts = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=SECONDS)
+    except signing.BadSignature:
+        return "", {}
+    return device, accounts
+
+
+def _proof(user: Any) -> str:
+    """Return what changes with the password: a digest, keyed with SECRET_KEY, of its hash."""
+    proof: str = user.get_session_auth_hash()
+    return proof

@@ -1,0 +1,121 @@
+"""Edits that outlive the session they were made in.
+
+A form of the admin that is sent when its session has ended is kept on this side of the browser, in the
+session that follows, and given back to the same person in the same browser after they have signed in: as
+the form with their values, which they check and save. Nothing is saved before.
+
+Each such form names in a signed field for whom it was made, so that a kept edit is nobody else's.
+"""
+
+import secrets
+import time
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core import signing
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+
+from mcpsite.access.signin.sessions import KEPT
+
+FIELD = "_editor"
+PARAMETER = "kept"
+MAX_BYTES = 512 * 1024
+"""Of all the edits kept in one browser; the oldest go."""
+LONGEST = 24 * 3600
+"""Seconds for which a form may lie open, and an edit be kept."""
+NOT_KEPT = ("password", "passwd", "secret", "token", "csrf", "api_key")
+NOTE = "Your changes were kept; check them and save."
+_SALT = "mcpsite.access.signin.kept"
+
+
+def editor_of(user: Any) -> str:
+    """The signed value of FIELD in a form that is made for `user`."""
+    return signing.dumps(str(user.pk), salt=_SALT)
+
+
+def is_form(request: HttpRequest, view: Any) -> bool:
+    """Whether `view` is the admin's form for one object: its values can be shown again."""
+    return isinstance(getattr(view, "model_admin", None), ModelAdmin) and _page(request).endswith(
+        ("_add", "_change")
+    )
+
+
+def keep(request: HttpRequest, view: Any, user_id: str | None) -> str:
+    """Keep what was sent to a form; the address that shows it again, or "" where it cannot be kept.
+
+    `user_id`: who is, or was until now, signed in; None where nobody knows.
+    """
+    if request.method != "POST" or not is_form(request, view):
+        return ""
+    try:
+        editor = signing.loads(request.POST.get(FIELD, ""), salt=_SALT, max_age=LONGEST)
+    except signing.BadSignature:
+        return ""
+    fields = QueryDict(mutable=True)
+    for name, values in request.POST.lists():
+        if name != FIELD and not any(word in name.lower() for word in NOT_KEPT):
+            fields.setlist(name, values)
+    sent = fields.urlencode()
+    if user_id not in (None, editor) or len(sent) > MAX_BYTES:
+        return ""
+    kept = _kept(request)
+    kept.pop(request.GET.get(PARAMETER, ""), None)
+    key = secrets.token_urlsafe(9)
+    kept[key] = {"user": editor, "path": request.path, "fields": sent, "at": time.time()}
+    while sum(len(each["fields"]) for each in kept.values()) > MAX_BYTES:
+        del kept[next(iter(kept))]
+    request.session[KEPT] = kept
+    query = request.GET.copy()
+    query[PARAMETER] = key
+    return f"{request.path}?{query.urlencode()}"
+
+
+def shown_again(request: HttpRequest, view: Any, kwargs: dict[str, Any]) -> HttpResponseBase | None:
+    """The form with what was kept for this very person; None where there is nothing of theirs to show."""
+    key = request.GET.get(PARAMETER, "")
+    if not key or KEPT not in request.session or not is_form(request, view):
+        return None
+    kept = _kept(request)
+    edit = kept.get(key)
+    if edit is None or edit["user"] != str(request.user.pk) or edit["path"] != request.path:
+        return None
+    if request.method != "GET":
+        # It is being saved: from here on the form itself carries the values.
+        del kept[key]
+        request.session[KEPT] = kept
+        return None
+    form = _with_values(view.model_admin, QueryDict(edit["fields"]))
+    messages.info(request, NOTE)
+    page = form.add_view if _page(request).endswith("_add") else form.change_view
+    response: HttpResponseBase = form.admin_site.admin_view(page)(request, **kwargs)
+    return response
+
+
+def _page(request: HttpRequest) -> str:
+    return (request.resolver_match and request.resolver_match.url_name) or ""
+
+
+def _kept(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """What is kept in this browser and not too old, oldest first."""
+    held = request.session.get(KEPT, {})
+    return {key: edit for key, edit in held.items() if time.time() - edit["at"] < LONGEST}
+
+
+def _with_values(model_admin: "ModelAdmin[Any]", values: QueryDict) -> "ModelAdmin[Any]":
+    """An admin like `model_admin` whose forms hold `values`; being asked with GET it saves nothing."""
+
+    class Shown(type(model_admin)):  # type: ignore[misc]
+        def get_form(self, *args: Any, **kwargs: Any) -> Any:
+            class Form(super().get_form(*args, **kwargs)):  # type: ignore[misc]
+                def __init__(self, *args: Any, **kwargs: Any) -> None:
+                    super().__init__(*args, **{**kwargs, "data": values})
+
+            return Form
+
+        def get_formset_kwargs(self, *args: Any) -> Any:
+            return {**super().get_formset_kwargs(*args), "data": values}
+
+    shown: ModelAdmin[Any] = Shown(model_admin.model, model_admin.admin_site)
+    return shown

@@ -1,0 +1,81 @@
+"""How long somebody stays signed in: what a session remembers, and when it is over."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, logout, user_logged_in
+from django.contrib.sessions.models import Session
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
+
+from mcpsite.access.signin.conf import OIDC_BACKEND
+
+BEGAN = "signed_in_at"
+RENEWED = "oidc_renewed_at"
+RETRY_AT = "oidc_retry_at"
+RETRY_SECONDS = 60.0
+ID_TOKEN = "oidc_id_token"  # noqa: S105
+KEPT = "kept_edits"
+MOST_CLEARED = 200
+
+
+@receiver(user_logged_in, dispatch_uid="mcpsite.access.signin.sessions")
+def begin(*, request: HttpRequest | None = None, **_: Any) -> None:
+    """Note when a session began; it ends SIGN_IN_SECONDS later, however busy it is."""
+    if request is not None:
+        request.session[BEGAN] = time.time()
+        clear_ended()
+
+
+def clear_ended() -> None:
+    """Delete some of the sessions that have ended: a stranger can begin as many as they like."""
+    ended = Session.objects.filter(expire_date__lt=timezone.now())
+    keys = list(ended.values_list("pk", flat=True)[:MOST_CLEARED])
+    ended.filter(pk__in=keys).delete()
+
+
+def renewed(request: HttpRequest, id_token: str) -> None:
+    """Note that the provider has vouched for the person just now."""
+    request.session[RENEWED] = time.time()
+    request.session[ID_TOKEN] = id_token
+
+
+def by_provider(request: HttpRequest) -> bool:
+    """Whether the provider signed the person in, and not a password."""
+    return bool(request.session.get(BACKEND_SESSION_KEY) == OIDC_BACKEND)
+
+
+def is_over(request: HttpRequest) -> bool:
+    """Whether the session is as old as any may become."""
+    return bool(time.time() - request.session.setdefault(BEGAN, time.time()) >= settings.SIGN_IN_SECONDS)
+
+
+def since_renewal(request: HttpRequest) -> float:
+    """Seconds since the provider last vouched for the person."""
+    return time.time() - float(request.session.get(RENEWED, 0.0))
+
+
+def may_be_renewed(request: HttpRequest) -> bool:
+    """Whether the provider may be asked by now; if it refuses, the session ends."""
+    return by_provider(request) and since_renewal(request) >= settings.OIDC_RENEW_SECONDS / 2
+
+
+def put_off(request: HttpRequest) -> None:
+    """Leave a provider alone for a while that could not renew the session just now."""
+    request.session[RETRY_AT] = time.time() + RETRY_SECONDS
+    request.session.save()  # With an answer of 503 nobody else does.
+
+
+def is_put_off(request: HttpRequest) -> bool:
+    """Whether the provider is left alone."""
+    return bool(time.time() < request.session.get(RETRY_AT, 0.0))
+
+
+def end(request: HttpRequest) -> None:
+    """Sign the person out, who did not ask for it; what is kept of their edits waits for their return."""
+    held = request.session.get(KEPT)
+    logout(request)
+    if held:
+        request.session[KEPT] = held

@@ -1,0 +1,22 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import register
+from django.db import connections
+
+from mcpsite.core import postgresql
+
+
+class CoreConfig(AppConfig):
+    name = "mcpsite.core"
+    verbose_name = "What all parts share"
+
+    def ready(self) -> None:
+        from mcpsite.core.checks import environment
+
+        register(environment)
+        # Here and not in the settings, so that a database that somebody adds there has them too.
+        for config in settings.DATABASES.values():
+            postgresql.complete(config)
+        # The models were made with wrappers of the entries as they stood, which are not connected yet.
+        for wrapper in connections.all(initialized_only=True):
+            del connections[wrapper.alias]

@@ -1,0 +1,186 @@
+"""Connections to PostgreSQL, out of psycopg's pool or without it, that nobody waits for in vain for long."""
+
+import math
+import time
+from collections import defaultdict
+from threading import Timer
+from typing import Any, NoReturn
+
+import psycopg
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg import generators
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from mcpsite.core.interrupts import sever
+
+RETRY_SECONDS = 1.0
+"""How often a database that is away is tried; in between everybody is told at once."""
+ANSWER_SECONDS = 0.5
+"""How long a connection may take to show that its server answers."""
+ATTEMPT_SECONDS = 1.0
+"""An attempt to connect that takes longer is one that nobody answers."""
+SETTING_UP_SECONDS = 2.0
+"""How long Django's first statements on a new connection may take."""
+BUSY_SECONDS = 10.0
+"""How long a connection is waited for where all are in use and none is missing."""
+SILENT_SECONDS = 5.0
+"""A database that has answered no attempt for so long answers on its old connections neither."""
+
+
+class Reach:
+    """Whether a database can be reached, as the last attempt has shown."""
+
+    def __init__(self) -> None:
+        self._cause = ""
+        self._away_since = self._next_try = 0.0
+
+    def refuse_while_away(self) -> None:
+        """Raise psycopg.OperationalError while the database is away, save for one try each RETRY_SECONDS."""
+        if not self._cause:
+            return
+        now = time.monotonic()
+        if now < self._next_try:
+            raise psycopg.OperationalError(self._cause)
+        self._next_try = now + RETRY_SECONDS
+
+    def failed(self, cause: str) -> float:
+        """Remember that the database is away, and why; the seconds since it was first found away."""
+        now = time.monotonic()
+        if not self._cause:
+            self._away_since = now
+        self._cause, self._next_try = cause, now + RETRY_SECONDS
+        return now - self._away_since
+
+    def succeeded(self) -> None:
+        self._cause = ""
+
+
+class Pool(ConnectionPool[Any]):
+    """psycopg's pool, which tells a database that is away from a pool whose connections are all in use.
+
+    Its own check of a connection waits for as long as the server is silent, and after a second bad one it
+    sleeps; here a check has a time limit, and a bad one is followed by the next at once.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._reach = Reach()
+        self._attempts: list[float] = []
+        """When the attempts to connect began that are under way."""
+        self._fault: psycopg.Error | None = None
+        """Of the last attempt."""
+        self._lent: set[psycopg.Connection[Any]] = set()
+
+    def getconn(self, timeout: float | None = None) -> Any:
+        if not self._pool:
+            self._reach.refuse_while_away()
+        seconds = self.timeout if timeout is None else timeout
+        began = time.monotonic()
+        ends_at = began + seconds
+        while True:
+            try:
+                connection = super().getconn(ends_at - time.monotonic())
+            except PoolTimeout:
+                ends_at = time.monotonic() + seconds
+                if not self._is_missing_some() and ends_at < began + BUSY_SECONDS:
+                    continue
+                self._fail()
+            if lives(connection, ends_at):
+                self._reach.succeeded()
+                self._lent.add(connection)
+                return connection
+            connection.close()
+            super().putconn(connection)  # which has another one opened
+            if connection._created_at > began:
+                self._fault = psycopg.OperationalError("the database does not answer on a new connection")
+                self._fail()
+
+    def putconn(self, conn: Any) -> None:
+        self._lent.discard(conn)
+        super().putconn(conn)
+
+    def _is_missing_some(self) -> bool:
+        """Whether connections cannot be opened; else those that there are are in use."""
+        return self._fault is not None or self._is_unanswered()
+
+    def _is_unanswered(self) -> bool:
+        return any(time.monotonic() - began > ATTEMPT_SECONDS for began in list(self._attempts))
+
+    def _fail(self) -> NoReturn:
+        if not self._is_missing_some():
+            raise psycopg.OperationalError("all connections of the pool are in use")
+        cause = str(self._fault) if self._fault else "the database does not answer"
+        silent = self._is_unanswered() or isinstance(self._fault, psycopg.errors.ConnectionTimeout)
+        if self._reach.failed(cause) > SILENT_SECONDS and silent:
+            for connection in list(self._lent):
+                sever(connection)
+        raise psycopg.OperationalError(cause)
+
+    def _connect(self, timeout: float | None = None) -> Any:
+        began = time.monotonic()
+        self._attempts.append(began)
+        try:
+            connection = super()._connect(timeout)
+        except psycopg.Error as error:
+            self._fault = error
+            raise
+        finally:
+            self._attempts.remove(began)
+        self._fault = None
+        return connection
+
+
+_reach: defaultdict[str, Reach] = defaultdict(Reach)
+"""Of each alias without a pool."""
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's wrapper, with the pool of this module and attempts that are not all made anew."""
+
+    @property
+    def pool(self) -> Pool | None:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]
+        if self.alias not in pools:
+            connect = {**self.get_connection_params(), "autocommit": True}
+            pool = Pool(kwargs=connect, open=False, configure=self._configure_connection, **options)
+            pools.setdefault(self.alias, pool)
+        return pools[self.alias]
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        if self.pool is not None or self.alias == NO_DB_ALIAS:
+            return super().get_new_connection(conn_params)
+        reach = _reach[self.alias]
+        reach.refuse_while_away()
+        try:
+            connection = super().get_new_connection(conn_params)
+        except psycopg.OperationalError as error:
+            reach.failed(str(error))
+            raise
+        reach.succeeded()
+        return connection
+
+    def is_usable(self) -> bool:
+        return self.connection is not None and lives(self.connection)
+
+    def _configure_connection(self, connection: Any) -> bool:
+        end = Timer(SETTING_UP_SECONDS, sever, [connection])
+        end.start()
+        try:
+            return bool(super()._configure_connection(connection))  # type: ignore[misc]
+        finally:
+            end.cancel()
+
+
+def lives(connection: "psycopg.Connection[Any]", ends_at: float = math.inf) -> bool:
+    """Whether the server answers on this connection, in ANSWER_SECONDS and about when `ends_at` is over."""
+    seconds = max(ANSWER_SECONDS / 2, min(ANSWER_SECONDS, ends_at - time.monotonic()))
+    try:
+        connection.pgconn.send_query(b"")
+        connection.wait(generators.execute(connection.pgconn), timeout=seconds)
+    except psycopg.Error:
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""The Redis that the processes of the site share, where there is one."""
+
+from collections.abc import Iterator
+
+from mcpsite.core.findings import Finding
+from mcpsite.core.shared_store import shared_store
+
+
+def about_cache() -> Iterator[Finding]:
+    """Whether the Redis of CACHE_URL answers; nothing where there is none."""
+    store = shared_store()
+    if store is None:
+        return
+    error = store.ask()
+    if error is None:
+        yield Finding(id="cache", level="ok", what="The Redis of CACHE_URL answers.")
+        return
+    yield Finding(
+        id="cache-unreachable",
+        level="warning",
+        what=f"The Redis of CACHE_URL cannot be used ({type(error).__name__}), so that each process counts "
+        "limits by itself and people get as many tries as there are processes.",
+        change="Check CACHE_URL and whether Redis runs; the site goes back to it by itself.",
+    )

@@ -1,0 +1,63 @@
+"""The resource metadata: it names this address and the issuer."""
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+
+from mcpsite.access import signing
+from mcpsite.core.findings import Finding, line
+from mcpsite.doctor.visit import Visit, json_object, unreachable
+
+
+def about_metadata(visit: Visit) -> Iterator[Finding]:
+    """The protected resource metadata (RFC 9728), at both of its addresses."""
+    for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
+        url = f"{visit.origin}{path}"
+        try:
+            answer = visit.http.get(url)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            yield unreachable(url, error)
+            return
+        found = list(metadata_faults(visit, url, answer))
+        yield from found
+        if found:
+            return
+    yield Finding(id="metadata", level="ok", what="The resource metadata names this address and the issuer.")
+
+
+def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator[Finding]:
+    document = json_object(answer)
+    if answer.status_code != httpx2.codes.OK or not document:
+        yield Finding(
+            id="metadata-missing",
+            level="error",
+            what=f"{url} answered {answer.status_code} and no JSON document; clients find no way to sign in.",
+            change="Let paths under /.well-known/ through to this server, without redirects or a login.",
+        )
+        return
+    if document.get("resource") != visit.resource:
+        yield Finding(
+            id="metadata-other-resource",
+            level="error",
+            what=f"The metadata says that the resource is {line(str(document.get('resource')))}, "
+            f"but clients are told {visit.resource}; they stop there.",
+            change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart, or tell clients the other one.",
+        )
+    servers = document.get("authorization_servers")
+    # The built-in server is named after the address, so another address is said once, above.
+    if servers != [signing.issuer()] and (document.get("resource") == visit.resource):
+        yield Finding(
+            id="metadata-other-issuer",
+            level="error",
+            what=f"The metadata names the authorization servers {line(json.dumps(servers))}, "
+            f"the settings here {signing.issuer()}.",
+            change="Restart the server: it runs with other settings than this command.",
+        )
+    if "offline_access" in (document.get("scopes_supported") or []):
+        yield Finding(
+            id="metadata-offline-access",
+            level="warning",
+            what="The metadata lists offline_access, which is no scope of a resource.",
+            change="Update the server.",
+        )

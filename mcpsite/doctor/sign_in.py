@@ -1,0 +1,80 @@
+"""The sign-in of people: its settings, and whether its provider can be used. It stops no client."""
+
+import asyncio
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from mcpsite.access import discovery
+from mcpsite.access.keys import KeySet, key_set
+from mcpsite.access.signin.backend import redirect_uri
+from mcpsite.access.signin.checks import check_sign_in
+from mcpsite.core.findings import Finding
+from mcpsite.doctor.issuer import sentence
+
+
+def about_sign_in() -> Iterator[Finding]:
+    """What would keep people from signing in to the site's own pages; nothing where there is no provider."""
+    for message in check_sign_in():
+        yield Finding(id=message.id or "", level="warning", what=str(message.msg), change=message.hint or "")
+    if settings.OIDC_RP_CLIENT_ID:
+        yield from provider()
+
+
+def provider() -> Iterator[Finding]:
+    issuer = settings.OIDC_ISSUER
+    try:
+        document, keys = asyncio.run(_read(issuer))
+    except discovery.IssuerDiffers:
+        yield Finding(
+            id="sign-in-issuer-differs",
+            level="warning",
+            what=f"Nobody can sign in with the provider: it does not call itself {issuer}.",
+            change="Correct OIDC_ISSUER: it has to be equal to the letter, trailing slash included.",
+        )
+        return
+    except (discovery.DiscoveryFailed, TimeoutError) as error:
+        yield Finding(
+            id="sign-in-unreachable",
+            level="warning",
+            what=f"Nobody can sign in with the provider {issuer}. {sentence(error)}",
+            change="Check OIDC_ISSUER, this machine's network, and whether the provider is up.",
+        )
+        return
+    missing = [
+        name
+        for name in ("authorization_endpoint", "token_endpoint")
+        if not discovery.is_safe(str(document.get(name, "")), issuer)
+    ]
+    if missing:
+        yield Finding(
+            id="sign-in-incomplete",
+            level="warning",
+            what=f"Nobody can sign in: the provider's metadata has no usable {' and no '.join(missing)}.",
+            change="Use an issuer that offers the authorization code flow over https.",
+        )
+    elif not any(key.fits(settings.OIDC_RP_SIGN_ALGO) for key in keys.keys):
+        yield Finding(
+            id="sign-in-algorithm",
+            level="warning",
+            what=f"Nobody can sign in: the provider publishes no key for {settings.OIDC_RP_SIGN_ALGO}.",
+            change="Set OIDC_RP_SIGN_ALGO to the algorithm of its ID tokens, or change that at the provider.",
+        )
+    else:
+        yield Finding(
+            id="sign-in",
+            level="ok",
+            what=f"People can sign in with {issuer}, where {redirect_uri()} has to be registered.",
+        )
+    if "end_session_endpoint" not in document:
+        yield Finding(
+            id="sign-in-without-sign-out",
+            level="info",
+            what="The provider has no page that signs people out (end_session_endpoint), so signing out here "
+            "leaves them signed in there.",
+        )
+
+
+async def _read(issuer: str) -> tuple[dict[str, object], KeySet]:
+    async with asyncio.timeout(settings.OIDC_TIMEOUT):
+        return await discovery.metadata(issuer), key_set(await discovery.published_keys(issuer))

@@ -1,0 +1,103 @@
+"""A spreadsheet that somebody brings back: CSV or Excel, read with bounds on everything it may hold."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import closing
+from io import StringIO
+from typing import Any
+
+import tablib
+
+from mcpsite.exchange import formats, workbook
+from mcpsite.exchange.workbook import spelled
+
+MOST_BYTES = 20_000_000
+MOST_ROWS = 50_000
+MOST_LINES = 1_048_576
+"""Rows of an Excel sheet, empty ones too."""
+
+
+class BadSheet(Exception):
+    """A spreadsheet that cannot be read; one sentence for the person."""
+
+
+class Sheet(tablib.Dataset):  # type: ignore[misc]
+    """The rows under a header that hold something."""
+
+    def __init__(self, header: list[str], *, semicolons: bool) -> None:
+        super().__init__(headers=header)
+        self.numbers: list[int] = []
+        """Of each row, as a spreadsheet program counts them: the header is row 1."""
+        self.semicolons = semicolons
+        """Whether they stand between the cells, as where the comma is the decimal sign."""
+
+
+class CSV(formats.CSV):
+    def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
+        text = _text(in_stream)
+        first = text.partition("\n")[0]
+        # Excel writes semicolons where the comma is the decimal sign.
+        delimiter = max(",;\t", key=first.count)
+        return _sheet(_csv(text, delimiter), semicolons=delimiter == ";")
+
+
+class XLSX(formats.XLSX):
+    def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
+        try:
+            # Closed also where enough has been read: the process ends with it.
+            with closing(workbook.rows(in_stream)) as rows:
+                return _sheet(rows)
+        except workbook.BadWorkbook as error:
+            raise BadSheet(str(error)) from None
+
+
+def _sheet(rows: Iterator[list[str]], *, semicolons: bool = False) -> Sheet:
+    """Return the rows that are not empty. Cells beyond the header have to be empty. Raises BadSheet."""
+    header = next(rows, None)
+    if not header:
+        raise BadSheet("The file holds no header and no rows.")
+    while header and not header[-1]:
+        header.pop()
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise BadSheet(f"The header names {twice or 'a column without a name'} twice.")
+    data = Sheet(header, semicolons=semicolons)
+    width = len(header)
+    for number, row in enumerate(rows, start=2):
+        if number > MOST_LINES:
+            raise BadSheet(f"The file goes on after row {MOST_LINES:,}, the last of a spreadsheet.")
+        # A colour or a height makes a row of a spreadsheet that holds nothing.
+        if not any(row):
+            continue
+        if len(data.numbers) == MOST_ROWS:
+            raise BadSheet(f"The file has more than {MOST_ROWS:,} rows; divide it.")
+        if any(row[width:]):
+            raise BadSheet(f"Row {number} has more cells than the header.")
+        data.append(row[:width] + [""] * (width - len(row)))
+        data.numbers.append(number)
+    return data
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadSheet("The file is not UTF-8 text; in Excel save it as “CSV UTF-8”.") from None
+    if "\0" in text:
+        raise BadSheet("The file holds NUL bytes, so it is no CSV file; save it as CSV (UTF-8) again.")
+    return text
+
+
+def _csv(text: str, delimiter: str) -> Iterator[list[str]]:
+    # Otherwise a quote that is never closed would swallow the rest of the file into one cell.
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    read = 0
+    try:
+        for row in reader:
+            read = reader.line_num
+            yield [spelled(cell) for cell in row]
+    except csv.Error:
+        raise BadSheet(
+            f"Line {read + 1} cannot be read as CSV: a quote in it is not closed, or stands inside a cell "
+            "without being doubled."
+        ) from None

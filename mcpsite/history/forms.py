@@ -1,0 +1,66 @@
+"""Two people with the same form open: the second to save does not undo what the first saved."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib.contenttypes.models import ContentType
+from django.http import QueryDict
+
+from mcpsite.history.models import Change
+
+if TYPE_CHECKING:
+    Base = forms.ModelForm[Any]
+else:
+    Base = object
+
+
+class KeepsOthersChanges(Base):
+    """Each field comes with what the person was shown, by Django's `show_hidden_initial`.
+
+    What they did not touch keeps what it holds now. What they and somebody else changed is refused once,
+    with their value still in the form; saving again overwrites the other's.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            # A list of related objects has no hidden input where it is empty.
+            many = isinstance(field, forms.ModelMultipleChoiceField)
+            field.show_hidden_initial = not many and (
+                not self.is_bound or self.add_initial_prefix(name) in self.data
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        for name, field in self.fields.items():
+            if not field.show_hidden_initial or name not in cleaned:
+                continue
+            held, shown = self[name].initial, _lines(self.data[self.add_initial_prefix(name)])
+            if not field.has_changed(held, shown):
+                continue
+            if name not in self.changed_data:
+                cleaned[name] = getattr(self.instance, name)
+            elif field.has_changed(held, _lines(self[name].data)):
+                self._refuse(name, held)
+        return cleaned
+
+    def _refuse(self, name: str, held: Any) -> None:
+        value = "nothing" if held in (None, "") else f"“{getattr(self.instance, name)}”"
+        self.add_error(
+            name,
+            f"{self._who()} changed this to {value} while you were editing. Your value is still here; "
+            "save again to overwrite theirs.",
+        )
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_initial_prefix(name)] = "" if held is None else str(held)
+        self.data = data
+
+    def _who(self) -> str:
+        kind = ContentType.objects.get_for_model(self.instance)
+        last = Change.objects.filter(content_type=kind, changed__object_id=self.instance.pk).first()
+        return last.author if last else "Somebody"
+
+
+def _lines(value: Any) -> Any:
+    """A text with the newlines that are stored; browsers send others."""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value

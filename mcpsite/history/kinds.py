@@ -1,0 +1,146 @@
+"""The models that have a history. A data app registers its own in its `recorded.py`, which is found at
+start-up like `admin.py` is.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import ManyToManyField, Model
+
+from mcpsite.history import recording
+
+Held = dict[int, dict[str, Any]]
+"""By id what the fields of objects hold, of the types of JSON; an object that is gone is not in it."""
+
+
+class CannotRevert(Exception):
+    """What has to be set cannot be set any more: one sentence for the person."""
+
+
+def read(model: type[Model], ids: Sequence[int], names: Collection[str]) -> Held:
+    """What the fields `names` of the objects `ids` hold.
+
+    A related object is `{"id": …, "label": …}`; many of them are a list of these.
+    """
+    known = [name for name in names if _is_field(model, name)]
+    found = model._default_manager.filter(pk__in=ids).only(
+        "pk", *(n for n in known if not _is_many(model, n))
+    )
+    return {each.pk: {name: _value(each, name) for name in known} for each in found}
+
+
+def _is_field(model: type[Model], name: str) -> bool:
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _is_many(model: type[Model], name: str) -> bool:
+    return isinstance(model._meta.get_field(name), ManyToManyField)
+
+
+def _value(each: Model, name: str) -> Any:
+    if _is_many(type(each), name):
+        return [_named(other) for other in getattr(each, name).order_by("pk")]
+    value = getattr(each, name)
+    return _named(value) if isinstance(value, Model) else value
+
+
+def _named(other: Model) -> dict[str, Any]:
+    return {"id": other.pk, "label": str(other)}
+
+
+def write(model: type[Model]) -> "Writer":
+    """A writer for objects that are nothing but their fields. Raises CannotRevert."""
+
+    def each_one(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
+        with recording.action("edit", by=by) as action:
+            for pk, values in wanted:
+                changed = model._default_manager.get(pk=pk)
+                before = read(model, [pk], values)[pk]
+                assign(changed, values)
+                action.add(changed, recording.differences(before, read(model, [pk], values)[pk]))
+
+    return each_one
+
+
+def assign(changed: Model, values: dict[str, Any]) -> None:
+    """Give the fields of `changed` values as `read` gives them, and save it. Raises CannotRevert."""
+    model = type(changed)
+    many = {name: value for name, value in values.items() if _is_many(model, name)}
+    single = {name: value for name, value in values.items() if name not in many}
+    for name, value in single.items():
+        field: Any = model._meta.get_field(name)
+        if field.is_relation:
+            _still_there(field.related_model, [value] if value else [])
+            setattr(changed, field.attname, value["id"] if value else None)
+        else:
+            setattr(changed, name, field.to_python(value))
+    try:
+        changed.full_clean(exclude={f.name for f in model._meta.fields if f.name not in single})
+    except ValidationError as error:
+        raise CannotRevert(" ".join(error.messages)) from None
+    changed.save()
+    for name, value in many.items():
+        _still_there(getattr(changed, name).model, value)
+        getattr(changed, name).set([each["id"] for each in value])
+
+
+def _still_there(model: type[Model], wanted: list[dict[str, Any]]) -> None:
+    found = set(
+        model._default_manager.filter(pk__in=[each["id"] for each in wanted]).values_list("pk", flat=True)
+    )
+    for each in wanted:
+        if each["id"] not in found:
+            raise CannotRevert(f"The {model._meta.verbose_name} “{each['label']}” is no longer there.")
+
+
+def _no_files(ids: Sequence[int]) -> Held:  # noqa: ARG001
+    return {}
+
+
+Writer = Callable[[list[tuple[int, dict[str, Any]]], User], None]
+"""Gives objects (by id) new values of fields, as the person would on their pages."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """What the history knows of a model."""
+
+    model: type[Model]
+    fields: tuple[str, ...]
+    """What is recorded when an object is saved in the admin, and can be set back where there is `write`."""
+    write: Writer | None = None
+    """None: the history can be read, and what it tells is undone by hand."""
+    read: Callable[[Sequence[int], Collection[str]], Held] | None = None
+    """None: `read` of this module."""
+    corrected: str = ""
+    """The field that names those which a person wrote over what a file says."""
+    from_file: Callable[[Sequence[int]], Held] = _no_files
+    """What the objects' files say of the fields that a person may write over."""
+
+    def held(self, ids: Sequence[int], names: Collection[str] | None = None) -> Held:
+        """What `names` (all recorded fields) of objects hold now."""
+        wanted = self.fields if names is None else names
+        return self.read(ids, wanted) if self.read else read(self.model, ids, wanted)
+
+
+_kinds: dict[type[Model], Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Give a model a history."""
+    _kinds[kind.model] = kind
+
+
+def of(model: type[Model] | None) -> Kind | None:
+    return _kinds.get(model) if model else None
+
+
+def every() -> list[Kind]:
+    return list(_kinds.values())

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.contrib import admin
+
+
+class WebConfig(AppConfig):
+    name = "mcpsite.web"
+    verbose_name = "The site"
+
+    def ready(self) -> None:
+        # unfold has put its own site in the place of Django's by now.
+        admin.site.index_template = "mcpsite/dashboard.html"

@@ -1,0 +1,68 @@
+import json
+import logging
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from mcpsite import doctor
+from mcpsite.core.findings import Finding, stops_clients
+
+STDIN = "-"
+SIGNS = {"error": "ERROR  ", "warning": "WARNING", "info": "note   ", "ok": "ok     "}
+
+
+class Command(BaseCommand):
+    help = (
+        "Walk the way a connector walks and say what is wrong and what to change. Ends with 1 when something "
+        "would stop a client."
+    )
+    # It reports them itself, among the rest.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--token", default="", help="an access token of your provider; - reads it from standard input"
+        )
+        parser.add_argument(
+            "--url", default="", help="the public address, to go through the tunnel or proxy (default: local)"
+        )
+        parser.add_argument("--json", action="store_true", help="for scripts")
+
+    def handle(self, *_: str, token: str, url: str, **options: Any) -> None:
+        if token == STDIN:  # On the command line, other accounts of the machine can see it.
+            token = sys.stdin.read()
+        # What is wrong with the token is said below.
+        logging.getLogger("mcpsite.access.tokens").setLevel(logging.ERROR)
+        try:
+            found = doctor.examine(url=url, token=token.strip())
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error).replace("RESOURCE_SERVER_URL", "--url" if url else "it")) from error
+        stops = stops_clients(found)
+        if options["json"]:
+            report = {"ok": not stops, "findings": [asdict(each) for each in found]}
+            self.stdout.write(json.dumps(report, indent=2, ensure_ascii=False))
+        else:
+            self._print(found)
+        if stops:
+            raise SystemExit(1)
+
+    def _print(self, found: list[Finding]) -> None:
+        style = {"error": self.style.ERROR, "warning": self.style.WARNING, "ok": self.style.SUCCESS}
+        for each in found:
+            sign = style.get(each.level, str)(SIGNS[each.level])
+            self.stdout.write(f"{sign} {each.what}  [{each.id}]")
+            if each.change:
+                self.stdout.write(f"        → {each.change}")
+        errors = _number(found, "error")
+        warnings = _number(found, "warning")
+        stops = stops_clients(found)
+        verdict = "This would stop clients." if stops else "Nothing here would stop a client."
+        self.stdout.write(f"\n{errors}, {warnings}. {verdict}")
+
+
+def _number(found: list[Finding], level: str) -> str:
+    count = sum(each.level == level for each in found)
+    return f"{count} {level}" if count == 1 else f"{count} {level}s"

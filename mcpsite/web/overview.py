@@ -1,0 +1,104 @@
+"""What of this site is on and what is not, in a few lines for whoever starts it. No secrets."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+
+from mcpsite.access import signing
+from mcpsite.core import samples
+from mcpsite.core.contributions import contributed
+from mcpsite.core.shared_store import shared_store
+from mcpsite.web import connecting
+
+
+def lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
+    """Yield what each part is called and how it stands; what needs the tables only if it is `migrated`."""
+    yield "MCP endpoint", settings.RESOURCE_SERVER_URL
+    yield "Admin", f"{settings.SITE_URL}/admin/"
+    yield "Sign-in", _sign_in()
+    yield "Who may call", _who_may_call()
+    yield "Database", _database()
+    yield "Cache", "Redis" if shared_store() else "in each process"
+    for services in contributed("holdings", "services"):
+        yield from services()
+    yield "Uploads", _uploads()
+    yield "Limits", _limits()
+    yield "Sample data", _sample_data() if migrated else "not loaded"
+
+
+def _sign_in() -> str:
+    own = "built-in, with the accounts of this site"
+    pages = f"; to its pages also through {_host(settings.OIDC_ISSUER)}" if settings.OIDC_RP_CLIENT_ID else ""
+    return f"{own if signing.is_own_issuer() else f'through {settings.AUTH0_ISSUER}'}{pages}"
+
+
+def _who_may_call() -> str:
+    if signing.is_own_issuer():
+        who = "accounts of this site, each what its groups may read"
+    elif not settings.ACCESS_AUTO_CREATE_USERS:
+        who = "people who have an account here, each what its groups may read"
+    elif settings.ACCESS_GROUPS_CLAIM:
+        who = f"whoever signs in; groups follow the claim {settings.ACCESS_GROUPS_CLAIM}"
+    elif settings.ACCESS_DEFAULT_GROUP:
+        who = f"whoever signs in; new people join the group {settings.ACCESS_DEFAULT_GROUP}"
+    else:
+        who = "whoever signs in; new people may do nothing until somebody grants it"
+    scopes = ", ".join(settings.REQUIRED_SCOPES)
+    return f"{who}; tokens need the scope {scopes}" if scopes else who
+
+
+def _database() -> str:
+    held = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"SQLite, {_near(Path(held['NAME']))}"
+    return f"{connection.display_name}, {held['HOST'] or 'on this machine'}"
+
+
+def _uploads() -> str:
+    by = "" if settings.UPLOAD_AUTOSTART else f"; {typed('process_uploads', '--watch')} loads them"
+    return f"on, up to {settings.UPLOAD_MAX_MB} MB at once{by}"
+
+
+def _limits() -> str:
+    on = [f"{settings.RATE_LIMIT} of one user to one tool"] if _limits_something(settings.RATE_LIMIT) else []
+    on += ["some tools their own"] if settings.TOOL_RATE_LIMITS else []
+    on += [f"{settings.CONCURRENT_CALLS} calls of one user at once"] if settings.CONCURRENT_CALLS else []
+    return ", ".join(on) if on else "off"
+
+
+def _limits_something(rate: str) -> bool:
+    return rate not in ("", "none")
+
+
+def _sample_data() -> str:
+    counts = {each.noun: each.loaded().count() for each in samples.installed()}
+    loaded = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
+    if loaded:
+        public = " and public" if settings.PUBLIC else ""
+        return "\n".join(
+            [f"loaded{public}: {', '.join(loaded)}; delete it with", typed("remove_sample_data")]
+        )
+    if samples.wanted():
+        return "not loaded"
+    why = "the address is public" if settings.PUBLIC else "somebody removed it"
+    commands = [typed(each.command, _near(samples.folder(each.kind))) for each in samples.installed()]
+    return "\n".join([f"not loaded, because {why}; load it with", *commands])
+
+
+def typed(*arguments: str) -> str:
+    """Return a management command as one types it in the folder of this site."""
+    return f"{connecting.manage(elsewhere=shlex.quote(sys.executable))} {shlex.join(arguments)}"
+
+
+def _near(path: Path) -> str:
+    """Return `path` as one types it there."""
+    return str(path.relative_to(settings.BASE_DIR) if path.is_relative_to(settings.BASE_DIR) else path)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc

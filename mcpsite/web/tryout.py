@@ -1,0 +1,148 @@
+"""Pages on which somebody who is signed in tries the tools, as themselves.
+
+A call goes the way of every other: the same permission, limits, deadline and audit (`mcp.context`).
+Only the claims differ, which stand for the person's session instead of a token.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from mcpsite.access import audit
+from mcpsite.access.caller import Caller, Claims
+from mcpsite.access.identities import claims_of_session
+from mcpsite.mcp import in_database
+from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.registry import Tool, discover
+from mcpsite.web.answers import show
+from mcpsite.web.schema_forms import form_for
+from mcpsite.web.unavailable import BUSY
+
+CLIENT_ID = "try-out"
+ORIGIN = audit.Origin(client_name="Try-out page of this site")
+RUN = "_run"
+"""Says that a tool shall be called though no argument is given; no argument begins with `_`."""
+_running = 0
+"""Calls under way. Each keeps a thread of the pages, which must not all wait for slow tools."""
+STATUS = {Kind.LIMITED: 429, Kind.DENIED: 403}
+
+
+def offered_to(caller: Caller) -> list[Tool]:
+    """The tools that `caller` may use, as clients list them."""
+    return tools_for(discover(), caller)
+
+
+@never_cache
+@require_safe
+@login_required
+async def index(request: HttpRequest) -> HttpResponse:
+    """The tools that the person may use."""
+    tools = await offered(await _claims(request), offered_to)
+    return await in_database(render, request, "tryout/index.html", {"tools": tools})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
+    """The form of one tool and, where it was sent, the answer.
+
+    A tool that only reads is asked by GET, so that the address of an answer can be passed on.
+    """
+    claims = await _claims(request)
+    tools = await offered(claims, offered_to)
+    tool = next((each for each in tools if each.name == name), None)
+    sent: QueryDict = request.POST if request.method == "POST" else request.GET
+    if tool is None:
+        if sent:
+            await _refused(request, name, sent, claims)
+        raise Http404
+    form_class = form_for(tool.input_schema)
+    sent = form_class.read(sent)
+    asked = (request.method == "GET") is tool.read_only and any(
+        each in sent for each in [RUN, *form_class.base_fields]
+    )
+    page: dict[str, Any] = {"tool": tool, "tools": tools, "form": form_class(), "run": RUN}
+    if asked and tool.read_only:
+        shortest = urlencode(form_class.shortest(sent) or {RUN: 1})
+        if shortest != request.GET.urlencode():
+            return HttpResponseRedirect(f"{request.path}?{shortest}")
+    if not asked:
+        return await _page(request, page)
+    page["form"] = form = form_class.filled(sent)
+    if not form.is_valid():
+        return await _page(request, page)
+    began = time.perf_counter()
+    outcome = await _call(request, tool.name, form.arguments, claims)
+    page |= {"outcome": outcome, "milliseconds": (time.perf_counter() - began) * 1000}
+    if outcome.value is None:
+        page["blamed"] = form.blame(outcome.text)
+    else:
+        raw = json.dumps(outcome.value, ensure_ascii=False, indent=2)
+        page |= {"shown": show(outcome.value), "raw": raw, "charts": _charts(tools, tool, sent)}
+        if tool.view is not None and tool.view.drawn_by:
+            module, _, function = tool.view.drawn_by.partition("#")
+            page["drawing"] = {"module": static(module), "function": function, "answer": outcome.value}
+    return await _page(request, page, STATUS.get(outcome.kind, 200))
+
+
+def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, str]]:
+    """The tools that draw what `tool` has told, each with the address of the same question."""
+    if tool.view is not None:
+        return []
+    return [
+        (each, urlencode(form_for(each.input_schema).shortest(sent) or {RUN: 1}))
+        for each in tools
+        if each.permission == tool.permission and each.view is not None and each.view.drawn_by
+    ]
+
+
+async def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
+    # Templates ask the database for the person's permissions.
+    return await in_database(render, request, "tryout/tool.html", page, status=status)
+
+
+async def _claims(request: HttpRequest) -> Claims:
+    return claims_of_session(await request.auser(), client_id=CLIENT_ID)
+
+
+async def _refused(request: HttpRequest, name: str, sent: QueryDict, claims: Claims) -> None:
+    """Have it recorded that somebody called what they may not call."""
+    try:
+        await _call(request, name, dict(sent.items()), claims)
+    except UnknownTool:
+        return
+
+
+async def _call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
+    """The outcome of a call, recorded as every other; raises UnknownTool."""
+    global _running
+    if _running >= max(1, settings.PAGE_THREADS // 2):
+        return Outcome(text=BUSY, kind=Kind.LIMITED)
+    _running += 1
+    try:
+        return await _made_call(request, name, arguments, claims)
+    finally:
+        _running -= 1
+
+
+async def _made_call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
+    record: Callable[[audit.Event], None] | None = getattr(request, "scope", {}).get(audit.RECORD)
+    if record is not None:
+        return await call(discover(), name, arguments, claims, origin=ORIGIN, record=record)
+    # Without the router around Django there is nobody who writes the trail later.
+    events: list[audit.Event] = []
+    try:
+        return await call(discover(), name, arguments, claims, origin=ORIGIN, record=events.append)
+    finally:
+        await in_database(audit.write, events)
