@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 
 from airfare import curation
 from airfare.models import Edit, FareRow, SourceFile
+from airfare.records import as_stored, too_long
 from mcpsite.history import kinds
-from mcpsite.history.kinds import Held
+from mcpsite.history.kinds import CannotRevert, Held
 
 
 def _read(ids: Sequence[int], names: Collection[str]) -> Held:
@@ -29,6 +30,10 @@ def _from_file(ids: Sequence[int]) -> Held:
 
 
 def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
+    for _, values in wanted:
+        for name, value in values.items():
+            if problem := too_long(name, str(as_stored(name, value))):
+                raise CannotRevert(f"{problem}.")
     curation.correct(dict(wanted), by)
 
 

@@ -19,7 +19,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mcpsite.core.folders import FILES_STAY
-from mcpsite.core.texts import clean_texts
+from mcpsite.core.texts import clean
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history import recording
 from mcpsite.history.admin import Recorded
@@ -44,6 +44,8 @@ MOST_UPLOADS = 50
 """Transcripts uploaded from here at once: a page that waits. More is work for `upload_transcripts`."""
 UPLOAD_SECONDS = 45.0
 """For one of them; proxies give up on a page after a minute."""
+LONGEST_PARTICIPANTS = 20_000
+"""Characters of all participants of a call; PostgreSQL indexes no text of a megabyte."""
 MISSING = "missing"
 
 
@@ -116,6 +118,7 @@ class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
 
     participants = forms.CharField(
         required=False,
+        max_length=LONGEST_PARTICIPANTS,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="One a line.",
     )
@@ -130,13 +133,15 @@ class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
-        for name, value in cleaned.items():
-            if name in Transcript.FACTS and isinstance(value, str | list):
-                cleaned[name] = clean_texts(value)
+        for name, value in list(cleaned.items()):
+            if name in Transcript.FACTS and isinstance(value, str):
+                cleaned[name] = clean(value).strip()
+                if self.fields[name].required and not cleaned[name]:
+                    self.add_error(name, "Nothing of this can be seen.")
         return cleaned
 
     def clean_participants(self) -> list[str]:
-        lines = str(self.cleaned_data["participants"]).splitlines()
+        lines = clean(str(self.cleaned_data["participants"])).splitlines()
         return [line.strip() for line in lines if line.strip()]
 
     def corrected_facts(self) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from mcpsite.core.texts import clean_texts
 from mcpsite.history import kinds, recording
 from mcpsite.history.kinds import Held
 from transcripts.loading import facts_of_file, index_facts
@@ -19,7 +20,8 @@ def _from_file(ids: Sequence[int]) -> Held:
 
 def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
     with recording.action("edit", by=by) as action:
-        for pk, values in wanted:
+        for pk, given in wanted:
+            values = clean_texts(given)
             transcript = Transcript.objects.get(pk=pk)
             before = kinds.read(Transcript, [pk], FIELDS)[pk]
             said = recording.plain(facts_of_file(transcript))

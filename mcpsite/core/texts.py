@@ -1,7 +1,6 @@
 """Texts without what a reader cannot see: of files, of what people type, of what is asked and answered."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +8,22 @@ LAST_LATIN = "\u02ff"
 """The last letter or sign of Latin scripts, which know no joiners."""
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_JOINERS = frozenset("\u200c\u200d")
-_JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f]+")
-"""Joiners and variation selectors."""
-_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]")
-"""Invisible, although to Unicode letters, marks or not assigned yet; the last range are tags."""
+_JOINERS = "\u200c\u200d"
+_SELECTORS = "\ufe00-\ufe0f"
+_INVISIBLE = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4"
+    r"\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
+)
+"""Controls, format characters, surrogates, and what to Unicode are letters, marks or not assigned yet."""
+_INVISIBLE_BEYOND = (
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""The same of the further planes; the last range are tags."""
+_INVISIBLES = re.compile(f"[{_INVISIBLE}{_INVISIBLE_BEYOND}]")
+_JOINING = re.compile(f"[{_JOINERS}{_SELECTORS}]+")
+# Ranges of the further planes are compared one after the other, so all there is there is one range here.
+_DOUBTFUL = re.compile(rf"[{_INVISIBLE}{_JOINERS}{_SELECTORS}\u2028\u2029\U00010000-\U0010ffff]")
 
 
 def clean(text: str) -> str:
@@ -23,22 +33,13 @@ def clean(text: str) -> str:
     character; a joiner or a variation selector stays where a script or an emoji needs it: alone,
     behind a letter or sign outside Latin (client contract 34 and 52).
     """
-    if text.isascii():
-        if not _CONTROLS.search(text):
-            return text
-    elif text.isprintable() and not _BLANK.search(text) and not _JOINING.search(text):
+    ascii_ = text.isascii()
+    if not (_CONTROLS if ascii_ else _DOUBTFUL).search(text):
         return text
     text = _LINE_ENDS.sub("\n", text)
-    invisible = [each for each in set(text) - _JOINERS if _is_invisible(each)]
-    if invisible:
-        text = text.translate(dict.fromkeys(map(ord, invisible)))
-    return _JOINING.sub(_joining, text)
-
-
-def _is_invisible(character: str) -> bool:
-    if character in "\n\t":
-        return False
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs") or _BLANK.match(character) is not None
+    if ascii_:
+        return _CONTROLS.sub("", text)
+    return _JOINING.sub(_joining, _INVISIBLES.sub("", text))
 
 
 def _joining(run: re.Match[str]) -> str:

@@ -158,6 +158,30 @@ def test_after_a_reload_a_revert_gives_the_files_new_value(
     assert not Edit.objects.exists()
 
 
+def remember(row: FareRow | Transcript, **before: Any) -> Change:
+    """Let the history say that `row` held these values before, as older versions loaded them."""
+    change = Change.objects.create(
+        content_type=ContentType.objects.get_for_model(row), action="edit", username="alice", size=1
+    )
+    values = {name: [value, getattr(row, name)] for name, value in before.items()}
+    change.changed.create(object_id=row.pk, label=str(row), values=values)
+    return change
+
+
+def test_a_revert_brings_back_nothing_that_no_file_may_hold(client: Client, alice: User, rows: None) -> None:
+    kept = row("Delta")
+    before = {"avg_fare_usd": 5e200, "notable_event": "Fuel\u202e\U000e0041", "airline": "Del\u200bta 2"}
+    assert "1 object was set back." in revert(client, remember(kept, **before))
+    kept = FareRow.objects.get(pk=kept.pk)
+    assert (kept.avg_fare_usd, kept.notable_event, kept.airline) == (None, "Fuel", "Delta 2")
+
+
+def test_a_revert_to_a_text_that_no_index_takes_is_refused(client: Client, alice: User, rows: None) -> None:
+    page = revert(client, remember(row("Delta"), airline="x" * 5_000))
+    assert "Nothing was reverted: airline has 5,000 characters, and 200 are taken at most." in page
+    assert row("Delta").avg_fare_usd == 1
+
+
 def test_a_row_that_is_gone_is_remembered(client: Client, alice: User, rows: None, load_folder: Load) -> None:
     pk = row("Delta").pk
     curation.edit(row("Delta"), {"avg_fare_usd": 7.0}, alice)
@@ -309,6 +333,14 @@ def test_a_transcripts_facts_and_collection_have_a_history_and_come_back(
     call.refresh_from_db()
     assert (call.title, call.collection.name, call.corrected) == ("gates", "Default", [])
     assert "gates" in call.passages.get().text
+
+
+def test_a_revert_brings_back_nothing_that_cannot_be_seen(
+    client: Client, alice: User, call: Transcript
+) -> None:
+    revert(client, remember(call, title="Do\u202eors\U000e0041", participants=["An\u200bn"]))
+    call.refresh_from_db()
+    assert (call.title, call.participants) == ("Doors", ["Ann"])
 
 
 def test_a_transcript_is_unpublished_and_published_again_by_a_revert(

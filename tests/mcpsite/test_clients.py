@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from tests.site import LEGACY, MODERN, ROOT, Site
+from tests.site import LEGACY, MODERN, ROOT, Site, running
 
 MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
@@ -114,6 +114,35 @@ def test_an_answer_is_one_compact_text_of_the_same_object_and_true_to_its_schema
     )
     assert "null" not in result.content[0].text
     jsonschema.validate(result.structured_content, schema)
+
+
+@pytest.fixture(scope="module")
+def long_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
+    """A server whose newest row has a text of 140,000 characters, and a token for it."""
+    file = tmp_path_factory.mktemp("data") / "long.csv"
+    usual = "2030-01-01,BOS-LIS,Azul,fuel\n" * 40
+    file.write_text(f"date,route,airline,notable_driver\n2031-01-01,LNG-AAA,Long,{'n' * 140_000}\n{usual}")
+    with running(prepare=False) as site:
+        token = site.prepared()
+        site.manage("load_airfare", str(file))
+        yield site, token
+
+
+@MODES
+@pytest.mark.parametrize(("arguments", "rows"), [({}, 25), ({"limit": 1}, 1)])
+def test_a_row_that_is_too_long_is_cut_and_says_so(
+    long_site: tuple[Site, str], mode: str, arguments: dict[str, Any], rows: int
+) -> None:  # [50]
+    async def use(client: Client) -> Any:
+        return await client.call_tool("airfare_trend_insights", arguments)
+
+    result = with_client(*long_site, mode, use)
+    answer = result.structured_content
+    assert (result.is_error, answer["rows_returned"], len(answer["rows"])) == (False, rows, rows)
+    assert answer["rows"][0]["notable_driver"].endswith("of 140,000 characters]")
+    assert "Texts that are too long are cut" in answer["truncated"]
+    assert len(result.content[0].text) < 100_000
+    assert json.loads(result.content[0].text) == answer
 
 
 @MODES

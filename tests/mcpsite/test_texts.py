@@ -1,6 +1,7 @@
 """What of a text a reader cannot see, and what stays."""
 
-import unicodedata
+import sys
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,12 @@ def test_what_nobody_sees_is_taken_out(hidden: str) -> None:
     assert clean(f"ig{hidden}nore") == "ignore"
 
 
+def test_every_control_and_format_character_of_unicode_is_taken_out() -> None:
+    hidden = {"Cc", "Cf", "Cs"}
+    every = "".join(each for each in map(chr, range(sys.maxunicode + 1)) if category(each) in hidden)
+    assert clean(f"ig{every}nore") == "ig\t\n" + "\n" * 4 + "nore"
+
+
 def test_a_joiner_stays_between_letters_or_signs_of_scripts_that_need_it() -> None:
     persian, emoji, on_fire = "می\u200cخواهم", "👩\u200d👩", "❤\ufe0f\u200d🔥"
     assert [clean(text) for text in (persian, emoji, on_fire)] == [persian, emoji, on_fire]
@@ -35,7 +42,7 @@ def test_tabs_and_lines_stay_and_lines_end_in_one_way() -> None:
 def test_no_text_keeps_anything_invisible_and_what_is_clean_stays_as_it_is(text: str) -> None:
     cleaned = clean(text)
     assert clean(cleaned) == cleaned
-    left = {unicodedata.category(each) for each in cleaned if each not in "\n\t\u200c\u200d"}
+    left = {category(each) for each in cleaned if each not in "\n\t\u200c\u200d"}
     assert not left & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 

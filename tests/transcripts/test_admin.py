@@ -118,6 +118,36 @@ def test_a_correction_is_found_and_outlives_a_reload(three: None, curator: Clien
     assert "participants, title: loading the file again keeps it" in text(curator, page)
 
 
+def test_what_cannot_be_seen_does_not_come_in_by_the_form(three: None, curator: Client) -> None:
+    known = transcript("Airline")
+    facts = {"title": "Se\u202eats\u200b ", "sector": "\U000e0041", "participants": "An\u00adn\n\u200b\n"}
+    typed = form_of(known, **facts)
+    assert curator.post(f"{LIST}{known.pk}/change/", typed).status_code == 302
+    known.refresh_from_db()
+    assert (known.title, known.sector, known.participants) == ("Seats", "", ["Ann"])
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("title", "\u200b", "Nothing of this can be seen."),
+        ("title", "x" * 301, "at most 300 characters"),
+        ("title", "a\0b", "Null characters are not allowed."),
+        ("participants", "a\0b", "Null characters are not allowed."),
+        ("participants", "Ann\n" * 6_000, "at most 20000 characters"),
+        ("call_date", "2026-02-30", "Enter a valid date."),
+        ("collection", "99999999999999999999", "Select a valid choice."),
+    ],
+)
+def test_what_no_call_can_be_called_is_refused_in_the_form(
+    three: None, curator: Client, field: str, typed: str, told: str
+) -> None:
+    known = transcript("Airline")
+    page = curator.post(f"{LIST}{known.pk}/change/", form_of(known, **{field: typed})).content.decode()
+    assert told in page
+    assert transcript("Airline").corrected == []
+
+
 def test_saving_without_a_change_corrects_nothing(three: None, curator: Client) -> None:
     known = transcript("Airline")
     assert curator.post(f"{LIST}{known.pk}/change/", form_of(known)).status_code == 302
