@@ -56,8 +56,8 @@ def share(text: str) -> float:
 
 
 def _may_be_long(text: str) -> bool:
-    # No token has less than a byte, so most answers need no count.
-    return _size(text) > min(settings.MCP_MAX_RESULT_BYTES, settings.MCP_MAX_RESULT_TOKENS)
+    # A token of JSON has two bytes or more, so most answers need no count, which takes a millisecond.
+    return _size(text) > min(settings.MCP_MAX_RESULT_BYTES, 2 * settings.MCP_MAX_RESULT_TOKENS)
 
 
 def _size(text: str) -> int:
@@ -88,7 +88,9 @@ def _refuse(number: str) -> NoReturn:
 
 def _cleaned(value: Any) -> tuple[Any, str]:
     text = _json(value)
-    if clean(text) != text or ("\\" in text and _ESCAPED_CONTROL.search(text)):
+    # JSON escapes every control character but one.
+    is_clean = "\x7f" not in text if text.isascii() else clean(text) == text
+    if not is_clean or ("\\" in text and _ESCAPED_CONTROL.search(text)):
         value = clean_texts(value)
         text = _json(value)
     return value, text
