@@ -40,9 +40,9 @@ else:
     StoreFilesBase = TabularInline
     TranscriptFormBase = forms.ModelForm
 
-MOST_UPLOADS = 50
-"""Transcripts uploaded from here at once: a page that waits. More is work for `upload_transcripts`."""
-UPLOAD_SECONDS = 45.0
+MOST_SYNCED = 50
+"""Transcripts synced from here at once: a page that waits. More is work for `upload_transcripts`."""
+SYNC_SECONDS = 45.0
 """For one of them; proxies give up on a page after a minute."""
 LONGEST_PARTICIPANTS = 20_000
 """Characters of all participants of a call; PostgreSQL indexes no text of a megabyte."""
@@ -73,29 +73,29 @@ class CollectionAdmin(ExportMixin, Recorded, CollectionAdminBase):
         return int(collection.transcript_count)
 
 
-class UploadStatus(admin.SimpleListFilter):
-    """By what became of the last upload to the vector store."""
+class SyncStatus(admin.SimpleListFilter):
+    """By what became of the last sync with the vector store."""
 
-    title = "upload"
-    parameter_name = "upload"
+    title = "sync"
+    parameter_name = "sync"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         if not settings.VECTOR_STORE_ID:
             return []
-        return [*VectorStoreFile.Status.choices, (MISSING, "not uploaded")]
+        return [*VectorStoreFile.Status.choices, (MISSING, "not synced")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         chosen = self.value()
         if chosen is None:
             return queryset
-        return queryset.filter(upload=None) if chosen == MISSING else queryset.filter(upload=chosen)
+        return queryset.filter(sync_status=None) if chosen == MISSING else queryset.filter(sync_status=chosen)
 
 
 class StoreFiles(StoreFilesBase):
-    """The transcript's files in vector stores, as of the last upload."""
+    """The transcript's files in vector stores, as of the last sync."""
 
     model = VectorStoreFile
-    verbose_name_plural = "uploads"
+    verbose_name_plural = "files in vector stores"
     fields = ["store_id", "file_id", "state", "problem", "updated_at"]
     readonly_fields = ["store_id", "file_id", "state", "problem", "updated_at"]
     extra = 0
@@ -155,14 +155,14 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
     """Transcripts come from files (`upload_transcripts`); here they are corrected, sorted and published."""
 
     form = TranscriptForm
-    list_display = ["title", "publication", "upload_state", "call_date", "sector", "collection"]
-    list_filter = ["published", UploadStatus, "collection", "sector"]
+    list_display = ["title", "publication", "sync_state", "call_date", "sector", "collection"]
+    list_filter = ["published", SyncStatus, "collection", "sector"]
     list_select_related = ["collection"]
     date_hierarchy = "call_date"
     search_fields = ["title", "slug", "source_file", "text"]
     search_help_text = "Title, file name or text"
     inlines = [StoreFiles]
-    actions = ["publish", "unpublish", "upload_again", "take_facts_from_file"]
+    actions = ["publish", "unpublish", "sync_again", "take_facts_from_file"]
     actions_list = ["upload_files"]
     # Without the text: a list of calls is no copy of them.
     resource_classes = [
@@ -192,12 +192,12 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
         css = {"all": ["transcripts/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
-        uploads = VectorStoreFile.objects.filter(
+        files = VectorStoreFile.objects.filter(
             transcript=OuterRef("pk"), store_id=settings.VECTOR_STORE_ID or None
         )
         transcripts: QuerySet[Transcript] = super().get_queryset(request)
         return transcripts.defer("text").annotate(
-            upload=Subquery(uploads.values("status")[:1]), problem=Subquery(uploads.values("error")[:1])
+            sync_status=Subquery(files.values("status")[:1]), problem=Subquery(files.values("error")[:1])
         )
 
     def view_on_site(self, obj: Transcript) -> str | None:
@@ -210,15 +210,15 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
     def publication(self, transcript: Transcript) -> SafeString:
         return badge("published" if transcript.published else "unpublished")
 
-    @admin.display(description="upload", ordering="upload")
-    def upload_state(self, transcript: Any) -> SafeString | str:
+    @admin.display(description="sync", ordering="sync_status")
+    def sync_state(self, transcript: Any) -> SafeString | str:
         if not settings.VECTOR_STORE_ID:
             return "searched locally"
-        if transcript.upload is None:
+        if transcript.sync_status is None:
             return badge(MISSING)
         if transcript.problem:
-            return format_html("{} {}", badge(transcript.upload), transcript.problem)
-        return badge(transcript.upload)
+            return format_html("{} {}", badge(transcript.sync_status), transcript.problem)
+        return badge(transcript.sync_status)
 
     @admin.display(description="corrected here")
     def corrections(self, transcript: Transcript) -> str:
@@ -306,17 +306,17 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             changed = chosen.update(published=published)
         self.message_user(request, f"{word} {_count(changed)}.", messages.SUCCESS)
 
-    @admin.action(description="Upload again to the vector store", permissions=["change"])
-    def upload_again(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+    @admin.action(description="Sync with the vector store", permissions=["change"])
+    def sync_again(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         chosen = list(queryset.values_list("pk", flat=True))
         if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
             problem = (
                 "Transcripts are searched locally here. For a vector store set OPENAI_API_KEY, run "
                 "manage.py upload_transcripts, and set the VECTOR_STORE_ID that it prints."
             )
-        elif len(chosen) > MOST_UPLOADS:
+        elif len(chosen) > MOST_SYNCED:
             problem = (
-                f"At most {MOST_UPLOADS} are uploaded from here; run manage.py upload_transcripts for more."
+                f"At most {MOST_SYNCED} are synced from here; run manage.py upload_transcripts for more."
             )
         else:
             problem = ""
@@ -324,18 +324,18 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             self.message_user(request, problem, messages.ERROR)
             return
         # Here, for OpenAI's client takes longer to import than the rest of the site.
-        from transcripts.uploading import Limits, UploadStopped, sync
+        from transcripts.syncing import SyncLimits, SyncStopped, sync
 
         try:
-            summary = sync(only=chosen, limits=Limits(file_seconds=UPLOAD_SECONDS, attempts=3))
-        except UploadStopped as stopped:
-            self.message_user(request, f"The upload stopped: {stopped}", messages.ERROR)
+            summary = sync(only=chosen, limits=SyncLimits(file_seconds=SYNC_SECONDS, attempts=3))
+        except SyncStopped as stopped:
+            self.message_user(request, f"The sync stopped: {stopped}", messages.ERROR)
             return
         for failure in summary.failures:
             self.message_user(request, f"{failure.name}: {failure.reason}", messages.ERROR)
-        told = f"Uploaded {_count(len(summary.uploaded))}; {len(summary.unchanged)} were up to date."
+        told = f"Synced {_count(len(summary.added))}; {len(summary.unchanged)} were up to date."
         if unpublished := queryset.filter(published=False).count():
-            told += f" {_count(unpublished)} not uploaded: what is not published stays here."
+            told += f" {_count(unpublished)} not synced: what is not published stays here."
         self.message_user(request, told, messages.SUCCESS if not summary.failures else messages.WARNING)
 
     @admin.action(description="Drop corrections: take the facts from the file again", permissions=["change"])
@@ -370,7 +370,7 @@ LABELS = {
     "published": "published",
     "unpublished": "unpublished",
     **{str(value): str(label) for value, label in VectorStoreFile.Status.choices},
-    MISSING: "not uploaded",
+    MISSING: "not synced",
 }
 
 

@@ -39,17 +39,17 @@ def _transcripts(listed: QuerySet[Any], upload: Cell | None) -> Panel:
     ]
     nothing = not any(figure.value for figure in figures)
     if settings.VECTOR_STORE_ID:
-        uploads = dict(listed.order_by().values_list("upload").annotate(Count("pk")))
-        for state, label in [*Status.choices, (None, "not uploaded")]:
+        states = dict(listed.order_by().values_list("sync_status").annotate(Count("pk")))
+        for state, label in [*Status.choices, (None, "not synced")]:
             figures.append(
                 Figure(
                     label=str(label).capitalize(),
-                    value=uploads.get(state, 0),
-                    url=list_url(Transcript, upload=state or "missing"),
+                    value=states.get(state, 0),
+                    url=list_url(Transcript, sync=state or "missing"),
                     tone="danger" if state == Status.FAILED else "",
                 )
             )
-    note = "" if settings.VECTOR_STORE_ID else "They are searched in this site's database, not uploaded."
+    note = "" if settings.VECTOR_STORE_ID else "They are searched in this site's database, not synced."
     return Panel(
         title="Transcripts",
         figures=figures,

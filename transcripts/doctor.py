@@ -124,7 +124,7 @@ def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
         yield Finding(
             id="vector-store-lost-files",
             level="warning",
-            what=f"{missing} transcripts are recorded as uploaded, but the vector store does not hold them.",
+            what=f"{missing} transcripts are recorded as synced, but the vector store does not hold them.",
             change="Run manage.py upload_transcripts.",
         )
     if waiting:

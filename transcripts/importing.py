@@ -18,7 +18,7 @@ from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse
 from transcripts.stores.openai_client import listed, open_client, patiently, sentence
-from transcripts.uploading import UploadStopped
+from transcripts.syncing import SyncStopped
 
 CONCURRENCY = 8
 CALL_SECONDS = 60.0
@@ -38,7 +38,7 @@ class Report:
     """Name → why."""
 
 
-class ImportStopped(UploadStopped):
+class ImportStopped(SyncStopped):
     """The import cannot go on; `report` says what was done before."""
 
     def __init__(self, sentence: str, report: Report) -> None:
@@ -57,11 +57,11 @@ def import_store(
     """Make a transcript of each file in the store `store_id`; nothing in the store is changed.
 
     The text is what the store parsed. Title, date and sector are taken from the file's attributes where
-    they hold them, else from the text and the file's name. Raises UploadStopped when the store cannot
+    they hold them, else from the text and the file's name. Raises SyncStopped when the store cannot
     be read (ImportStopped once it was asked); a file that cannot is in the report's `refused`.
     """
     if not settings.OPENAI_API_KEY:
-        raise UploadStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
+        raise SyncStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
     with recording.action("load", source="import_vector_store"):
         return async_to_sync(_import)(store_id, collection, published, dry_run, progress)
 
@@ -111,7 +111,7 @@ async def _import(
                     if file.id not in recorded:
                         tasks.create_task(one(file))
     except openai.NotFoundError as error:
-        raise UploadStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
+        raise SyncStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
     except openai.APIError as error:
         raise ImportStopped(sentence(error), report) from error
     except ExceptionGroup as group:

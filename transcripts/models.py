@@ -1,4 +1,4 @@
-"""What is stored of a call: the transcript, its turns, the passages that search finds, and its uploads."""
+"""What is stored of a call: transcript, turns, the passages that search finds, files in vector stores."""
 
 from typing import ClassVar
 
@@ -182,7 +182,7 @@ class Passage(models.Model):
 
 
 class VectorStoreFile(models.Model):
-    """A transcript's file in an OpenAI vector store, as of the last upload."""
+    """A transcript's file in an OpenAI vector store, as of the last sync."""
 
     class Status(models.TextChoices):
         IN_PROGRESS = "in_progress", "being indexed"
@@ -203,7 +203,7 @@ class VectorStoreFile(models.Model):
         blank=True,
         help_text="What the store knows of the file, which search filters by; empty if that is not known.",
     )
-    digest = models.CharField("SHA-256 of the text uploaded", max_length=64, blank=True)
+    digest = models.CharField("SHA-256 of the text synced", max_length=64, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.IN_PROGRESS)
     error = models.TextField(blank=True, help_text="What the API said, in plain words.")
     created_at = models.DateTimeField(auto_now_add=True)

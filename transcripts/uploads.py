@@ -115,19 +115,19 @@ def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
     if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID and chosen() == "openai"):
         return []
     # Here, for OpenAI's client takes longer to import than the rest of the site.
-    from transcripts import uploading
+    from transcripts import syncing
 
     try:
-        return [uploading.summary(uploading.sync(only=transcripts, progress=task.progress))]
-    except uploading.UploadStopped as stopped:
-        return [_stopped(f"The upload to the vector store stopped: {stopped}")]
+        return [syncing.sync_summary(syncing.sync(only=transcripts, progress=task.progress))]
+    except syncing.SyncStopped as stopped:
+        return [_stopped(f"The sync with the vector store stopped: {stopped}")]
 
 
 def _stopped(sentence: str) -> Summary:
     return Summary(
         columns=[],
         rows=[],
-        notes=[f"{sentence} The transcripts are loaded; “Upload again” in their list takes up the rest."],
+        notes=[f"{sentence} The transcripts are loaded; “Sync with the vector store” in their list goes on."],
         failed=True,
     )
 

@@ -34,7 +34,7 @@ def row(day: str, airline: str, fare: float | str, premium: float | str, load_fa
 
 @pytest.fixture
 def data(tmp_path: Path, admin_user: User, settings: Settings) -> None:
-    """Fares in every state, transcripts in every state of upload, calls with every outcome."""
+    """Fares in every state, transcripts in every state of syncing, calls with every outcome."""
     fares = tmp_path / "fares"
     fares.mkdir()
     first, second = fares / "a.csv", fares / "b.csv"
@@ -118,7 +118,7 @@ def test_rows_and_files_are_counted_by_state(admin_client: Client, data: None) -
         "Being indexed": 0,
         "Indexed": 1,
         "Failed": 1,
-        "Not uploaded": 1,
+        "Not synced": 1,
     }
     assert figures(found["Tool calls today"]) == {"Calls": 7, "Answered": 2, "Errors": 3, "Refused": 2}
     assert texts(found["Slowest tools of the last 7 days"]) == [

@@ -24,7 +24,7 @@ from tests.transcripts.conftest import NOTES
 from tests.transcripts.openai_fixtures import server
 from transcripts import following
 from transcripts.models import Collection, Transcript
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 

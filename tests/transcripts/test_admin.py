@@ -14,7 +14,7 @@ from tests.transcripts.conftest import AIRLINE, Load, transcript
 from tests.transcripts.openai_fixtures import server
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.stores import local
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 
@@ -74,9 +74,9 @@ def test_the_list_has_badges_and_filters(three: None, curator: Client, settings:
         assert badge in html
     assert "The file was too large." in html
     for query, count in (
-        ("upload=failed", 1),
-        ("upload=missing", 2),
-        ("upload=completed", 0),
+        ("sync=failed", 1),
+        ("sync=missing", 2),
+        ("sync=completed", 0),
         ("published__exact=0", 1),
         ("sector=Travel+-+Lodging", 1),
         ("call_date__year=2026&call_date__month=3", 1),
@@ -89,7 +89,7 @@ def test_the_list_has_badges_and_filters(three: None, curator: Client, settings:
 def test_without_a_vector_store_the_list_says_searched_locally(three: None, curator: Client) -> None:
     html = text(curator, LIST)
     assert html.count("searched locally") == 3
-    assert "By upload" not in html
+    assert "By sync" not in html
 
 
 def test_unpublishing_and_publishing_are_actions(three: None, curator: Client) -> None:
@@ -190,30 +190,30 @@ def test_who_may_only_view_has_no_actions_that_change(three: None) -> None:
     assert Transcript.objects.filter(published=True).count() == 3
 
 
-def test_uploading_again_mends_what_failed(
+def test_syncing_again_mends_what_failed(
     three: None, curator: Client, server: LoopbackOpenAI, settings: Settings
 ) -> None:
     server.fail("POST", r"/vector_stores/\w+/files", status=400, message="It is no text.", times=3)
     settings.VECTOR_STORE_ID = sync().store_id
     assert text(curator, LIST).count("It is no text.") == 3
     known = transcript("Airline")
-    assert "Uploaded 1 transcript; 0 were up to date." in act(curator, "upload_again", known)
+    assert "Synced 1 transcript; 0 were up to date." in act(curator, "sync_again", known)
     assert known.store_files.get().status == "completed"
     assert "badge-completed" in text(curator, f"{LIST}{known.pk}/change/")
 
 
-def test_an_upload_that_fails_again_says_why(
+def test_a_sync_that_fails_again_says_why(
     three: None, curator: Client, server: LoopbackOpenAI, settings: Settings
 ) -> None:
     settings.VECTOR_STORE_ID = sync().store_id
     settings.OPENAI_API_KEY = "sk-wrong"
-    html = act(curator, "upload_again", transcript("Airline"))
-    assert "The upload stopped:" in html
+    html = act(curator, "sync_again", transcript("Airline"))
+    assert "The sync stopped:" in html
     assert "sk-wrong" not in html
 
 
-def test_without_a_vector_store_uploading_tells_what_to_do(three: None, curator: Client) -> None:
-    assert "Transcripts are searched locally here." in act(curator, "upload_again", transcript("Airline"))
+def test_without_a_vector_store_syncing_tells_what_to_do(three: None, curator: Client) -> None:
+    assert "Transcripts are searched locally here." in act(curator, "sync_again", transcript("Airline"))
 
 
 def test_collections_tell_who_reads_them(three: None, curator: Client) -> None:

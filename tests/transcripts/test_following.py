@@ -13,7 +13,7 @@ from tests.loopback_openai import LoopbackOpenAI, VectorStore
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts import following
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 

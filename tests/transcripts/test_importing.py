@@ -11,7 +11,7 @@ from pytest_django import Settings
 from tests.loopback_openai import LoopbackOpenAI, VectorStore
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 
@@ -87,17 +87,17 @@ def test_a_text_that_is_a_transcript_already_is_linked(server: LoopbackOpenAI, s
     assert Transcript.objects.get().slug == "spring"
 
 
-def test_an_upload_after_an_import_uploads_nothing_and_removes_nothing(
+def test_a_sync_after_an_import_sends_nothing_and_removes_nothing(
     server: LoopbackOpenAI, store: VectorStore, settings: Settings
 ) -> None:
     file = server.add_file(store, "call.txt", CALL)
     import_vector_store(store.id)
     settings.VECTOR_STORE_ID = store.id
     summary = sync()
-    assert (summary.uploaded, summary.removed, set(server.files)) == ([], 0, {file.id})
+    assert (summary.added, summary.removed, set(server.files)) == ([], 0, {file.id})
 
 
-def test_an_upload_after_an_import_adds_what_search_filters_by_to_what_the_owner_said(
+def test_a_sync_after_an_import_adds_what_search_filters_by_to_what_the_owner_said(
     server: LoopbackOpenAI, store: VectorStore, settings: Settings
 ) -> None:
     server.add_file(store, "call.txt", CALL, {"title": "Spring outlook", "collection": "mine"})
@@ -127,7 +127,7 @@ def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_
         assert sync(dry_run=True).removed == sync().removed == 0
         assert "site" not in store.files[file.id].attributes
         Transcript.objects.update(published=True)
-        assert sync().uploaded == []
+        assert sync().added == []
         assert store.files[file.id].attributes["site"] == settings.SITE_URL
     Transcript.objects.all().delete()
     sync()
@@ -136,7 +136,7 @@ def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_
     assert VectorStoreFile.objects.count() == 0
 
 
-def test_a_corrected_import_replaces_the_file_in_the_store_and_keeps_the_owners_upload(
+def test_a_corrected_import_replaces_the_file_in_the_store_and_keeps_the_owners_file(
     server: LoopbackOpenAI, store: VectorStore, settings: Settings
 ) -> None:
     file = server.add_file(store, "call.txt", CALL)

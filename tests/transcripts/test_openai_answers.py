@@ -17,7 +17,7 @@ from transcripts.doctor import about_services
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import BadSetting, NotOpenAI
 from transcripts.stores.openai_client import listed, open_client, sentence
-from transcripts.uploading import UploadStopped, sync, withdraw
+from transcripts.syncing import SyncStopped, sync, withdraw
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 Wrong = dict[str, Any]
@@ -273,7 +273,7 @@ def test_upload_transcripts_says_what_answered(
     wrong, told = OTHERS[other]
     server.fail("*", ".*", times=99, **wrong)
     said = output("upload_transcripts", str(tmp_path), capsys=capsys)
-    assert "The upload stopped: 127.0.0.1 " in said
+    assert "The sync stopped: 127.0.0.1 " in said
     assert told in said
     assert "check OPENAI_BASE_URL." in said
 
@@ -315,7 +315,7 @@ def test_doctor_says_what_answered(server: LoopbackOpenAI, other: str, path: str
         *("attach", "attached.list", "attached.retrieve", "attached.update"),
     ],
 )
-def test_an_upload_that_is_answered_by_another_stops_and_the_next_one_finishes(
+def test_a_sync_that_is_answered_by_another_stops_and_the_next_one_finishes(
     server: LoopbackOpenAI, name: str, settings: Settings, tmp_path: Any
 ) -> None:
     settings.STATE_DIR = tmp_path
@@ -327,7 +327,7 @@ def test_an_upload_that_is_answered_by_another_stops_and_the_next_one_finishes(
     Transcript.objects.filter(slug="airlines").update(title="Changed")
     Transcript.objects.filter(slug="cruises").delete()
     server.fail(CALLS[name][0], CALLS[name][1], times=99, performed=True, **OTHERS["a sign-in page"][0])
-    with pytest.raises(UploadStopped, match=r"127\.0\.0\.1 answered with a web page"):
+    with pytest.raises(SyncStopped, match=r"127\.0\.0\.1 answered with a web page"):
         sync()
     server.recover()
     settings.VECTOR_STORE_ID = sync().store_id
@@ -344,6 +344,6 @@ def test_a_page_in_openais_place_is_not_taken_for_a_file_that_is_gone(
     transcript = make_transcript("airlines")
     settings.VECTOR_STORE_ID = sync().store_id
     server.fail("*", ".*", times=99, **OTHERS["a page that knows no such address"][0])
-    with pytest.raises(UploadStopped):
+    with pytest.raises(SyncStopped):
         withdraw({transcript.pk})
     assert VectorStoreFile.objects.count() == len(server.files) == 1

@@ -14,7 +14,7 @@ from transcripts.models import Collection as Collection_
 from transcripts.models import Passage, Transcript, VectorStoreFile
 from transcripts.stores.base import Hit, StoreUnavailable, store
 from transcripts.stores.openai import OpenAIStore
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 
@@ -168,7 +168,7 @@ def test_a_call_that_was_hidden_since_is_not_shown_and_hides_no_other(
     assert len(search("fares rose", among=among)) == 1
 
 
-def test_files_of_an_earlier_version_are_found_and_described_by_the_next_upload(
+def test_files_of_an_earlier_version_are_found_and_described_by_the_next_sync(
     filled: LoopbackOpenAI,
 ) -> None:
     (vector_store,) = filled.stores.values()
@@ -191,7 +191,7 @@ def test_a_site_with_another_address_finds_its_files(filled: LoopbackOpenAI, set
     assert len(filled.files) == 3
 
 
-def test_of_transcripts_that_are_not_uploaded_nothing_is_found(filled: LoopbackOpenAI) -> None:
+def test_of_transcripts_that_are_not_synced_nothing_is_found(filled: LoopbackOpenAI) -> None:
     assert search("fares rose", among={make_transcript("new").pk}) == []
 
 
@@ -215,7 +215,7 @@ def test_the_passage_shown_is_the_one_in_the_result_with_most_of_the_querys_word
     ]
 
 
-def test_what_was_corrected_since_the_upload_is_not_shown_as_it_was(filled: LoopbackOpenAI) -> None:
+def test_what_was_corrected_since_the_sync_is_not_shown_as_it_was(filled: LoopbackOpenAI) -> None:
     Passage.objects.filter(transcript__slug="airlines").update(text="Expert: Fares were flat.")
     assert search("fares rose")[0].text == "Expert: Fares were flat."
 
@@ -332,7 +332,7 @@ def run(work: Callable[[], object]) -> None:
         close_database_threads()
 
 
-def test_index_uploads_what_changed(filled: LoopbackOpenAI) -> None:
+def test_index_sends_what_changed(filled: LoopbackOpenAI) -> None:
     hotels = Transcript.objects.get(slug="hotels")
     Transcript.objects.filter(pk=hotels.pk).update(text="Rates rose.")
     run(lambda: OpenAIStore().index([hotels.pk]))
@@ -362,7 +362,7 @@ def test_index_of_a_moved_transcript_costs_one_short_call(filled: LoopbackOpenAI
     assert len(filled.requests) == 1
 
 
-def test_index_uploads_a_file_that_the_store_has_lost(filled: LoopbackOpenAI) -> None:
+def test_index_sends_a_file_that_the_store_has_lost(filled: LoopbackOpenAI) -> None:
     hotels = Transcript.objects.get(slug="hotels")
     filled.files.clear()
     next(iter(filled.stores.values())).files.clear()

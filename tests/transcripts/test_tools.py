@@ -23,7 +23,7 @@ from tests.transcripts.conftest import CLAIMS, HOTEL, Load, caller_in, reader, t
 from tests.transcripts.openai_fixtures import server
 from transcripts import tools
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.uploading import sync
+from transcripts.syncing import sync
 
 __all__ = ["server"]
 
@@ -313,19 +313,19 @@ def test_the_list_can_be_filtered(three: None, caller: Caller, filters: dict[str
 
 
 @pytest.fixture
-def uploaded(three: None, server: LoopbackOpenAI, settings: Settings) -> LoopbackOpenAI:
+def synced(three: None, server: LoopbackOpenAI, settings: Settings) -> LoopbackOpenAI:
     settings.VECTOR_STORE_ID = sync().store_id
     return server
 
 
-def test_with_an_openai_store_search_asks_it(uploaded: LoopbackOpenAI, caller: Caller) -> None:
+def test_with_an_openai_store_search_asks_it(synced: LoopbackOpenAI, caller: Caller) -> None:
     answer = run(tools.search(caller, "premium cabin demand"))
     assert titles(answer)[0] == "Premium Demand Airline"
-    assert uploaded.count("POST", r"/vector_stores/\w+/search") > 0
+    assert synced.count("POST", r"/vector_stores/\w+/search") > 0
 
 
 def test_with_an_openai_store_the_number_of_answers_does_not_tell_of_hidden_calls(
-    uploaded: LoopbackOpenAI, load_folder: Load, caller: Caller
+    synced: LoopbackOpenAI, load_folder: Load, caller: Caller
 ) -> None:
     def asked(who: Caller) -> tuple[list[str], list[str]]:
         passages = run(tools.search_transcripts(who, "premium cabin demand", limit=50))["passages"]
@@ -345,9 +345,9 @@ def test_with_an_openai_store_the_number_of_answers_does_not_tell_of_hidden_call
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])
 def test_when_the_store_fails_the_local_index_answers_and_says_so(
-    uploaded: LoopbackOpenAI, caller: Caller, status: int, caplog: pytest.LogCaptureFixture
+    synced: LoopbackOpenAI, caller: Caller, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    uploaded.fail("POST", r"/vector_stores/\w+/search", status=status, times=99)
+    synced.fail("POST", r"/vector_stores/\w+/search", status=status, times=99)
     with caplog.at_level(logging.WARNING):
         answer = run(tools.search(caller, "premium cabin demand"))
     assert isinstance(answer, Answer)
@@ -361,10 +361,10 @@ def test_when_the_store_fails_the_local_index_answers_and_says_so(
 
 
 def test_without_the_fallback_a_failing_store_is_a_sentence(
-    uploaded: LoopbackOpenAI, caller: Caller, settings: Settings
+    synced: LoopbackOpenAI, caller: Caller, settings: Settings
 ) -> None:
     settings.TRANSCRIPT_STORE_FALLBACK = False
-    uploaded.fail("POST", r"/vector_stores/\w+/search", status=500, times=99)
+    synced.fail("POST", r"/vector_stores/\w+/search", status=500, times=99)
     for call in (tools.search(caller, "fuel"), tools.search_transcripts(caller, "fuel")):
         with pytest.raises(ToolError) as caught:
             run(call)

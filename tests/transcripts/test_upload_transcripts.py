@@ -136,7 +136,7 @@ def test_the_store_can_be_chosen(data: Path, server: LoopbackOpenAI, settings: S
     settings.OPENAI_API_KEY = ""
     lines = upload("--store", "openai", code=1)
     assert lines[-1] == (
-        "The upload stopped: OPENAI_API_KEY is not set; put a key of your OpenAI project into it."
+        "The sync stopped: OPENAI_API_KEY is not set; put a key of your OpenAI project into it."
     )
 
 

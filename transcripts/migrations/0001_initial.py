@@ -307,7 +307,7 @@ class Migration(migrations.Migration):
                 ("file_id", models.CharField(blank=True, max_length=100)),
                 (
                     "digest",
-                    models.CharField(blank=True, max_length=64, verbose_name="SHA-256 of the text uploaded"),
+                    models.CharField(blank=True, max_length=64, verbose_name="SHA-256 of the text synced"),
                 ),
                 (
                     "status",

@@ -24,7 +24,7 @@ from mcpsite.mcp import in_database
 from transcripts.models import Passage, VectorStoreFile
 from transcripts.stores.base import Hit, StoreUnavailable
 from transcripts.stores.openai_client import open_client, retry_after, sentence
-from transcripts.uploading import Attributes, Summary, UploadStopped, refresh, sync, withdraw
+from transcripts.syncing import Attributes, SyncResult, SyncStopped, refresh, sync, withdraw
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class OpenAIStore:
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = WeakKeyDictionary()
 
     async def index(self, transcript_ids: Collection[int]) -> None:
-        """Upload these transcripts where they are missing or changed. Raises StoreUnavailable."""
+        """Send these transcripts where they are missing or changed. Raises StoreUnavailable."""
         summary = await _apart(_index, frozenset(transcript_ids))
         if summary.failures:
             first = summary.failures[0]
@@ -132,13 +132,13 @@ async def _apart(work: Callable[[frozenset[int]], T], transcripts: frozenset[int
 
     try:
         return await asyncio.to_thread(run)
-    except UploadStopped as error:
+    except SyncStopped as error:
         raise StoreUnavailable(str(error)) from error
 
 
-def _index(transcripts: frozenset[int]) -> Summary:
+def _index(transcripts: frozenset[int]) -> SyncResult:
     rest = refresh(transcripts)
-    return sync(only=rest) if rest else Summary()
+    return sync(only=rest) if rest else SyncResult()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _conditions(among: Collection[int] | None) -> list[ComparisonFilter]:
     Told by the attributes that our record knows the store to hold, which may be older than those of the
     transcripts. Nothing where that of one of them came there before there were such attributes, or was
     put there by somebody else and is not yet described: then the whole store is searched, until the
-    next upload.
+    next sync.
     """
     rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID).exclude(file_id="")
     by_name = False

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transcripts.importing import ImportStopped, Report, import_store
 from transcripts.models import Collection
-from transcripts.uploading import UploadStopped
+from transcripts.syncing import SyncStopped
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except ImportStopped as error:
             self._tell(error.report)
             raise CommandError(f"The import stopped: {error}") from error
-        except UploadStopped as error:
+        except SyncStopped as error:
             raise CommandError(str(error)) from error
         self._tell(report)
         if store_id != settings.VECTOR_STORE_ID:

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from mcpsite.core import samples
-from transcripts import loading, uploading
+from transcripts import loading, syncing
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
 from transcripts.samples import KIND
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
-from transcripts.uploading import Limits, UploadStopped, sync
+from transcripts.syncing import SyncLimits, SyncStopped, sync
 
 MOST_AT_ONCE = 64
 """More connections than this gain nothing against the API's limits for a minute."""
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             "--name", default="transcripts", help="name of a vector store that has to be made"
         )
         parser.add_argument(
-            "--concurrency", type=_concurrency, default=Limits().concurrency, help="uploads at once"
+            "--concurrency", type=_concurrency, default=SyncLimits().concurrency, help="files sent at once"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
@@ -92,11 +92,11 @@ class Command(BaseCommand):
         loaded = loading.summary(report)
         loaded.print(console, dry_run=dry_run)
         failed = loaded.failed
-        if self._uploads(options["store"]):
-            failed |= not self._upload(
+        if self._syncs(options["store"]):
+            failed |= not self._sync(
                 console,
                 name=options["name"],
-                limits=Limits(concurrency=options["concurrency"]),
+                limits=SyncLimits(concurrency=options["concurrency"]),
                 dry_run=dry_run,
             )
         elif chosen() in STORES:
@@ -107,7 +107,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     @staticmethod
-    def _uploads(asked: str | None) -> bool:
+    def _syncs(asked: str | None) -> bool:
         if asked:
             return asked == "openai"
         # With a store of the site's own choosing, a key alone asks for nothing.
@@ -131,22 +131,22 @@ class Command(BaseCommand):
         return True
 
     @staticmethod
-    def _upload(console: Console, *, name: str, limits: Limits, dry_run: bool) -> bool:
+    def _sync(console: Console, *, name: str, limits: SyncLimits, dry_run: bool) -> bool:
         """Bring the vector store in line; whether it went without a failure."""
         try:
-            with _bar(console, "Uploading", None) as advance:
+            with _bar(console, "Syncing", None) as advance:
                 summary = sync(
                     name=name,
                     limits=limits,
                     dry_run=dry_run,
                     progress=lambda done, of: advance(done, of),
                 )
-        except UploadStopped as stopped:
+        except SyncStopped as stopped:
             if stopped.done:
-                uploading.summary(stopped.done).print(console, dry_run=dry_run)
-            console.print(Text(f"The upload stopped: {stopped}"))
+                syncing.sync_summary(stopped.done).print(console, dry_run=dry_run)
+            console.print(Text(f"The sync stopped: {stopped}"))
             return False
-        uploading.summary(summary).print(console, dry_run=dry_run)
+        syncing.sync_summary(summary).print(console, dry_run=dry_run)
         if chosen() == "local" and settings.VECTOR_STORE_ID:
             console.print("TRANSCRIPT_STORE is local, so transcripts are searched in this site's database.")
         if summary.store_id:

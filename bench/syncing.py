@@ -1,6 +1,6 @@
-"""Uploading many small transcripts: several at once against one by one, in the same run.
+"""Syncing many small transcripts: several at once against one by one, in the same run.
 
-    python -m bench.uploading [--files 500] [--latency 0.05] [--concurrency 8] [--at-least 6]
+    python -m bench.syncing [--files 500] [--latency 0.05] [--concurrency 8] [--at-least 6]
 
 One by one is the plain loop over the SDK's `upload_and_poll`. The tests' loopback server answers in a
 process of its own, each answer `--latency` seconds late. The client-side limits (300 attaches and
@@ -74,9 +74,9 @@ def one_by_one(documents: dict[str, str]) -> float:
 
 
 def together(documents: dict[str, str], concurrency: int) -> float:
-    """Seconds of this project's upload, its records and final check included."""
+    """Seconds of this project's sync, its records and final check included."""
     from transcripts.models import Collection, Transcript
-    from transcripts.uploading import Limits, sync
+    from transcripts.syncing import SyncLimits, sync
 
     Transcript.objects.all().delete()
     collection = Collection.default()
@@ -85,7 +85,7 @@ def together(documents: dict[str, str], concurrency: int) -> float:
         for slug, text in documents.items()
     )
     free = 1_000_000
-    limits = Limits(concurrency=concurrency, uploads_per_minute=free, attaches_per_minute=free)
+    limits = SyncLimits(concurrency=concurrency, uploads_per_minute=free, attaches_per_minute=free)
     start = time.perf_counter()
     summary = sync(limits=limits)
     took = time.perf_counter() - start

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from tests.loopback_openai import LoopbackOpenAI, VectorStore
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts.models import Transcript, VectorStoreFile
-from transcripts.uploading import Limits, UploadStopped, sync, withdraw
+from transcripts.syncing import SyncLimits, SyncStopped, sync, withdraw
 
 __all__ = ["server"]
 
@@ -24,9 +24,9 @@ ATTACH = r"/vector_stores/\w+/files"
 POLL = r"/vector_stores/\w+/files/[\w-]+"
 
 
-def limits(**changes: object) -> Limits:
+def limits(**changes: object) -> SyncLimits:
     given: dict[str, object] = {"call_seconds": 5.0, "attempts": 4, **changes}
-    return Limits(**given)  # type: ignore[arg-type]
+    return SyncLimits(**given)  # type: ignore[arg-type]
 
 
 def only_store(server: LoopbackOpenAI) -> VectorStore:
@@ -55,13 +55,13 @@ def three() -> None:
         make_transcript(slug)
 
 
-def test_each_transcript_is_uploaded_once_into_a_new_store(server: LoopbackOpenAI) -> None:
+def test_each_transcript_is_sent_once_into_a_new_store(server: LoopbackOpenAI) -> None:
     three()
     server.indexing = 0.05
     summary = sync(name="Calls", limits=limits())
     assert_in_line(server)
     assert (summary.store_id, only_store(server).name) == (only_store(server).id, "Calls")
-    assert summary.uploaded == ["airlines", "cruises", "hotels"]
+    assert summary.added == ["airlines", "cruises", "hotels"]
 
 
 def test_a_file_carries_what_the_transcript_is_about_as_attributes(
@@ -88,7 +88,7 @@ def test_a_second_run_changes_nothing(server: LoopbackOpenAI, settings: Settings
     before = set(server.files)
     summary = sync(limits=limits())
     assert set(server.files) == before
-    assert (summary.uploaded, len(summary.unchanged), summary.removed) == ([], 3, 0)
+    assert (summary.added, len(summary.unchanged), summary.removed) == ([], 3, 0)
 
 
 def test_a_run_without_a_store_id_finds_the_store_of_an_earlier_one(server: LoopbackOpenAI) -> None:
@@ -104,10 +104,10 @@ def test_a_store_of_another_installation_is_not_taken(server: LoopbackOpenAI, se
     assert sync(limits=limits()).store_id != other
 
 
-def test_what_is_not_published_is_not_uploaded(server: LoopbackOpenAI) -> None:
+def test_what_is_not_published_is_not_sent(server: LoopbackOpenAI) -> None:
     three()
     Transcript.objects.filter(slug="hotels").update(published=False)
-    assert sync(limits=limits()).uploaded == ["airlines", "cruises"]
+    assert sync(limits=limits()).added == ["airlines", "cruises"]
     assert len(server.files) == VectorStoreFile.objects.count() == 2
 
 
@@ -123,12 +123,12 @@ def test_what_was_unpublished_is_taken_out_and_its_record_with_it(server: Loopba
     assert sync(limits=limits()).removed == 0
 
 
-def test_what_is_published_again_is_uploaded_again(server: LoopbackOpenAI) -> None:
+def test_what_is_published_again_is_sent_again(server: LoopbackOpenAI) -> None:
     three()
     Transcript.objects.filter(slug="hotels").update(published=False)
     sync(limits=limits())
     Transcript.objects.update(published=True)
-    assert sync(limits=limits()).uploaded == ["hotels"]
+    assert sync(limits=limits()).added == ["hotels"]
     assert_in_line(server)
 
 
@@ -138,17 +138,17 @@ def test_a_changed_transcript_replaces_its_file(server: LoopbackOpenAI) -> None:
     Transcript.objects.filter(slug="hotels").update(text="Rates fell.")
     summary = sync(limits=limits())
     assert_in_line(server)
-    assert (summary.uploaded, summary.removed) == (["hotels"], 1)
+    assert (summary.added, summary.removed) == (["hotels"], 1)
 
 
-def test_a_changed_title_changes_the_attributes_and_uploads_nothing(server: LoopbackOpenAI) -> None:
+def test_a_changed_title_changes_the_attributes_and_sends_nothing(server: LoopbackOpenAI) -> None:
     three()
     sync(limits=limits())
     Transcript.objects.filter(slug="hotels").update(title="Lodging")
     summary = sync(limits=limits())
     titles = {each.attributes["slug"]: each.attributes["title"] for each in only_store(server).files.values()}
     assert titles["hotels"] == "Lodging"
-    assert summary.uploaded == []
+    assert summary.added == []
 
 
 def test_a_deleted_transcript_leaves_the_store_and_the_storage(server: LoopbackOpenAI) -> None:
@@ -182,13 +182,13 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     Transcript.objects.filter(slug="hotels").update(text="Rates fell.")
     before = set(server.files)
     summary = sync(limits=limits(), dry_run=True)
-    assert (summary.uploaded, summary.removed) == (["hotels"], 1)
+    assert (summary.added, summary.removed) == (["hotels"], 1)
     assert set(server.files) == before
 
 
 def test_a_dry_run_makes_no_store(server: LoopbackOpenAI) -> None:
     three()
-    assert len(sync(limits=limits(), dry_run=True).uploaded) == 3
+    assert len(sync(limits=limits(), dry_run=True).added) == 3
     assert server.stores == {}
 
 
@@ -199,7 +199,7 @@ def test_only_the_transcripts_that_are_named_are_looked_after(
     only_store_after_first_run(server, settings)
     Transcript.objects.update(text="Changed.")
     one = Transcript.objects.get(slug="hotels")
-    assert sync(limits=limits(), only={one.pk}).uploaded == ["hotels"]
+    assert sync(limits=limits(), only={one.pk}).added == ["hotels"]
     texts = held(server)
     assert len(texts) == 3
     assert [slug for slug, text in texts.items() if text == "Changed."] == ["hotels"]
@@ -252,7 +252,7 @@ def test_a_failed_file_is_tried_again_by_the_next_run(server: LoopbackOpenAI) ->
     server.refusals["hotels"] = ("server_error", "Try again.")
     sync(limits=limits())
     server.refusals.clear()
-    assert sync(limits=limits()).uploaded == ["hotels"]
+    assert sync(limits=limits()).added == ["hotels"]
     assert_in_line(server)
 
 
@@ -312,11 +312,11 @@ def test_a_longer_wait_than_a_minute_stops_the_run_with_what_was_done_and_when_t
     three()
     server.fail("POST", path, status=status, headers={"Retry-After": value}, skip=1, times=99)
     began = time.monotonic()
-    with pytest.raises(UploadStopped, match=r"try again in \d+ (minutes|hours), after 2\d{3}-") as stopped:
+    with pytest.raises(SyncStopped, match=r"try again in \d+ (minutes|hours), after 2\d{3}-") as stopped:
         sync(limits=limits(concurrency=1))
     assert time.monotonic() - began < 5
     assert stopped.value.done is not None
-    assert len(stopped.value.done.uploaded) == 1
+    assert len(stopped.value.done.added) == 1
     server.recover()
     sync(limits=limits())
     assert_in_line(server)
@@ -336,7 +336,7 @@ def test_a_wait_that_says_nothing_is_one_of_our_own(server: LoopbackOpenAI, valu
 def test_a_pause_that_is_none_is_one_of_our_own(
     server: LoopbackOpenAI, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    monkeypatch.setattr("transcripts.uploading.LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr("transcripts.syncing.LONGEST_PAUSE", 0.1)
     make_transcript("airlines")
     server.indexing, server.poll_after_ms = 0.1, value
     sync(limits=limits())
@@ -361,20 +361,20 @@ def test_a_store_made_after_the_time_out_is_taken_away_again(server: LoopbackOpe
 def test_a_refused_key_stops_the_run_with_the_remedy(server: LoopbackOpenAI, settings: Settings) -> None:
     three()
     settings.OPENAI_API_KEY = "sk-other"
-    with pytest.raises(UploadStopped, match="check OPENAI_API_KEY"):
+    with pytest.raises(SyncStopped, match="check OPENAI_API_KEY"):
         sync(limits=limits())
 
 
 def test_a_run_without_a_key_is_stopped(settings: Settings) -> None:
     settings.OPENAI_API_KEY = ""
-    with pytest.raises(UploadStopped, match="OPENAI_API_KEY is not set"):
+    with pytest.raises(SyncStopped, match="OPENAI_API_KEY is not set"):
         sync(limits=limits())
 
 
 def test_a_full_quota_stops_the_run_and_the_next_one_finishes(server: LoopbackOpenAI) -> None:
     three()
     server.quota_bytes = 100
-    with pytest.raises(UploadStopped, match="quota"):
+    with pytest.raises(SyncStopped, match="quota"):
         sync(limits=limits())
     server.quota_bytes = None
     sync(limits=limits())
@@ -384,7 +384,7 @@ def test_a_full_quota_stops_the_run_and_the_next_one_finishes(server: LoopbackOp
 def test_a_network_that_is_gone_stops_the_run_and_the_next_one_finishes(server: LoopbackOpenAI) -> None:
     three()
     server.fail("*", ".*", dropped=True, skip=5, times=1000)
-    with pytest.raises(UploadStopped, match="could not be reached"):
+    with pytest.raises(SyncStopped, match="could not be reached"):
         sync(limits=limits(attempts=2))
     server.recover()
     sync(limits=limits())
@@ -393,13 +393,13 @@ def test_a_network_that_is_gone_stops_the_run_and_the_next_one_finishes(server: 
 
 def test_an_unknown_store_is_named_with_the_remedy(server: LoopbackOpenAI, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
-    with pytest.raises(UploadStopped, match="knows no vector store vs_none; correct VECTOR_STORE_ID"):
+    with pytest.raises(SyncStopped, match="knows no vector store vs_none; correct VECTOR_STORE_ID"):
         sync(limits=limits())
 
 
 def test_an_expired_store_is_named_with_the_remedy(server: LoopbackOpenAI, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = server.add_store(expired=True).id
-    with pytest.raises(UploadStopped, match="has expired; empty VECTOR_STORE_ID"):
+    with pytest.raises(SyncStopped, match="has expired; empty VECTOR_STORE_ID"):
         sync(limits=limits())
 
 
@@ -413,9 +413,9 @@ def test_a_file_has_a_time_limit_and_the_next_run_goes_on_with_it(
     assert [each.reason for each in summary.failures] == [
         "It was not done within 0.5 seconds; run the command again."
     ] * 3
-    uploads = server.count("POST", FILES)
+    sent = server.count("POST", FILES)
     sync(limits=limits())
-    assert server.count("POST", FILES) == uploads
+    assert server.count("POST", FILES) == sent
     assert_in_line(server)
 
 
@@ -468,4 +468,4 @@ def test_a_transcript_deleted_during_the_run_is_not_left_in_the_store(server: Lo
 
     summary = sync(limits=limits(concurrency=1), progress=progress)
     assert_in_line(server)
-    assert len(summary.uploaded) == 7
+    assert len(summary.added) == 7

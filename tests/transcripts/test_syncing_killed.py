@@ -13,7 +13,7 @@ from tests.loopback_openai import LoopbackOpenAI, running
 from tests.site import environment
 
 FILES = 12
-# How many requests the server has seen when the kill falls: looking round, making the store, uploads,
+# How many requests the server has seen when the kill falls: looking round, making the store, sending,
 # attaches, waiting for the indexing, and (from 40 on) taking out what is to go.
 MOMENTS = [1, 2, 4, 6, 9, 14, 20, 27, 34, 40]
 
@@ -53,7 +53,7 @@ def call(said: str) -> str:
     return f"[00:01] Analyst: What is new?\n[00:05] Expert: {said}\n"
 
 
-def upload(commands: Commands, folder: Path) -> str:
+def sync(commands: Commands, folder: Path) -> str:
     """Run the command, which has to succeed; what it printed."""
     done = commands.run("upload_transcripts", str(folder), "--prune", "--concurrency=4", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -90,11 +90,11 @@ def assert_in_line(server: LoopbackOpenAI, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS[::2])
-def test_a_first_upload_that_was_killed_is_finished_by_the_next(
+def test_a_first_sync_that_was_killed_is_finished_by_the_next(
     server: LoopbackOpenAI, commands: Commands, folder: Path, moment: int
 ) -> None:
     kill_at(server, moment, commands, folder)
-    printed = upload(commands, folder)
+    printed = sync(commands, folder)
     assert_in_line(server, folder)
     assert printed.splitlines()[-1] == f"VECTOR_STORE_ID={next(iter(server.stores))}"
 
@@ -105,29 +105,29 @@ def test_what_changed_after_the_kill_leaves_no_orphan(
 ) -> None:
     kill_at(server, moment, commands, folder)
     change(folder)
-    upload(commands, folder)
+    sync(commands, folder)
     assert_in_line(server, folder)
 
 
 def test_an_update_that_was_killed_again_and_again_is_finished_by_the_last_run(
     server: LoopbackOpenAI, commands: Commands, folder: Path
 ) -> None:
-    upload(commands, folder)
+    sync(commands, folder)
     change(folder)
     for moment in (5, 8):
         kill_at(server, moment, commands, folder)
-    upload(commands, folder)
+    sync(commands, folder)
     assert_in_line(server, folder)
 
 
 def test_two_commands_at_once_make_one_store_and_no_second_file(
     server: LoopbackOpenAI, commands: Commands, folder: Path
 ) -> None:
-    upload(commands, folder)
+    sync(commands, folder)
     change(folder)
     arguments = ("upload_transcripts", str(folder), "--prune")
     both = [commands.start(*arguments) for _ in range(2)]
-    # The later one waits a while for the earlier, or says that another upload is running.
+    # The later one waits a while for the earlier, or says that another sync is running.
     done = [command.completed() for command in both]
     assert 0 in [each.returncode for each in done], done
     assert_in_line(server, folder)

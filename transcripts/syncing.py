@@ -5,7 +5,7 @@ asking, never by trusting what an earlier run remembered, because a run may be k
 steps and a POST whose answer got lost may have been performed (the API takes no idempotency key):
 
 - A file in storage is recognised by its name, `<slug>.<start of the sha256>.<store id>.txt`. So one
-  that was uploaded and not yet attached is found again, and used.
+  that was sent and not yet attached is found again, and used.
 - A file in the store is recognised by its attributes `slug`, `sha256` and `site`, or by our record of
   it. So one that was attached and not recorded is found again, and recorded.
 - New versions are attached before old ones are removed. What is to go is worked out at the end from
@@ -13,7 +13,7 @@ steps and a POST whose answer got lost may have been performed (the API takes no
   unpublished and deleted transcripts alike, and never a file that somebody else put there.
 
 What is not published does not go to OpenAI, and leaves it when it is unpublished: publishing it again
-costs one upload, and nobody has to trust a filter with what is not to be read. A file that somebody
+costs sending one file, and nobody has to trust a filter with what is not to be read. A file that somebody
 else put there and `import_vector_store` brought in stays, and carries the attribute `site` while its
 transcript is published.
 """
@@ -36,7 +36,7 @@ from django.utils.crypto import salted_hmac
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
-from mcpsite.uploads.summaries import Summary as TableSummary
+from mcpsite.uploads.summaries import Summary
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import NotOpenAI
 from transcripts.stores.openai_client import (
@@ -66,26 +66,26 @@ MOST_ATTRIBUTES = 16  # of a file, by the API's rules
 LONGEST_PAUSE = 10.0  # seconds between two questions whether a file is indexed
 
 
-class UploadStopped(Exception):
+class SyncStopped(Exception):
     """The run cannot go on; one sentence for the person. Running again takes up where it stopped."""
 
-    def __init__(self, sentence: str, done: "Summary | None" = None) -> None:
+    def __init__(self, sentence: str, done: "SyncResult | None" = None) -> None:
         super().__init__(sentence)
         self.done = done
         """What was done before, where it is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class SyncLimits:
     """How hard a run may press."""
 
     concurrency: int = 8
-    """Files uploaded and attached at the same time."""
+    """Files sent and attached at the same time."""
     uploads_per_minute: int = field(default_factory=lambda: settings.OPENAI_UPLOADS_PER_MINUTE)
     attaches_per_minute: int = field(default_factory=lambda: settings.OPENAI_ATTACHES_PER_MINUTE)
     """Per vector store."""
     file_seconds: float = 300.0
-    """For one file from the start of its upload to the end of its indexing, waits for a place left out."""
+    """For one file from the start of its sending to the end of its indexing, waits for a place left out."""
     call_seconds: float = 60.0
     """For one answer."""
     attempts: int = 8
@@ -101,11 +101,11 @@ class Failure:
 
 
 @dataclass(kw_only=True, slots=True)
-class Summary:
+class SyncResult:
     """What a run did."""
 
     store_id: str = ""
-    uploaded: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     """Slugs that the store holds now and did not hold before."""
     unchanged: list[str] = field(default_factory=list)
     removed: int = 0
@@ -113,12 +113,12 @@ class Summary:
     failures: list[Failure] = field(default_factory=list)
 
 
-def summary(done: Summary) -> TableSummary:
+def sync_summary(done: SyncResult) -> Summary:
     """What became of the vector store's files, for a person: counted, with the failures by name."""
-    return TableSummary(
+    return Summary(
         columns=["Vector store", "Transcripts"],
         rows=[
-            ["uploaded", f"{len(done.uploaded):,}"],
+            ["added", f"{len(done.added):,}"],
             ["unchanged", f"{len(done.unchanged):,}"],
             ["files removed", f"{done.removed:,}"],
             ["failed", f"{len(done.failures):,}"],
@@ -129,7 +129,7 @@ def summary(done: Summary) -> TableSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
+class StoreDocument:
     """A transcript as the store is to hold it."""
 
     pk: int
@@ -174,31 +174,31 @@ class Document:
 def sync(
     *,
     name: str = "transcripts",
-    limits: Limits | None = None,
+    limits: SyncLimits | None = None,
     dry_run: bool = False,
     only: Collection[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Summary:
-    """Upload what VECTOR_STORE_ID misses, wait for its indexing, and take out what is to go.
+) -> SyncResult:
+    """Send VECTOR_STORE_ID what it misses, wait for its indexing, and take out what is to go.
 
     With VECTOR_STORE_ID empty the store called `name` is made, or the one that an earlier run of this
     site made is found. `only` names the transcripts to look after (None: all). `progress` is told
     (done, all) after each of them. A `dry_run` changes nothing and says what would be done. Raises
-    UploadStopped when the run cannot go on; a file that could not be indexed is in the summary's
+    SyncStopped when the run cannot go on; a file that could not be indexed is in the summary's
     `failures` and does not stop the others.
     """
     if not settings.OPENAI_API_KEY:
-        raise UploadStopped("OPENAI_API_KEY is not set; put a key of your OpenAI project into it.")
+        raise SyncStopped("OPENAI_API_KEY is not set; put a key of your OpenAI project into it.")
     with _alone():
         return async_to_sync(_sync)(
-            name, limits or Limits(), dry_run, only, progress or (lambda _done, _all: None)
+            name, limits or SyncLimits(), dry_run, only, progress or (lambda _done, _all: None)
         )
 
 
 def withdraw(transcripts: Collection[int]) -> None:
     """Take these transcripts, and those that are deleted here, out of VECTOR_STORE_ID and of storage.
 
-    What is missed here, the next `sync` takes out. Raises UploadStopped.
+    What is missed here, the next `sync` takes out. Raises SyncStopped.
     """
     rows = VectorStoreFile.objects.filter(
         Q(transcript_id__in=transcripts) | Q(transcript=None), store_id=settings.VECTOR_STORE_ID
@@ -212,7 +212,7 @@ def refresh(transcripts: Collection[int]) -> set[int]:
 
     One short call each, and none where nothing has changed. Returns the transcripts for which that is
     not all, because the store does not hold their present text: `sync` looks after them. Raises
-    UploadStopped.
+    SyncStopped.
     """
     store_id = settings.VECTOR_STORE_ID
     rows = {
@@ -236,11 +236,11 @@ def refresh(transcripts: Collection[int]) -> set[int]:
 
 
 async def _for_each(
-    work: Callable[[openai.AsyncOpenAI, VectorStoreFile, Limits], Awaitable[bool]],
+    work: Callable[[openai.AsyncOpenAI, VectorStoreFile, SyncLimits], Awaitable[bool]],
     rows: list[VectorStoreFile],
 ) -> set[int]:
     """Do `work` for each of `rows`, several at once; the transcripts of those for which it says False."""
-    limits = Limits()
+    limits = SyncLimits()
     places, undone = asyncio.Semaphore(limits.concurrency), set[int]()
 
     async def one(client: openai.AsyncOpenAI, row: VectorStoreFile) -> None:
@@ -252,11 +252,11 @@ async def _for_each(
         async with open_client(timeout=limits.call_seconds, connections=limits.concurrency) as client:
             await asyncio.gather(*(one(client, row) for row in rows))
     except openai.APIError as error:
-        raise UploadStopped(sentence(error)) from error
+        raise SyncStopped(sentence(error)) from error
     return undone
 
 
-async def _describe(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Limits) -> bool:
+async def _describe(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
     """Give the file of `row` its attributes; False where the store does not hold it any more."""
     try:
         await patiently(
@@ -271,7 +271,7 @@ async def _describe(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Li
     return True
 
 
-async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Limits) -> bool:
+async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
     """Let the file of `row` be found no more: delete it if it is ours, else take `site` from it.
 
     Says whether it was deleted.
@@ -301,7 +301,7 @@ def _unserved(held: Attributes) -> Attributes:
 
 
 async def _delete(
-    client: openai.AsyncOpenAI, store_id: str, file_id: str, limits: Limits, *, whole: bool
+    client: openai.AsyncOpenAI, store_id: str, file_id: str, limits: SyncLimits, *, whole: bool
 ) -> None:
     """Take a file out of the store and, where it is `whole`, out of storage; one that is gone is no error."""
     if whole:
@@ -318,11 +318,11 @@ async def _delete(
 
 async def _sync(
     name: str,
-    limits: Limits,
+    limits: SyncLimits,
     dry_run: bool,
     only: Collection[int] | None,
     progress: Callable[[int, int], None],
-) -> Summary:
+) -> SyncResult:
     try:
         async with open_client(timeout=limits.call_seconds, connections=4 * limits.concurrency) as client:
             store_id = await _store(client, name, limits, dry_run=dry_run)
@@ -331,7 +331,7 @@ async def _sync(
             run = _Run(client, store_id, limits, documents, recorded, only, progress)
             return await run.rehearse() if dry_run else await run.perform()
     except openai.APIError as error:
-        raise UploadStopped(sentence(error)) from error
+        raise SyncStopped(sentence(error)) from error
 
 
 class _Run:
@@ -341,8 +341,8 @@ class _Run:
         self,
         client: openai.AsyncOpenAI,
         store_id: str,
-        limits: Limits,
-        documents: list[Document],
+        limits: SyncLimits,
+        documents: list[StoreDocument],
         recorded: list[VectorStoreFile],
         only: Collection[int] | None,
         progress: Callable[[int, int], None],
@@ -355,13 +355,13 @@ class _Run:
         self._retired = [row for row in recorded if row.transcript_id not in published]
         self._documents = [each for each in documents if only is None or each.pk in only]
         self._left_alone = [each for each in documents if only is not None and each.pk not in only]
-        self._summary = Summary(store_id=store_id)
+        self._summary = SyncResult(store_id=store_id)
         self._attached: dict[str, StoreFile] = {}
         """What the store holds, by id."""
         self._by_slug: dict[str, list[StoreFile]] = {}
         self._stored: list[FileObject] = []
         """Files in storage that are named for this store."""
-        self._uploaded: dict[str, str] = {}
+        self._loose_files: dict[str, str] = {}
         """Those of them that are not attached: name → id."""
         self._keep: set[str] = set()
         """Ids that the sweep leaves alone."""
@@ -371,24 +371,24 @@ class _Run:
         self._transfers = asyncio.Semaphore(limits.concurrency)
         # Files that wait for their indexing hold no transfer, but each of them asks again and again.
         self._in_flight = asyncio.Semaphore(4 * limits.concurrency)
-        self._uploads = Pace(limits.uploads_per_minute)
+        self._sends = Pace(limits.uploads_per_minute)
         self._attaches = Pace(limits.attaches_per_minute)
 
-    async def rehearse(self) -> Summary:
+    async def rehearse(self) -> SyncResult:
         """What `perform` would do, as far as it can be told before."""
         if self._store_id:
             await self._look()
         for document in self._documents:
             copies = self._copies(document)
             self._keep.update(file.id for file in copies[:1])
-            (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
+            (self._summary.unchanged if copies else self._summary.added).append(document.slug)
         retired = (self._attached.get(row.file_id) for row in self._retired)
         self._keep.update(file.id for file in retired if file and not self._is_ours(file))
         whole, detached = self._unwanted()
         self._summary.removed = len(whole) + len(detached)
         return self._summary
 
-    async def perform(self) -> Summary:
+    async def perform(self) -> SyncResult:
         try:
             await self._look()
             async with asyncio.TaskGroup() as tasks:
@@ -398,16 +398,16 @@ class _Run:
                 raise self._stop
             await self._sweep()
         except openai.APIError as error:
-            raise UploadStopped(sentence(error), self._sorted()) from error
+            raise SyncStopped(sentence(error), self._sorted()) from error
         return self._sorted()
 
-    def _sorted(self) -> Summary:
-        for names in (self._summary.uploaded, self._summary.unchanged):
+    def _sorted(self) -> SyncResult:
+        for names in (self._summary.added, self._summary.unchanged):
             names.sort()
         self._summary.failures.sort(key=lambda failure: failure.name)
         return self._summary
 
-    async def _one(self, document: Document) -> None:
+    async def _one(self, document: StoreDocument) -> None:
         async with self._in_flight:
             if self._stop:
                 return
@@ -425,7 +425,7 @@ class _Run:
             self._done += 1
             self._progress(self._done, len(self._documents))
 
-    async def _hold(self, document: Document) -> None:
+    async def _hold(self, document: StoreDocument) -> None:
         """See to it that the store holds `document`, indexed, and that our record says so."""
         async with asyncio.timeout(self._limits.file_seconds) as limit:
             copies = self._copies(document)
@@ -434,7 +434,7 @@ class _Run:
             else:
                 await _untimed(limit, self._transfers.acquire())
                 try:
-                    file_id = self._loose(document) or await self._upload(document, limit)
+                    file_id = self._loose(document) or await self._send(document, limit)
                     file = await self._attach(document, file_id, limit)
                 finally:
                     self._transfers.release()
@@ -458,15 +458,15 @@ class _Run:
         if not await sync_to_async(_record_done)(document, self._store_id, file.id, attributes):
             self._keep.discard(file.id)
             return
-        (self._summary.unchanged if copies else self._summary.uploaded).append(document.slug)
+        (self._summary.unchanged if copies else self._summary.added).append(document.slug)
 
-    async def _fail(self, document: Document, reason: str) -> None:
+    async def _fail(self, document: StoreDocument, reason: str) -> None:
         # The version before this one stays until there is a better one.
         self._keep.update(self._versions(document))
         self._summary.failures.append(Failure(name=document.name, reason=reason))
         await sync_to_async(_record_failure)(document, self._store_id, reason)
 
-    def _versions(self, document: Document) -> set[str]:
+    def _versions(self, document: StoreDocument) -> set[str]:
         """Ids of the store's files that hold `document` as it is or as it was."""
         usable = {
             file.id
@@ -475,7 +475,7 @@ class _Run:
         }
         return usable | {document.recorded}
 
-    def _copies(self, document: Document) -> list[StoreFile]:
+    def _copies(self, document: StoreDocument) -> list[StoreFile]:
         """The store's files that hold this very text, the one to keep first."""
         candidates = {file.id: file for file in self._by_slug.get(document.slug, [])}
         if document.recorded in self._attached:
@@ -487,11 +487,11 @@ class _Run:
         ]
         return sorted(copies, key=lambda file: (file.status != "completed", file.created_at, file.id))
 
-    def _loose(self, document: Document) -> str | None:
-        """The id of a file that an earlier run uploaded and did not come to attach."""
-        return self._uploaded.get(document.filename(self._store_id))
+    def _loose(self, document: StoreDocument) -> str | None:
+        """The id of a file that an earlier run sent and did not come to attach."""
+        return self._loose_files.get(document.filename(self._store_id))
 
-    async def _upload(self, document: Document, limit: asyncio.Timeout) -> str:
+    async def _send(self, document: StoreDocument, limit: asyncio.Timeout) -> str:
         name, lost = document.filename(self._store_id), False
 
         async def attempt() -> str:
@@ -502,7 +502,7 @@ class _Run:
                 ]
                 if found:
                     return found[0]
-            await _untimed(limit, self._uploads.start())
+            await _untimed(limit, self._sends.start())
             try:
                 file = await self._client.files.create(
                     file=(name, document.text.encode(), "text/plain"), purpose=PURPOSE
@@ -514,7 +514,7 @@ class _Run:
 
         return await self._again(attempt)
 
-    async def _attach(self, document: Document, file_id: str, limit: asyncio.Timeout) -> StoreFile:
+    async def _attach(self, document: StoreDocument, file_id: str, limit: asyncio.Timeout) -> StoreFile:
         lost = False
 
         async def attempt() -> StoreFile:
@@ -566,7 +566,7 @@ class _Run:
         for file in self._attached.values():
             self._by_slug.setdefault(str((file.attributes or {}).get("slug")), []).append(file)
         self._stored = await self._again(stored)
-        self._uploaded = {
+        self._loose_files = {
             file.filename: file.id
             for file in sorted(self._stored, key=lambda file: (file.created_at, file.id), reverse=True)
             if file.id not in self._attached
@@ -588,15 +588,15 @@ class _Run:
         return "sha256" in held and (held.get("site") == settings.SITE_URL or file.id in self._recorded)
 
     def _unwanted(self) -> tuple[set[str], set[str]]:
-        """Ids to delete, and ids only to take out of the store (files that somebody else uploaded)."""
+        """Ids to delete, and ids only to take out of the store (files that somebody else put there)."""
         for document in self._left_alone:
             self._keep.update(self._versions(document))
         ours = {file.id for file in self._attached.values() if self._is_ours(file)}
-        ours |= set(self._uploaded_ids())
+        ours |= set(self._loose_ids())
         imported = (self._recorded & self._attached.keys()) - ours
         return ours - self._keep, imported - self._keep
 
-    def _uploaded_ids(self) -> Iterator[str]:
+    def _loose_ids(self) -> Iterator[str]:
         """Files named for this store and not in it: left over, unless this run has just attached them."""
         return (file.id for file in self._stored if file.id not in self._attached)
 
@@ -643,23 +643,23 @@ async def _untimed(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
         limit.reschedule(None if left is None else loop.time() + left)
 
 
-async def _store(client: openai.AsyncOpenAI, name: str, limits: Limits, *, dry_run: bool) -> str:
+async def _store(client: openai.AsyncOpenAI, name: str, limits: SyncLimits, *, dry_run: bool) -> str:
     """The id of the store to fill; empty in a dry run that would make one."""
     store_id = settings.VECTOR_STORE_ID
     if store_id:
         try:
             store = await patiently(lambda: client.vector_stores.retrieve(store_id), attempts=limits.attempts)
         except openai.NotFoundError as error:
-            raise UploadStopped(
+            raise SyncStopped(
                 f"OpenAI knows no vector store {store_id}; correct VECTOR_STORE_ID or empty it for a new one."
             ) from error
         if store.status == "expired":
-            raise UploadStopped(
+            raise SyncStopped(
                 f"The vector store {store_id} has expired; empty VECTOR_STORE_ID to have a new one made."
             )
         return store.id
     # The mark is this installation's own, so that a run killed after the creation is taken up again.
-    mark = salted_hmac("transcripts.uploading.store", name).hexdigest()[:32]
+    mark = salted_hmac("transcripts.syncing.store", name).hexdigest()[:32]
 
     async def found() -> list[VectorStore]:
         stores = client.vector_stores.list(limit=PAGE, order="asc")
@@ -688,7 +688,7 @@ async def _store(client: openai.AsyncOpenAI, name: str, limits: Limits, *, dry_r
     return chosen
 
 
-def _documents(store_id: str, only: Collection[int] | None = None) -> list[Document]:
+def _documents(store_id: str, only: Collection[int] | None = None) -> list[StoreDocument]:
     """Each published transcript of this site, or those among `only`."""
     recorded = {row.transcript_id: row for row in _recorded(store_id) if row.file_id}
     transcripts = Transcript.objects.filter(published=True).select_related("collection")
@@ -708,7 +708,7 @@ def _documents(store_id: str, only: Collection[int] | None = None) -> list[Docum
             "site": settings.SITE_URL,
         }
         documents.append(
-            Document(
+            StoreDocument(
                 pk=transcript.pk,
                 slug=transcript.slug,
                 name=transcript.source_file,
@@ -726,7 +726,7 @@ def _recorded(store_id: str) -> list[VectorStoreFile]:
     return list(VectorStoreFile.objects.filter(store_id=store_id))
 
 
-def _record_done(document: Document, store_id: str, file_id: str, attributes: Attributes) -> bool:
+def _record_done(document: StoreDocument, store_id: str, file_id: str, attributes: Attributes) -> bool:
     row = VectorStoreFile(
         transcript_id=document.pk,
         store_id=store_id,
@@ -738,7 +738,7 @@ def _record_done(document: Document, store_id: str, file_id: str, attributes: At
     return _record(document, row, ["file_id", "attributes", "digest", "status", "error", "updated_at"])
 
 
-def _record_failure(document: Document, store_id: str, reason: str) -> bool:
+def _record_failure(document: StoreDocument, store_id: str, reason: str) -> bool:
     """Note why; `file_id` and `digest` stay those of the version before, which the store still holds."""
     row = VectorStoreFile(
         transcript_id=document.pk, store_id=store_id, status=VectorStoreFile.Status.FAILED, error=reason
@@ -746,7 +746,7 @@ def _record_failure(document: Document, store_id: str, reason: str) -> bool:
     return _record(document, row, ["status", "error", "updated_at"])
 
 
-def _record(document: Document, row: VectorStoreFile, fields: list[str]) -> bool:
+def _record(document: StoreDocument, row: VectorStoreFile, fields: list[str]) -> bool:
     """Insert `row`, or update `fields` of the one for the same transcript and store.
 
     False where the transcript was deleted or unpublished meanwhile.
@@ -764,7 +764,7 @@ def _record(document: Document, row: VectorStoreFile, fields: list[str]) -> bool
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Keep a second run out: two would each take the other's fresh uploads for leftovers."""
+    """Keep a second run out: two would each take the other's fresh files for leftovers."""
     until = time.monotonic() + LOCK_PATIENCE
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -778,7 +778,7 @@ def _alone() -> Iterator[None]:
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
     else:
-        with (settings.STATE_DIR / "upload.lock").open("w") as file:
+        with (settings.STATE_DIR / "sync.lock").open("w") as file:
             while not locks.lock(file, locks.LOCK_EX | locks.LOCK_NB):
                 _wait_or_give_up(until)
             yield
@@ -786,5 +786,5 @@ def _alone() -> Iterator[None]:
 
 def _wait_or_give_up(until: float) -> None:
     if time.monotonic() > until:
-        raise UploadStopped("Another upload is running; wait for its end.")
+        raise SyncStopped("Another sync is running; wait for its end.")
     time.sleep(0.2)
