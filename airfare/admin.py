@@ -36,6 +36,7 @@ from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history import recording
 from mcpsite.history.admin import HasHistory, Recorded
 from mcpsite.history.forms import KeepsOthersChanges
+from mcpsite.history.models import Change
 from mcpsite.uploads.corrections import ImportMixin
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
@@ -133,7 +134,7 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
 
     def _remove(self, request: HttpRequest, sources: Iterable[SourceFile]) -> None:
         by = cast(User, request.user)
-        with transaction.atomic(), recording.action("delete", by=by):
+        with transaction.atomic(), recording.action(Change.Action.DELETE, by=by):
             kept = sum(loading.remove(source) for source in sources)
         if kept:
             rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", kept)
@@ -346,7 +347,7 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     paginator = QuickPaginator
-    actions = ("hide", "publish", "revert")
+    actions = ("hide", "publish", "restore")
     fieldsets = (
         (
             None,
@@ -476,10 +477,10 @@ class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     def publish(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
         self._tell(request, curation.publish(queryset, by=cast(User, request.user)), "published")
 
-    @admin.action(description="Give back the file's values", permissions=["change"])
-    def revert(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
+    @admin.action(description="Restore the file's values", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
         self._tell(
-            request, curation.revert(queryset, by=cast(User, request.user)), "given the file's values back"
+            request, curation.restore(queryset, by=cast(User, request.user)), "restored to the file's values"
         )
 
     def _tell(self, request: HttpRequest, changed: int, what: str) -> None:

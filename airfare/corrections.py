@@ -26,6 +26,7 @@ from mcpsite.exchange.cells import escaped, for_excel, plain, unescaped
 from mcpsite.exchange.exporting import Derived, columns
 from mcpsite.exchange.sheets import Sheet
 from mcpsite.exchange.workbook import spelled
+from mcpsite.history.models import Change
 
 PATHS = {
     "id": "id",
@@ -130,7 +131,9 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
                     for number, (_, fields) in result.changes.items()
                 }
                 reason = f"Import of {file_name}"
-                curation.correct(corrections, user, action="import", reason=reason, progress=progress)
+                curation.correct(
+                    corrections, user, action=Change.Action.IMPORT, reason=reason, progress=progress
+                )
         return result
 
 

@@ -77,7 +77,7 @@ def publish(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = ""
 
 
 def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None, reason: str) -> int:
-    name = "hide" if hidden else "publish"
+    name = Change.Action.HIDE if hidden else Change.Action.PUBLISH
     # Chosen once, so that counts and rows are about the same ones, whatever `rows` filters on.
     with transaction.atomic(), recording.action(name, by=by, reason=reason) as action:
         versions.bump()
@@ -102,7 +102,7 @@ def edit_each(
     edits: Iterable[tuple[int, Mapping[str, Any]]],
     by: User | None,
     *,
-    action: str = "edit",
+    action: Change.Action = Change.Action.EDIT,
     reason: str = "",
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -129,7 +129,7 @@ def correct(
     corrections: Mapping[int, Mapping[str, Any]],
     by: User | None,
     *,
-    action: str = "edit",
+    action: Change.Action = Change.Action.EDIT,
     reason: str = "",
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
@@ -190,7 +190,7 @@ def _edit(
     return differences
 
 
-def revert(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
+def restore(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
     """Give edited `rows` their file's values back; returns how many were edited."""
     # The ids first: what is being walked through is deleted on the way.
     edited = list(
@@ -203,7 +203,7 @@ def revert(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "")
         for chunk in _chunks(edited)
         for each in list(Edit.objects.filter(row_id__in=chunk).values_list("row_id", "original"))
     )
-    return edit_each(originals, by, action="take the file's values", reason=reason)
+    return edit_each(originals, by, action=Change.Action.RESTORE, reason=reason)
 
 
 def delete_vanished(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = "") -> int:
@@ -220,7 +220,7 @@ def delete_curated(source_file_id: int) -> int:
 
 
 def _delete(rows: QuerySet[FareRow], *, by: User | None, reason: str) -> int:
-    with transaction.atomic(), recording.action("delete", by=by, reason=reason) as action:
+    with transaction.atomic(), recording.action(Change.Action.DELETE, by=by, reason=reason) as action:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
         dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
@@ -420,7 +420,7 @@ class Kept:
         What has only a history goes: the history can be read without the row.
         """
         marked = 0
-        with recording.action("load") as action:
+        with recording.action(Change.Action.LOAD) as action:
             for chunk in _chunks(self._unmet - self._remembered):
                 rows = FareRow.objects.filter(id__in=chunk, vanished=False)
                 action.add_all(rows, {"vanished": (False, True)}, LABEL)

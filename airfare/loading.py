@@ -29,6 +29,7 @@ from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, R
 from mcpsite.core import folders
 from mcpsite.core.outage import why_not_stored
 from mcpsite.history import kinds, recording
+from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from mcpsite.uploads.summaries import Summary
 
@@ -228,7 +229,7 @@ def _load_one(
             return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
         if digest in without:
             return Outcome(name=found.name, result="left out")
-        with nullcontext() if dry_run else transaction.atomic(), _action("load", loaded_by):
+        with nullcontext() if dry_run else transaction.atomic(), _action(Change.Action.LOAD, loaded_by):
             load = _Load(
                 found,
                 digest,
@@ -280,7 +281,7 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
     return told
 
 
-def _action(name: str, loaded_by: str) -> AbstractContextManager[recording.Action]:
+def _action(name: Change.Action, loaded_by: str) -> AbstractContextManager[recording.Recorder]:
     return recording.action(name, author=loaded_by, source="load_airfare")
 
 
@@ -362,7 +363,7 @@ class _Load:
         after: dict[str, Any] = {"rows": reader.rows, "digest": source.digest, "state": source.state}
         if not self._before:
             after |= kinds.read(SourceFile, [source.pk], ["groups"])[source.pk]
-        with _action("load", self._loaded_by) as action:
+        with _action(Change.Action.LOAD, self._loaded_by) as action:
             action.add(source, recording.differences(self._before, after))
 
     def _told(self, read: int) -> None:
@@ -462,7 +463,7 @@ def _gone(
     for source in SourceFile.objects.loaded_from(listed).exclude(name__in=names):
         if not prune:
             if not dry_run and source.state != SourceFile.State.GONE:
-                with transaction.atomic(), _action("load", loaded_by) as action:
+                with transaction.atomic(), _action(Change.Action.LOAD, loaded_by) as action:
                     SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE)
                     action.add(source, {"state": (source.state, SourceFile.State.GONE)})
             yield Outcome(
@@ -485,7 +486,7 @@ def remove(source: SourceFile, *, curated: bool = False) -> int:
     file is kept with its groups; only an upload that is for everybody leaves nothing behind. In the history
     it is part of the caller's action.
     """
-    with transaction.atomic(), recording.action("delete"):
+    with transaction.atomic(), recording.action(Change.Action.DELETE):
         if curated:
             curation.delete_curated(source.pk)
         keep = source.folder != str(UPLOADS) or source.groups.exists()
@@ -496,7 +497,7 @@ def remove(source: SourceFile, *, curated: bool = False) -> int:
 
 def _prune(source: SourceFile, loaded_by: str, state: SourceFile.State, *, keep: bool) -> int:
     """Delete a file's rows, and its record unless `keep` or curated rows stay; returns how many vanished."""
-    with transaction.atomic(), _action("prune", loaded_by) as action:
+    with transaction.atomic(), _action(Change.Action.PRUNE, loaded_by) as action:
         versions.bump()
         kept = Kept(source.pk)
         kept.drop_others()

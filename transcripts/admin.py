@@ -24,6 +24,7 @@ from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history import recording
 from mcpsite.history.admin import Recorded
 from mcpsite.history.forms import KeepsOthersChanges
+from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from transcripts.loading import index_facts, remove, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
@@ -162,7 +163,7 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
     search_fields = ["title", "slug", "source_file", "text"]
     search_help_text = "Title, file name or text"
     inlines = [StoreFiles]
-    actions = ["publish", "unpublish", "sync_again", "take_facts_from_file"]
+    actions = ["publish", "unpublish", "sync_again", "restore_file_values"]
     actions_list = ["upload_files"]
     # Without the text: a list of calls is no copy of them.
     resource_classes = [
@@ -299,7 +300,7 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
         self, request: HttpRequest, queryset: QuerySet[Transcript], *, published: bool
     ) -> None:
         word = "Published" if published else "Unpublished"
-        name, by = word.lower().removesuffix("ed"), cast(User, request.user)
+        name, by = Change.Action.PUBLISH if published else Change.Action.UNPUBLISH, cast(User, request.user)
         with transaction.atomic(), recording.action(name, by=by) as action:
             chosen = Transcript.objects.filter(pk__in=queryset.exclude(published=published).values("pk"))
             action.add_all(chosen, {"published": (not published, published)}, F("title"))
@@ -338,10 +339,10 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             told += f" {_count(unpublished)} not synced: what is not published stays here."
         self.message_user(request, told, messages.SUCCESS if not summary.failures else messages.WARNING)
 
-    @admin.action(description="Drop corrections: take the facts from the file again", permissions=["change"])
-    def take_facts_from_file(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+    @admin.action(description="Restore the file's facts: drop corrections", permissions=["change"])
+    def restore_file_values(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         by = cast(User, request.user)
-        with transaction.atomic(), recording.action("take the file's values", by=by) as action:
+        with transaction.atomic(), recording.action(Change.Action.RESTORE, by=by) as action:
             corrected = [each for each in queryset if each.corrected]
             for each in corrected:
                 before = {name: getattr(each, name) for name in (*Transcript.FACTS, "corrected")}
@@ -349,7 +350,7 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
                 after = {name: getattr(each, name) for name in before}
                 action.add(each, recording.differences(before, after))
         self.message_user(
-            request, f"Took the facts of {_count(len(corrected))} from the file.", messages.SUCCESS
+            request, f"Restored the facts of {_count(len(corrected))} from the file.", messages.SUCCESS
         )
 
 

@@ -22,7 +22,7 @@ from transcripts.stores.base import StoreUnavailable, chosen, store
 
 logger = logging.getLogger(__name__)
 
-LOADS = ("load", "prune")
+LOADS = (Change.Action.LOAD, Change.Action.PRUNE)
 PAUSES = (0.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds before each attempt; what fails then is left to `upload_transcripts`, and `doctor` says so."""
 

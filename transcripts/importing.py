@@ -14,6 +14,7 @@ from django.db import transaction
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
 from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse
@@ -62,7 +63,7 @@ def import_store(
     """
     if not settings.OPENAI_API_KEY:
         raise SyncStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
-    with recording.action("load", source="import_vector_store"):
+    with recording.action(Change.Action.LOAD, source="import_vector_store"):
         return async_to_sync(_import)(store_id, collection, published, dry_run, progress)
 
 

@@ -21,6 +21,7 @@ from django.utils.text import slugify
 from mcpsite.core import folders
 from mcpsite.core.outage import why_not_stored
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from mcpsite.uploads.summaries import Summary
 from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
@@ -167,7 +168,7 @@ def load(
     pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
     _check_prune(pruned, files, allow_empty=allow_empty)
     removed = set() if restore else _removed()
-    with recording.action("load", source="upload_transcripts"):
+    with recording.action(Change.Action.LOAD, source="upload_transcripts"):
         for source in files:
             progress(source)
             if source.name in removed:
@@ -189,7 +190,10 @@ def load(
         gone = Transcript.objects.filter(missing | Q(source_file__in=report.pruned))
         report.pruned = sorted(gone.values_list("source_file", flat=True))
         if not dry_run:
-            with transaction.atomic(), recording.action("prune", source="upload_transcripts") as action:
+            with (
+                transaction.atomic(),
+                recording.action(Change.Action.PRUNE, source="upload_transcripts") as action,
+            ):
                 for transcript in gone.defer("text"):
                     action.add(transcript, {"source_file": (transcript.source_file, None)})
                     report.pruned_ids.append(transcript.pk)
@@ -393,7 +397,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
     transcript.loaded_at = timezone.now()
     transcript.save()
     rewrite(transcript, parsed.turns)
-    with recording.action("load", source="upload_transcripts") as action:
+    with recording.action(Change.Action.LOAD, source="upload_transcripts") as action:
         action.add(transcript, recording.differences(before, _recorded(transcript)))
     return "changed" if stored else "added"
 

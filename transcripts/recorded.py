@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from mcpsite.core.texts import clean_texts
 from mcpsite.history import kinds, recording
 from mcpsite.history.kinds import Held
+from mcpsite.history.models import Change
 from transcripts.loading import facts_of_file, index_facts
 from transcripts.models import Collection, Transcript
 
@@ -19,7 +20,7 @@ def _from_file(ids: Sequence[int]) -> Held:
 
 
 def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
-    with recording.action("edit", by=by) as action:
+    with recording.action(Change.Action.EDIT, by=by) as action:
         for pk, given in wanted:
             values = clean_texts(given)
             transcript = Transcript.objects.get(pk=pk)

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from mcpsite.core import samples
 from mcpsite.core.samples import Samples
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 from transcripts.loading import remove
 from transcripts.models import Tombstone, Transcript
 from transcripts.stores.base import StoreUnavailable, chosen, store
@@ -34,7 +35,7 @@ def described() -> list[str]:
 
 def delete() -> None:
     """Delete them. In the history it is part of the caller's action."""
-    with recording.action("delete") as action:
+    with recording.action(Change.Action.DELETE) as action:
         for transcript in loaded().defer("text"):
             action.add(transcript, {"source_file": (transcript.source_file, None)})
         remove(loaded())

@@ -9,6 +9,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 from mcpsite.uploads.forms import UploadForm
 from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
 from mcpsite.uploads.summaries import Summary
@@ -68,7 +69,7 @@ def run(task: Task) -> list[Summary]:
         task.progress(done, len(files))
         done += 1
 
-    with recording.action("load", author=task.by, source="upload"):
+    with recording.action(Change.Action.LOAD, author=task.by, source="upload"):
         report = load(
             files,
             collection=collection,

@@ -65,7 +65,9 @@ class Recorded(HasHistory):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         values = recording.differences(form.recorded_before, self._held(form.instance))
-        with recording.action("edit" if change else "add", by=cast(User, request.user)) as action:
+        with recording.action(
+            Change.Action.EDIT if change else Change.Action.ADD, by=cast(User, request.user)
+        ) as action:
             action.add(form.instance, values)
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
@@ -79,7 +81,7 @@ class Recorded(HasHistory):
             super().delete_queryset(request, queryset)
 
     def _record_deletion(self, request: HttpRequest, objects: Any) -> None:
-        with recording.action("delete", by=cast(User, request.user)) as action:
+        with recording.action(Change.Action.DELETE, by=cast(User, request.user)) as action:
             for each in objects:
                 action.add(each, recording.differences(self._held(each), {}))
 
@@ -259,7 +261,9 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
             "undone_by": change.reverted_by.order_by("pk"),
             **(extra_context or {}),
         }
-        return self._page(request, "change.html", f"{change.action.capitalize()} by {change.author}", context)
+        return self._page(
+            request, "change.html", f"{change.get_action_display()} by {change.author}", context
+        )
 
     def object_view(
         self, request: HttpRequest, kind: int, pk: int, extra_context: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import ManyToManyField, Model
 
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 
 Held = dict[int, dict[str, Any]]
 """By id what the fields of objects hold, of the types of JSON; an object that is gone is not in it."""
@@ -59,7 +60,7 @@ def write(model: type[Model]) -> "Writer":
     """A writer for objects that are nothing but their fields. Raises CannotRevert."""
 
     def each_one(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
-        with recording.action("edit", by=by) as action:
+        with recording.action(Change.Action.EDIT, by=by) as action:
             for pk, values in wanted:
                 changed = model._default_manager.get(pk=pk)
                 before = read(model, [pk], values)[pk]

@@ -18,9 +18,24 @@ class Change(models.Model):
     It holds the names as they were, and outlives whom and what it names.
     """
 
+    class Action(models.TextChoices):
+        """What was done. `RESTORE` gives back the values of a file, `REVERT` undoes a change."""
+
+        ADD = "add"
+        EDIT = "edit"
+        DELETE = "delete"
+        HIDE = "hide"
+        PUBLISH = "publish"
+        UNPUBLISH = "unpublish"
+        IMPORT = "import"
+        LOAD = "load"
+        PRUNE = "prune"
+        RESTORE = "restore"
+        REVERT = "revert"
+
     time = models.DateTimeField(default=timezone.now, db_index=True)
     content_type = models.ForeignKey(ContentType, models.CASCADE, related_name="+", verbose_name="kind")
-    action = models.CharField(max_length=40, help_text="What was done: edit, hide, publish, revert.")
+    action = models.CharField(max_length=40, choices=Action)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     username = models.CharField("who", max_length=150, blank=True)
     source = models.CharField(max_length=40, blank=True, help_text="A command or an import; empty: a person.")

@@ -26,7 +26,7 @@ LABEL = 300
 """Characters of an object's name that are kept."""
 
 
-class Action:
+class Recorder:
     """What a person or a command is doing. Nothing is written until there is something to tell.
 
     Its objects may be of several models; each becomes a `Change` of its own.
@@ -34,7 +34,7 @@ class Action:
 
     def __init__(
         self,
-        name: str,
+        name: Change.Action,
         *,
         by: AbstractBaseUser | None,
         author: str,
@@ -122,19 +122,19 @@ def operator() -> str:
         return "unknown"
 
 
-_current: ContextVar[Action | None] = ContextVar("action", default=None)
+_current: ContextVar[Recorder | None] = ContextVar("action", default=None)
 
 
 @contextmanager
 def action(
-    name: str,
+    name: Change.Action,
     *,
     by: AbstractBaseUser | None = None,
     author: str = "",
     source: str = "",
     reason: str = "",
     reverts: Change | None = None,
-) -> Iterator[Action]:
+) -> Iterator[Recorder]:
     """What is recorded inside is this action's, done by a user or, without one, by whom `author` names.
 
     Inside of another action everything belongs to the outer one: an import of a hundred edits is one
@@ -144,9 +144,9 @@ def action(
     if outer is not None:
         yield outer
         return
-    one = Action(name, by=by, author=author, source=source, reason=reason, reverts=reverts)
-    token = _current.set(one)
+    recorder = Recorder(name, by=by, author=author, source=source, reason=reason, reverts=reverts)
+    token = _current.set(recorder)
     try:
-        yield one
+        yield recorder
     finally:
         _current.reset(token)

@@ -69,7 +69,7 @@ class Plan:
 
 
 SHOWN = 10
-NOT_REVERTED = ("add", "delete", "load", "prune")
+NOT_REVERTED = (Change.Action.ADD, Change.Action.DELETE, Change.Action.LOAD, Change.Action.PRUNE)
 """What files did is undone by files, and what is gone is not made up again."""
 
 
@@ -110,7 +110,7 @@ def revert(change: Change, only: ChangedObject | None, by: User, reason: str, se
         kind = kinds.of(change.content_type.model_class())
         if kind is None or kind.write is None:
             raise CannotRevert("This cannot be reverted from here.")
-        with recording.action("revert", by=by, reason=reason, reverts=change):
+        with recording.action(Change.Action.REVERT, by=by, reason=reason, reverts=change):
             for batch in _batches(change, only):
                 wanted = [
                     (step.changed.object_id, step.wanted)

@@ -181,10 +181,10 @@ def test_what_cannot_be_stored_is_told(
     assert not Edit.objects.exists()
 
 
-def test_edits_are_reverted_by_an_action(client: Client, curator: User, loaded: None) -> None:
+def test_the_files_values_are_restored_by_an_action(client: Client, curator: User, loaded: None) -> None:
     pk = number("Delta")
     change(client, pk, airline="Delta Air Lines")
-    client.post(f"{LIST}?state=edited", {"action": "revert", "_selected_action": [pk]})
+    client.post(f"{LIST}?state=edited", {"action": "restore", "_selected_action": [pk]})
     assert "Delta" in answered()
 
 

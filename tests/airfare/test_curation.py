@@ -121,10 +121,10 @@ def test_an_edit_that_the_file_catches_up_with_is_over(load_folder: Load, curato
     assert fares() == ["7", "8"]
 
 
-def test_reverting_gives_the_files_values_back(load_folder: Load, curator: User) -> None:
+def test_restoring_gives_the_files_values_back(load_folder: Load, curator: User) -> None:
     load_folder({"a.csv": table(fare(fare=1, note="as it was"))})
     curation.edit(FareRow.objects.get(), {"avg_fare_usd": 7.0, "notable_event": ""}, curator)
-    assert curation.revert(FareRow.objects.all()) == 1
+    assert curation.restore(FareRow.objects.all()) == 1
     [answer] = answered()
     assert (answer["avg_fare_usd"], answer["notable_event"]) == (1, "as it was")
     assert not Edit.objects.exists()

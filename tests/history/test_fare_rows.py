@@ -91,10 +91,10 @@ def test_hiding_costs_the_same_number_of_statements_for_any_number_of_rows(
     assert [change.size for change in Change.objects.filter(action="hide")] == [1_998, 2]
 
 
-def test_giving_the_files_values_back_is_recorded(rows: None, alice: User) -> None:
+def test_restoring_the_files_values_is_recorded(rows: None, alice: User) -> None:
     curation.edit_each([(each.pk, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
-    assert curation.revert(FareRow.objects.all(), by=alice) == 3
-    change = Change.objects.get(action="take the file's values")
+    assert curation.restore(FareRow.objects.all(), by=alice) == 3
+    change = Change.objects.get(action=Change.Action.RESTORE)
     assert change.size == 3
     assert change.changed.get(object_id=row("United").pk).values == {
         "avg_fare_usd": [9.0, 2.0],
@@ -118,9 +118,9 @@ def test_what_is_undone_leaves_no_history(rows: None, alice: User) -> None:
             curation.hide(FareRow.objects.all(), by=alice)
             raise RuntimeError
 
-    with recording.action("import", by=alice), pytest.raises(RuntimeError):
+    with recording.action(Change.Action.IMPORT, by=alice), pytest.raises(RuntimeError):
         undone()
-    with recording.action("import", by=alice) as action:
+    with recording.action(Change.Action.IMPORT, by=alice) as action:
         with pytest.raises(RuntimeError):
             undone()
         curation.hide(FareRow.objects.filter(airline="Delta"), by=alice)
@@ -129,7 +129,7 @@ def test_what_is_undone_leaves_no_history(rows: None, alice: User) -> None:
 
 
 def test_edits_inside_of_an_import_are_one_change_of_it(rows: None, alice: User) -> None:
-    with recording.action("import", by=alice, source="import", reason="fares.xlsx"):
+    with recording.action(Change.Action.IMPORT, by=alice, source="import", reason="fares.xlsx"):
         for each in FareRow.objects.all():
             curation.edit(each, {"avg_fare_usd": 9.0}, alice)
     change = only()
@@ -176,7 +176,7 @@ def test_a_row_that_was_given_back_goes_with_its_file_and_its_history_stays(
 ) -> None:
     pk = row("Delta").pk
     curation.edit(row("Delta"), {"avg_fare_usd": 7.0}, alice)
-    curation.revert(FareRow.objects.filter(pk=pk), by=alice)
+    curation.restore(FareRow.objects.filter(pk=pk), by=alice)
     outcome = load_folder({"a.csv": table(fare(fare=5, airline="United"))})["a.csv"]
     assert outcome.vanished == 0
     assert not FareRow.objects.filter(pk=pk).exists()

@@ -158,7 +158,7 @@ def test_saving_without_a_change_corrects_nothing(three: None, curator: Client) 
 def test_corrections_can_be_dropped(three: None, curator: Client) -> None:
     known = transcript("Airline")
     curator.post(f"{LIST}{known.pk}/change/", form_of(known, title="Wrong", sector="Wrong"))
-    assert "Took the facts of 1 transcript from the file." in act(curator, "take_facts_from_file", known)
+    assert "Restored the facts of 1 transcript from the file." in act(curator, "restore_file_values", known)
     known.refresh_from_db()
     assert (known.title, known.sector, known.corrected) == ("Premium Demand Airline", "Travel - Airlines", [])
     assert local.search("wrong", limit=5) == []

@@ -27,7 +27,22 @@ class Migration(migrations.Migration):
                 ("time", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 (
                     "action",
-                    models.CharField(help_text="What was done: edit, hide, publish, revert.", max_length=40),
+                    models.CharField(
+                        choices=[
+                            ("add", "Add"),
+                            ("edit", "Edit"),
+                            ("delete", "Delete"),
+                            ("hide", "Hide"),
+                            ("publish", "Publish"),
+                            ("unpublish", "Unpublish"),
+                            ("import", "Import"),
+                            ("load", "Load"),
+                            ("prune", "Prune"),
+                            ("restore", "Restore"),
+                            ("revert", "Revert"),
+                        ],
+                        max_length=40,
+                    ),
                 ),
                 ("username", models.CharField(blank=True, max_length=150, verbose_name="who")),
                 (

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from mcpsite.core import samples
 from mcpsite.history import recording
+from mcpsite.history.models import Change
 
 COMMAND = "remove_sample_data"
 
@@ -37,7 +38,10 @@ class Command(BaseCommand):
         if options["interactive"] and not self._confirmed():
             raise CommandError("Nothing was deleted.")
         problems = [problem for each in samples.installed() if (problem := each.withdraw())]
-        with transaction.atomic(), recording.action("delete", author=recording.operator(), source=COMMAND):
+        with (
+            transaction.atomic(),
+            recording.action(Change.Action.DELETE, author=recording.operator(), source=COMMAND),
+        ):
             for each in samples.installed():
                 each.delete()
         self.stdout.write("The sample data is deleted, and no start loads it again.")
