@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mcpsite.access import charts
+from mcpsite.access.dashboard import calls_per_day
 from mcpsite.access.models import AuditEvent, Identity
 from mcpsite.core.any_address import WITHOUT_MEANING
 from mcpsite.core.read_only import ReadOnly
@@ -133,7 +133,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
         context = {"title": "Tool calls", **(extra_context or {})}
         # Django's own view answers what is suppressed here.
         with suppress(PermissionDenied, *WITHOUT_MEANING):
-            context["chart"] = charts.per_day(self._listed(request))
+            context["panel"] = calls_per_day(self._listed(request))
         return super().changelist_view(request, context)
 
     def _listed(self, request: HttpRequest) -> QuerySet[AuditEvent]:

@@ -1,4 +1,4 @@
-"""What the admin's first page shows of the tool calls."""
+"""What the admin shows of the tool calls: on its first page, and above their list."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
@@ -6,18 +6,20 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Avg, Max, Sum
+from django.db.models import Avg, Max, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 
 from mcpsite.access.models import AuditEvent
-from mcpsite.core.panels import Figure, Panel, list_url, may_view
+from mcpsite.core.panels import Chart, Figure, Panel, list_url, may_view
 from mcpsite.core.tables import Cell, Table
 
 Outcome = AuditEvent.Outcome
 ERRORS = (Outcome.TOOL_ERROR, Outcome.DEADLINE, Outcome.FAILED)
 REFUSALS = (Outcome.DENIED, Outcome.LIMITED)
 
+DAYS = 30
 TOOLS = 5
 TOOL_DAYS = 7
 
@@ -74,6 +76,39 @@ def _slowest_tools(request: HttpRequest) -> Panel:
         title=f"Slowest tools of the last {TOOL_DAYS} days",
         table=Table(columns=["Tool", "Mean", "Longest", "Calls"], rows=rows) if rows else None,
         note="" if rows else f"Nobody has called a tool in the last {TOOL_DAYS} days.",
+    )
+
+
+def calls_per_day(events: QuerySet[AuditEvent]) -> Panel:
+    """Draw how many of `events` there were on each of the last DAYS days, in the current time zone."""
+    today = timezone.localdate()
+    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    counted = (
+        events.order_by()
+        .annotate(day=TruncDate("time"))
+        # The first condition is there for the index.
+        .filter(time__gte=timezone.localtime() - timedelta(days=DAYS + 1), day__gte=days[0], day__lte=today)
+        .values_list("day")
+        .annotate(total=Sum("calls"), unanswered=Sum("calls", filter=~Q(outcome=Outcome.OK), default=0))
+    )
+    counts = {day: (calls, unanswered) for day, calls, unanswered in counted}
+    rows = [(str(day), *counts.get(day, (0, 0))) for day in days]
+    most = max(calls for _, calls, _ in rows)
+    return Panel(
+        title="Calls a day",
+        wide=True,
+        chart=Chart(
+            kind="column",
+            summary=f"Calls a day over the last {DAYS} days, at most {most:,}",
+            unit="Calls",
+            labels=[day for day, _, _ in rows],
+            # Nothing is drawn of None, and a line of 0.
+            series={
+                "Answered": [calls - unanswered or None for _, calls, unanswered in rows],
+                "Not answered": [unanswered or None for _, _, unanswered in rows],
+            },
+        ),
+        table=Table(columns=["Day", "Calls", "Not answered"], rows=[list(map(Cell, row)) for row in rows]),
     )
 
 

@@ -49,7 +49,8 @@ class Figure:
 class Chart:
     """Drawn by Chart.js, which unfold brings along; the panel's table says the same in words."""
 
-    kind: Literal["line", "bar"]
+    kind: Literal["line", "bar", "column"]
+    """Bars lie; columns stand, and those of several series on one another."""
     summary: str
     """What there is to be seen, for those who do not see it."""
     unit: str
@@ -57,19 +58,32 @@ class Chart:
     series: dict[str, Sequence[float | None]]
 
     @property
+    def type(self) -> str:
+        """As Chart.js calls it."""
+        return "line" if self.kind == "line" else "bar"
+
+    @property
     def data(self) -> str:
         colours = zip(self.series.items(), COLOURS, strict=False)
         datasets = [
-            {"label": label, "data": values, "borderColor": colour, "backgroundColor": colour}
+            {
+                "label": label,
+                "data": values,
+                "borderColor": colour,
+                "backgroundColor": colour,
+                # Pixels, so that little can be seen beside much.
+                "minBarLength": 1,
+            }
             for (label, values), colour in colours
         ]
         return json.dumps({"labels": self.labels, "datasets": datasets})
 
     @property
     def options(self) -> str:
-        across = self.kind == "bar"
+        across, stacked = self.kind == "bar", self.kind == "column"
         figures = {"title": {"display": True, "text": self.unit, "color": GREY}, "ticks": {"color": GREY}}
         names = {"ticks": {"color": GREY, "autoSkip": not across}, "grid": {"display": False}}
+        figures["stacked"] = names["stacked"] = stacked
         return json.dumps(
             {
                 "animation": False,
