@@ -15,11 +15,11 @@ class Unaudited(AppConfig):
 
     def ready(self) -> None:
         from mcpsite.access.audit import Trail
-        from mcpsite.mcp import pipeline
+        from mcpsite.mcp import calls
 
         def nothing(*_: Any) -> Any:
             return None
 
         # By name, since the type checker rightly objects to what this does.
-        vars(pipeline)["_event"] = nothing
+        vars(calls)["event"] = nothing
         setattr(Trail, "record", nothing)  # noqa: B010

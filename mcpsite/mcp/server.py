@@ -23,8 +23,10 @@ from mcpsite.access.caller import Caller
 from mcpsite.access.scopes import MissingScope, with_required
 from mcpsite.core.outage import AWAY, is_outage
 from mcpsite.mcp import pipeline
+from mcpsite.mcp.calls import Record
 from mcpsite.mcp.instructions import instructions
 from mcpsite.mcp.menus import PAGE, Menus, NotOffered
+from mcpsite.mcp.outcomes import Kind, Outcome, Unanswered, UnknownTool
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.state import RequestState, state_of
 from mcpsite.mcp.views import View
@@ -46,7 +48,7 @@ LIST_TTL_MS = 60_000
 class SiteServer:
     """The requests of the protocol, a method for each."""
 
-    def __init__(self, registry: Registry, menus: Menus, record: Callable[[audit.Event], None]) -> None:
+    def __init__(self, registry: Registry, menus: Menus, record: Record) -> None:
         """Offer tools, resources and prompts to whoever a request's claims name.
 
         `record` is given one event for each call (AUDITED).
@@ -95,8 +97,8 @@ class SiteServer:
         except MissingScope as error:
             _state(ctx).missing_scopes = error.needed
             raise MCPError(code=types.INVALID_REQUEST, message=str(error)) from None
-        except pipeline.Refused as error:
-            code = types.INVALID_PARAMS if error.kind is pipeline.Kind.TOOL_ERROR else NOT_NOW
+        except Unanswered as error:
+            code = types.INVALID_PARAMS if error.kind is Kind.TOOL_ERROR else NOT_NOW
             raise MCPError(code=code, message=str(error)) from None
         except Exception as error:
             if not is_outage(error):
@@ -134,7 +136,7 @@ class SiteServer:
                 origin=_origin(ctx),
                 record=self._record,
             )
-        except pipeline.UnknownTool:
+        except UnknownTool:
             raise _refusal(f"Unknown tool: {params.name[:128]}") from None
         result = _result(outcome)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
@@ -356,7 +358,7 @@ def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
     return audit.Origin(client_name=name, protocol=ctx.protocol_version, request_id=request_id)
 
 
-def _result(outcome: pipeline.Outcome) -> dict[str, Any]:
+def _result(outcome: Outcome) -> dict[str, Any]:
     """The result of `tools/call` as it goes over the wire."""
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": outcome.text}],

@@ -8,7 +8,7 @@ through is a POST of at most MCP_MAX_BODY_BYTES from an allowed host and origin 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +29,8 @@ from mcpsite.access.limits import LimitExceeded, limits
 from mcpsite.access.oauth import grants
 from mcpsite.access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
 from mcpsite.core.conf import LOOPBACK_NAMES
-from mcpsite.mcp import challenges, messages, pipeline
+from mcpsite.mcp import challenges, messages
+from mcpsite.mcp.calls import Record, malformed, over_limit
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.incoming import Incoming, Refused
 from mcpsite.mcp.metadata import Resource
@@ -59,9 +60,7 @@ _DROPPED = (b"accept", b"content-type", b"content-length", b"mcp-session-id")
 class Endpoint:
     """ASGI application for `/mcp`: host, origin, CORS, token, method, then the SDK."""
 
-    def __init__(
-        self, server: Server[Any], resource: Resource, record: Callable[[audit.Event], None]
-    ) -> None:
+    def __init__(self, server: Server[Any], resource: Resource, record: Record) -> None:
         """`record` is given an event for each call with a good token that the server never got to see."""
         self._resource = resource
         self._record = record
@@ -110,7 +109,7 @@ class Endpoint:
                 await self._answer(message, state, scope, headers, receive, send)
         except messages.Malformed as error:
             if error.method in AUDITED:
-                self._record(pipeline.malformed(error.method, admitted, _origin(headers, error.id)))
+                self._record(malformed(error.method, admitted, _origin(headers, error.id)))
             await error.response()(scope, receive, send)
         except LimitExceeded as error:
             await self._limited(error, admitted, headers)(scope, receive, send)
@@ -140,7 +139,7 @@ class Endpoint:
             await client.wait_for(answer)
         finally:
             if not state.recorded and message.id is not None and message.method in AUDITED:
-                self._record(pipeline.malformed(message.name, state.claims, _origin(headers, message.id)))
+                self._record(malformed(message.name, state.claims, _origin(headers, message.id)))
 
     def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
         """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
@@ -196,7 +195,7 @@ class Endpoint:
 
     def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
         """The answer to a request over a limit, of which nothing was parsed; it is recorded."""
-        self._record(pipeline.over_limit(str(error), claims, _origin(headers, None)))
+        self._record(over_limit(str(error), claims, _origin(headers, None)))
         return _error(429, str(error), {"Retry-After": str(error.seconds)})
 
     def _host_allowed(self, host: str) -> bool:

@@ -6,7 +6,6 @@ Only the claims differ, which stand for the person's session instead of a token.
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +21,9 @@ from mcpsite.access import audit
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.identities import claims_of_session
 from mcpsite.mcp import in_database
-from mcpsite.mcp.pipeline import Kind, Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.calls import Record
+from mcpsite.mcp.outcomes import Kind, Outcome, UnknownTool
+from mcpsite.mcp.pipeline import call, offered, tools_for
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.web.answers import show
 from mcpsite.web.schema_forms import form_for
@@ -137,7 +138,7 @@ async def _call(request: HttpRequest, name: str, arguments: dict[str, Any], clai
 
 
 async def _made_call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
-    record: Callable[[audit.Event], None] | None = getattr(request, "scope", {}).get(audit.RECORD)
+    record: Record | None = getattr(request, "scope", {}).get(audit.RECORD)
     if record is not None:
         return await call(discover(), name, arguments, claims, origin=ORIGIN, record=record)
     # Without the router around Django there is nobody who writes the trail later.

@@ -20,7 +20,8 @@ from mcpsite.access.audit import Event
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.mcp import Answer, ToolError, in_database, tool
 from mcpsite.mcp.database import close_database_threads
-from mcpsite.mcp.pipeline import Kind, Outcome, UnknownTool, call, offered, tools_for
+from mcpsite.mcp.outcomes import Kind, Outcome, UnknownTool
+from mcpsite.mcp.pipeline import call, offered, tools_for
 from mcpsite.mcp.registry import Registry, Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)

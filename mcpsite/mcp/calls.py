@@ -1,0 +1,109 @@
+"""One call on its way through the pipeline, and the event that the audit keeps of it."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcpsite.access import audit
+from mcpsite.access.caller import Caller, Claims
+from mcpsite.access.scopes import MissingScope
+from mcpsite.mcp.arguments import json_object
+from mcpsite.mcp.menus import NotOffered
+from mcpsite.mcp.outcomes import GIVEN_UP, Kind, Outcome, UnknownTool
+
+Record = Callable[[audit.Event], None]
+"""Takes the event of a call, for the audit."""
+
+FALLBACK = "/fallback"
+"""The end of the key under which a tool's `Answer.meta` says that it answered by another way than usual."""
+
+ANY_REQUEST = "requests"
+"""What stands in a tool's place where a request was refused before it was read."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """A call of a tool, or the use of a resource, a prompt or a completion."""
+
+    name: str
+    """The tool's, or the method where it is no tool that is used."""
+    arguments: Any
+    """As they were sent."""
+    claims: Claims
+    caller: Caller | None = None
+    """Known once the pipeline has looked them up."""
+    offset: int | None = None
+    """Where the page begins that is asked for; None for a tool that knows no such place."""
+    outcome: Outcome = GIVEN_UP
+    began: float = field(default_factory=time.time)
+    """Seconds since the epoch."""
+    id: str = ""
+    """Of its audit event."""
+
+    def __post_init__(self) -> None:
+        self.id = audit.new_id(self.began)
+
+    @property
+    def reference(self) -> str:
+        """The id as the admin's search for audit events finds it."""
+        return str(uuid.UUID(self.id))
+
+
+@contextmanager
+def recorded(call: Call, origin: audit.Origin, record: Record) -> Iterator[None]:
+    """Give `record` one event of `call`, whatever becomes of it."""
+    began = time.perf_counter()
+    try:
+        yield
+    except (UnknownTool, NotOffered):
+        call.outcome = Outcome(text="", kind=Kind.DENIED)
+        raise
+    except MissingScope as error:
+        call.outcome = Outcome(text=str(error), kind=Kind.DENIED)
+        raise
+    finally:
+        record(event(call, origin, (time.perf_counter() - began) * 1000))
+
+
+def malformed(name: str, claims: Claims, origin: audit.Origin) -> audit.Event:
+    """Return the event of a call that nobody could make sense of."""
+    outcome = Outcome(text="The request did not fit the protocol.", kind=Kind.TOOL_ERROR)
+    return event(Call(name=name, arguments={}, claims=claims, outcome=outcome), origin)
+
+
+def over_limit(sentence: str, claims: Claims, origin: audit.Origin) -> audit.Event:
+    """Return the event of a request that was refused, for a limit, before it was read."""
+    outcome = Outcome(text=sentence, kind=Kind.LIMITED)
+    return event(Call(name=ANY_REQUEST, arguments={}, claims=claims, outcome=outcome), origin)
+
+
+def event(call: Call, origin: audit.Origin, milliseconds: float = 0.0) -> audit.Event:
+    """Return the event of `call`, without secrets and no longer than its columns."""
+    claims, caller, outcome = call.claims, call.caller, call.outcome
+    note = outcome.text if outcome.value is None else _fallback(outcome.meta)
+    return audit.Event(
+        id=call.id,
+        time=call.began,
+        user_id=caller.user_id if caller else None,
+        username=caller.username if caller else "",
+        issuer=claims.issuer,
+        subject=claims.subject,
+        client_id=audit.plain(claims.client_id, 500),
+        client_name=audit.plain(origin.client_name, 200),
+        tool=audit.plain(call.name, 128),
+        arguments=audit.shown(json_object(call.arguments)),
+        outcome=outcome.kind.value,
+        note=audit.redacted(note, 500) if note else "",
+        rows=outcome.rows,
+        bytes=outcome.size,
+        milliseconds=round(milliseconds, 2),
+        protocol=audit.plain(origin.protocol, 20),
+        request_id=audit.plain(origin.request_id, 64),
+    )
+
+
+def _fallback(meta: Mapping[str, Any]) -> str:
+    return "; ".join(str(value) for key, value in meta.items() if key.endswith(FALLBACK)) if meta else ""
