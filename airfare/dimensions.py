@@ -21,7 +21,7 @@ from airfare import versions
 from airfare.expressions import among
 from airfare.models import FILES, Combination, FareRow, SourceFile
 from airfare.records import airports_of
-from mcpsite.access.policies import Who, groups_of
+from mcpsite.access.policies import Who
 from mcpsite.core.memory import memory, size_of
 
 Result = TypeVar("Result")
@@ -170,11 +170,11 @@ class _Readers:
 
     def visible_to(self, who: Who) -> frozenset[int] | None:
         """The ids of the files that `who` may read; None for all there are."""
-        if not who.has_perm(FILES.permission):
+        if not FILES.admits(who):
             return frozenset()
-        if who.is_superuser or not self._limited:
+        groups = FILES.groups_of(who) if self._limited else None
+        if groups is None:
             return None
-        groups = groups_of(who)
         _recent[groups] = who
         if len(_recent) > _MOST_RECENT:
             _recent.pop(next(iter(_recent)), None)

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
 
-FILES = GroupPolicy("airfare.view_farerow")
+FILES = GroupPolicy(permission="airfare.view_farerow")
 
 NO_DAY = datetime.date.min
 """`FareRow.snapshot_day` of a row whose date is missing or impossible; it sorts behind every real day.
@@ -27,10 +27,8 @@ A value instead of NULL, because the databases do not agree on where NULL sorts.
 
 
 class SourceFileQuerySet(models.QuerySet["SourceFile"]):
-    """The one place that decides the rows of which files somebody gets to see."""
-
     def visible_to(self, who: Who) -> "SourceFileQuerySet":
-        """Files whose rows `who` may read; without the permission `airfare.view_farerow` there are none."""
+        """Return the files whose rows `who` may read."""
         return FILES.visible_to(who, self)
 
     def published(self) -> "SourceFileQuerySet":

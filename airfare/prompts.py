@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from airfare import dimensions
+from airfare.models import FILES
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import prompt
 
@@ -18,7 +19,7 @@ def routes_like(caller: Caller, typed: str) -> Iterable[str]:
 
 @prompt(
     title="Airfare movements on a route",
-    permission="airfare.view_farerow",
+    permission=FILES.permission,
     complete={"route": routes_like},
 )
 def airfare_movements(

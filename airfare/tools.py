@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from airfare import queries, summaries, trends
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
+from airfare.models import FILES
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError, View, tool
 
@@ -100,7 +101,7 @@ class FareTrends(TypedDict):
     notes: NotRequired[list[str]]
 
 
-@tool(permission="airfare.view_farerow", title="Airfare trend insights", page="rows")
+@tool(permission=FILES.permission, title="Airfare trend insights", page="rows")
 def airfare_trend_insights(
     caller: Caller,
     filters: AskedFilters = EVERYTHING,
@@ -134,7 +135,7 @@ def airfare_trend_insights(
     return answer
 
 
-@tool(permission="airfare.view_farerow", title="Airfare fare summary", page="groups")
+@tool(permission=FILES.permission, title="Airfare fare summary", page="groups")
 def airfare_fare_summary(
     caller: Caller,
     group_by: Annotated[
@@ -200,7 +201,7 @@ CHART = View(
 )
 
 
-@tool(permission="airfare.view_farerow", title="Show fare trends", view=CHART)
+@tool(permission=FILES.permission, title="Show fare trends", view=CHART)
 def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> FareTrends:
     """A chart of fares over time, a line for each airline: average fare, premium fare and load factor,
     as means of each day (of each week, month, quarter or year, where there are many days). Takes the

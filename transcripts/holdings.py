@@ -12,7 +12,7 @@ from mcpsite.core.findings import Finding
 from mcpsite.core.watch import Watch
 from transcripts import searching
 from transcripts.doctor import about_services
-from transcripts.models import COLLECTIONS
+from transcripts.models import TRANSCRIPTS
 from transcripts.stores import base as stores
 from transcripts.stores.breaker import breaker
 
@@ -21,7 +21,7 @@ WATCH_SECONDS = 60.0
 
 def holdings(caller: Caller) -> Iterator[Holding]:
     """The transcripts that the caller may read."""
-    if caller.has_perm(COLLECTIONS.permission):
+    if TRANSCRIPTS.admits(caller):
         count = searching.matching(caller, searching.Filters()).count()
         yield Holding(label="transcripts", count=count, path=reverse("transcripts:list"))
 

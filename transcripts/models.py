@@ -10,7 +10,9 @@ from django.utils import timezone
 from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
 from transcripts.stores.words import indexed
 
-COLLECTIONS = GroupPolicy("transcripts.view_transcript")
+TRANSCRIPTS = GroupPolicy(
+    permission="transcripts.view_transcript", limited="collection", published=models.Q(published=True)
+)
 
 
 class Collection(models.Model):
@@ -38,15 +40,9 @@ keep_limiting_groups(Collection)
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
-    """The one place that decides which transcripts somebody gets to see."""
-
     def visible_to(self, who: Who) -> "TranscriptQuerySet":
-        """Published transcripts in collections that `who` may read; a superuser reads each collection.
-
-        Without the permission `transcripts.view_transcript` there are none.
-        """
-        readable = COLLECTIONS.visible_to(who, Collection.objects.order_by())
-        return self.filter(published=True, collection__in=readable.values("pk"))
+        """Return the published transcripts in collections that `who` may read."""
+        return TRANSCRIPTS.visible_to(who, self)
 
 
 class Transcript(models.Model):

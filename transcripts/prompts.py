@@ -8,6 +8,7 @@ from pydantic import Field
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import prompt
 from transcripts import searching
+from transcripts.models import TRANSCRIPTS
 
 
 def sectors_like(caller: Caller, typed: str) -> Iterable[str]:
@@ -18,7 +19,7 @@ def sectors_like(caller: Caller, typed: str) -> Iterable[str]:
 
 @prompt(
     title="Briefing across transcripts",
-    permission="transcripts.view_transcript",
+    permission=TRANSCRIPTS.permission,
     complete={"sector": sectors_like},
 )
 def transcript_briefing(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import Entry, Resources, menus
 from transcripts import documents
-from transcripts.models import Transcript
+from transcripts.models import TRANSCRIPTS, Transcript
 
 
 def entries(caller: Caller, offset: int, count: int) -> Iterable[Entry]:
@@ -48,7 +48,7 @@ menus.add_resources(
         variable="slug",
         title="Expert-call transcript",
         description="The text of one transcript: who spoke when, and what was said.",
-        permission="transcripts.view_transcript",
+        permission=TRANSCRIPTS.permission,
         mime_type="text/plain",
         read=read,
         entries=entries,

@@ -14,11 +14,11 @@ from typing_extensions import TypedDict
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError, tool
 from transcripts import documents, searching
-from transcripts.models import Collection
+from transcripts.models import TRANSCRIPTS, Collection
 from transcripts.searching import Cited, Filters
 from transcripts.stores.base import StoreUnavailable
 
-READ = "transcripts.view_transcript"
+READ = TRANSCRIPTS.permission
 SUBJECT = "transcripts of expert calls"
 ADVICE = (
     "search finds transcripts, fetch reads one, search_transcripts filters by sector, speaker and date; "

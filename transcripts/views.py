@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from transcripts import searching
-from transcripts.models import Transcript
+from transcripts.models import TRANSCRIPTS, Transcript
 from transcripts.searching import Filters
 
 PER_PAGE = 25
@@ -27,7 +27,7 @@ def for_readers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: str) -> HttpResponse:
-        if not request.user.has_perm("transcripts.view_transcript"):
+        if not TRANSCRIPTS.admits(request.user):
             raise Http404
         return view(request, **kwargs)
 

@@ -1,6 +1,6 @@
 """Who is calling: the one object that a request carries from the token to the queryset."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -13,10 +13,17 @@ class Claims:
     client_id: str
     """`client_id`, else `azp`, `cid` (Okta) or `appid` (Entra v1); empty where the token names no client."""
     scopes: frozenset[str]
+    """What the person lets the client do."""
     expires_at: float
     """Seconds since the epoch."""
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
     """All claims, for what a deployment maps itself (groups, e-mail). Never logged."""
+    has_every_scope: bool = False
+    """For somebody who uses the site's own pages: no client is between, whom scopes would bound."""
+
+    def has_scopes(self, wanted: Iterable[str]) -> bool:
+        """Whether all of `wanted` are granted."""
+        return self.has_every_scope or self.scopes.issuperset(wanted)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,16 +33,6 @@ SESSION = "session"
 """The issuer of somebody whom this site itself has signed in. No token names it: issuers are URLs."""
 
 
-class EveryScope(frozenset[str]):
-    """What a session may be used for: scopes bound what somebody lets a client do, and here is none."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-    def issuperset(self, _: object) -> bool:
-        return True
-
-
 class AccessDenied(Exception):
     """The token is good, but whom it speaks for has no access here: one plain sentence, shown as it is."""
 
@@ -70,8 +60,9 @@ def claims_of_session(user: AbstractBaseUser | AnonymousUser, *, client_id: str)
         issuer=SESSION,
         subject=str(user.pk),
         client_id=client_id,
-        scopes=EveryScope(),
+        scopes=frozenset(),
         expires_at=math.inf,
+        has_every_scope=True,
     )
 
 

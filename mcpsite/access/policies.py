@@ -1,15 +1,15 @@
-"""Who may read what is limited to groups: one rule, for one thing and for a queryset of them.
+"""Who may read what: the one place that decides it, for one thing and for a queryset.
 
-A kind of thing that can be limited has a many-to-many field `groups`: with none, everybody who holds
-the permission may read it; with some, their members only. A superuser reads each.
+A data app declares a policy for what it publishes. Tools, menus, completions, pages and figures ask it, and
+nothing else decides. The admin is for curators, who see everything that their permissions in Django name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Q, QuerySet
 
 from mcpsite.access.caller import Caller
 
@@ -17,38 +17,61 @@ Who = Caller | User | AnonymousUser
 Things = TypeVar("Things", bound="QuerySet[Any]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GroupPolicy:
-    """The rule for one kind of thing."""
+    """Whoever holds a permission may read a thing, unless it is limited to groups: then their members only.
+
+    What can be limited, the thing itself or what it belongs to, has a many-to-many field `groups`. A
+    superuser reads everything that is published.
+    """
 
     permission: str
     """The Django permission that reading needs in any case, `app_label.codename`."""
+    limited: str = "pk"
+    """The foreign key to what is limited, if that is not the thing itself."""
+    published: Q = field(default_factory=Q)
+    """The things that may be read at all."""
+
+    def admits(self, who: Who) -> bool:
+        """Return whether `who` may read such things, if only those that are not limited."""
+        return who.has_perm(self.permission)
+
+    def groups_of(self, who: Who) -> frozenset[int] | None:
+        """Return the primary keys of the groups that `who` reads with; None for one whom no limit holds."""
+        if who.is_superuser:
+            return None
+        if isinstance(who, Caller):
+            return who.groups
+        return frozenset(who.groups.values_list("pk", flat=True))
 
     def visible_to(self, who: Who, things: Things) -> Things:
-        """Those of `things` that `who` may read."""
-        if not who.has_perm(self.permission):
+        """Return those of `things` that `who` may read."""
+        if not self.admits(who):
             return things.none()
-        if who.is_superuser:
+        things = things.filter(self.published)
+        groups = self.groups_of(who)
+        if groups is None:
             return things
-        field: Any = things.model._meta.get_field("groups")
-        limits = field.remote_field.through.objects.filter(**{field.m2m_field_name(): OuterRef("pk")})
-        held = limits.filter(**{f"{field.m2m_reverse_field_name()}__in": groups_of(who)})
-        return things.filter(~Exists(limits) | Exists(held))
+        owner = things.model
+        if self.limited != "pk":
+            owner = owner._meta.get_field(self.limited).related_model
+        many: Any = owner._meta.get_field("groups")
+        limits = many.remote_field.through.objects.values(many.m2m_field_name())
+        theirs = limits.filter(**{f"{many.m2m_reverse_field_name()}__in": groups})
+        within = f"{self.limited}__in"
+        return things.filter(~Q(**{within: limits}) | Q(**{within: theirs}))
 
     def is_visible_to(self, who: Who, thing: models.Model) -> bool:
-        """Whether `who` may read `thing`, as the database holds it."""
+        """Return whether `who` may read `thing`, as the database holds it."""
         return self.visible_to(who, type(thing)._default_manager.filter(pk=thing.pk)).exists()
-
-
-def groups_of(who: Who) -> frozenset[int]:
-    """The primary keys of the groups that `who` is in; a call has read them already."""
-    return who.groups if isinstance(who, Caller) else frozenset(who.groups.values_list("pk", flat=True))
 
 
 def keep_limiting_groups(model: type[models.Model]) -> None:
     """Let no group be deleted while it limits a thing of `model`, which would open that to everybody.
 
     Whoever deletes such a group gets a ProtectedError, and in the admin a page that names the things.
+
+    Django lets only a `through` model of one's own say `on_delete`, and gives that no field in the admin.
     """
     field: Any = model._meta.get_field("groups")
     through = field.remote_field.through

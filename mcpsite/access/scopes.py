@@ -36,7 +36,7 @@ def needed(name: str, declared: str) -> tuple[str, ...]:
 def demand(claims: Claims, scopes: Iterable[str]) -> None:
     """Raise MissingScope unless the token holds all of `scopes`."""
     wanted = tuple(scopes)
-    if not claims.scopes.issuperset(wanted):
+    if not claims.has_scopes(wanted):
         raise MissingScope(with_required(wanted))
 
 

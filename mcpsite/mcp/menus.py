@@ -147,7 +147,7 @@ class Menus:
         """
         found: list[tuple[Resources, Entry]] = []
         for kind in self.templates(caller):
-            if caller.claims.scopes.issuperset(self.scopes_of(kind)):
+            if caller.claims.has_scopes(self.scopes_of(kind)):
                 wanted = offset + PAGE + 1 - len(found)
                 found += [(kind, entry.cleaned()) for entry in kind.entries(caller, 0, wanted)]
         return found[offset : offset + PAGE + 1]

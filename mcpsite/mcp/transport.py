@@ -182,7 +182,7 @@ class Endpoint:
         if claims is None:
             self._refusals.count("without a token")
             return challenges.unauthorized(self._resource)
-        if not claims.scopes.issuperset(settings.REQUIRED_SCOPES):
+        if not claims.has_scopes(settings.REQUIRED_SCOPES):
             self._refusals.count("with a token that lacks a scope")
             return challenges.insufficient_scope(self._resource, tuple(settings.REQUIRED_SCOPES))
         try:
