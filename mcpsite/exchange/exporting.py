@@ -19,7 +19,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from import_export import admin as base
 from import_export.fields import Field
-from import_export.resources import ModelResource
+from import_export.resources import ModelResource, modelresource_factory
 from unfold.contrib.import_export.forms import SelectableFieldsExportForm
 
 from mcpsite.core.any_address import WITHOUT_MEANING, AnyAddress
@@ -54,9 +54,11 @@ def columns(
     """A resource of these fields of `model`, further ones by their paths (`a__b`), and `derived` ones."""
     every = {**{name: name for name in names}, **paths}
     order = [*every, *derived]
-    meta = type("Meta", (), {"model": model, "fields": order, "export_order": order})
     fields = {name: Field(attribute=path, column_name=name) for name, path in every.items()} | dict(derived)
-    return type(f"{model.__name__}Columns", (ModelResource,), {"Meta": meta, **fields})
+    resource: type[ModelResource] = modelresource_factory(
+        model, meta_options={"fields": order, "export_order": order}, custom_fields=fields
+    )
+    return resource
 
 
 class _OwnTemplate(ExportBase):

@@ -249,7 +249,7 @@ class SiteServer:
                 ctx,
                 {"ref": reference, "argument": argument, "value": typed},
                 lambda caller: self._menus.complete(caller, reference, argument, typed),
-                lambda found: (len(found), sum(len(each.encode()) for each in found)),
+                lambda found: (len(found), sum(len(value.encode()) for value in found)),
             )
         except NotOffered:
             values = []
@@ -271,7 +271,7 @@ class SiteServer:
 
 
 def describe(tool: Tool, *, with_view: bool) -> types.Tool:
-    """A tool as `tools/list` shows it, with all four annotations explicit.
+    """Return a tool as `tools/list` shows it, with all four annotations explicit.
 
     The scopes that it takes stand in `_meta`, for the SDK's type has no place for `securitySchemes`.
     """
@@ -294,16 +294,17 @@ def describe(tool: Tool, *, with_view: bool) -> types.Tool:
 
 
 def _shows_views(ctx: ServerRequestContext[Any]) -> bool:
-    """Whether tools name their views to this client (MCP Apps 2026-01-26, client and server capabilities).
+    """Return whether tools name their views to this client (MCP Apps 2026-01-26, capabilities).
 
-    A modern client says with each request what it can; who does not say MCP Apps gets plain tools. An older
-    one says it at `initialize`, which a stateless server has forgotten by now: it is told, and may ignore it.
+    A modern client says with each request what it can; one that does not say MCP Apps gets plain tools. An
+    older one says it at `initialize`, which a stateless server has forgotten by now: it gets the names, and
+    may ignore them.
     """
     return ctx.session.client_capabilities is None or client_supports_apps(ctx)
 
 
 def _page(view: View, uri: str) -> types.TextResourceContents:
-    """A view's page. It declares that it loads from nowhere, so that hosts keep their strictest policy.
+    """Return a view's page. It declares that it loads from nowhere, so hosts keep their strictest policy.
 
     `ui.domain` is never said: its form is each host's own, and Claude shows nothing if it is not Claude's.
     """
@@ -315,7 +316,7 @@ def _page(view: View, uri: str) -> types.TextResourceContents:
 
 
 def site_version() -> str:
-    """The installed version, or that of the source tree."""
+    """Return the installed version, or that of the source tree."""
     try:
         return version("mcpsite")
     except PackageNotFoundError:
@@ -345,7 +346,7 @@ def _refusal(sentence: str) -> MCPError:
 
 
 def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
-    """Who asked, and how; a legacy client says its name at `initialize` only, so its User-Agent is taken."""
+    """Return who asked, and how; for an older client, named only at `initialize`, by its User-Agent."""
     client = ctx.session.client_params
     name = (
         f"{client.client_info.name} {client.client_info.version}"
@@ -359,7 +360,7 @@ def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    """The result of `tools/call` as it goes over the wire."""
+    """Return the result of `tools/call` as it goes over the wire."""
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": outcome.text}],
         "isError": outcome.value is None,

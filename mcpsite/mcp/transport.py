@@ -71,7 +71,7 @@ class Endpoint:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """The SDK's task group; open it for as long as the process serves."""
+        """Hold the SDK's task group open for as long as the process serves."""
         try:
             async with self._manager.run():
                 yield
@@ -142,7 +142,7 @@ class Endpoint:
                 self._record(malformed(message.name, state.claims, _origin(headers, message.id)))
 
     def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
-        """`send`, by which an answer for want of a scope becomes a challenge (client-contract 14)."""
+        """Return a `send` that makes a challenge of an answer for want of a scope (client-contract 14)."""
 
         async def sending(message: Message) -> None:
             needed = state.missing_scopes
@@ -194,7 +194,7 @@ class Endpoint:
         return claims
 
     def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
-        """The answer to a request over a limit, of which nothing was parsed; it is recorded."""
+        """Return the answer to a request over a limit, of which nothing was parsed, and record it."""
         self._record(over_limit(str(error), claims, _origin(headers, None)))
         return _error(429, str(error), {"Retry-After": str(error.seconds)})
 
@@ -212,7 +212,7 @@ class Endpoint:
 
 
 async def _authenticate(headers: Headers, address: str) -> Claims | None:
-    """The claims of the bearer token in the Authorization header; None where there is none.
+    """Return the claims of the bearer token in the Authorization header; None if there is none.
 
     Raises InvalidToken and KeysUnavailable.
     """
@@ -245,22 +245,22 @@ def _origin(headers: Headers, request_id: str | int | None) -> audit.Origin:
 
 
 def _is_json(headers: Headers) -> bool:
-    """Whether a body is said to be JSON; where nothing is said, it can be nothing else."""
+    """Return whether a body is said to be JSON; if nothing is said, it can be nothing else."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() in ("", "application/json")
 
 
 def _wants_event(headers: Headers) -> bool:
-    """Whether the client accepts a stream of events and no JSON (client-contract 53)."""
+    """Return whether the client accepts a stream of events and no JSON (client-contract 53)."""
     accepted = set()
-    for each in ",".join(headers.getlist("accept")).lower().split(","):
-        kind, *parameters = (part.strip() for part in each.split(";"))
+    for media_range in ",".join(headers.getlist("accept")).lower().split(","):
+        kind, *parameters = (part.strip() for part in media_range.split(";"))
         if not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
             accepted.add(kind)
     return "text/event-stream" in accepted and not accepted & {"application/json", "application/*", "*/*"}
 
 
 def _as_event(send: Send) -> Send:
-    """`send`, by which an answer becomes a stream of one event. Refusals stay as they are."""
+    """Return a `send` that makes a stream of one event of an answer. Refusals stay as they are."""
     started: Message | None = None
     body = bytearray()
 
@@ -294,7 +294,7 @@ class _Client:
         self._watching: asyncio.Task[None] | None = None
 
     def heard(self, send: Send) -> Send:
-        """`send`, after whose first message it no longer matters whether the client is there."""
+        """Return a `send` after whose first message it no longer matters whether the client is there."""
 
         async def sending(message: Message) -> None:
             self._answered = True
@@ -336,7 +336,7 @@ async def _nothing() -> Message:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """`receive` once more, from the body that was read."""
+    """Return a `receive` that begins with the body that was read."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receiving() -> Message:

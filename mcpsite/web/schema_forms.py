@@ -36,44 +36,53 @@ class Lines(forms.CharField):
 
 
 class ToolForm(forms.Form):
-    """The arguments of one tool; made by `form_for`."""
+    """The arguments of one tool."""
 
     required_css_class = "required"
-    defaults: Mapping[str, Any] = {}
-    properties: Mapping[str, dict[str, Any]] = {}
 
-    @classmethod
-    def read(cls, sent: QueryDict) -> QueryDict:
+    def __init__(self, schema: Schema, data: QueryDict | None = None) -> None:
+        """`schema`: an object's JSON schema, as `Tool.input_schema` holds it."""
+        super().__init__(data)
+        self._schema = schema
+        self._properties = schema.get("properties", {})
+        for name, part in self._properties.items():
+            field = self.fields[name] = _field(part, required=name in schema.get("required", ()))
+            field.label = label(name)
+            field.help_text = part.get("description", "")
+            field.initial = part.get("default")
+        self._defaults = {
+            name: field.initial for name, field in self.fields.items() if field.initial not in EMPTY
+        }
+
+    def read(self, sent: QueryDict) -> QueryDict:
         """What was sent, as the fields show it: an address may hold what clients send, a list as JSON say.
 
         What the tool would not take is left to its field.
         """
         read = sent.copy()
-        for name, field in cls.base_fields.items():
+        for name, field in self.fields.items():
             if texts := sent.getlist(name):
                 with suppress(ToolError):
                     one = len(texts) == 1
-                    value = arguments.read(texts[0] if one else texts, cls.properties[name], name)
+                    value = arguments.read(texts[0] if one else texts, self._properties[name], name)
                     lines = _texts(value)
                     read.setlist(name, ["\n".join(lines)] if isinstance(field, Lines) else lines)
         return read
 
-    @classmethod
-    def filled(cls, sent: QueryDict) -> "ToolForm":
+    def filled(self, sent: QueryDict) -> "ToolForm":
         """The form as it was sent, with the defaults of what was left out."""
         data = sent.copy()
-        for name, default in cls.defaults.items():
+        for name, default in self._defaults.items():
             if not any(value.strip() for value in data.getlist(name)):
                 data.setlist(name, _texts(default))
-        return cls(data)
+        return ToolForm(self._schema, data)
 
-    @classmethod
-    def shortest(cls, sent: QueryDict) -> list[tuple[str, str]]:
+    def shortest(self, sent: QueryDict) -> list[tuple[str, str]]:
         """What was sent, in the order of the form, without what says nothing."""
         return [
             (name, value)
-            for name in cls.base_fields
-            if sorted(sent.getlist(name)) != sorted(_texts(cls.defaults.get(name)))
+            for name in self.fields
+            if sorted(sent.getlist(name)) != sorted(_texts(self._defaults.get(name)))
             for value in sent.getlist(name)
             if value.strip()
         ]
@@ -84,7 +93,7 @@ class ToolForm(forms.Form):
         return {
             name: value
             for name, value in self.cleaned_data.items()
-            if value not in EMPTY and value != self.defaults.get(name)
+            if value not in EMPTY and value != self._defaults.get(name)
         }
 
     def blame(self, sentence: str) -> bool:
@@ -95,20 +104,6 @@ class ToolForm(forms.Form):
                 self.add_error(name, sentence)
                 return True
         return False
-
-
-def form_for(schema: Schema) -> type[ToolForm]:
-    """The form for an object's JSON schema, as `Tool.input_schema` holds it."""
-    properties = schema.get("properties", {})
-    fields: dict[str, Any] = {}
-    for name, part in properties.items():
-        field = _field(part, required=name in schema.get("required", ()))
-        field.label = label(name)
-        field.help_text = part.get("description", "")
-        field.initial = part.get("default")
-        fields[name] = field
-    defaults = {name: field.initial for name, field in fields.items() if field.initial not in EMPTY}
-    return type("ArgumentsForm", (ToolForm,), {**fields, "defaults": defaults, "properties": properties})
 
 
 WORDS = {"usd": "(USD)", "pct": "(%)", "yoy": "year on year", "avg": "average", "id": "ID", "url": "link"}

@@ -26,7 +26,7 @@ from mcpsite.mcp.outcomes import Kind, Outcome, UnknownTool
 from mcpsite.mcp.pipeline import call, offered, tools_for
 from mcpsite.mcp.registry import Tool, discover
 from mcpsite.web.answers import show
-from mcpsite.web.schema_forms import form_for
+from mcpsite.web.schema_forms import ToolForm
 from mcpsite.web.unavailable import BUSY
 
 CLIENT_ID = "try-out"
@@ -68,19 +68,17 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
         if sent:
             await _refused(request, name, sent, claims)
         raise Http404
-    form_class = form_for(tool.input_schema)
-    sent = form_class.read(sent)
-    asked = (request.method == "GET") is tool.read_only and any(
-        each in sent for each in [RUN, *form_class.base_fields]
-    )
-    page: dict[str, Any] = {"tool": tool, "tools": tools, "form": form_class(), "run": RUN}
+    empty = ToolForm(tool.input_schema)
+    sent = empty.read(sent)
+    asked = (request.method == "GET") is tool.read_only and any(each in sent for each in [RUN, *empty.fields])
+    page: dict[str, Any] = {"tool": tool, "tools": tools, "form": empty, "run": RUN}
     if asked and tool.read_only:
-        shortest = urlencode(form_class.shortest(sent) or {RUN: 1})
+        shortest = urlencode(empty.shortest(sent) or {RUN: 1})
         if shortest != request.GET.urlencode():
             return HttpResponseRedirect(f"{request.path}?{shortest}")
     if not asked:
         return await _page(request, page)
-    page["form"] = form = form_class.filled(sent)
+    page["form"] = form = empty.filled(sent)
     if not form.is_valid():
         return await _page(request, page)
     began = time.perf_counter()
@@ -102,7 +100,7 @@ def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, 
     if tool.view is not None:
         return []
     return [
-        (each, urlencode(form_for(each.input_schema).shortest(sent) or {RUN: 1}))
+        (each, urlencode(ToolForm(each.input_schema).shortest(sent) or {RUN: 1}))
         for each in tools
         if each.permission == tool.permission and each.view is not None and each.view.drawn_by
     ]

@@ -8,7 +8,7 @@ from django.http import QueryDict
 
 from mcpsite.mcp import schemas
 from mcpsite.mcp.registry import Tool, discover
-from mcpsite.web.schema_forms import ToolForm, form_for
+from mcpsite.web.schema_forms import ToolForm
 
 TOOLS = discover().all()
 
@@ -41,7 +41,7 @@ SCHEMA = schemas.of_arguments(
 
 
 def filled(query: str) -> ToolForm:
-    form = form_for(SCHEMA)
+    form = ToolForm(SCHEMA)
     return form.filled(form.read(QueryDict(query)))
 
 
@@ -53,7 +53,7 @@ def arguments(query: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_each_tool_has_a_field_for_each_argument_with_its_description_and_default(tool: Tool) -> None:
-    form = form_for(tool.input_schema)()
+    form = ToolForm(tool.input_schema)
     properties = tool.input_schema["properties"]
     assert list(form.fields) == list(properties)
     for name, schema in properties.items():
@@ -66,7 +66,7 @@ def test_each_tool_has_a_field_for_each_argument_with_its_description_and_defaul
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_what_a_form_gives_suits_the_tool(tool: Tool) -> None:
     required = "&".join(f"{name}=premium" for name in tool.input_schema.get("required", ()))
-    form = form_for(tool.input_schema).filled(QueryDict(required))
+    form = ToolForm(tool.input_schema).filled(QueryDict(required))
     assert form.is_valid(), form.errors
     tool.arguments.model_validate(form.arguments)
 
@@ -119,17 +119,17 @@ def test_what_does_not_fit_is_told_at_its_field(query: str, field: str) -> None:
 
 
 def test_fields_look_like_what_they_ask_for() -> None:
-    fields = form_for(SCHEMA)().fields
+    fields = ToolForm(SCHEMA).fields
     assert isinstance(fields["cabins"].widget, forms.CheckboxSelectMultiple)
     assert isinstance(fields["cabin"].widget, forms.Select)
-    assert 'type="date"' in str(form_for(SCHEMA)()["day"])
-    assert 'inputmode="numeric"' in str(form_for(SCHEMA)()["count"])
+    assert 'type="date"' in str(ToolForm(SCHEMA)["day"])
+    assert 'inputmode="numeric"' in str(ToolForm(SCHEMA)["count"])
 
 
 def test_an_address_holds_what_says_something_and_nothing_else() -> None:
     sent = QueryDict("count=3&share=&word=a&either=a&cabins=first&cabins=economy&utm=1")
     pairs = [("word", "a"), ("cabins", "first"), ("cabins", "economy")]
-    assert form_for(SCHEMA).shortest(sent) == pairs
+    assert ToolForm(SCHEMA).shortest(sent) == pairs
 
 
 @pytest.mark.parametrize(

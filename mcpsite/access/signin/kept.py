@@ -104,7 +104,11 @@ def _kept(request: HttpRequest) -> dict[str, dict[str, Any]]:
 
 
 def _with_values(model_admin: "ModelAdmin[Any]", values: QueryDict) -> "ModelAdmin[Any]":
-    """An admin like `model_admin` whose forms hold `values`; being asked with GET it saves nothing."""
+    """Return an admin like `model_admin` whose forms hold `values`; being asked with GET it saves nothing.
+
+    A class of its own, because the admin makes its forms itself, for any model, and shows values that were
+    sent only while it saves them.
+    """
 
     class Shown(type(model_admin)):  # type: ignore[misc]
         def get_form(self, *args: Any, **kwargs: Any) -> Any:

@@ -60,7 +60,8 @@ class Pool(ConnectionPool[Any]):
     """psycopg's pool, which tells a database that is away from a pool whose connections are all in use.
 
     Its own check of a connection waits for as long as the server is silent, and after a second bad one it
-    sleeps; here a check has a time limit, and a bad one is followed by the next at once.
+    sleeps; here a check has a time limit, and a bad one is followed by the next at once. Its hooks speak of
+    connections that were made; of an attempt that fails or goes on, only `_connect` knows.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -92,7 +93,7 @@ class Pool(ConnectionPool[Any]):
                 return connection
             connection.close()
             super().putconn(connection)  # which has another one opened
-            if connection._created_at > began:
+            if connection._created_at > began:  # by the pool, for `max_lifetime`
                 self._fault = psycopg.OperationalError("the database does not answer on a new connection")
                 self._fail()
 
