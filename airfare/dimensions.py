@@ -21,7 +21,7 @@ from airfare import versions
 from airfare.expressions import among
 from airfare.models import FILES, Combination, FareRow, SourceFile
 from airfare.records import airports_of
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 from mcpsite.core.memory import memory, size_of
 
 Result = TypeVar("Result")
@@ -168,7 +168,7 @@ class _Readers:
         self.version = version
         self._limited = SourceFile.groups.through.objects.exists()
 
-    def visible_to(self, who: Who) -> frozenset[int] | None:
+    def visible_to(self, who: Principal) -> frozenset[int] | None:
         """The ids of the files that `who` may read; None for all there are."""
         if not FILES.admits(who):
             return frozenset()
@@ -188,17 +188,17 @@ class _Readers:
 
 _readers = lru_cache(maxsize=2)(_Readers)
 _MOST_RECENT = 16
-_recent: dict[frozenset[int], Who] = {}
+_recent: dict[frozenset[int], Principal] = {}
 """Of some sets of groups that limited files were looked up for, somebody who is in them."""
 
 
-def state(who: Who | None) -> State:
+def state(who: Principal | None) -> State:
     """The version of the data as it is now, and which files `who` may read; with None, every file."""
     version = versions.read()
     return version, None if who is None else _readers(version).visible_to(who)
 
 
-def current(who: Who | None) -> Snapshot:
+def current(who: Principal | None) -> Snapshot:
     """The snapshot of the data as it is now, for `who`; with None, of every file, for curators.
 
     Costs one query of one row while the data, and who may read it, stay as they are.
@@ -234,7 +234,7 @@ def warm() -> None:
 
 
 def computed(
-    who: Who | None, key: Hashable, compute: Callable[[Snapshot], Result]
+    who: Principal | None, key: Hashable, compute: Callable[[Snapshot], Result]
 ) -> tuple[Result, Snapshot]:
     """What `compute` makes of the data as it is now, for `who`, and the snapshot that it is of.
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
+from mcpsite.access.policies import GroupPolicy, Principal, keep_limiting_groups
 
 FILES = GroupPolicy(permission="airfare.view_farerow")
 
@@ -27,9 +27,9 @@ A value instead of NULL, because the databases do not agree on where NULL sorts.
 
 
 class SourceFileQuerySet(models.QuerySet["SourceFile"]):
-    def visible_to(self, who: Who) -> "SourceFileQuerySet":
-        """Return the files whose rows `who` may read."""
-        return FILES.visible_to(who, self)
+    def visible_to(self, principal: Principal) -> "SourceFileQuerySet":
+        """Return the files whose rows `principal` may read."""
+        return FILES.visible_to(principal, self)
 
     def published(self) -> "SourceFileQuerySet":
         """Files that answers speak of: those whose rows are here, even if only curated ones are left."""

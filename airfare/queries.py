@@ -24,7 +24,7 @@ from airfare.dimensions import Snapshot
 from airfare.expressions import among, array_of
 from airfare.models import NO_DAY, FareRow
 from airfare.records import NUMBERS, airports_of, day_of
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 from mcpsite.core.memory import size_of_rows
 
 TEXT_FIELDS = (
@@ -125,7 +125,7 @@ def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
     return None
 
 
-def page(filters: Filters, who: Who | None, *, limit: int, offset: int = 0) -> Page:
+def page(filters: Filters, who: Principal | None, *, limit: int, offset: int = 0) -> Page:
     """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
 
     Only rows of files that `who` may read; with None, of every file.

@@ -13,7 +13,7 @@ from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY
 from airfare.queries import NUMBER_FIELDS, Filters
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
 """What rows can be grouped by."""
@@ -44,7 +44,7 @@ class Summary:
 
 def summary(
     filters: Filters,
-    who: Who | None,
+    who: Principal | None,
     *,
     group_by: Sequence[str],
     metrics: Sequence[str],

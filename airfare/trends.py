@@ -19,7 +19,7 @@ from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
 from airfare.models import NO_DAY, FareRow
 from airfare.queries import Filters
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 
 MOST_AIRLINES = 8
 """Lines that can still be told apart; the airlines with the most rows are drawn."""
@@ -75,7 +75,7 @@ class Trends:
     files: list[str]
 
 
-def trends(filters: Filters, who: Who | None) -> Trends:
+def trends(filters: Filters, who: Principal | None) -> Trends:
     """The trends of the matching rows of files that `who` may read; with None, of every file."""
     return dimensions.computed(who, ("trends", filters), partial(_trends, filters))[0]
 

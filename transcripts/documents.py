@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 from mcpsite.mcp import share
 from transcripts.models import Transcript, Turn, VectorStoreFile
 from transcripts.parsing import other_facts
@@ -40,8 +40,8 @@ def name_of(transcript: Transcript, number: int) -> str:
     return transcript.slug if number == 1 else f"{transcript.slug}#{number}"
 
 
-def part(who: Who, name: str) -> Part | None:
-    """The part called `name`, of a transcript that `who` may see; None where there is no such part.
+def part(principal: Principal, name: str) -> Part | None:
+    """The part called `name`, of a transcript that `principal` may see; None where there is no such part.
 
     `name` is a transcript's slug or the id of its file in the vector store, and from the second part
     on `#` and the part's number.
@@ -50,7 +50,7 @@ def part(who: Who, name: str) -> Part | None:
     if "\0" in document or (digits and not (digits.isascii() and digits.isdigit() and len(digits) < 7)):
         return None
     number = int(digits) if digits else 1
-    visible = Transcript.objects.visible_to(who).select_related("collection")
+    visible = Transcript.objects.visible_to(principal).select_related("collection")
     transcript = visible.filter(slug=document).first()
     if transcript is None and document:
         of_file = VectorStoreFile.objects.filter(file_id=document).values("transcript")

@@ -7,7 +7,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from mcpsite.access.policies import GroupPolicy, Who, keep_limiting_groups
+from mcpsite.access.policies import GroupPolicy, Principal, keep_limiting_groups
 from transcripts.stores.words import indexed
 
 TRANSCRIPTS = GroupPolicy(
@@ -40,9 +40,9 @@ keep_limiting_groups(Collection)
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
-    def visible_to(self, who: Who) -> "TranscriptQuerySet":
-        """Return the published transcripts in collections that `who` may read."""
-        return TRANSCRIPTS.visible_to(who, self)
+    def visible_to(self, principal: Principal) -> "TranscriptQuerySet":
+        """Return the published transcripts in collections that `principal` may read."""
+        return TRANSCRIPTS.visible_to(principal, self)
 
 
 class Transcript(models.Model):

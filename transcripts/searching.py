@@ -18,7 +18,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from mcpsite.access.policies import Who
+from mcpsite.access.policies import Principal
 from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
@@ -92,9 +92,9 @@ class Cited:
         return self.turns[0].stamp if self.turns else ""
 
 
-def matching(who: Who, filters: Filters) -> QuerySet[Transcript]:
-    """The transcripts that `who` may see and that `filters` let pass, latest first."""
-    found: QuerySet[Transcript] = Transcript.objects.visible_to(who)
+def matching(principal: Principal, filters: Filters) -> QuerySet[Transcript]:
+    """The transcripts that `principal` may see and that `filters` let pass, latest first."""
+    found: QuerySet[Transcript] = Transcript.objects.visible_to(principal)
     if filters.title:
         found = found.filter(title__in=_holding(filters.title, _values(found, "title")))
     if filters.sector:
@@ -128,13 +128,13 @@ def _holding(part: str, texts: Iterable[str]) -> list[str]:
     return [text for text in texts if text and wanted in text.casefold()]
 
 
-def sectors(who: Who) -> list[str]:
-    """The sectors of the transcripts that `who` may see, in order."""
-    return [sector for sector in _values(Transcript.objects.visible_to(who), "sector") if sector]
+def sectors(principal: Principal) -> list[str]:
+    """The sectors of the transcripts that `principal` may see, in order."""
+    return [sector for sector in _values(Transcript.objects.visible_to(principal), "sector") if sector]
 
 
 async def passages(
-    who: Who, query: str, filters: Filters, *, limit: int, each_once: bool = False
+    principal: Principal, query: str, filters: Filters, *, limit: int, each_once: bool = False
 ) -> tuple[list[Cited], str]:
     """At most `limit` passages for `query`, best first, and why another store answered, or empty.
 
@@ -142,7 +142,7 @@ async def passages(
     local index, for other stores know nothing of speakers. Raises StoreUnavailable where the chosen
     store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
     """
-    among = await in_database(_among, who, filters)
+    among = await in_database(_among, principal, filters)
     if not query.strip() or not among:
         return [], ""
     name = "local" if filters.speaker else chosen()
@@ -158,23 +158,23 @@ async def passages(
             reason = "The vector store did not answer; this comes from the local index."
     if name == "local" or reason:
         hits = await _ask("local", query, among, filters, limit, each_once=each_once)
-    return await in_database(cite, who, hits), reason
+    return await in_database(cite, principal, hits), reason
 
 
-def passages_here(who: Who, query: str, filters: Filters, *, limit: int) -> list[Cited]:
+def passages_here(principal: Principal, query: str, filters: Filters, *, limit: int) -> list[Cited]:
     """The best passage of each of at most `limit` transcripts, from the local index, best first."""
-    among = _among(who, filters)
+    among = _among(principal, filters)
     hits: list[Hit] = []
     for _ in range(ROUNDS):
         found = local.search(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
         hits, among, full = _added(hits, found, among)
         if full or len(hits) >= limit:
             break
-    return cite(who, hits[:limit])
+    return cite(principal, hits[:limit])
 
 
-def _among(who: Who, filters: Filters) -> set[int]:
-    return set(matching(who, filters).order_by().values_list("pk", flat=True))
+def _among(principal: Principal, filters: Filters) -> set[int]:
+    return set(matching(principal, filters).order_by().values_list("pk", flat=True))
 
 
 async def _ask_in_time(
@@ -227,10 +227,10 @@ def _added(hits: list[Hit], found: Sequence[Hit], among: set[int]) -> tuple[list
     return list(best.values()), rest, len(found) < MOST_HITS or not rest
 
 
-def cite(who: Who, hits: Sequence[Hit]) -> list[Cited]:
-    """`hits` with all that is shown of them, in their order; what `who` may not see is left out."""
+def cite(principal: Principal, hits: Sequence[Hit]) -> list[Cited]:
+    """`hits` with all that is shown of them, in their order; what `principal` may not see is left out."""
     transcripts = (
-        Transcript.objects.visible_to(who)
+        Transcript.objects.visible_to(principal)
         .defer("text")
         .select_related("collection")
         .in_bulk({hit.transcript_id for hit in hits})

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from mcpsite.access.caller import Caller
 
-Who = Caller | User | AnonymousUser
+Principal = Caller | User | AnonymousUser
 Things = TypeVar("Things", bound="QuerySet[Any]")
 
 
@@ -32,24 +32,24 @@ class GroupPolicy:
     published: Q = field(default_factory=Q)
     """The things that may be read at all."""
 
-    def admits(self, who: Who) -> bool:
-        """Return whether `who` may read such things, if only those that are not limited."""
-        return who.has_perm(self.permission)
+    def admits(self, principal: Principal) -> bool:
+        """Return whether `principal` may read such things, if only those that are not limited."""
+        return principal.has_perm(self.permission)
 
-    def groups_of(self, who: Who) -> frozenset[int] | None:
-        """Return the primary keys of the groups that `who` reads with; None for one whom no limit holds."""
-        if who.is_superuser:
+    def groups_of(self, principal: Principal) -> frozenset[int] | None:
+        """Return the keys of the groups that `principal` reads with; None for one whom no limit holds."""
+        if principal.is_superuser:
             return None
-        if isinstance(who, Caller):
-            return who.groups
-        return frozenset(who.groups.values_list("pk", flat=True))
+        if isinstance(principal, Caller):
+            return principal.groups
+        return frozenset(principal.groups.values_list("pk", flat=True))
 
-    def visible_to(self, who: Who, things: Things) -> Things:
-        """Return those of `things` that `who` may read."""
-        if not self.admits(who):
+    def visible_to(self, principal: Principal, things: Things) -> Things:
+        """Return those of `things` that `principal` may read."""
+        if not self.admits(principal):
             return things.none()
         things = things.filter(self.published)
-        groups = self.groups_of(who)
+        groups = self.groups_of(principal)
         if groups is None:
             return things
         owner = things.model
@@ -61,9 +61,9 @@ class GroupPolicy:
         within = f"{self.limited}__in"
         return things.filter(~Q(**{within: limits}) | Q(**{within: theirs}))
 
-    def is_visible_to(self, who: Who, thing: models.Model) -> bool:
-        """Return whether `who` may read `thing`, as the database holds it."""
-        return self.visible_to(who, type(thing)._default_manager.filter(pk=thing.pk)).exists()
+    def is_visible_to(self, principal: Principal, thing: models.Model) -> bool:
+        """Return whether `principal` may read `thing`, as the database holds it."""
+        return self.visible_to(principal, type(thing)._default_manager.filter(pk=thing.pk)).exists()
 
 
 def keep_limiting_groups(model: type[models.Model]) -> None:
