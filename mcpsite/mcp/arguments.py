@@ -83,10 +83,10 @@ def checked(tool: Tool, sent: Any) -> dict[str, Any]:
     try:
         model: BaseModel = tool.arguments.model_validate(arguments)
     except ValidationError as error:
-        for each in error.errors(include_url=False):
-            name = str(each["loc"][0])
+        for details in error.errors(include_url=False):
+            name = str(details["loc"][0])
             if name not in reading.faulty:
-                reading.fault(name, _sentence(each, tool))
+                reading.fault(name, _sentence(details, tool))
     reading.end()
     values = dict(vars(model))
     for name, (kind, parts) in tool.gathered.items():
@@ -242,7 +242,7 @@ class _Reading:
     def _chosen(self, value: Any, schema: Schema, where: str, verb: str) -> Any:
         choices = schema.get("enum")
         if value is not None and choices is not None and value not in choices:
-            names = [str(each) for each in choices[:MOST_CHOICES]] + ["…"] * (len(choices) > MOST_CHOICES)
+            names = [str(choice) for choice in choices[:MOST_CHOICES]] + ["…"] * (len(choices) > MOST_CHOICES)
             self.fault(where, f"{where} {verb} {shown(value)}; it takes {', '.join(names)}.")
         return value
 
@@ -290,7 +290,7 @@ def _nearest(name: str, known: list[str]) -> str:
     """Return the name that was probably meant, or an empty text."""
     folded = name.casefold().replace("-", "_").strip("_ ")
     close = difflib.get_close_matches(folded, known, n=1, cutoff=0.65)
-    parts = [each for each in known if len(folded) > 2 and (folded in each or each in folded)]
+    parts = [like for like in known if len(folded) > 2 and (folded in like or like in folded)]
     return next(iter(close or parts), "")
 
 

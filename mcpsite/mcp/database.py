@@ -86,18 +86,18 @@ class DatabaseThreads:
         """Wait until the current work may run; what is returned is called when it is over."""
         source, person = current_work()
         # A person who waits for the source keeps their own places alone.
-        await self._people.take(person)
+        await self._people.acquire(person)
         try:
-            await self._sources.take(source)
+            await self._sources.acquire(source)
         except BaseException:
-            self._people.give_back(person)
+            self._people.release(person)
             raise
 
-        def give_back() -> None:
-            self._sources.give_back(source)
-            self._people.give_back(person)
+        def release() -> None:
+            self._sources.release(source)
+            self._people.release(person)
 
-        return give_back
+        return release
 
     @staticmethod
     def _submit(
@@ -117,14 +117,14 @@ class DatabaseThreads:
             else:
                 answer.set_exception(error)
 
-        def tell(done: "Future[R]") -> None:
+        def deliver(done: "Future[R]") -> None:
             if not done.cancelled():
                 # A loop that has ended waits for no answer.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(settle, done)
 
         future = executor.submit(work)
-        future.add_done_callback(tell)
+        future.add_done_callback(deliver)
         return future
 
     def close(self) -> None:
@@ -234,8 +234,8 @@ class _Section:
                 if self._over.is_set():
                     return
                 for wrapper in list(self._wrappers):
-                    told = interrupt(wrapper)
-                    if is_busy(wrapper.connection) and (not told or interrupts >= MOST_INTERRUPTS):
+                    reached = interrupt(wrapper)
+                    if is_busy(wrapper.connection) and (not reached or interrupts >= MOST_INTERRUPTS):
                         sever(wrapper.connection)
             interrupts += 1
             self._over.wait(min(INTERRUPT_SECONDS * interrupts, 2.0))

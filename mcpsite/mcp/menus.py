@@ -7,7 +7,7 @@ functions are plain and synchronous, take the caller, and know nothing of the pr
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar, get_type_hints
 
 from django.conf import settings
@@ -122,7 +122,7 @@ class Menus:
         return [*self._resources.values(), *self._prompts.values()]
 
     def scopes_of(self, offered: Resources | Prompt) -> tuple[str, ...]:
-        """The scopes that the use of `offered` takes.
+        """Return the scopes that the use of `offered` takes.
 
         Where none are named, those of all tools with its permission: they show the same data, and what
         is closed there must not be open here.
@@ -130,18 +130,18 @@ class Menus:
         if offered.scope or offered.name in settings.TOOL_SCOPES:
             return scopes.needed(offered.name, offered.scope)
         alike = [tool.scopes for tool in self._tools.all() if tool.permission == offered.permission]
-        return tuple(dict.fromkeys(scope for each in alike for scope in each))
+        return tuple(dict.fromkeys(chain.from_iterable(alike)))
 
     def templates(self, caller: Caller) -> list[Resources]:
-        """The kinds that the caller may read, also where the token lacks a scope: it can be asked for."""
+        """Return the kinds that the caller may read, also if the token lacks a scope: it can be asked for."""
         return [kind for kind in self._resources.values() if caller.has_perm(kind.permission)]
 
     def prompts(self, caller: Caller) -> list[Prompt]:
-        """The prompts that the caller may use, also where the token lacks a scope."""
+        """Return the prompts that the caller may use, also if the token lacks a scope."""
         return [prompt for prompt in self._prompts.values() if caller.has_perm(prompt.permission)]
 
     def entries(self, caller: Caller, offset: int) -> list[tuple[Resources, Entry]]:
-        """A page of the caller's resources, of all kinds in turn, and one more where there is a next page.
+        """Return a page of the caller's resources, kind after kind, and one more if there is a next page.
 
         Their titles are data, so a kind for which the token lacks a scope is left out.
         """
@@ -153,7 +153,7 @@ class Menus:
         return found[offset : offset + PAGE + 1]
 
     def read(self, caller: Caller, uri: str) -> tuple[Resources, str]:
-        """The kind and the text of the resource at `uri`; raises NotOffered and MissingScope."""
+        """Return the kind and the text of the resource at `uri`; raises NotOffered and MissingScope."""
         scheme, _, key = uri.partition("://")
         kind = self._allowed(self._resources.get(scheme), caller)
         text = kind.read(caller, key)
@@ -162,7 +162,7 @@ class Menus:
         return kind, clean(text)
 
     def fill(self, caller: Caller, name: str, arguments: Mapping[str, str]) -> tuple[Prompt, str]:
-        """The prompt `name` with its arguments put in; raises NotOffered, MissingScope and ToolError."""
+        """Return the prompt `name`, filled in; raises NotOffered, MissingScope and ToolError."""
         prompt = self._allowed(self._prompts.get(name), caller)
         for unknown in arguments.keys() - prompt.arguments.keys():
             raise ToolError(
@@ -175,12 +175,12 @@ class Menus:
         return prompt, clean(prompt.function(**asked))
 
     def complete(self, caller: Caller, reference: str, argument: str, typed: str) -> list[str]:
-        """Values for an argument of the prompt or of the resource template named `reference`; maybe none.
+        """Return values for an argument of the prompt or resource template `reference`; maybe none.
 
         Raises NotOffered and MissingScope.
         """
         prompt = self._prompts.get(reference)
-        kind = next((each for each in self._resources.values() if each.template == reference), None)
+        kind = next((kind for kind in self._resources.values() if kind.template == reference), None)
         values: Complete | None = None
         if prompt is not None:
             values = self._allowed(prompt, caller).complete.get(argument)
@@ -191,7 +191,7 @@ class Menus:
         return [clean(value) for value in islice(values(caller, clean(typed)), MAX_COMPLETIONS)]
 
     def _allowed(self, offered: Offered | None, caller: Caller) -> Offered:
-        """`offered`, which the caller may use; raises NotOffered, then MissingScope."""
+        """Return `offered`, which the caller may use; raises NotOffered, then MissingScope."""
         if offered is None or not caller.has_perm(offered.permission):
             raise NotOffered
         scopes.demand(caller.claims, self.scopes_of(offered))
@@ -249,14 +249,14 @@ def discover_menus() -> Menus:
 
 def permissions_needed() -> set[str]:
     """Return the permissions that the tools, prompts and resources of the installed apps ask for."""
-    return {each.permission for each in [*discover().all(), *discover_menus().all()]}
+    return {offer.permission for offer in [*discover().all(), *discover_menus().all()]}
 
 
 def scopes_in_use(tools: Registry, menus: Menus) -> dict[str, list[str]]:
-    """Each scope that some tool, prompt or resource takes, with the titles of what takes it."""
+    """Return the scopes that tools, prompts and resources take, each with the titles of what takes it."""
     titles: dict[str, list[str]] = {}
     taking = [(tool.title, tool.scopes) for tool in tools.all()]
-    taking += [(each.title, menus.scopes_of(each)) for each in menus.all()]
+    taking += [(offer.title, menus.scopes_of(offer)) for offer in menus.all()]
     for title, taken in taking:
         for scope in taken:
             titles.setdefault(scope, []).append(title)

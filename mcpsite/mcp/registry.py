@@ -200,7 +200,7 @@ def _describe(
             required = parameter.default is inspect.Parameter.empty
             taken[parameter.name] = (hint, ... if required else parameter.default)
     arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **taken)
-    undescribed = [each for each, info in arguments.model_fields.items() if not info.description]
+    undescribed = [name for name, info in arguments.model_fields.items() if not info.description]
     if undescribed:
         raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
     input_schema = schemas.of_arguments(arguments.model_json_schema())
@@ -233,9 +233,9 @@ def _describe(
 
 
 def _fields(kind: type) -> dict[str, tuple[Any, Any]]:
-    """The fields of a dataclass: name → annotation, and default or `...`."""
+    """Return the fields of a dataclass: name → annotation, and default or `...`."""
     hints = get_type_hints(kind, include_extras=True)
     return {
-        each.name: (hints[each.name], ... if each.default is MISSING else each.default)
-        for each in fields(kind)
+        part.name: (hints[part.name], ... if part.default is MISSING else part.default)
+        for part in fields(kind)
     }

@@ -65,8 +65,8 @@ class Shares:
         self._running: defaultdict[str, int] = defaultdict(int)
         self._waiting: defaultdict[str, deque[Waiting]] = defaultdict(deque)
 
-    async def take(self, name: str) -> None:
-        """Wait until another piece of this work may run. What was taken has to be given back."""
+    async def acquire(self, name: str) -> None:
+        """Wait until another piece of this work may run. It has to be released afterwards."""
         if not name:
             return
         with self._lock:
@@ -80,10 +80,10 @@ class Shares:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.give_back(name)  # It came in the same moment.
+                self.release(name)  # It came in the same moment.
             raise
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Let the next piece of this work run."""
         if not name:
             return
@@ -98,11 +98,11 @@ class Shares:
 
         def begin() -> None:
             if turn.done():  # Nobody waits for it any more.
-                self.give_back(name)
+                self.release(name)
             else:
                 turn.set_result(None)
 
         try:
             loop.call_soon_threadsafe(begin)
         except RuntimeError:  # Its event loop has ended.
-            self.give_back(name)
+            self.release(name)

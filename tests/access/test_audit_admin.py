@@ -49,7 +49,7 @@ def exported(user: User, query: str = "") -> list[dict[str, str]]:
     async def get() -> str:
         client = AsyncClient()
         await client.aforce_login(user)
-        columns = {f"auditeventcolumns_{field.attname}": "on" for field in AuditEvent._meta.fields}
+        columns = {f"auditeventresource_{field.attname}": "on" for field in AuditEvent._meta.fields}
         answer: Any = await client.post(f"{LIST}export/{query}", {"format": "0", **columns})
         assert answer["Content-Disposition"].startswith("attachment")
         return b"".join([part async for part in answer.streaming_content]).decode("utf-8-sig")

@@ -134,7 +134,7 @@ def test_more_than_a_chunk_is_exported_once_each(alice: User, load_folder: Load)
 
 
 def test_only_the_chosen_columns_are_exported(alice: User, loaded: None) -> None:
-    chosen = dict.fromkeys(fields(ROWS), "") | {"farerowcolumns_airline": "on"}
+    chosen = dict.fromkeys(fields(ROWS), "") | {"farerowresource_airline": "on"}
     assert export(alice, CSV, **chosen).decode("utf-8-sig").splitlines()[:2] == ["airline", "Delta"]
 
 

@@ -9,7 +9,7 @@ from mcpsite.mcp.shares import Shares, Work, current_work, of_one_person, of_one
 
 
 async def taken(shares: Shares, source: str, count: int) -> list["asyncio.Task[None]"]:
-    tasks = [asyncio.create_task(shares.take(source)) for _ in range(count)]
+    tasks = [asyncio.create_task(shares.acquire(source)) for _ in range(count)]
     await asyncio.sleep(0.01)
     return tasks
 
@@ -46,10 +46,10 @@ def test_who_waits_comes_next_in_the_order_of_coming() -> None:
     async def story() -> None:
         shares = Shares(1)
         tasks = await taken(shares, "slow", 3)
-        shares.give_back("slow")
+        shares.release("slow")
         await asyncio.sleep(0.01)
         assert [task.done() for task in tasks] == [True, True, False]
-        shares.give_back("slow")
+        shares.release("slow")
         await tasks[2]
 
     run(story)
@@ -60,10 +60,10 @@ def test_who_gives_up_waiting_keeps_nobody_from_coming_next() -> None:
         shares = Shares(1)
         _, impatient, patient = await taken(shares, "slow", 3)
         impatient.cancel()
-        shares.give_back("slow")
+        shares.release("slow")
         await patient
-        shares.give_back("slow")
-        await shares.take("slow")
+        shares.release("slow")
+        await shares.acquire("slow")
 
     run(story)
 
@@ -72,7 +72,7 @@ def test_who_gives_up_as_their_turn_comes_passes_it_on() -> None:
     async def story() -> None:
         shares = Shares(1)
         _, impatient, patient = await taken(shares, "slow", 3)
-        shares.give_back("slow")
+        shares.release("slow")
         await asyncio.sleep(0)  # The turn has come, and the task has not run yet.
         impatient.cancel()
         await patient
@@ -90,7 +90,7 @@ def test_waiting_in_an_event_loop_that_ended_keeps_nobody_from_coming_next() -> 
 
     async def story() -> None:
         waiting = await taken(shares, "slow", 1)
-        shares.give_back("slow")
+        shares.release("slow")
         await waiting[0]
 
     run(story)
