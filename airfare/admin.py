@@ -37,7 +37,7 @@ from mcpsite.history import recording
 from mcpsite.history.admin import HasHistory, Recorded
 from mcpsite.history.forms import KeepsOthersChanges
 from mcpsite.history.models import Change
-from mcpsite.uploads.corrections import ImportMixin
+from mcpsite.uploads.corrections import QueuedImportMixin
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
@@ -310,7 +310,7 @@ class FareRowForm(FareRowListForm):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(ImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
+class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm

@@ -12,7 +12,7 @@ from airfare import dimensions
 from airfare.dimensions import SUGGESTIONS, Snapshot
 from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
 from airfare.queries import Filters
-from airfare.summaries import summary
+from airfare.summaries import fare_summary
 from mcpsite.core.panels import Chart, Choice, Figure, Panel, change_url, list_url, may_view, moment
 from mcpsite.core.tables import Cell, Table
 from mcpsite.uploads.loaders import upload_link
@@ -215,7 +215,7 @@ def _dollars(value: float | None) -> str:
 
 def _load_factors() -> Panel:
     metric = "load_factor_pct_mean"
-    found = summary(Filters(), None, group_by=["airline"], metrics=[metric], limit=10_000)
+    found = fare_summary(Filters(), None, group_by=["airline"], metrics=[metric], limit=10_000)
     airlines = [each for each in found.groups if each.get("airline") and metric in each]
     largest = sorted(airlines, key=lambda each: (-each["rows"], each["airline"]))[:AIRLINES]
     shown = sorted(largest, key=lambda each: (-each[metric], each["airline"]))

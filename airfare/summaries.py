@@ -31,7 +31,7 @@ BLOCK = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
+class FareSummary:
     """Some of the groups, in order."""
 
     groups: list[dict[str, Any]]
@@ -42,7 +42,7 @@ class Summary:
     files: list[str]
 
 
-def summary(
+def fare_summary(
     filters: Filters,
     who: Principal | None,
     *,
@@ -50,7 +50,7 @@ def summary(
     metrics: Sequence[str],
     limit: int,
     offset: int = 0,
-) -> Summary:
+) -> FareSummary:
     """The figures `metrics` (of METRICS) of the matching rows, for each group of `group_by` (of GROUPS).
 
     Only of files that `who` may read; with None, of every file. Groups are in the order of their keys:
@@ -63,7 +63,7 @@ def summary(
         ("summary", filters, tuple(group_by), tuple(metrics), first, size),
         partial(_aggregate, filters, group_by, metrics, first, size),
     )
-    return Summary(
+    return FareSummary(
         groups=found.groups[offset - first :][:limit],
         group_count=found.count,
         matched=queries.matched(filters, snapshot),

@@ -165,7 +165,7 @@ def airfare_fare_summary(
     """
     asked, applied = filters.applied()
     _check_page(limit, offset)
-    found = summaries.summary(
+    found = summaries.fare_summary(
         asked,
         caller,
         group_by=_group_by(group_by),

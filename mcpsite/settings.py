@@ -254,7 +254,7 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
 
 MIDDLEWARE = [
-    "mcpsite.web.unavailable.Middleware",
+    "mcpsite.web.unavailable.OutageMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -264,7 +264,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "mcpsite.access.signin.middleware.SignedIn",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "mcpsite.web.csp.Middleware",
+    "mcpsite.web.csp.PagePolicyMiddleware",
 ]
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp.SITE}
 

@@ -27,7 +27,7 @@ ATTEMPTS = 8
 
 
 @dataclass(kw_only=True, slots=True)
-class Report:
+class ImportReport:
     """What an import did, by the files' names."""
 
     added: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Report:
 class ImportStopped(SyncStopped):
     """The import cannot go on; `report` says what was done before."""
 
-    def __init__(self, sentence: str, report: Report) -> None:
+    def __init__(self, sentence: str, report: ImportReport) -> None:
         super().__init__(sentence)
         self.report = report
 
@@ -54,7 +54,7 @@ def import_store(
     published: bool = True,
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Report:
+) -> ImportReport:
     """Make a transcript of each file in the store `store_id`; nothing in the store is changed.
 
     The text is what the store parsed. Title, date and sector are taken from the file's attributes where
@@ -73,8 +73,8 @@ async def _import(
     published: bool,
     dry_run: bool,
     progress: Callable[[int, int], None],
-) -> Report:
-    report, places = Report(), asyncio.Semaphore(CONCURRENCY)
+) -> ImportReport:
+    report, places = ImportReport(), asyncio.Semaphore(CONCURRENCY)
     recorded = await sync_to_async(_recorded)(store_id)
     try:
         async with open_client(timeout=CALL_SECONDS, connections=CONCURRENCY) as client:

@@ -62,7 +62,7 @@ class Source:
 
 
 @dataclass(kw_only=True, slots=True)
-class Report:
+class LoadReport:
     """What a load did, by the files' names."""
 
     added: list[str] = field(default_factory=list)
@@ -152,7 +152,7 @@ def load(
     without: Container[str] = (),
     dry_run: bool = False,
     progress: Callable[[Source], None] = lambda _: None,
-) -> Report:
+) -> LoadReport:
     """Bring the stored transcripts in line with `files`; `progress` is told each before it is read.
 
     A file that cannot be read, parsed or stored is in the report's `refused` and leaves what was stored of
@@ -163,7 +163,7 @@ def load(
     Transcripts that somebody deleted are loaded again where `restore`, and left out otherwise; so are those
     whose SHA-256 is in `without`. A `dry_run` only reports.
     """
-    report = Report()
+    report = LoadReport()
     files = list(files)
     pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
     _check_prune(pruned, files, allow_empty=allow_empty)
@@ -203,7 +203,7 @@ def load(
 
 def _load_one(
     source: Source,
-    report: Report,
+    report: LoadReport,
     collection: Collection | None,
     *,
     without: Container[str],
@@ -233,7 +233,7 @@ def _load_one(
     return outcome
 
 
-def _remark(report: Report, source: Source, parsed: Parsed, before: int) -> None:
+def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> None:
     """Note what may not have been meant: that most of a text is lost, or that something was not found."""
     if len(parsed.text) < before / 2:
         report.shortened[source.name] = (before, len(parsed.text))
@@ -308,7 +308,7 @@ def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty
         raise NothingToLoad("\n".join([*filter(None, sentences), "Nothing was changed."]))
 
 
-def summary(report: Report) -> Summary:
+def summary(report: LoadReport) -> Summary:
     """What became of the files, for a person: those that changed something by name, the others counted."""
     told = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):

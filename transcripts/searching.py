@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filters:
+class TranscriptFilters:
     """Which transcripts, and whose words; all that are given have to hold. Text is found in any case."""
 
     title: str = ""
@@ -92,7 +92,7 @@ class Cited:
         return self.turns[0].stamp if self.turns else ""
 
 
-def matching(principal: Principal, filters: Filters) -> QuerySet[Transcript]:
+def matching(principal: Principal, filters: TranscriptFilters) -> QuerySet[Transcript]:
     """The transcripts that `principal` may see and that `filters` let pass, latest first."""
     found: QuerySet[Transcript] = Transcript.objects.visible_to(principal)
     if filters.title:
@@ -134,7 +134,7 @@ def sectors(principal: Principal) -> list[str]:
 
 
 async def passages(
-    principal: Principal, query: str, filters: Filters, *, limit: int, each_once: bool = False
+    principal: Principal, query: str, filters: TranscriptFilters, *, limit: int, each_once: bool = False
 ) -> tuple[list[Cited], str]:
     """At most `limit` passages for `query`, best first, and why another store answered, or empty.
 
@@ -161,7 +161,7 @@ async def passages(
     return await in_database(cite, principal, hits), reason
 
 
-def passages_here(principal: Principal, query: str, filters: Filters, *, limit: int) -> list[Cited]:
+def passages_here(principal: Principal, query: str, filters: TranscriptFilters, *, limit: int) -> list[Cited]:
     """The best passage of each of at most `limit` transcripts, from the local index, best first."""
     among = _among(principal, filters)
     hits: list[Hit] = []
@@ -173,12 +173,12 @@ def passages_here(principal: Principal, query: str, filters: Filters, *, limit: 
     return cite(principal, hits[:limit])
 
 
-def _among(principal: Principal, filters: Filters) -> set[int]:
+def _among(principal: Principal, filters: TranscriptFilters) -> set[int]:
     return set(matching(principal, filters).order_by().values_list("pk", flat=True))
 
 
 async def _ask_in_time(
-    name: str, query: str, among: set[int], filters: Filters, limit: int, *, each_once: bool
+    name: str, query: str, among: set[int], filters: TranscriptFilters, limit: int, *, each_once: bool
 ) -> list[Hit]:
     """What the store called `name` finds, unless it is left alone. Raises StoreUnavailable.
 
@@ -194,7 +194,7 @@ async def _ask_in_time(
 
 
 async def _ask(
-    name: str, query: str, among: set[int], filters: Filters, limit: int, *, each_once: bool
+    name: str, query: str, among: set[int], filters: TranscriptFilters, limit: int, *, each_once: bool
 ) -> list[Hit]:
     if not each_once:
         return list(await _search(name, query, among, filters, limit))[:limit]
@@ -207,7 +207,9 @@ async def _ask(
     return hits[:limit]
 
 
-async def _search(name: str, query: str, among: Several[int], filters: Filters, limit: int) -> Sequence[Hit]:
+async def _search(
+    name: str, query: str, among: Several[int], filters: TranscriptFilters, limit: int
+) -> Sequence[Hit]:
     if filters.speaker:
         return await in_database(
             local.search, query, among=among, speaker=filters.speaker.strip(), limit=limit

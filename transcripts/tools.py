@@ -15,7 +15,7 @@ from mcpsite.access.caller import Caller
 from mcpsite.mcp import Answer, ToolError, tool
 from transcripts import documents, searching
 from transcripts.models import TRANSCRIPTS, Collection
-from transcripts.searching import Cited, Filters
+from transcripts.searching import Cited, TranscriptFilters
 from transcripts.stores.base import StoreUnavailable
 
 READ = TRANSCRIPTS.permission
@@ -127,7 +127,7 @@ async def search(
     passage that fits best as `text` and a `url` to cite. Read one with fetch(id). To filter by sector,
     speaker or date, or to see several passages of one call, use search_transcripts.
     """
-    found, reason = await _passages(caller, query, Filters(), RESULTS, each_once=True)
+    found, reason = await _passages(caller, query, TranscriptFilters(), RESULTS, each_once=True)
     results: list[Result] = [
         {
             "id": cited.transcript.slug,
@@ -222,7 +222,7 @@ def list_transcripts(
         }
         for transcript in page
     ]
-    seen = searching.matching(caller, Filters()).order_by().values("collection")
+    seen = searching.matching(caller, TranscriptFilters()).order_by().values("collection")
     answer: Listing = {
         "transcripts": listed,
         "matched": matched,
@@ -238,7 +238,7 @@ def list_transcripts(
 
 
 async def _passages(
-    caller: Caller, query: str, filters: Filters, limit: int, *, each_once: bool = False
+    caller: Caller, query: str, filters: TranscriptFilters, limit: int, *, each_once: bool = False
 ) -> tuple[list[Cited], str]:
     try:
         return await searching.passages(caller, query, filters, limit=limit, each_once=each_once)
@@ -283,10 +283,10 @@ def _filters(
     speaker: str | None,
     date_from: str | None,
     date_to: str | None,
-) -> Filters:
+) -> TranscriptFilters:
     since = _days("date_from", date_from)
     until = _days("date_to", date_to)
-    return Filters(
+    return TranscriptFilters(
         title=(title or "").strip(),
         sector=(sector or "").strip(),
         collection=(collection or "").strip(),

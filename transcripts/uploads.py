@@ -14,7 +14,7 @@ from mcpsite.uploads.forms import UploadForm
 from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
 from mcpsite.uploads.summaries import Summary
 from transcripts import loading
-from transcripts.loading import SUFFIXES, Report, Source, load
+from transcripts.loading import SUFFIXES, LoadReport, Source, load
 from transcripts.models import Collection, Transcript
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
 
@@ -60,7 +60,7 @@ def run(task: Task) -> list[Summary]:
         if collection is None:
             # In the default collection more people might read them than they are meant for.
             reason = "the collection that was chosen is gone; upload the file again into another one."
-            refused = Report(refused={source.name: reason for source in files})
+            refused = LoadReport(refused={source.name: reason for source in files})
             return [loading.summary(refused)]
     done = 0
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from transcripts import searching
 from transcripts.models import TRANSCRIPTS, Transcript
-from transcripts.searching import Filters
+from transcripts.searching import TranscriptFilters
 
 PER_PAGE = 25
 MOST_FOUND = 25
@@ -39,7 +39,7 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
     """All transcripts, latest first; with `?q=` those that fit, best first, each at its best passage."""
     query = _asked(request, "q")
     sector = _asked(request, "sector")
-    filters = Filters(sector=sector)
+    filters = TranscriptFilters(sector=sector)
     context: dict[str, Any] = {
         "query": query,
         "sector": sector,

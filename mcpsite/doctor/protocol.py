@@ -7,7 +7,15 @@ import httpx2
 
 from mcpsite.core.findings import Finding, stops_clients
 from mcpsite.doctor.research import out_of_contract, search_and_fetch
-from mcpsite.doctor.visit import FIRST_REQUEST, MODERN, Refused, Visit, complaint, json_object, unreachable
+from mcpsite.doctor.visit import (
+    FIRST_REQUEST,
+    MODERN,
+    AnswerRefused,
+    Visit,
+    complaint,
+    json_object,
+    unreachable,
+)
 
 ANNOTATIONS = {
     "readOnlyHint": True,
@@ -33,7 +41,7 @@ def replay(visit: Visit) -> Iterator[Finding]:
         yield from tools_listed(listed)
         if {"search", "fetch"} <= listed.keys():
             yield from search_and_fetch(visit)
-    except Refused as error:
+    except AnswerRefused as error:
         yield Finding(
             id="call-refused",
             level="error",

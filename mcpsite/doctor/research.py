@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from mcpsite.core import conf
 from mcpsite.core.contributions import contributed
 from mcpsite.core.findings import Finding, line
-from mcpsite.doctor.visit import Refused, Visit
+from mcpsite.doctor.visit import AnswerRefused, Visit
 
 
 def search_and_fetch(visit: Visit) -> Iterator[Finding]:
@@ -101,12 +101,12 @@ def out_of_contract(name: str, rule: str) -> Finding:
 def _content(result: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a tool answered, where it says the same as structured content and as its only text.
 
-    Raises Refused with the words of a tool error: no access, a limit, a store that is down.
+    Raises AnswerRefused with the words of a tool error: no access, a limit, a store that is down.
     """
     structured, content = result.get("structuredContent"), result.get("content")
     if result.get("isError"):
         words = content[0].get("text") if isinstance(content, list) and content else ""
-        raise Refused(line(str(words or "a tool error without a reason")))
+        raise AnswerRefused(line(str(words or "a tool error without a reason")))
     if (
         not isinstance(structured, dict)
         or not isinstance(content, list)

@@ -61,7 +61,7 @@ class Visit:
         return self.http.post(url or self.url, json=body, headers=sent)
 
     def result(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of one request with the token; raises Refused and httpx2.HTTPError."""
+        """The result of one request with the token; raises AnswerRefused and httpx2.HTTPError."""
         # Not as ChatGPT: the audit trail shall say who called.
         meta = {
             **FIRST_REQUEST["params"]["_meta"],
@@ -73,12 +73,12 @@ class Visit:
         )
         said = json_object(answer)
         if answer.status_code != httpx2.codes.OK or not isinstance(said.get("result"), dict):
-            raise Refused(complaint(answer))
+            raise AnswerRefused(complaint(answer))
         result: dict[str, Any] = said["result"]
         return result
 
 
-class Refused(Exception):
+class AnswerRefused(Exception):
     """The endpoint answered with something else than a result: what it said."""
 
 

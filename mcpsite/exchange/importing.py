@@ -20,7 +20,7 @@ from unfold.contrib.import_export.forms import ImportForm
 
 from mcpsite.core.private_files import private_folder
 from mcpsite.core.widgets import FileInput
-from mcpsite.exchange.sheets import CSV, MOST_BYTES, MOST_ROWS, XLSX, BadSheet
+from mcpsite.exchange.sheets import MOST_BYTES, MOST_ROWS, BadSheet, ImportedCSV, ImportedXLSX
 
 if TYPE_CHECKING:
 
@@ -138,7 +138,7 @@ class ImportMixin(ImportBase):
     import_resource_classes: Any = ()
 
     def get_import_formats(self) -> list[Any]:
-        return [CSV, XLSX]
+        return [ImportedCSV, ImportedXLSX]
 
     def get_import_resource_classes(self, request: HttpRequest) -> Any:  # noqa: ARG002 (the library's signature)
         return self.import_resource_classes

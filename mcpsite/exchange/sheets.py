@@ -32,7 +32,7 @@ class Sheet(tablib.Dataset):  # type: ignore[misc]
         """Whether they stand between the cells, as where the comma is the decimal sign."""
 
 
-class CSV(formats.CSV):
+class ImportedCSV(formats.CSV):
     def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
         text = _text(in_stream)
         first = text.partition("\n")[0]
@@ -41,7 +41,7 @@ class CSV(formats.CSV):
         return _sheet(_csv(text, delimiter), semicolons=delimiter == ";")
 
 
-class XLSX(formats.XLSX):
+class ImportedXLSX(formats.XLSX):
     def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
         try:
             # Closed also where enough has been read: the process ends with it.

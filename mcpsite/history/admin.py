@@ -93,7 +93,7 @@ class Recorded(HasHistory):
 # The pages
 
 
-class Told:
+class FieldChange:
     """A field of a change in words."""
 
     def __init__(self, model: type[Model] | None, name: str, *values: Any, of_file: bool = False) -> None:
@@ -129,14 +129,14 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-def told(change: Change, changed: ChangedObject | None = None) -> list[Told]:
+def field_changes(change: Change, changed: ChangedObject | None = None) -> list[FieldChange]:
     """What a change did, or what it did to one object, field by field."""
     model = change.content_type.model_class()
     kind = kinds.of(model)
     own = changed.values if changed else None
     values = own if own is not None else change.values or {}
     hidden = kind.corrected if kind else ""
-    return [Told(model, name, *pair) for name, pair in values.items() if name != hidden]
+    return [FieldChange(model, name, *pair) for name, pair in values.items() if name != hidden]
 
 
 @admin.register(Change)
@@ -249,12 +249,12 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
         change = self._get(request, int(object_id))
         page = Paginator(change.changed.order_by("pk"), PAGE).get_page(request.GET.get("p"))
         objects = [
-            {"changed": each, "told": told(change, each), "url": _history_url(change, each)}
+            {"changed": each, "changes": field_changes(change, each), "url": _history_url(change, each)}
             for each in page.object_list
         ]
         context = {
             "change": change,
-            "told": told(change) if change.values is not None else [],
+            "changes": field_changes(change) if change.values is not None else [],
             "objects": objects,
             "page": page,
             "may_revert": self.may_revert(request, change, None),
@@ -288,7 +288,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
             {
                 "changed": each,
                 "change": each.change,
-                "told": told(each.change, each),
+                "changes": field_changes(each.change, each),
                 "may_revert": obj is not None and self.may_revert(request, each.change, each, obj),
             }
             for each in page.object_list
@@ -324,9 +324,9 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
         steps = [
             {
                 "step": step,
-                "told": [
+                "fields": [
                     {
-                        "told": Told(model, field.name, field.now, field.to, of_file=field.of_file),
+                        "change": FieldChange(model, field.name, field.now, field.to, of_file=field.of_file),
                         "then": _text(field.before),
                         "moved": field.of_file and field.before != field.to,
                         "changed_since": field.changed_since,

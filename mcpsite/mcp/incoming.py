@@ -25,7 +25,7 @@ OF_ONE_CALLER = 32
 """So many bodies of the largest size may be here of one caller at once."""
 
 
-class Refused(Exception):
+class BodyRefused(Exception):
     """A body that is not read to its end, or not now: the status of the answer, and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -44,7 +44,7 @@ class Incoming:
     async def message(self, receive: Receive, claims: Claims) -> AsyncIterator[messages.Message]:
         """Yield the message that `receive` brings, for as long as it is being answered.
 
-        Nothing of the caller's limits is used while it is still being sent. Raises Refused, LimitExceeded
+        Nothing of the caller's limits is used while it is still being sent. Raises BodyRefused, LimitExceeded
         and Malformed.
         """
         caller = (claims.issuer, claims.subject)
@@ -75,12 +75,12 @@ class Incoming:
             body += piece
             self._bytes[caller] += len(piece)
             if self._bytes[caller] > OF_ONE_CALLER * most:
-                raise Refused(429, "You are sending too much at once; try again in 1 second.")
+                raise BodyRefused(429, "You are sending too much at once; try again in 1 second.")
             more = message.get("more_body", False)
         if incoming.fault == 413:
-            raise Refused(413, f"The request is larger than {most:,} bytes.")
+            raise BodyRefused(413, f"The request is larger than {most:,} bytes.")
         if incoming.fault:
-            raise Refused(incoming.fault, LATE)
+            raise BodyRefused(incoming.fault, LATE)
 
     async def _turn(self, large: AsyncExitStack) -> None:
         """Wait until this may be one of the few large messages."""
@@ -88,4 +88,4 @@ class Incoming:
             async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
                 await large.enter_async_context(self._large)
         except TimeoutError:
-            raise Refused(503, "Too many large requests are waiting; try again in a minute.") from None
+            raise BodyRefused(503, "Too many large requests are waiting; try again in a minute.") from None

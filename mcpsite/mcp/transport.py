@@ -32,7 +32,7 @@ from mcpsite.core.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges, messages
 from mcpsite.mcp.calls import Record, malformed, over_limit
 from mcpsite.mcp.database import in_database
-from mcpsite.mcp.incoming import Incoming, Refused
+from mcpsite.mcp.incoming import BodyRefused, Incoming
 from mcpsite.mcp.metadata import Resource
 from mcpsite.mcp.server import AUDITED
 from mcpsite.mcp.state import KEY, RequestState
@@ -113,7 +113,7 @@ class Endpoint:
             await error.response()(scope, receive, send)
         except LimitExceeded as error:
             await self._limited(error, admitted, headers)(scope, receive, send)
-        except Refused as error:
+        except BodyRefused as error:
             close = {"Connection": "close"} if error.status == 408 else None
             await _error(error.status, str(error), close)(scope, receive, send)
 

@@ -144,7 +144,7 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
         if not upload.finished:
             # Should the process have died, or have left when this upload came.
             start_process()
-        told = progress.read(upload.path) if upload.state == Upload.State.RUNNING else None
+        report = progress.reported(upload.path) if upload.state == Upload.State.RUNNING else None
         late = (timezone.now() - upload.created_at).total_seconds() > LATE_SECONDS
         summaries = upload.read_summaries()
         return TemplateResponse(
@@ -159,7 +159,7 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
                 "original": upload,
                 "upload": upload,
                 "state": _state(upload),
-                "percent": told.percent if told else 0,
+                "percent": report.percent if report else 0,
                 "late": upload.state == Upload.State.QUEUED and late,
                 "failed": any(summary.failed for summary in summaries),
                 "summaries": [

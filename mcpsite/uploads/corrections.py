@@ -12,7 +12,7 @@ from import_export.resources import Resource
 
 from mcpsite.exchange import importing
 from mcpsite.exchange.importing import WORKBOOK, previewed, problems_of
-from mcpsite.exchange.sheets import CSV, XLSX
+from mcpsite.exchange.sheets import ImportedCSV, ImportedXLSX
 from mcpsite.uploads.forms import safe_name
 from mcpsite.uploads.loaders import Loader, Task
 from mcpsite.uploads.models import Upload
@@ -30,7 +30,7 @@ def loader(kind: str, *, title: str, permission: str, list_url: str, resource: t
 
     def run(task: Task) -> list[Summary]:
         (file,) = task.files
-        read = XLSX() if task.options["workbook"] else CSV()
+        read = ImportedXLSX() if task.options["workbook"] else ImportedCSV()
         result: Any = resource().import_data(
             read.create_dataset(file.read_bytes()),
             user=User.objects.filter(username=task.by).first(),
@@ -52,7 +52,7 @@ def loader(kind: str, *, title: str, permission: str, list_url: str, resource: t
     return Loader(kind=kind, title=title, permission=permission, form=None, run=run, list_url=list_url)
 
 
-class ImportMixin(importing.ImportMixin):
+class QueuedImportMixin(importing.ImportMixin):
     """A ModelAdmin whose rows can be corrected by a file, in the background where that changes many."""
 
     import_kind: ClassVar[str]

@@ -1,4 +1,4 @@
-"""How far an upload is, told beside the database.
+"""How far an upload is, reported beside the database.
 
 A load is one transaction, so on SQLite nothing else can be written while it runs, and on PostgreSQL
 nobody would see it. A small file beside the uploaded ones can be read by every process of the site;
@@ -41,8 +41,8 @@ def _file(folder: Path) -> Path:
     return folder.with_suffix(".progress")
 
 
-def read(folder: Path) -> Progress | None:
-    """What was told of the files in `folder`; None before their process has begun."""
+def reported(folder: Path) -> Progress | None:
+    """Return what was reported of the files in `folder`; None before their process has begun."""
     try:
         with _file(folder).open() as file:
             done, total = json.load(file)
@@ -52,12 +52,12 @@ def read(folder: Path) -> Progress | None:
     return Progress(done=done, total=total, age=max(0.0, age))
 
 
-def forget(folder: Path) -> None:
+def remove(folder: Path) -> None:
     _file(folder).unlink(missing_ok=True)
 
 
-class Told:
-    """Tells the progress of the files in `folder` while its block runs, from a thread of its own."""
+class ProgressReporter:
+    """Reports the progress of the files in `folder` while its block runs, from a thread of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -65,7 +65,7 @@ class Told:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upload-progress", daemon=True)
 
-    def __enter__(self) -> "Told":
+    def __enter__(self) -> "ProgressReporter":
         self._write()
         self._thread.start()
         return self
@@ -79,7 +79,7 @@ class Told:
         self._over.set()
         self._thread.join()
 
-    def tell(self, done: int, total: int) -> None:
+    def report(self, done: int, total: int) -> None:
         """`done` of `total` is done; costs nothing."""
         self._now = (done, total)
 

@@ -77,8 +77,8 @@ def waiting() -> Iterator[Upload]:
         if upload.state == Upload.State.QUEUED:
             yield upload
         else:
-            told = progress.read(upload.path)
-            if told.stale if told else _long_ago(upload):
+            report = progress.reported(upload.path)
+            if report.stale if report else _long_ago(upload):
                 yield upload
 
 
@@ -135,7 +135,7 @@ def _alone(*, wait: bool) -> Iterator[bool]:
 def claim(upload: Upload) -> bool:
     """Take `upload` as it was read; False where another process was first."""
     worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{time.time_ns()}"
-    progress.forget(upload.path)
+    progress.remove(upload.path)
     taken = Upload.objects.filter(pk=upload.pk, state=upload.state, worker=upload.worker).update(
         state=Upload.State.RUNNING, worker=worker, started_at=timezone.now(), attempts=upload.attempts + 1
     )
@@ -160,14 +160,14 @@ def load(upload: Upload) -> None:
         error = "The files are no longer there; upload them again."
     else:
         try:
-            with progress.Told(upload.path) as told:
+            with progress.ProgressReporter(upload.path) as reporter:
                 summaries = loader.run(
                     Task(
                         files=[upload.path / name for name in upload.files],
                         by=upload.username,
                         check_only=upload.check_only,
                         options=upload.options,
-                        progress=told.tell,
+                        progress=reporter.report,
                     )
                 )
         except Exception:
@@ -179,7 +179,7 @@ def load(upload: Upload) -> None:
         summaries=[summary.as_json() for summary in summaries],
         error=error,
     )
-    progress.forget(upload.path)
+    progress.remove(upload.path)
 
 
 # What is forgotten

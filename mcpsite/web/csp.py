@@ -36,7 +36,7 @@ ADMIN = {
 }
 
 
-class Middleware(CSPMiddleware):
+class PagePolicyMiddleware(CSPMiddleware):
     """django-csp with a policy of its own for the admin."""
 
     def get_policy_parts(

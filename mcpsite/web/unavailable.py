@@ -64,7 +64,7 @@ def _is_noted(request: HttpRequest) -> bool:
 got_request_exception.connect(_note, dispatch_uid="mcpsite.web.unavailable")
 
 
-class Middleware:
+class OutageMiddleware:
     """Answers 503 where a request failed because the database is away, whatever part of it asked first."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

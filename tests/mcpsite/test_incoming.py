@@ -12,7 +12,7 @@ from mcpsite.access.caller import Claims
 from mcpsite.access.limits import LimitExceeded
 from mcpsite.core import receiving
 from mcpsite.mcp import incoming
-from mcpsite.mcp.incoming import LARGE_AT_ONCE, Incoming, Refused
+from mcpsite.mcp.incoming import LARGE_AT_ONCE, BodyRefused, Incoming
 from mcpsite.mcp.messages import Malformed
 
 SMALL = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -97,7 +97,7 @@ def test_who_waits_too_long_for_a_turn_is_told_to_come_back(settings: Any) -> No
     async def story(here: Incoming) -> None:
         busy = [hold(here, LARGE, str(n)) for n in range(LARGE_AT_ONCE)]
         await asyncio.sleep(0.05)
-        with pytest.raises(Refused, match="try again") as refused:
+        with pytest.raises(BodyRefused, match="try again") as refused:
             await read(here, LARGE)
         assert refused.value.status == 503
         for task in busy:
@@ -143,7 +143,7 @@ def test_one_caller_has_only_so_many_bytes_here_and_gets_the_room_back(settings:
     async def story(here: Incoming) -> None:
         slow = [hold(here, body, ends=False) for _ in range(incoming.OF_ONE_CALLER)]
         await asyncio.sleep(0.05)
-        with pytest.raises(Refused, match="too much at once") as refused:
+        with pytest.raises(BodyRefused, match="too much at once") as refused:
             await read(here, SMALL)
         assert refused.value.status == 429
         assert await read(here, SMALL, "bob") == "ping"
@@ -163,7 +163,7 @@ def test_a_body_is_refused_as_soon_as_it_is_too_large_or_too_slow(
 
     async def story(here: Incoming) -> None:
         for body, status in ((b"x" * 1025, 413), (b"x", 408)):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(BodyRefused) as refused:
                 async with AsyncExitStack() as stack:
                     await stack.enter_async_context(here.message(sends(body, ends=False), claims()))
             assert refused.value.status == status

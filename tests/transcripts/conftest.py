@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 
 from mcpsite.access.caller import Caller, Claims
-from transcripts.loading import Report, load, sources
+from transcripts.loading import LoadReport, load, sources
 from transcripts.models import Transcript
 
 CLAIMS = Claims(
@@ -16,7 +16,7 @@ CLAIMS = Claims(
 )
 READ = "transcripts.view_transcript"
 
-Load = Callable[..., Report]
+Load = Callable[..., LoadReport]
 
 AIRLINE = """---
 Call Date: 2026-02-11
@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 def load_folder(folder: Path, db: None) -> Load:
     """Writes the given files (name to content) and loads the folder."""
 
-    def run(files: dict[str, str | bytes] | None = None, **options: Any) -> Report:
+    def run(files: dict[str, str | bytes] | None = None, **options: Any) -> LoadReport:
         for name, content in (files or {}).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

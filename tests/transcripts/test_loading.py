@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from transcripts import loading
-from transcripts.loading import Report, load, sources
+from transcripts.loading import LoadReport, load, sources
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 
@@ -31,7 +31,7 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def run(*paths: Path, **options: Any) -> Report:
+def run(*paths: Path, **options: Any) -> LoadReport:
     return load(sources(paths), **options)
 
 

@@ -13,7 +13,7 @@ from airfare.models import SourceFile
 from mcpsite.uploads import queue as queues
 from mcpsite.uploads.forms import safe_name
 from mcpsite.uploads.models import Upload
-from mcpsite.uploads.progress import Told
+from mcpsite.uploads.progress import ProgressReporter
 from tests.uploads.conftest import Queue, fares, file
 from transcripts.models import Collection
 
@@ -84,7 +84,7 @@ def test_the_page_follows_the_load_without_javascript_and_stops_at_its_end(
     upload = queue({"a.csv": fares("Delta")})
     url = f"{LIST}{upload.pk}/change/"
     assert queues.claim(upload)
-    with Told(upload.path):
+    with ProgressReporter(upload.path):
         text = page.get(url).content.decode()
     assert 'http-equiv="refresh"' in text
     assert 'role="status"' in text

@@ -17,7 +17,7 @@ from mcpsite.uploads import progress
 from mcpsite.uploads import queue as queues
 from mcpsite.uploads.loaders import Loader, Task, register
 from mcpsite.uploads.models import Upload
-from mcpsite.uploads.progress import Told
+from mcpsite.uploads.progress import ProgressReporter
 from tests.uploads.conftest import Queue, fares
 from transcripts.models import Collection, Transcript
 
@@ -139,14 +139,14 @@ def test_one_of_two_processes_gets_an_upload(queue: Queue) -> None:
 def test_an_upload_whose_process_lives_is_left_to_it(queue: Queue) -> None:
     upload = queue({"a.csv": fares("Delta")})
     assert queues.claim(upload)
-    with Told(upload.path):
+    with ProgressReporter(upload.path):
         assert list(queues.waiting()) == []
 
 
 def test_an_upload_whose_process_died_is_loaded_by_the_next(queue: Queue) -> None:
     upload = queue({"a.csv": fares("Delta")})
     assert queues.claim(upload)
-    with Told(upload.path):
+    with ProgressReporter(upload.path):
         pass
     told = upload.path.with_suffix(".progress")
     long_ago = time.time() - 2 * progress.STALE_SECONDS
@@ -188,16 +188,16 @@ def test_a_fault_of_ours_is_told_without_its_words(queue: Queue, caplog: pytest.
 
 def test_the_percentage_moves_with_the_bytes_and_waits_for_the_end(queue: Queue) -> None:
     upload = queue({"a.csv": fares("Delta")})
-    with Told(upload.path) as told:
-        told.tell(50, 200)
+    with ProgressReporter(upload.path) as reporter:
+        reporter.report(50, 200)
         assert _within_a_second(upload, 25)
-        told.tell(250, 200)
+        reporter.report(250, 200)
         assert _within_a_second(upload, 99)
 
 
 def _within_a_second(upload: Upload, percent: int) -> bool:
     for _ in range(40):
-        known = progress.read(upload.path)
+        known = progress.reported(upload.path)
         if known and known.percent == percent:
             return True
         time.sleep(0.05)

@@ -213,7 +213,7 @@ def readable_by(user: Any) -> list[str]:
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class Endpoint(View):
+class OAuthEndpoint(View):
     """An endpoint for programs: POST only, from pages of any origin, since no cookie counts here."""
 
     takes_form = True
@@ -251,7 +251,7 @@ def fault(status: int, error: str, description: str) -> JsonResponse:
     return response
 
 
-class Token(Endpoint, TokenView):
+class Token(OAuthEndpoint, TokenView):
     """Codes and refresh tokens for tokens (RFC 6749 §3.2)."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -288,11 +288,11 @@ def client_named(request: HttpRequest) -> str:
     return request.POST.get("client_id", "")
 
 
-class Revoke(Endpoint, RevokeTokenView):
+class Revoke(OAuthEndpoint, RevokeTokenView):
     """RFC 7009; the client's grant is over with any of its tokens."""
 
 
-class Register(Endpoint):
+class Register(OAuthEndpoint):
     """RFC 7591: open to anybody, within a limit for each address."""
 
     takes_form = False
@@ -334,7 +334,7 @@ class Register(Endpoint):
         return JsonResponse(answer, status=201)
 
 
-class Introspect(Endpoint, OAuthLibMixin):
+class Introspect(OAuthEndpoint, OAuthLibMixin):
     """RFC 7662, for clients that prove themselves with a secret.
 
     A client that registered itself learns about its own tokens only; one that an operator made (a

@@ -19,7 +19,7 @@ class Busy(Exception):
     """It would take too long until this password's turn."""
 
 
-class Turn:
+class HashingQueue:
     """One after the other, and a few that wait."""
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class Turn:
         self._turn = threading.BoundedSemaphore(1)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold the turn for a block. Raises Busy."""
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, and have it for a block. Raises Busy."""
         if not self._places.acquire(blocking=False):
             raise Busy
         try:
@@ -42,6 +42,6 @@ class Turn:
             self._places.release()
 
 
-OF_STRANGERS = Turn()
-OF_KNOWN = Turn()
+OF_STRANGERS = HashingQueue()
+OF_KNOWN = HashingQueue()
 """A burst of strangers keeps nobody waiting who is known."""

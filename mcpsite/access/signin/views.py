@@ -105,7 +105,7 @@ class SignIn(LoginView):
                 wait=wait,
             )
         try:
-            with (hashing.OF_KNOWN if self._password.known else hashing.OF_STRANGERS).taken():
+            with (hashing.OF_KNOWN if self._password.known else hashing.OF_STRANGERS).turn():
                 response: HttpResponse = super().post(request, *args, **kwargs)
         except hashing.Busy:
             limits().forget_password(self._password, right=False)

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transcripts.importing import ImportStopped, Report, import_store
+from transcripts.importing import ImportReport, ImportStopped, import_store
 from transcripts.models import Collection
 from transcripts.syncing import SyncStopped
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         if report.refused:
             sys.exit(1)
 
-    def _tell(self, report: Report) -> None:
+    def _tell(self, report: ImportReport) -> None:
         for name, why in sorted(report.refused.items()):
             self.stderr.write(f"{name}: {why}")
         self.stdout.write(
