@@ -22,7 +22,7 @@ from airfare.curation import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.records import NUMBERS, day_of, expected, number_of, too_long
 from mcpsite.core.texts import clean
-from mcpsite.exchange.cells import escaped, for_excel, plain, unescaped
+from mcpsite.exchange.cells import cell_value, escape_formula, for_excel, unescape_formula
 from mcpsite.exchange.exporting import Derived, columns
 from mcpsite.exchange.sheets import Sheet
 from mcpsite.exchange.workbook import spelled
@@ -223,7 +223,7 @@ def _changed(row: FareRow, cells: dict[str, str], read: Callable[[str], str]) ->
         if name not in cells:
             continue
         before, text = getattr(row, name), cells[name]
-        written = escaped(plain(before))
+        written = escape_formula(cell_value(before))
         if text in (spelled(written), spelled(for_excel(written))):
             continue
         try:
@@ -261,7 +261,7 @@ def _value(name: str, text: str, read: Callable[[str], str]) -> Any:
         return text.upper() in _TRUE
     if name == "snapshot_date" and text and day_of(text) is None:
         raise ValueError(f"snapshot_date is {text[:40]!r}, which is no day; write it as 2026-07-01.")
-    text = clean(unescaped(text))
+    text = clean(unescape_formula(text))
     if problem := too_long(name, text):
         raise ValueError(f"{problem}.")
     return text

@@ -362,7 +362,7 @@ class _Load:
     def _record(self, source: SourceFile, reader: Reader) -> None:
         after: dict[str, Any] = {"rows": reader.rows, "digest": source.digest, "state": source.state}
         if not self._before:
-            after |= kinds.read(SourceFile, [source.pk], ["groups"])[source.pk]
+            after |= kinds.field_values(SourceFile, [source.pk], ["groups"])[source.pk]
         with _action(Change.Action.LOAD, self._loaded_by) as action:
             action.add(source, recording.differences(self._before, after))
 

@@ -37,7 +37,7 @@ def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
     curation.correct(dict(wanted), by)
 
 
-kinds.register(
+kinds.register_kind(
     kinds.Kind(
         model=FareRow,
         fields=(*curation.EDITABLE, "hidden"),
@@ -47,4 +47,4 @@ kinds.register(
         write=_write,
     )
 )
-kinds.register(kinds.Kind(model=SourceFile, fields=("groups",), write=kinds.write(SourceFile)))
+kinds.register_kind(kinds.Kind(model=SourceFile, fields=("groups",), write=kinds.field_writer(SourceFile)))

@@ -17,7 +17,7 @@ def loaded() -> QuerySet[SourceFile]:
     Of a file whose rows were deleted no digest is kept; it is told by its place.
     """
     digests = samples.digests(KIND)
-    left = Q(digest="", folder=str(samples.folder(KIND)), name__in=digests)
+    left = Q(digest="", folder=str(samples.folder_of(KIND)), name__in=digests)
     rows = FareRow.objects.filter(source_file=OuterRef("pk"))
     return SourceFile.objects.filter(Q(digest__in=digests.values()) | left & Exists(rows))
 
@@ -26,7 +26,7 @@ def removed() -> bool:
     """Return whether somebody deleted one of them."""
     names = samples.digests(KIND)
     deleted = SourceFile.objects.filter(state=SourceFile.State.REMOVED, name__in=names)
-    return deleted.filter(folder=str(samples.folder(KIND))).exists()
+    return deleted.filter(folder=str(samples.folder_of(KIND))).exists()
 
 
 def described() -> list[str]:

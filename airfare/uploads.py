@@ -14,7 +14,7 @@ from airfare.models import SourceFile
 from airfare.parsing import FORMATS
 from mcpsite.uploads.corrections import loader
 from mcpsite.uploads.forms import UploadForm
-from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
+from mcpsite.uploads.loaders import FOLDER, Loader, Task, register_loader
 from mcpsite.uploads.summaries import Summary
 
 MOST_LINKS = 20
@@ -94,7 +94,7 @@ def run(task: Task) -> list[Summary]:
     return [told]
 
 
-register(
+register_loader(
     Loader(
         kind="airfare",
         title="airfare files",
@@ -104,7 +104,7 @@ register(
         list_url="admin:airfare_sourcefile_changelist",
     )
 )
-register(
+register_loader(
     loader(
         CORRECTIONS,
         title="corrected fare rows",

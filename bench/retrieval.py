@@ -65,11 +65,13 @@ def _quality(texts: dict[str, str], queries: dict[str, str], relevant: dict[str,
         groups[_group(name)].append(pk)
 
     def everywhere(query: str) -> list[str]:
-        return [slugs[hit.transcript_id] for hit in local.search(queries[query], limit=10)]
+        return [slugs[hit.transcript_id] for hit in local.search_database(queries[query], limit=10)]
 
     def within(query: str) -> list[str]:
         among = groups[_group(query)]
-        return [slugs[hit.transcript_id] for hit in local.search(queries[query], among=among, limit=10)]
+        return [
+            slugs[hit.transcript_id] for hit in local.search_database(queries[query], among=among, limit=10)
+        ]
 
     table = Table("local store", "queries", "nDCG@10", "recall@5", title=_database_name())
     asked = [query for query in queries if relevant.get(query)]
@@ -99,7 +101,7 @@ def _speed(
     bare = Bare(Transcript.objects.values_list("passages__pk", "passages__text", "source_file"))
 
     def ours(query: str) -> list[str]:
-        return [names[hit.transcript_id] for hit in local.search(queries[query], limit=10)]
+        return [names[hit.transcript_id] for hit in local.search_database(queries[query], limit=10)]
 
     def plain(query: str) -> list[str]:
         return bare.search(queries[query])

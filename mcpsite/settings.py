@@ -128,7 +128,7 @@ OIDC_RP_CLIENT_ID = env.text("OIDC_RP_CLIENT_ID")
 OIDC_RP_CLIENT_SECRET = env.text("OIDC_RP_CLIENT_SECRET")
 OIDC_ISSUER = env.derive(
     "",
-    signin.issuer,
+    signin.oidc_issuer,
     env.text("OIDC_ISSUER"),
     client_id=OIDC_RP_CLIENT_ID,
     client_secret=OIDC_RP_CLIENT_SECRET,
@@ -193,7 +193,7 @@ UPLOAD_KEEP_DAYS = env.read("UPLOAD_KEEP_DAYS", whole(0, 36_500), 30)
 UPLOAD_AUTOSTART = env.read("UPLOAD_AUTOSTART", flag, True)
 
 # Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
-TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.name, "")
+TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.store_name, "")
 TRANSCRIPT_STORE_FALLBACK = env.read("TRANSCRIPT_STORE_FALLBACK", flag, True)
 # How long a store that failed is left alone; longer if it fails again. 0: it is asked at each search.
 TRANSCRIPT_STORE_PAUSE_SECONDS = env.read("TRANSCRIPT_STORE_PAUSE_SECONDS", decimal(0, 300), 30.0)
@@ -242,7 +242,7 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
     INSTALLED_APPS += oauth.APPS
     OAUTH2_PROVIDER = env.derive(
         {},
-        oauth.provider,
+        oauth.toolkit_setting,
         SITE_URL,
         access_token_seconds=OAUTH_ACCESS_TOKEN_SECONDS,
         refresh_token_seconds=OAUTH_REFRESH_TOKEN_SECONDS,

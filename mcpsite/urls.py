@@ -10,7 +10,7 @@ handler500 = errors.server_error
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("check/", home.check, name="check"),
+    path("check/", home.connection_check, name="check"),
     path("try/", tryout.index, name="tryout"),
     path("try/<str:name>/", tryout.try_tool, name="try_tool"),
     path("transcripts/", include("transcripts.urls")),

@@ -26,7 +26,7 @@ from mcpsite.history.admin import Recorded
 from mcpsite.history.forms import KeepsOthersChanges
 from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
-from transcripts.loading import index_facts, remove, restore_facts
+from transcripts.loading import index_facts, remove_transcripts, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         with transaction.atomic():
             self._record_deletion(request, queryset)
-            remove(queryset)
+            remove_transcripts(queryset)
 
     # Reading
 

@@ -19,5 +19,5 @@ class TranscriptsConfig(AppConfig):
         post_save.connect(following.notice, sender="history.Change", dispatch_uid="transcripts.following")
         if settings.TRANSCRIPT_STORE and settings.TRANSCRIPT_STORE not in base.STORES:
             # A store of one's own may need the models, so the settings could not look whether it is there.
-            settings.ENVIRONMENT.derive(None, base.check, settings.TRANSCRIPT_STORE)
+            settings.ENVIRONMENT.derive(None, base.check_store, settings.TRANSCRIPT_STORE)
             settings.ENVIRONMENT.refuse()

@@ -41,7 +41,7 @@ def about_services() -> Iterator[Finding]:
         return
     import openai  # takes longer than the rest of the site
 
-    from transcripts.stores.openai_client import sentence
+    from transcripts.stores.openai_client import api_error
 
     try:
         expired, held, complete = asyncio.run(_vector_store())
@@ -52,7 +52,7 @@ def about_services() -> Iterator[Finding]:
             id="vector-store-unreachable",
             level=level,
             what=f"The vector store {settings.VECTOR_STORE_ID} cannot be used.{fallback}",
-            change=sentence(error),
+            change=api_error(error),
         )
         return
     if expired:

@@ -57,7 +57,7 @@ def part(principal: Principal, name: str) -> Part | None:
         transcript = visible.filter(pk__in=of_file).first()
     if transcript is None:
         return None
-    texts = list(_parts(lines(transcript)))
+    texts = list(_parts(transcript_lines(transcript)))
     if not 1 <= number <= len(texts):
         return None
     return Part(transcript=transcript, number=number, of=len(texts), text=texts[number - 1])
@@ -76,19 +76,19 @@ def facts(transcript: Transcript) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-def line(turn: Turn) -> str:
+def turn_line(turn: Turn) -> str:
     """`[00:12] Speaker: text`, as far as the turn has these."""
     stamp = f"[{turn.stamp}] " if turn.stamp else ""
     return f"{stamp}{turn.speaker}: {turn.text}" if turn.speaker else f"{stamp}{turn.text}"
 
 
-def lines(transcript: Transcript) -> Iterator[str]:
+def transcript_lines(transcript: Transcript) -> Iterator[str]:
     """The transcript's text in pieces: header lines that no field holds, then the turns."""
     others = other_facts(transcript.text)
     if others:
         yield "\n".join(others)
     for turn in transcript.turns.all():
-        yield line(turn)
+        yield turn_line(turn)
 
 
 def _parts(pieces: Iterable[str]) -> Iterator[str]:

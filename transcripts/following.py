@@ -35,7 +35,7 @@ def notice(instance: Change, *, created: bool, **_: Any) -> None:
         transaction.on_commit(partial(follower.ask, instance.pk))
 
 
-def follow(changes: set[int]) -> None:
+def update_store(changes: set[int]) -> None:
     """Bring the store up to date with what these changes changed. Raises StoreUnavailable."""
     ids = set(_changed(changes, Transcript).values_list("object_id", flat=True))
     collections = _changed(changes, Collection).values("object_id")
@@ -102,7 +102,7 @@ class Follower:
                 changes |= self._changes
                 self._changes = set()
             try:
-                follow(changes)
+                update_store(changes)
             except StoreUnavailable as error:
                 logger.warning("The store of transcripts is behind the database: %s", error)
             else:

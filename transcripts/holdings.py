@@ -22,7 +22,7 @@ WATCH_SECONDS = 60.0
 def holdings(caller: Caller) -> Iterator[Holding]:
     """The transcripts that the caller may read."""
     if TRANSCRIPTS.admits(caller):
-        count = searching.matching(caller, searching.TranscriptFilters()).count()
+        count = searching.matching_transcripts(caller, searching.TranscriptFilters()).count()
         yield Holding(label="transcripts", count=count, path=reverse("transcripts:list"))
 
 

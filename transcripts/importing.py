@@ -17,8 +17,8 @@ from mcpsite.history import recording
 from mcpsite.history.models import Change
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse
-from transcripts.stores.openai_client import listed, open_client, patiently, sentence
+from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse_transcript
+from transcripts.stores.openai_client import api_error, listed, open_client, patiently
 from transcripts.syncing import SyncStopped
 
 CONCURRENCY = 8
@@ -94,7 +94,7 @@ async def _import(
                     else:
                         text = await _text(client, store_id, file.id)
                         try:
-                            parsed = _with_attributes(parse(name, text.encode()), file)
+                            parsed = _with_attributes(parse_transcript(name, text.encode()), file)
                         except BadFile as error:
                             report.refused[name] = str(error)
                         else:
@@ -114,12 +114,12 @@ async def _import(
     except openai.NotFoundError as error:
         raise SyncStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
     except openai.APIError as error:
-        raise ImportStopped(sentence(error), report) from error
+        raise ImportStopped(api_error(error), report) from error
     except ExceptionGroup as group:
         failed, _ = group.split(openai.APIError)
         if failed is None:
             raise
-        raise ImportStopped(sentence(_first(failed)), report) from group
+        raise ImportStopped(api_error(_first(failed)), report) from group
     report.added.sort()
     report.linked.sort()
     return report

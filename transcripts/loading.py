@@ -25,8 +25,17 @@ from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from mcpsite.uploads.summaries import Summary
 from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
-from transcripts.parsing import MAX_BYTES, BadFile, NoText, Parsed, Said, other_facts, parse, too_large
-from transcripts.passages import anchors, passages
+from transcripts.parsing import (
+    MAX_BYTES,
+    BadFile,
+    NoText,
+    Parsed,
+    Said,
+    other_facts,
+    parse_transcript,
+    too_large,
+)
+from transcripts.passages import anchors, into_passages
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +222,7 @@ def _load_one(
     """Load a file and return the name of the list in `report` that it belongs to. Raises BadFile."""
     stored = Transcript.objects.filter(source_file=source.name)
     try:
-        parsed = parse(source.name, _read(source))
+        parsed = parse_transcript(source.name, _read(source))
     except NoText as error:
         if not stored.exists():
             raise
@@ -247,7 +256,7 @@ def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> 
             report.lacking.setdefault(name, []).append(source.name)
 
 
-def remove(transcripts: QuerySet[Transcript]) -> None:
+def remove_transcripts(transcripts: QuerySet[Transcript]) -> None:
     """Delete `transcripts`, and have loads that do not name their files leave them out.
 
     In the history it is the caller's action, and the store that is searched is the caller's business.
@@ -308,7 +317,7 @@ def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty
         raise NothingToLoad("\n".join([*filter(None, sentences), "Nothing was changed."]))
 
 
-def summary(report: LoadReport) -> Summary:
+def load_summary(report: LoadReport) -> Summary:
     """What became of the files, for a person: those that changed something by name, the others counted."""
     told = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):
@@ -462,7 +471,7 @@ def index_facts(transcript: Transcript) -> None:
 
 def facts_of_file(transcript: Transcript) -> dict[str, Any]:
     """What the file of `transcript` says of its call."""
-    said = parse(transcript.source_file, transcript.text.encode())
+    said = parse_transcript(transcript.source_file, transcript.text.encode())
     return {name: getattr(said, name) for name in Transcript.FACTS}
 
 
@@ -479,7 +488,7 @@ def restore_facts(transcript: Transcript) -> None:
 
 def _rows(transcript: Transcript, turns: list[Said]) -> Iterator[Passage]:
     yield _facts(transcript)
-    for position, run in enumerate(passages(turns), 2):
+    for position, run in enumerate(into_passages(turns), 2):
         yield Passage(
             transcript=transcript, position=position, first_turn=run.first, last_turn=run.last, text=run.text
         )

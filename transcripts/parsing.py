@@ -62,7 +62,7 @@ class Parsed:
     turns: list[Said] = field(default_factory=list)
 
 
-def parse(name: str, data: bytes) -> Parsed:
+def parse_transcript(name: str, data: bytes) -> Parsed:
     """What the file called `name` (its path is ignored) with content `data` says.
 
     Raises BadFile for what is not a readable, non-empty UTF-8 text of at most MAX_BYTES.

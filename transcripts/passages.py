@@ -20,7 +20,7 @@ class Run:
     """Each turn as `Speaker: text`, one a line."""
 
 
-def passages(turns: Sequence[Said]) -> Iterator[Run]:
+def into_passages(turns: Sequence[Said]) -> Iterator[Run]:
     """`turns` as passages, in order: each turn is in exactly one, and in one piece."""
     start = 0
     words = 0

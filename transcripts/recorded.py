@@ -24,19 +24,21 @@ def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
         for pk, given in wanted:
             values = clean_texts(given)
             transcript = Transcript.objects.get(pk=pk)
-            before = kinds.read(Transcript, [pk], FIELDS)[pk]
-            said = recording.plain(facts_of_file(transcript))
+            before = kinds.field_values(Transcript, [pk], FIELDS)[pk]
+            said = recording.json_values(facts_of_file(transcript))
             facts = {name for name in values if name in Transcript.FACTS}
             persons = {name for name in facts if values[name] != said[name]}
             transcript.corrected = sorted({*transcript.corrected} - facts | persons)
             kinds.assign(transcript, values)
             if facts:
                 index_facts(transcript)
-            after = kinds.read(Transcript, [pk], FIELDS)[pk]
+            after = kinds.field_values(Transcript, [pk], FIELDS)[pk]
             action.add(transcript, recording.differences(before, after))
 
 
-kinds.register(
+kinds.register_kind(
     kinds.Kind(model=Transcript, fields=FIELDS, corrected="corrected", from_file=_from_file, write=_write)
 )
-kinds.register(kinds.Kind(model=Collection, fields=("name", "slug", "groups"), write=kinds.write(Collection)))
+kinds.register_kind(
+    kinds.Kind(model=Collection, fields=("name", "slug", "groups"), write=kinds.field_writer(Collection))
+)

@@ -17,7 +17,7 @@ def entries(caller: Caller, offset: int, count: int) -> Iterable[Entry]:
         yield Entry(key=transcript.slug, title=transcript.title, description=description)
 
 
-def read(caller: Caller, slug: str) -> str | None:
+def read_transcript(caller: Caller, slug: str) -> str | None:
     """One transcript as text, its facts first; a long one in parts, of which `slug#2` is the second."""
     part = documents.part(caller, slug)
     if part is None:
@@ -50,7 +50,7 @@ menus.add_resources(
         description="The text of one transcript: who spoke when, and what was said.",
         permission=TRANSCRIPTS.permission,
         mime_type="text/plain",
-        read=read,
+        read=read_transcript,
         entries=entries,
         complete=slugs_like,
     )

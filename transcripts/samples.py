@@ -7,7 +7,7 @@ from mcpsite.core import samples
 from mcpsite.core.samples import Samples
 from mcpsite.history import recording
 from mcpsite.history.models import Change
-from transcripts.loading import remove
+from transcripts.loading import remove_transcripts
 from transcripts.models import Tombstone, Transcript
 from transcripts.stores.base import StoreUnavailable, chosen, store
 
@@ -38,7 +38,7 @@ def delete() -> None:
     with recording.action(Change.Action.DELETE) as action:
         for transcript in loaded().defer("text"):
             action.add(transcript, {"source_file": (transcript.source_file, None)})
-        remove(loaded())
+        remove_transcripts(loaded())
 
 
 def withdraw() -> str:

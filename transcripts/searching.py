@@ -92,7 +92,7 @@ class Cited:
         return self.turns[0].stamp if self.turns else ""
 
 
-def matching(principal: Principal, filters: TranscriptFilters) -> QuerySet[Transcript]:
+def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> QuerySet[Transcript]:
     """The transcripts that `principal` may see and that `filters` let pass, latest first."""
     found: QuerySet[Transcript] = Transcript.objects.visible_to(principal)
     if filters.title:
@@ -133,7 +133,7 @@ def sectors(principal: Principal) -> list[str]:
     return [sector for sector in _values(Transcript.objects.visible_to(principal), "sector") if sector]
 
 
-async def passages(
+async def search_passages(
     principal: Principal, query: str, filters: TranscriptFilters, *, limit: int, each_once: bool = False
 ) -> tuple[list[Cited], str]:
     """At most `limit` passages for `query`, best first, and why another store answered, or empty.
@@ -166,7 +166,7 @@ def passages_here(principal: Principal, query: str, filters: TranscriptFilters, 
     among = _among(principal, filters)
     hits: list[Hit] = []
     for _ in range(ROUNDS):
-        found = local.search(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
+        found = local.search_database(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
         hits, among, full = _added(hits, found, among)
         if full or len(hits) >= limit:
             break
@@ -174,7 +174,7 @@ def passages_here(principal: Principal, query: str, filters: TranscriptFilters, 
 
 
 def _among(principal: Principal, filters: TranscriptFilters) -> set[int]:
-    return set(matching(principal, filters).order_by().values_list("pk", flat=True))
+    return set(matching_transcripts(principal, filters).order_by().values_list("pk", flat=True))
 
 
 async def _ask_in_time(
@@ -212,7 +212,7 @@ async def _search(
 ) -> Sequence[Hit]:
     if filters.speaker:
         return await in_database(
-            local.search, query, among=among, speaker=filters.speaker.strip(), limit=limit
+            local.search_database, query, among=among, speaker=filters.speaker.strip(), limit=limit
         )
     return await store(name).search(query, among=among, limit=limit)
 

@@ -42,12 +42,12 @@ from transcripts.stores.answers import NotOpenAI
 from transcripts.stores.openai_client import (
     LONGEST_WAIT,
     Pace,
+    api_error,
     listed,
     may_have_happened,
     open_client,
     patiently,
     retry_after,
-    sentence,
 )
 
 T = TypeVar("T")
@@ -195,7 +195,7 @@ def sync(
         )
 
 
-def withdraw(transcripts: Collection[int]) -> None:
+def withdraw_files(transcripts: Collection[int]) -> None:
     """Take these transcripts, and those that are deleted here, out of VECTOR_STORE_ID and of storage.
 
     What is missed here, the next `sync` takes out. Raises SyncStopped.
@@ -252,7 +252,7 @@ async def _for_each(
         async with open_client(timeout=limits.call_seconds, connections=limits.concurrency) as client:
             await asyncio.gather(*(one(client, row) for row in rows))
     except openai.APIError as error:
-        raise SyncStopped(sentence(error)) from error
+        raise SyncStopped(api_error(error)) from error
     return undone
 
 
@@ -331,7 +331,7 @@ async def _sync(
             run = _Run(client, store_id, limits, documents, recorded, only, progress)
             return await run.rehearse() if dry_run else await run.perform()
     except openai.APIError as error:
-        raise SyncStopped(sentence(error)) from error
+        raise SyncStopped(api_error(error)) from error
 
 
 class _Run:
@@ -398,7 +398,7 @@ class _Run:
                 raise self._stop
             await self._sweep()
         except openai.APIError as error:
-            raise SyncStopped(sentence(error), self._sorted()) from error
+            raise SyncStopped(api_error(error), self._sorted()) from error
         return self._sorted()
 
     def _sorted(self) -> SyncResult:
@@ -421,7 +421,7 @@ class _Run:
             except openai.APIError as error:
                 if _stops(error):
                     self._stop = error
-                await self._fail(document, sentence(error))
+                await self._fail(document, api_error(error))
             self._done += 1
             self._progress(self._done, len(self._documents))
 

@@ -207,7 +207,7 @@ def list_transcripts(
     _check(limit, MOST_LISTED)
     if offset < 0:
         raise ToolError(f"offset is {offset}; it has to be 0 or more.")
-    matching = searching.matching(
+    matching = searching.matching_transcripts(
         caller, _filters(title_contains, sector, collection, speaker, date_from, date_to)
     )
     matched = matching.count()
@@ -222,7 +222,7 @@ def list_transcripts(
         }
         for transcript in page
     ]
-    seen = searching.matching(caller, TranscriptFilters()).order_by().values("collection")
+    seen = searching.matching_transcripts(caller, TranscriptFilters()).order_by().values("collection")
     answer: Listing = {
         "transcripts": listed,
         "matched": matched,
@@ -241,7 +241,7 @@ async def _passages(
     caller: Caller, query: str, filters: TranscriptFilters, limit: int, *, each_once: bool = False
 ) -> tuple[list[Cited], str]:
     try:
-        return await searching.passages(caller, query, filters, limit=limit, each_once=each_once)
+        return await searching.search_passages(caller, query, filters, limit=limit, each_once=each_once)
     except StoreUnavailable as error:
         raise ToolError(
             "The store of transcripts does not answer now; try again in a while, "
@@ -269,7 +269,7 @@ def _passage(cited: Cited, query: str) -> FoundPassage:
     speakers = list(dict.fromkeys(turn.speaker for turn in cited.turns if turn.speaker))
     if speakers:
         found["speakers"] = speakers
-    text = "\n".join(documents.line(turn) for turn in cited.turns) or cited.text
+    text = "\n".join(documents.turn_line(turn) for turn in cited.turns) or cited.text
     # A passage has about 120 words; only a monologue is a longer one.
     found["text"] = text if len(text) <= MOST_CHARACTERS else searching.snippet(text, query, MOST_CHARACTERS)
     found["url"] = cited.url

@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 from mcpsite.history import recording
 from mcpsite.history.models import Change
 from mcpsite.uploads.forms import UploadForm
-from mcpsite.uploads.loaders import FOLDER, Loader, Task, register
+from mcpsite.uploads.loaders import FOLDER, Loader, Task, register_loader
 from mcpsite.uploads.summaries import Summary
 from transcripts import loading
 from transcripts.loading import SUFFIXES, LoadReport, Source, load
@@ -61,7 +61,7 @@ def run(task: Task) -> list[Summary]:
             # In the default collection more people might read them than they are meant for.
             reason = "the collection that was chosen is gone; upload the file again into another one."
             refused = LoadReport(refused={source.name: reason for source in files})
-            return [loading.summary(refused)]
+            return [loading.load_summary(refused)]
     done = 0
 
     def one_more(_: Source) -> None:
@@ -77,7 +77,7 @@ def run(task: Task) -> list[Summary]:
             dry_run=task.check_only,
             progress=one_more,
         )
-    told = loading.summary(report)
+    told = loading.load_summary(report)
     if task.check_only:
         return [told]
     fresh = Transcript.objects.filter(source_file__in=[*report.added, *report.changed])
@@ -133,7 +133,7 @@ def _stopped(sentence: str) -> Summary:
     )
 
 
-register(
+register_loader(
     Loader(
         kind="transcripts",
         title="transcripts",

@@ -55,7 +55,7 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
             for cited in found
         ]
     else:
-        pages = Paginator(searching.matching(request.user, filters), PER_PAGE)
+        pages = Paginator(searching.matching_transcripts(request.user, filters), PER_PAGE)
         context["page"] = pages.get_page(request.GET.get("page"))
     return render(request, "transcripts/list.html", context)
 

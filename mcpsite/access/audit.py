@@ -121,7 +121,7 @@ def new_id(now: float) -> str:
     return f"{int(now * 1000) << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & (1 << 62) - 1:032x}"
 
 
-def shown(arguments: Any) -> str:
+def redacted_arguments(arguments: Any) -> str:
     """`arguments` as JSON of at most MAX_ARGUMENTS characters, with what looks like a secret struck out."""
     if not arguments:
         return ""
@@ -130,10 +130,10 @@ def shown(arguments: Any) -> str:
 
 def redacted(text: str, length: int) -> str:
     """`text` on one line of at most `length` characters, with what looks like a secret struck out."""
-    return plain(_NAMED_SECRET.sub(rf"\1\2\3{REDACTED}", _SECRET.sub(REDACTED, text)), length)
+    return printable(_NAMED_SECRET.sub(rf"\1\2\3{REDACTED}", _SECRET.sub(REDACTED, text)), length)
 
 
-def plain(text: str, length: int) -> str:
+def printable(text: str, length: int) -> str:
     """`text` cut to `length`; characters that a database or a terminal would stumble over are replaced."""
     if len(text) > length:
         text = f"{text[: length - 1]}…"
@@ -273,12 +273,12 @@ class Trail:
 
     def _write(self, events: Sequence[Event]) -> None:
         try:
-            write(events)
+            write_events(events)
         except (DataError, IntegrityError):
             logger.exception("A batch of the audit trail was refused; its rows are tried one by one.")
             for event in events:
                 try:
-                    write([event])
+                    write_events([event])
                 except (DataError, IntegrityError):
                     self._lost += 1
 
@@ -294,7 +294,7 @@ class Trail:
             )
 
 
-def write(events: Sequence[Event]) -> None:
+def write_events(events: Sequence[Event]) -> None:
     """Write `events`, all or none; of one that is already there the number. Raises django.db.DatabaseError.
 
     So a batch can be written again where the database did not say whether it was.

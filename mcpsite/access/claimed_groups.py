@@ -157,7 +157,7 @@ def look_again(**_: object) -> None:
         Identity.objects.exclude(claim_digest="").update(claim_digest="")
 
 
-def follow(identity_id: int, claims: Claims) -> None:
+def update_groups(identity_id: int, claims: Claims) -> None:
     """Bring the user's groups in line with the claim. Synchronous; two statements and what has to change."""
     names = named(claims.raw)
     with transaction.atomic():

@@ -46,7 +46,7 @@ async def metadata(issuer: str) -> dict[str, Any]:
         return await _metadata(client, issuer)
 
 
-async def published_keys(issuer: str) -> list[dict[str, Any]]:
+async def fetch_keys(issuer: str) -> list[dict[str, Any]]:
     """The JWKs (RFC 7517 §5) at the `jwks_uri` of `issuer`; raises DiscoveryFailed."""
     async with http_client(issuer) as client:
         document = await _metadata(client, issuer)

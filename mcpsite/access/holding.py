@@ -36,6 +36,6 @@ class State:
     """None while nobody knows."""
 
 
-def states() -> list[State]:
+def service_states() -> list[State]:
     """Return how the services stand that the apps' answers need. Asks nothing over the network itself."""
     return [each for states in contributed("holdings", "states") for each in states()]

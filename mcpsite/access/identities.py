@@ -105,7 +105,7 @@ def _read(claims: Claims, statement: str, parameters: list[int | str]) -> Caller
     if not is_active:
         raise AccessDenied("Your account here is not active; ask an administrator of this server for access.")
     if identity_id is not None and claimed_groups.are_stale(claims, claim_digest, claimed_at):
-        claimed_groups.follow(identity_id, claims)
+        claimed_groups.update_groups(identity_id, claims)
         return _read(claims, statement, parameters)
     if identity_id is not None:
         _note_seen(identity_id, last_seen, claims)

@@ -194,7 +194,7 @@ class Limits:
         if seconds is not None:
             raise LimitExceeded(
                 f"You may call {tool} {_times(limit.amount)} {_per(limit)}; "
-                f"try again in {in_words(seconds)}.",
+                f"try again in {seconds_in_words(seconds)}.",
                 seconds,
             )
 
@@ -207,10 +207,8 @@ class Limits:
         # In this process's memory it takes less time than the way to a thread.
         seconds = await to_thread(self._exceeded, *names) if self._store else self._exceeded(*names)
         if seconds is not None:
-            raise LimitExceeded(
-                f"You may send {limit.amount} requests {_per(limit)}; try again in {in_words(seconds)}.",
-                seconds,
-            )
+            rate, pause = f"{limit.amount} requests {_per(limit)}", seconds_in_words(seconds)
+            raise LimitExceeded(f"You may send {rate}; try again in {pause}.", seconds)
 
     async def count_failure(self, address: str) -> int | None:
         """Count a failed authentication from an address; the seconds to wait, or None where it may try on."""
@@ -370,7 +368,7 @@ def _per(limit: RateLimitItem) -> str:
     return f"per {unit}" if limit.multiples == 1 else f"per {limit.multiples} {unit}s"
 
 
-def in_words(seconds: int) -> str:
+def seconds_in_words(seconds: int) -> str:
     return "1 second" if seconds == 1 else f"{seconds} seconds"
 
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, User
 from mcpsite.access.models import Identity
 from mcpsite.history import kinds
 
-kinds.register(
+kinds.register_kind(
     kinds.Kind(
         model=User,
         fields=(
@@ -21,5 +21,5 @@ kinds.register(
         ),
     )
 )
-kinds.register(kinds.Kind(model=Group, fields=("name", "permissions")))
-kinds.register(kinds.Kind(model=Identity, fields=("issuer", "subject", "user")))
+kinds.register_kind(kinds.Kind(model=Group, fields=("name", "permissions")))
+kinds.register_kind(kinds.Kind(model=Identity, fields=("issuer", "subject", "user")))

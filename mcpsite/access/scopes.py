@@ -45,7 +45,7 @@ def with_required(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*settings.REQUIRED_SCOPES, *scopes]))
 
 
-def checked(where: str, text: str) -> str:
+def valid_scopes(where: str, text: str) -> str:
     """`text`, if it is empty or holds scopes separated by spaces; raises ImproperlyConfigured."""
     if text and not all(SCOPE.fullmatch(scope) for scope in text.split(" ")):
         raise ImproperlyConfigured(
@@ -57,7 +57,7 @@ def checked(where: str, text: str) -> str:
 def check_setting(assigned: Mapping[str, Any]) -> None:
     """Raise ImproperlyConfigured for a TOOL_SCOPES that cannot be read."""
     for name, text in assigned.items():
-        checked(f"TOOL_SCOPES for {name}", text)
+        valid_scopes(f"TOOL_SCOPES for {name}", text)
 
 
 def offer(titles: Mapping[str, Iterable[str]]) -> None:
@@ -66,7 +66,7 @@ def offer(titles: Mapping[str, Iterable[str]]) -> None:
     _offered.update({scope: list(each) for scope, each in titles.items()})
 
 
-def offered() -> dict[str, list[str]]:
+def offered_scopes() -> dict[str, list[str]]:
     """Scope → titles of what takes it. In a process that serves no MCP, what TOOL_SCOPES names."""
     assigned: dict[str, list[str]] = {
         scope: [] for text in settings.TOOL_SCOPES.values() for scope in text.split()

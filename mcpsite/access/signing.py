@@ -59,7 +59,7 @@ def jwks() -> dict[str, Any]:
     return {"keys": [_public_jwk(key) for key in private_keys()]}
 
 
-async def published_keys() -> list[dict[str, Any]]:
+async def own_keys() -> list[dict[str, Any]]:
     """The keys of `jwks()`, for `mcpsite.access.keys.Keys`; raises DiscoveryFailed where `jwks()` raises."""
     try:
         # Reading is quick, but making the key on first use takes a good part of a second.
@@ -103,7 +103,7 @@ def sign(claims: Mapping[str, object], kind: str) -> str:
     return jwt.encode(dict(claims), key, ALGORITHM, headers={"typ": kind, "kid": key_id(key)})
 
 
-def subject_of(user: "AbstractBaseUser") -> str:
+def own_subject(user: "AbstractBaseUser") -> str:
     """The `sub` of this site's own tokens for `user`: the primary key, which never changes hands."""
     return str(user.pk)
 
@@ -115,7 +115,7 @@ def private_keys() -> tuple[RSAPrivateKey, ...]:
     """
     path = Path(settings.SIGNING_KEY_FILE)
     if not path.exists():
-        conf.remember(path, new_key())
+        conf.read_or_create(path, new_key())
     state = path.stat()
     return _read(path, state.st_ino, state.st_size, state.st_mtime_ns)
 

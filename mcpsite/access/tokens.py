@@ -452,9 +452,9 @@ def verifier() -> Verifier:
     issuer = signing.issuer()
     max_stale = float(settings.JWKS_MAX_STALE_SECONDS)
     if signing.is_own_issuer():
-        keys = Keys(signing.published_keys, max_stale=max_stale, pause=1.0)
+        keys = Keys(signing.own_keys, max_stale=max_stale, pause=1.0)
     else:
-        keys = Keys(partial(discovery.published_keys, issuer), max_stale=max_stale)
+        keys = Keys(partial(discovery.fetch_keys, issuer), max_stale=max_stale)
     return Verifier(
         issuer=issuer,
         audiences=settings.JWT_AUDIENCES,

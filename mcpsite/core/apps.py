@@ -11,9 +11,9 @@ class CoreConfig(AppConfig):
     verbose_name = "What all parts share"
 
     def ready(self) -> None:
-        from mcpsite.core.checks import environment
+        from mcpsite.core.checks import check_environment
 
-        register(environment)
+        register(check_environment)
         # Here and not in the settings, so that a database that somebody adds there has them too.
         for config in settings.DATABASES.values():
             postgresql.complete(config)

@@ -9,6 +9,6 @@ CLIENTS = "clients"
 """The tag of checks about what stops or surprises clients; `doctor` runs them, too."""
 
 
-def environment(**_: Any) -> list[CheckMessage]:
+def check_environment(**_: Any) -> list[CheckMessage]:
     """mcpsite.W001: what is odd about the environment or `.env`, and does not keep the site from starting."""
     return [Warning(sentence, id="mcpsite.W001") for sentence in settings.ENVIRONMENT.warnings]

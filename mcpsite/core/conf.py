@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis import ConnectionPool
 
 from mcpsite.core import database_url, values
-from mcpsite.core.environment import shown
+from mcpsite.core.environment import masked
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -33,7 +33,7 @@ def resource_url(value: str) -> str:
             raise ValueError
     except ValueError:
         raise ImproperlyConfigured(
-            f"RESOURCE_SERVER_URL is {shown('RESOURCE_SERVER_URL', value)}; set it to the public address of "
+            f"RESOURCE_SERVER_URL is {masked('RESOURCE_SERVER_URL', value)}; set it to the public address of "
             "this server, for example https://data.example.com/mcp."
         ) from None
     path = parts.path.rstrip("/") or "/mcp"
@@ -81,8 +81,8 @@ def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> 
     public = not is_loopback(url)
     if chosen not in ("", BUILTIN):
         raise ImproperlyConfigured(
-            f"AUTHORIZATION_SERVER is {shown('AUTHORIZATION_SERVER', chosen)}; it can be {BUILTIN!r} or left "
-            "out."
+            f"AUTHORIZATION_SERVER is {masked('AUTHORIZATION_SERVER', chosen)}; it can be {BUILTIN!r} or "
+            "left out."
         )
     if chosen and issuer:
         raise ImproperlyConfigured(
@@ -124,7 +124,7 @@ def check_issuer(name: str, issuer: str) -> None:
         parts = None
     if parts is None or parts.query or (parts.scheme == "http" and not is_loopback(issuer)):
         raise ImproperlyConfigured(
-            f"{name} is {shown(name, issuer)}; it has to be an https:// URL without query, fragment or user "
+            f"{name} is {masked(name, issuer)}; it has to be an https:// URL without query, fragment or user "
             "(http:// only on this machine)."
         )
 
@@ -144,7 +144,7 @@ def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_se
         return ""
     if not _is_safe(value):
         raise ImproperlyConfigured(
-            f"INTROSPECTION_ENDPOINT is {shown('INTROSPECTION_ENDPOINT', value)}; it has to be an "
+            f"INTROSPECTION_ENDPOINT is {masked('INTROSPECTION_ENDPOINT', value)}; it has to be an "
             "https:// URL without user or fragment (http:// only on localhost, 127.0.0.1 or [::1])."
         )
     if not issuer:
@@ -183,10 +183,10 @@ def secret_key(value: str, remembered: Path, *, required: bool) -> str:
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'."
         )
     try:
-        return remember(remembered, secrets.token_urlsafe(50))
+        return read_or_create(remembered, secrets.token_urlsafe(50))
     except OSError as error:
         raise ImproperlyConfigured(
-            f"STATE_DIR is {shown('STATE_DIR', str(remembered.parent))}, where no SECRET_KEY can be kept: "
+            f"STATE_DIR is {masked('STATE_DIR', str(remembered.parent))}, where no SECRET_KEY can be kept: "
             f"{error.strerror}; make it writable or set SECRET_KEY."
         ) from None
 
@@ -201,11 +201,11 @@ def make_folder(name: str, path: Path) -> None:
             path.chmod(0o700)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{name} is {shown(name, str(path))}, where no folder can be made: {error.strerror}."
+            f"{name} is {masked(name, str(path))}, where no folder can be made: {error.strerror}."
         ) from None
 
 
-def remember(path: Path, text: str) -> str:
+def read_or_create(path: Path, text: str) -> str:
     """The content of `path`, which is made with `text` (readable by its owner alone) when it is missing.
 
     Safe when several processes start at once: one of them wins and all of them read what it wrote.
@@ -239,7 +239,7 @@ def database(url: str, *, connections: int = 16) -> dict[str, Any]:
     On PostgreSQL connections are pooled, unless `pool=false` or a `conn_max_age` asks for Django's own
     keeping. Raises ImproperlyConfigured.
     """
-    address = database_url.parse(url)
+    address = database_url.address_of(url)
     asked, options = address.asked, address.config["OPTIONS"]
     age, checked = asked.get("conn_max_age", 600), asked.get("conn_health_checks", True)
     if not address.is_postgresql:
@@ -282,7 +282,7 @@ def cache(url: str) -> dict[str, Any]:
         ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError):
         raise ImproperlyConfigured(
-            f"CACHE_URL is {shown('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 (or "
+            f"CACHE_URL is {masked('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 (or "
             "rediss://, unix:///socket), with what is special in a password percent-encoded, or be left out."
         ) from None
     return {"BACKEND": "mcpsite.core.cache.SharedCache", "LOCATION": url}
@@ -297,7 +297,7 @@ def assignments(setting: str, text: str) -> dict[str, str]:
     for name, equals, value in pairs:
         if not equals or not name.strip() or re.search(r"\s[\w./-]+=", value):
             raise ImproperlyConfigured(
-                f"{setting} holds {shown(setting, (name + equals + value).strip())}; write name=value, "
+                f"{setting} holds {masked(setting, (name + equals + value).strip())}; write name=value, "
                 "several with commas between."
             )
     found = {name.strip(): value.strip() for name, _, value in pairs}

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from mcpsite.core.environment import shown
+from mcpsite.core.environment import masked
 from mcpsite.core.values import TEN_YEARS, flag, whole
 
 POSTGRESQL = ("postgres", "postgresql", "pgsql", "psql")
@@ -36,7 +36,7 @@ class Address:
         return bool(self.config["ENGINE"].endswith("postgresql"))
 
 
-def parse(url: str) -> Address:
+def address_of(url: str) -> Address:
     """Read a DATABASE_URL. Raises ImproperlyConfigured with a message that shows no password."""
     base, _, query = url.strip().partition("?")
     scheme, _, place = base.partition("://")
@@ -110,7 +110,7 @@ def _sqlite(url: str, place: str, options: list[str]) -> dict[str, Any]:
 
 
 def _refuse(url: str, remedy: str) -> NoReturn:
-    raise ImproperlyConfigured(f"DATABASE_URL is {shown('DATABASE_URL', url)}; {remedy}.") from None
+    raise ImproperlyConfigured(f"DATABASE_URL is {masked('DATABASE_URL', url)}; {remedy}.") from None
 
 
 def _age(text: str) -> int | None:

@@ -38,7 +38,7 @@ _OTHERS = re.compile(
 """What libraries of this site read themselves."""
 
 
-def shown(name: str, text: str) -> str:
+def masked(name: str, text: str) -> str:
     """Return the value `text` of the variable `name` as a message may show it.
 
     Nothing of a secret; no user, password or query of an address; no control characters; one line.
@@ -80,7 +80,7 @@ class Environment:
                 raise ValueError("holds a comment (#), which has to stand on a line of its own")
             return reader(text)
         except ValueError as error:
-            self._note(f"{name} is {shown(name, text)}; it {error}.", name)
+            self._note(f"{name} is {masked(name, text)}; it {error}.", name)
             return default
 
     def text(self, name: str, default: str = "") -> str:

@@ -26,7 +26,7 @@ def stops_clients(found: Iterable[Finding]) -> bool:
     return any(each.level == "error" for each in found)
 
 
-def line(text: str) -> str:
+def one_line(text: str) -> str:
     """Somebody else's text on one line, bounded."""
     text = "".join(each if each.isprintable() else " " for each in text)
     return text if len(text) <= 200 else f"{text[:200]}…"

@@ -55,7 +55,7 @@ def wanted() -> bool:
     return not (settings.PUBLIC or any(samples.removed() for samples in installed()))
 
 
-def folder(kind: str) -> Path:
+def folder_of(kind: str) -> Path:
     """Return where the samples of `kind` lie: the default of the setting that names a data folder."""
     return Path(settings.BASE_DIR, "data", kind)
 

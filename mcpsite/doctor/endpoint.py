@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mcpsite.core import conf
-from mcpsite.core.findings import Finding, line
+from mcpsite.core.findings import Finding, one_line
 from mcpsite.doctor.visit import FIRST_REQUEST, Visit, unreachable
 
 
@@ -31,9 +31,10 @@ def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding 
     status = answer.status_code
     error = partial(Finding, level="error")
     if answer.is_redirect:
+        target = one_line(answer.headers.get("location", ""))
         return error(
             id="endpoint-redirects",
-            what=f"{url} redirects to {line(answer.headers.get('location', ''))}; clients do not follow it.",
+            what=f"{url} redirects to {target}; clients do not follow it.",
             change="Give clients the address that answers itself, or take the redirect out of the proxy.",
         )
     if status == httpx2.codes.MISDIRECTED_REQUEST:
@@ -53,7 +54,7 @@ def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding 
         kind = answer.headers.get("content-type", "nothing")
         return error(
             id="endpoint-not-challenged",
-            what=f"{url} answered {status} ({line(kind)}) to a request without a token, not 401; "
+            what=f"{url} answered {status} ({one_line(kind)}) to a request without a token, not 401; "
             "clients would never sign in.",
             change="Something else answers there (a tunnel's warning page, a proxy, another program): "
             "let requests through to this server unchanged.",
@@ -69,7 +70,7 @@ def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding 
     if metadata != expected:
         return error(
             id="challenge-elsewhere",
-            what=f"The 401 sends clients to {line(metadata)}, not to {expected}.",
+            what=f"The 401 sends clients to {one_line(metadata)}, not to {expected}.",
             change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart the server, or give clients the "
             "address that it is set to.",
         )

@@ -21,7 +21,7 @@ def about_issuer() -> Iterator[Finding]:
         yield Finding(
             id="issuer-differs",
             level="error",
-            what=f"For a client {sentence(error)}",
+            what=f"For a client {reading_problem(error)}",
             change=f"Correct {setting}: it has to be equal to the letter, trailing slash included.",
         )
         return
@@ -29,7 +29,7 @@ def about_issuer() -> Iterator[Finding]:
         yield Finding(
             id="issuer-unreachable",
             level="error",
-            what=f"Nobody can sign in: the metadata of {issuer} cannot be read. {sentence(error)}",
+            what=f"Nobody can sign in: the metadata of {issuer} cannot be read. {reading_problem(error)}",
             change="Start the server."
             if signing.is_own_issuer()
             else "Check AUTH0_ISSUER, this machine's network, and whether the provider is up.",
@@ -74,12 +74,12 @@ def issuer_document(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def issuer_keys(issuer: str) -> Iterator[Finding]:
     try:
-        keys = key_set(asyncio.run(_in_time(discovery.published_keys(issuer))))
+        keys = key_set(asyncio.run(_in_time(discovery.fetch_keys(issuer))))
     except (discovery.DiscoveryFailed, TimeoutError) as error:
         yield Finding(
             id="keys-unusable",
             level="error",
-            what=f"The issuer's signing keys cannot be used: {sentence(error)}",
+            what=f"The issuer's signing keys cannot be used: {reading_problem(error)}",
             change="Check the jwks_uri of the provider's metadata from this machine.",
         )
         return
@@ -94,7 +94,7 @@ def issuer_keys(issuer: str) -> Iterator[Finding]:
         )
 
 
-def sentence(error: Exception) -> str:
+def reading_problem(error: Exception) -> str:
     """Return why an issuer could not be read, as a sentence."""
     if isinstance(error, TimeoutError):
         return f"It took longer than {FETCH_SECONDS:g} seconds."

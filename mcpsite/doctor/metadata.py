@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx2
 
 from mcpsite.access import signing
-from mcpsite.core.findings import Finding, line
-from mcpsite.doctor.visit import Visit, json_object, unreachable
+from mcpsite.core.findings import Finding, one_line
+from mcpsite.doctor.visit import Visit, response_object, unreachable
 
 
 def about_metadata(visit: Visit) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def about_metadata(visit: Visit) -> Iterator[Finding]:
 
 
 def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator[Finding]:
-    document = json_object(answer)
+    document = response_object(answer)
     if answer.status_code != httpx2.codes.OK or not document:
         yield Finding(
             id="metadata-missing",
@@ -40,7 +40,7 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
         yield Finding(
             id="metadata-other-resource",
             level="error",
-            what=f"The metadata says that the resource is {line(str(document.get('resource')))}, "
+            what=f"The metadata says that the resource is {one_line(str(document.get('resource')))}, "
             f"but clients are told {visit.resource}; they stop there.",
             change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart, or tell clients the other one.",
         )
@@ -50,7 +50,7 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
         yield Finding(
             id="metadata-other-issuer",
             level="error",
-            what=f"The metadata names the authorization servers {line(json.dumps(servers))}, "
+            what=f"The metadata names the authorization servers {one_line(json.dumps(servers))}, "
             f"the settings here {signing.issuer()}.",
             change="Restart the server: it runs with other settings than this command.",
         )

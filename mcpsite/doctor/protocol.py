@@ -13,7 +13,7 @@ from mcpsite.doctor.visit import (
     AnswerRefused,
     Visit,
     complaint,
-    json_object,
+    response_object,
     unreachable,
 )
 
@@ -54,7 +54,7 @@ def replay(visit: Visit) -> Iterator[Finding]:
 
 def first_request(visit: Visit) -> Iterator[Finding]:
     answer = visit.post(FIRST_REQUEST, token=visit.token)
-    result = json_object(answer).get("result")
+    result = response_object(answer).get("result")
     versions = result.get("supportedVersions") if isinstance(result, dict) else None
     if answer.status_code == httpx2.codes.UNAUTHORIZED:
         yield Finding(

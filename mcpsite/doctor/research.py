@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from mcpsite.core import conf
 from mcpsite.core.contributions import contributed
-from mcpsite.core.findings import Finding, line
+from mcpsite.core.findings import Finding, one_line
 from mcpsite.doctor.visit import AnswerRefused, Visit
 
 
@@ -65,7 +65,7 @@ def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             id="citations-elsewhere",
             level="error",
-            what=f"Citations lead to {line(page)}, which is not on {conf.origin_of(visit.resource)}.",
+            what=f"Citations lead to {one_line(page)}, which is not on {conf.origin_of(visit.resource)}.",
             change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart the server.",
         )
         return
@@ -76,7 +76,7 @@ def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             id="citations-broken",
             level="warning",
-            what=f"A citation leads to {line(page)}, which answers {answer.status_code}.",
+            what=f"A citation leads to {one_line(page)}, which answers {answer.status_code}.",
             change="Let paths under /transcripts/ through to this server.",
         )
 
@@ -106,7 +106,7 @@ def _content(result: Mapping[str, Any]) -> dict[str, Any] | None:
     structured, content = result.get("structuredContent"), result.get("content")
     if result.get("isError"):
         words = content[0].get("text") if isinstance(content, list) and content else ""
-        raise AnswerRefused(line(str(words or "a tool error without a reason")))
+        raise AnswerRefused(one_line(str(words or "a tool error without a reason")))
     if (
         not isinstance(structured, dict)
         or not isinstance(content, list)

@@ -10,7 +10,7 @@ from mcpsite.access.keys import KeySet, key_set
 from mcpsite.access.signin.backend import redirect_uri
 from mcpsite.access.signin.checks import check_sign_in
 from mcpsite.core.findings import Finding
-from mcpsite.doctor.issuer import sentence
+from mcpsite.doctor.issuer import reading_problem
 
 
 def about_sign_in() -> Iterator[Finding]:
@@ -18,10 +18,10 @@ def about_sign_in() -> Iterator[Finding]:
     for message in check_sign_in():
         yield Finding(id=message.id or "", level="warning", what=str(message.msg), change=message.hint or "")
     if settings.OIDC_RP_CLIENT_ID:
-        yield from provider()
+        yield from about_provider()
 
 
-def provider() -> Iterator[Finding]:
+def about_provider() -> Iterator[Finding]:
     issuer = settings.OIDC_ISSUER
     try:
         document, keys = asyncio.run(_read(issuer))
@@ -37,7 +37,7 @@ def provider() -> Iterator[Finding]:
         yield Finding(
             id="sign-in-unreachable",
             level="warning",
-            what=f"Nobody can sign in with the provider {issuer}. {sentence(error)}",
+            what=f"Nobody can sign in with the provider {issuer}. {reading_problem(error)}",
             change="Check OIDC_ISSUER, this machine's network, and whether the provider is up.",
         )
         return
@@ -77,4 +77,4 @@ def provider() -> Iterator[Finding]:
 
 async def _read(issuer: str) -> tuple[dict[str, object], KeySet]:
     async with asyncio.timeout(settings.OIDC_TIMEOUT):
-        return await discovery.metadata(issuer), key_set(await discovery.published_keys(issuer))
+        return await discovery.metadata(issuer), key_set(await discovery.fetch_keys(issuer))

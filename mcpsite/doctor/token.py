@@ -57,7 +57,7 @@ def own_token() -> tuple[str, list[Finding]]:
         )
         return "", [missing]
     token = signing.issue(
-        signing.subject_of(user),
+        signing.own_subject(user),
         scopes=settings.REQUIRED_SCOPES,
         lifetime=TOKEN_SECONDS,
         client_id="doctor",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mcpsite.core import conf
-from mcpsite.core.findings import Finding, line
+from mcpsite.core.findings import Finding, one_line
 
 TIME_LIMIT = 15.0
 """Seconds for one request; clients themselves give up after about a minute."""
@@ -71,7 +71,7 @@ class Visit:
             {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}},
             token=self.token,
         )
-        said = json_object(answer)
+        said = response_object(answer)
         if answer.status_code != httpx2.codes.OK or not isinstance(said.get("result"), dict):
             raise AnswerRefused(complaint(answer))
         result: dict[str, Any] = said["result"]
@@ -88,14 +88,14 @@ def unreachable(url: str, error: Exception) -> Finding:
     return Finding(
         id="endpoint-unreachable",
         level="error",
-        what=f"{url} cannot be reached ({type(error).__name__}: {line(str(error))}).",
+        what=f"{url} cannot be reached ({type(error).__name__}: {one_line(str(error))}).",
         change="Start the server (make run), or set PORT to the one it listens on."
         if local
         else f"Check the tunnel or proxy, the name {where.hostname} and its certificate.",
     )
 
 
-def json_object(answer: httpx2.Response) -> dict[str, Any]:
+def response_object(answer: httpx2.Response) -> dict[str, Any]:
     try:
         value = answer.json()
     except (ValueError, RecursionError):
@@ -105,7 +105,7 @@ def json_object(answer: httpx2.Response) -> dict[str, Any]:
 
 def complaint(answer: httpx2.Response) -> str:
     """What an answer says went wrong: its status and its sentence."""
-    body = json_object(answer)
+    body = response_object(answer)
     error = body.get("error")
     sentence = error.get("message") if isinstance(error, dict) else body.get("error_description") or error
-    return f"{answer.status_code} {line(str(sentence or 'without a reason'))}"
+    return f"{answer.status_code} {one_line(str(sentence or 'without a reason'))}"

@@ -22,7 +22,7 @@ _ESCAPED = re.compile(_BEGINS + "'")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def plain(value: Any) -> Any:
+def cell_value(value: Any) -> Any:
     """`value` as text, number, boolean or None."""
     if value is None or isinstance(value, str | bool | int):
         return value
@@ -35,12 +35,12 @@ def plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def escaped(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """A plain value as it may be opened in a spreadsheet: what others wrote is never run."""
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
-def unescaped(text: str) -> str:
+def unescape_formula(text: str) -> str:
     return _ESCAPED.sub("", text)
 
 

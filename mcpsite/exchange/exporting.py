@@ -23,7 +23,7 @@ from import_export.resources import ModelResource, modelresource_factory
 from unfold.contrib.import_export.forms import SelectableFieldsExportForm
 
 from mcpsite.core.any_address import WITHOUT_MEANING, AnyAddress
-from mcpsite.exchange.cells import plain
+from mcpsite.exchange.cells import cell_value
 from mcpsite.exchange.formats import FORMATS, XLSX
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Rows:
         return [
             field.function(list(islice(values, len(field.paths))))
             if isinstance(field, Derived)
-            else plain(next(values))
+            else cell_value(next(values))
             for field in self._fields
         ]
 

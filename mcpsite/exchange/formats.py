@@ -9,7 +9,7 @@ from typing import Any
 from import_export.formats import base_formats
 from openpyxl import Workbook
 
-from mcpsite.exchange.cells import escaped, for_excel
+from mcpsite.exchange.cells import escape_formula, for_excel
 
 Rows = AsyncIterator[list[list[Any]]]
 """Chunks of rows of plain values."""
@@ -48,7 +48,7 @@ class XLSX(base_formats.XLSX):  # type: ignore[misc]
         sheet.append(list(header))
         for chunk in chunks:
             for row in chunk:
-                sheet.append([for_excel(escaped(value)) for value in row])
+                sheet.append([for_excel(escape_formula(value)) for value in row])
         made = BytesIO()
         book.save(made)
         return made.getvalue()
@@ -65,4 +65,4 @@ class _Echo:
 
 
 def _spelled(value: Any) -> Any:
-    return ("TRUE" if value else "FALSE") if isinstance(value, bool) else escaped(value)
+    return ("TRUE" if value else "FALSE") if isinstance(value, bool) else escape_formula(value)

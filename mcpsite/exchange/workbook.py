@@ -82,7 +82,7 @@ def _from_process(data: bytes) -> Iterator[list[str]]:
             process.kill()
 
 
-def read(data: bytes) -> Iterator[list[str]]:
+def read_rows(data: bytes) -> Iterator[list[str]]:
     """Yield the rows, in this very process. Raises BadWorkbook."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -152,7 +152,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     end: bool | str = True
     try:
-        for row in read(sys.stdin.buffer.read()):
+        for row in read_rows(sys.stdin.buffer.read()):
             sys.stdout.write(f"{json.dumps(row)}\n")
     except BadWorkbook as error:
         end = str(error)

@@ -21,7 +21,7 @@ class CannotRevert(Exception):
     """What has to be set cannot be set any more: one sentence for the person."""
 
 
-def read(model: type[Model], ids: Sequence[int], names: Collection[str]) -> Held:
+def field_values(model: type[Model], ids: Sequence[int], names: Collection[str]) -> Held:
     """What the fields `names` of the objects `ids` hold.
 
     A related object is `{"id": …, "label": …}`; many of them are a list of these.
@@ -56,22 +56,22 @@ def _named(other: Model) -> dict[str, Any]:
     return {"id": other.pk, "label": str(other)}
 
 
-def write(model: type[Model]) -> "Writer":
+def field_writer(model: type[Model]) -> "Writer":
     """A writer for objects that are nothing but their fields. Raises CannotRevert."""
 
     def each_one(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
         with recording.action(Change.Action.EDIT, by=by) as action:
             for pk, values in wanted:
                 changed = model._default_manager.get(pk=pk)
-                before = read(model, [pk], values)[pk]
+                before = field_values(model, [pk], values)[pk]
                 assign(changed, values)
-                action.add(changed, recording.differences(before, read(model, [pk], values)[pk]))
+                action.add(changed, recording.differences(before, field_values(model, [pk], values)[pk]))
 
     return each_one
 
 
 def assign(changed: Model, values: dict[str, Any]) -> None:
-    """Give the fields of `changed` values as `read` gives them, and save it. Raises CannotRevert."""
+    """Give the fields of `changed` values as `field_values` gives them, and save it. Raises CannotRevert."""
     model = type(changed)
     many = {name: value for name, value in values.items() if _is_many(model, name)}
     single = {name: value for name, value in values.items() if name not in many}
@@ -119,7 +119,7 @@ class Kind:
     write: Writer | None = None
     """None: the history can be read, and what it tells is undone by hand."""
     read: Callable[[Sequence[int], Collection[str]], Held] | None = None
-    """None: `read` of this module."""
+    """None: `field_values` of this module."""
     corrected: str = ""
     """The field that names those which a person wrote over what a file says."""
     from_file: Callable[[Sequence[int]], Held] = _no_files
@@ -128,13 +128,13 @@ class Kind:
     def held(self, ids: Sequence[int], names: Collection[str] | None = None) -> Held:
         """What `names` (all recorded fields) of objects hold now."""
         wanted = self.fields if names is None else names
-        return self.read(ids, wanted) if self.read else read(self.model, ids, wanted)
+        return self.read(ids, wanted) if self.read else field_values(self.model, ids, wanted)
 
 
 _kinds: dict[type[Model], Kind] = {}
 
 
-def register(kind: Kind) -> None:
+def register_kind(kind: Kind) -> None:
     """Give a model a history."""
     _kinds[kind.model] = kind
 

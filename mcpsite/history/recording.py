@@ -63,7 +63,7 @@ class Recorder:
         while batch := list(islice(rest, BATCH)):
             change = self._change(model, None, len(batch))
             ChangedObject.objects.bulk_create(
-                ChangedObject(change_id=change, object_id=pk, label=label[:LABEL], values=plain(values))
+                ChangedObject(change_id=change, object_id=pk, label=label[:LABEL], values=json_values(values))
                 for pk, label, values in batch
             )
 
@@ -72,7 +72,7 @@ class Recorder:
 
         One statement, whatever their number; `label` gives their names.
         """
-        change = self._change(objects.model, plain(values), 0)
+        change = self._change(objects.model, json_values(values), 0)
         chosen = objects.order_by().values_list(Value(change), "pk", label)
         number = 0
         with suppress(EmptyResultSet), connection.cursor() as cursor:
@@ -101,7 +101,7 @@ class Recorder:
         return known
 
 
-def plain(values: Values) -> dict[str, Any]:
+def json_values(values: Values) -> dict[str, Any]:
     """`values` as they will be read again: dates as texts, pairs as lists."""
     plain: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return plain

@@ -147,9 +147,9 @@ def _steps(change: Change, batch: list[ChangedObject]) -> Iterator[Step]:
     ids = [each.object_id for each in batch]
     values = [each.values if each.values is not None else change.values or {} for each in batch]
     names = {name for each in values for name in each if name in kind.fields and name != kind.corrected}
-    held = {pk: recording.plain(fields) for pk, fields in kind.held(ids, names).items()}
+    held = {pk: recording.json_values(fields) for pk, fields in kind.held(ids, names).items()}
     files = (
-        {pk: recording.plain(said) for pk, said in kind.from_file(ids).items()}
+        {pk: recording.json_values(said) for pk, said in kind.from_file(ids).items()}
         if any(kind.corrected in each for each in values)
         else {}
     )

@@ -91,17 +91,17 @@ def event(call: Call, origin: audit.Origin, milliseconds: float = 0.0) -> audit.
         username=caller.username if caller else "",
         issuer=claims.issuer,
         subject=claims.subject,
-        client_id=audit.plain(claims.client_id, 500),
-        client_name=audit.plain(origin.client_name, 200),
-        tool=audit.plain(call.name, 128),
-        arguments=audit.shown(json_object(call.arguments)),
+        client_id=audit.printable(claims.client_id, 500),
+        client_name=audit.printable(origin.client_name, 200),
+        tool=audit.printable(call.name, 128),
+        arguments=audit.redacted_arguments(json_object(call.arguments)),
         outcome=outcome.kind.value,
         note=audit.redacted(note, 500) if note else "",
         rows=outcome.rows,
         bytes=outcome.size,
         milliseconds=round(milliseconds, 2),
-        protocol=audit.plain(origin.protocol, 20),
-        request_id=audit.plain(origin.request_id, 64),
+        protocol=audit.printable(origin.protocol, 20),
+        request_id=audit.printable(origin.request_id, 64),
     )
 
 

@@ -53,11 +53,11 @@ class Incoming:
             await self._read(receive, body, caller)
             async with AsyncExitStack() as large:
                 if len(body) <= SMALL:
-                    message = messages.parse(bytes(body))
+                    message = messages.parse_message(bytes(body))
                 else:
                     with limits().slot(*caller):
                         await self._turn(large)
-                        message = await asyncio.to_thread(messages.parse, bytes(body))
+                        message = await asyncio.to_thread(messages.parse_message, bytes(body))
                 yield message
         finally:
             self._bytes[caller] -= len(body)

@@ -106,14 +106,14 @@ class Menus:
 
     def add_resources(self, kind: Resources) -> None:
         """Offer `kind`; raises ImproperlyConfigured when its scheme is taken."""
-        scopes.checked(f"Resource {kind.name}", kind.scope)
+        scopes.valid_scopes(f"Resource {kind.name}", kind.scope)
         if kind.scheme in self._resources:
             raise ImproperlyConfigured(f"Two kinds of resources are called {kind.scheme}://; rename one.")
         self._resources[kind.scheme] = kind
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Offer `prompt`; raises ImproperlyConfigured when its name is taken."""
-        scopes.checked(f"Prompt {prompt.name!r}", prompt.scope)
+        scopes.valid_scopes(f"Prompt {prompt.name!r}", prompt.scope)
         if prompt.name in self._prompts:
             raise ImproperlyConfigured(f"Two prompts are called {prompt.name!r}; rename one of them.")
         self._prompts[prompt.name] = prompt

@@ -49,7 +49,7 @@ class Malformed(Exception):
         return JSONResponse({"jsonrpc": "2.0", "id": self.id, "error": error}, 400)
 
 
-def parse(body: bytes) -> Message:
+def parse_message(body: bytes) -> Message:
     """Return the message in `body`; raises Malformed."""
     try:
         decoded = from_json(body.removeprefix(BYTE_ORDER_MARK), allow_inf_nan=False, cache_strings="keys")

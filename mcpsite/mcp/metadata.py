@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from mcpsite.access import discovery, signing
-from mcpsite.access.scopes import offered
+from mcpsite.access.scopes import offered_scopes
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Resource:
     def from_settings(cls) -> "Resource":
         # offline_access is between a client and the authorization server, never a resource's business.
         scopes = tuple(scope for scope in settings.REQUIRED_SCOPES if scope != "offline_access")
-        more = tuple(scope for scope in offered() if scope not in (*scopes, "offline_access"))
+        more = tuple(scope for scope in offered_scopes() if scope not in (*scopes, "offline_access"))
         return cls(url=settings.RESOURCE_SERVER_URL, issuer=signing.issuer(), scopes=scopes, more_scopes=more)
 
     @property

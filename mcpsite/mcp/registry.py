@@ -217,7 +217,7 @@ def _describe(
         title=title,
         description=description,
         permission=permission,
-        scope=scopes.checked(f"Tool {name!r}", scope),
+        scope=scopes.valid_scopes(f"Tool {name!r}", scope),
         function=function,
         is_async=inspect.iscoroutinefunction(function),
         takes_caller=takes_caller,

@@ -20,7 +20,7 @@ from mcpsite.core.read_only import ReadOnly
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.uploads import progress
 from mcpsite.uploads.forms import UploadForm
-from mcpsite.uploads.loaders import Loader, find, permitted
+from mcpsite.uploads.loaders import Loader, loader_of, permitted
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.queue import enqueue, start_process
 
@@ -90,7 +90,7 @@ class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
 
     def new_view(self, request: HttpRequest, kind: str) -> HttpResponse:
         """The form for files of a kind; what it takes is queued, and its page comes next."""
-        loader = find(kind)
+        loader = loader_of(kind)
         if loader is None or loader.form is None:
             raise Http404
         if not cast(User, request.user).has_perm(loader.permission):

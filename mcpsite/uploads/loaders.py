@@ -55,12 +55,12 @@ class Loader:
 _loaders: dict[str, Loader] = {}
 
 
-def register(loader: Loader) -> None:
+def register_loader(loader: Loader) -> None:
     """Make `loader` known. A second one of its kind replaces it."""
     _loaders[loader.kind] = loader
 
 
-def find(kind: str) -> Loader | None:
+def loader_of(kind: str) -> Loader | None:
     return _loaders.get(kind)
 
 
@@ -72,7 +72,7 @@ def permitted(user: Any) -> list[Loader]:
 
 def upload_link(request: HttpRequest, kind: str) -> Cell | None:
     """Return a link to the form for files of `kind`; None for who may not upload them."""
-    loader = find(kind)
+    loader = loader_of(kind)
     if loader is None or not request.user.has_perm(loader.permission):
         return None
     return Cell("Upload files", reverse("admin:uploads_upload_new", args=[kind]))

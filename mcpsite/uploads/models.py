@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
-from mcpsite.uploads.loaders import Loader, find
+from mcpsite.uploads.loaders import Loader, loader_of
 from mcpsite.uploads.summaries import Summary
 
 
@@ -62,7 +62,7 @@ class Upload(models.Model):
     @property
     def loader(self) -> Loader | None:
         """None where the app that loads this kind is no longer installed."""
-        return find(self.kind)
+        return loader_of(self.kind)
 
     @property
     def path(self) -> Path:

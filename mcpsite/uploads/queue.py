@@ -112,7 +112,7 @@ def work_off(*, watch: float | None = None) -> None:
         while True:
             while (upload := next(waiting(), None)) is not None:
                 if claim(upload):
-                    load(upload)
+                    load_upload(upload)
             forget_old()
             if watch is None:
                 return
@@ -144,7 +144,7 @@ def claim(upload: Upload) -> bool:
     return bool(taken)
 
 
-def load(upload: Upload) -> None:
+def load_upload(upload: Upload) -> None:
     """Load a claimed upload, and write down what came of it unless it was claimed by another since."""
     summaries: list[Summary] = []
     error = ""

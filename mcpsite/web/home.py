@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from mcpsite import doctor
 from mcpsite.access import signing
 from mcpsite.access.caller import Caller
-from mcpsite.access.holding import State, held_for, states
+from mcpsite.access.holding import State, held_for, service_states
 from mcpsite.access.identities import AccessDenied, caller_for, claims_of_session
 from mcpsite.core.findings import Finding, stops_clients
 from mcpsite.core.watch import Watch
@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request.user)
     context: dict[str, Any] = {
         "connect": connecting.values(),
-        "states": [sign_in_state(), *(states() if caller else [])],
+        "states": [sign_in_state(), *(service_states() if caller else [])],
         "signed_in": request.user.is_authenticated,
         "holdings": held_for(caller) if caller else [],
         "tools": tryout.offered_to(caller) if caller else [],
@@ -51,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @staff_member_required
-def check(_request: HttpRequest) -> HttpResponse:
+def connection_check(_request: HttpRequest) -> HttpResponse:
     """Start the walk of `doctor`; the home page shows it when it has arrived."""
     walk().ask()
     # Most walks take less than a second, and then the page shows the outcome at once.
@@ -74,7 +74,7 @@ def sign_in_state() -> State:
     if signing.is_own_issuer():
         return State(part="Sign-in", said="with an account of this site", good=True)
     host = connecting.values().issuer_host
-    seen = issuer(settings.AUTH0_ISSUER).look()
+    seen = issuer_watch(settings.AUTH0_ISSUER).look()
     if seen is None:
         return State(part="Sign-in", said=f"through {host}; whether it answers is being asked", good=None)
     if stops_clients(seen.answer):
@@ -103,7 +103,7 @@ def checks() -> dict[str, Any]:
 
 
 @cache
-def issuer(_: str) -> Watch[list[Finding]]:
+def issuer_watch(_: str) -> Watch[list[Finding]]:
     """Whether the identity provider answers; one for each that the settings name."""
     return Watch(lambda: list(doctor.about_issuer()), seconds=WATCH_SECONDS)
 

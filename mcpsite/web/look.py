@@ -15,7 +15,7 @@ def unfold(name: str, *, debug: bool) -> dict[str, Any]:
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
         "STYLES": [style],
         "SCRIPTS": [script],
-        "ENVIRONMENT": "mcpsite.web.look.environment" if debug else None,
+        "ENVIRONMENT": "mcpsite.web.look.environment_label" if debug else None,
         "GLOBAL_CALLBACK": "mcpsite.web.look.without_colours",
         "DASHBOARD_CALLBACK": "mcpsite.core.panels.context",
         "SIDEBAR": {"navigation": "mcpsite.web.sidebar.navigation"},
@@ -34,7 +34,7 @@ def script(_request: Any) -> str:
     return static("mcpsite/admin.js")
 
 
-def environment(_request: Any) -> list[str]:
+def environment_label(_request: Any) -> list[str]:
     """A badge that tells a developer's machine from the company's site."""
     return ["Development", "warning"]
 

@@ -16,7 +16,7 @@ from mcpsite.core.shared_store import shared_store
 from mcpsite.web import connecting
 
 
-def lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
+def overview_lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
     """Yield what each part is called and how it stands; what needs the tables only if it is `migrated`."""
     yield "MCP endpoint", settings.RESOURCE_SERVER_URL
     yield "Admin", f"{settings.SITE_URL}/admin/"
@@ -86,7 +86,7 @@ def _sample_data() -> str:
     if samples.wanted():
         return "not loaded"
     why = "the address is public" if settings.PUBLIC else "somebody removed it"
-    commands = [typed(each.command, _near(samples.folder(each.kind))) for each in samples.installed()]
+    commands = [typed(each.command, _near(samples.folder_of(each.kind))) for each in samples.installed()]
     return "\n".join([f"not loaded, because {why}; load it with", *commands])
 
 

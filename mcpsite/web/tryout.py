@@ -144,4 +144,4 @@ async def _made_call(request: HttpRequest, name: str, arguments: dict[str, Any],
     try:
         return await call(discover(), name, arguments, claims, origin=ORIGIN, record=events.append)
     finally:
-        await in_database(audit.write, events)
+        await in_database(audit.write_events, events)

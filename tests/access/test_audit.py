@@ -20,7 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpsite.access import audit
-from mcpsite.access.audit import Event, Repeats, Trail, new_id, plain, redacted, shown, write
+from mcpsite.access.audit import (
+    Event,
+    Repeats,
+    Trail,
+    new_id,
+    printable,
+    redacted,
+    redacted_arguments,
+    write_events,
+)
 from mcpsite.access.models import AuditEvent
 from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
 from tests.site import LEGACY, MODERN, Site
@@ -58,7 +67,7 @@ def event(**given: Any) -> Event:
 
 
 def test_arguments_are_shown_as_compact_json() -> None:
-    assert shown({"route": "JFK-LAX", "limit": 5, "names": ["é"]}) == (
+    assert redacted_arguments({"route": "JFK-LAX", "limit": 5, "names": ["é"]}) == (
         '{"route":"JFK-LAX","limit":5,"names":["é"]}'
     )
 
@@ -67,7 +76,7 @@ def test_arguments_are_shown_as_compact_json() -> None:
     "name", ["password", "apiKey", "api_key", "access_token", "Authorization", "client_secret"]
 )
 def test_what_is_named_like_a_secret_is_struck_out(name: str) -> None:
-    assert shown({"deep": [{name: "hunter2"}]}) == f'{{"deep":[{{"{name}":"[redacted]"}}]}}'
+    assert redacted_arguments({"deep": [{name: "hunter2"}]}) == f'{{"deep":[{{"{name}":"[redacted]"}}]}}'
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,7 @@ def test_what_is_named_like_a_secret_is_struck_out(name: str) -> None:
 def test_what_looks_like_a_secret_is_struck_out_also_where_a_cut_falls_into_it(
     secret: str, before: str
 ) -> None:
-    text = shown({"query": before + secret})
+    text = redacted_arguments({"query": before + secret})
     assert "0123456789" not in text
     assert "c2lnbmF0dXJl" not in text
     assert "eyJzdWIi" not in text
@@ -108,7 +117,7 @@ def test_what_looks_like_a_secret_is_struck_out_also_where_a_cut_falls_into_it(
     ],
 )
 def test_a_secret_that_is_named_within_a_text_is_struck_out(text: str) -> None:
-    assert "hunter2" not in shown({"query": text})
+    assert "hunter2" not in redacted_arguments({"query": text})
 
 
 def test_ordinary_words_are_left_as_they_are() -> None:
@@ -125,14 +134,14 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(), json_values))
 def test_whatever_a_client_sends_is_shown_within_bounds_and_can_be_stored(arguments: dict[str, Any]) -> None:
-    text = shown(arguments)
+    text = redacted_arguments(arguments)
     assert len(text) <= audit.MAX_ARGUMENTS
     assert text.isprintable()
     text.encode()
 
 
 def test_a_flood_of_arguments_is_cut() -> None:
-    text = shown({f"name{n}": "x" * 10_000 for n in range(10_000)})
+    text = redacted_arguments({f"name{n}": "x" * 10_000 for n in range(10_000)})
     assert len(text) == audit.MAX_ARGUMENTS
     assert text.endswith("…")
 
@@ -141,11 +150,11 @@ def test_deep_nesting_is_cut() -> None:
     deep: Any = "x"
     for _ in range(900):
         deep = [deep]
-    assert shown({"deep": deep}) == '{"deep":[[["…"]]]}'
+    assert redacted_arguments({"deep": deep}) == '{"deep":[[["…"]]]}'
 
 
 def test_characters_that_a_database_cannot_hold_are_replaced() -> None:
-    assert plain("a\x00b\ud800c\u202e", 10) == "a�b�c�"
+    assert printable("a\x00b\ud800c\u202e", 10) == "a�b�c�"
 
 
 def test_ids_of_later_events_sort_after_earlier_ones() -> None:
@@ -161,7 +170,7 @@ def test_ids_of_later_events_sort_after_earlier_ones() -> None:
 def test_an_event_becomes_the_row_that_says_the_same() -> None:
     alice = User.objects.create_user("alice")
     sent = event(user_id=alice.pk, note="é\"'%s{}", time=1_700_000_000.25)
-    write([sent])
+    write_events([sent])
     row = AuditEvent.objects.select_related("user").get()
     assert row.user == alice
     assert (row.pk.hex, row.time.timestamp(), row.note) == (sent.id, 1_700_000_000.25, sent.note)
@@ -171,7 +180,7 @@ def test_an_event_becomes_the_row_that_says_the_same() -> None:
 
 @pytest.mark.django_db
 def test_a_row_is_found_by_its_time() -> None:
-    write([event(time=1_700_000_000.5)])
+    write_events([event(time=1_700_000_000.5)])
     row = AuditEvent.objects.get()
     assert AuditEvent.objects.filter(time=row.time).count() == 1
     assert AuditEvent.objects.filter(time__date="2023-11-14").count() == 1
@@ -180,7 +189,7 @@ def test_a_row_is_found_by_its_time() -> None:
 @pytest.mark.django_db
 def test_rows_outlive_their_user() -> None:
     alice = User.objects.create_user("alice")
-    write([event(user_id=alice.pk)])
+    write_events([event(user_id=alice.pk)])
     alice.delete()
     assert AuditEvent.objects.get().username == "alice"
 
@@ -188,16 +197,16 @@ def test_rows_outlive_their_user() -> None:
 @pytest.mark.django_db
 def test_what_is_already_written_is_not_written_twice() -> None:
     first, second = event(), event()
-    write([first])
-    write([first, second])
+    write_events([first])
+    write_events([first, second])
     assert AuditEvent.objects.count() == 2
 
 
 @pytest.mark.django_db
 def test_an_event_that_is_written_again_has_its_latest_number() -> None:
     first = event(outcome="limited")
-    write([first, first._replace(calls=2)])
-    write([first._replace(calls=7, note="changed")])
+    write_events([first, first._replace(calls=2)])
+    write_events([first._replace(calls=7, note="changed")])
     row = AuditEvent.objects.get()
     assert (row.calls, row.note) == (7, "")
 

@@ -14,7 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from mcpsite.access.audit import write
+from mcpsite.access.audit import write_events
 from mcpsite.access.dashboard import calls_per_day
 from mcpsite.access.models import AuditEvent
 from mcpsite.core.panels import Panel
@@ -58,13 +58,13 @@ def exported(user: User, query: str = "") -> list[dict[str, str]]:
 
 
 def test_calls_are_listed_with_who_asked_and_what_came_of_it(page: Client) -> None:
-    write([event(tool="airfare_fares", note="a fallback", username="bob")])
+    write_events([event(tool="airfare_fares", note="a fallback", username="bob")])
     text = page.get(LIST).content.decode()
     assert all(word in text for word in ("airfare_fares", "a fallback", "bob"))
 
 
 def test_calls_are_filtered_by_outcome_and_found_by_their_arguments(page: Client) -> None:
-    write([event(outcome="denied", tool="one"), event(arguments='{"route":"JFK-LAX"}', tool="two")])
+    write_events([event(outcome="denied", tool="one"), event(arguments='{"route":"JFK-LAX"}', tool="two")])
     denied = page.get(f"{LIST}?outcome__exact=denied")
     assert [each.tool for each in denied.context["cl"].result_list] == ["one"]
     found = page.get(f"{LIST}?q=JFK")
@@ -72,27 +72,27 @@ def test_calls_are_filtered_by_outcome_and_found_by_their_arguments(page: Client
 
 
 def test_a_call_is_found_by_the_reference_that_its_client_was_shown(page: Client) -> None:
-    write([event(tool="one"), event(tool="two")])
+    write_events([event(tool="one"), event(tool="two")])
     wanted = AuditEvent.objects.get(tool="two")
     found = page.get(LIST, {"q": str(wanted.pk)})
     assert [each.tool for each in found.context["cl"].result_list] == ["two"]
 
 
 def test_one_call_is_shown_in_full_and_has_nothing_to_save(page: Client) -> None:
-    write([event(arguments='{"route":"JFK"}')])
+    write_events([event(arguments='{"route":"JFK"}')])
     text = page.get(f"{LIST}{AuditEvent.objects.get().pk}/change/").content.decode()
     assert "{&quot;route&quot;:&quot;JFK&quot;}" in text
     assert 'name="_save"' not in text
 
 
 def test_what_a_client_wrote_is_shown_as_text(page: Client) -> None:
-    write([event(client_name="<script>alert(1)</script>")])
+    write_events([event(client_name="<script>alert(1)</script>")])
     assert b"<script>alert" not in page.get(LIST).content
 
 
 @pytest.mark.parametrize("action", ["add/", "{pk}/delete/"])
 def test_nobody_can_add_or_delete_calls(client: Client, admin_user: User, action: str) -> None:
-    write([event()])
+    write_events([event()])
     client.force_login(admin_user)
     url = LIST + action.format(pk=AuditEvent.objects.get().pk)
     assert client.post(url, {"post": "yes"}).status_code == 403
@@ -100,7 +100,7 @@ def test_nobody_can_add_or_delete_calls(client: Client, admin_user: User, action
 
 
 def test_nobody_can_change_a_call(client: Client, admin_user: User) -> None:
-    write([event(tool="before")])
+    write_events([event(tool="before")])
     client.force_login(admin_user)
     url = f"{LIST}{AuditEvent.objects.get().pk}/change/"
     assert client.post(url, {"tool": "after"}).status_code == 403
@@ -142,8 +142,8 @@ def counted(panel: Panel) -> list[tuple[str, int, int]]:
 def test_the_chart_counts_each_of_the_last_thirty_days() -> None:
     today = timezone.localdate()
     ago = [0] * 4 + [1] + [29] * 2 + [30] * 5
-    write([event(time=at(today - timedelta(days=days))) for days in ago])
-    write([event(time=at(today), outcome="failed")])
+    write_events([event(time=at(today - timedelta(days=days))) for days in ago])
+    write_events([event(time=at(today), outcome="failed")])
     panel = calls_per_day(AuditEvent.objects.all())
     assert [row for row in counted(panel) if row[1]] == [
         (str(today - timedelta(days=29)), 2, 0),
@@ -157,26 +157,26 @@ def test_the_chart_counts_each_of_the_last_thirty_days() -> None:
 
 
 def test_the_chart_counts_the_calls_that_share_a_row() -> None:
-    write([event(time=at(timezone.localdate()), calls=each) for each in (1, 1)])
-    write([event(time=at(timezone.localdate()), outcome="limited", calls=6)])
+    write_events([event(time=at(timezone.localdate()), calls=each) for each in (1, 1)])
+    write_events([event(time=at(timezone.localdate()), outcome="limited", calls=6)])
     today = counted(calls_per_day(AuditEvent.objects.all()))[-1]
     assert today[1:] == (8, 6)
 
 
 def test_the_list_shows_how_many_calls_share_a_row(page: Client) -> None:
-    write([event(outcome="limited", calls=4321)])
+    write_events([event(outcome="limited", calls=4321)])
     assert "4321" in page.get(LIST).content.decode()
 
 
 def test_a_day_with_few_calls_beside_busy_ones_can_still_be_seen() -> None:
     today = timezone.localdate()
-    write([event(time=at(today)) for _ in range(500)] + [event(time=at(today - timedelta(days=2)))])
+    write_events([event(time=at(today)) for _ in range(500)] + [event(time=at(today - timedelta(days=2)))])
     days = drawn(calls_per_day(AuditEvent.objects.all()))
     assert days[-3:] == [[1, None], [None, None], [500, None]]
 
 
 def test_the_list_shows_the_chart_of_what_is_filtered(page: Client) -> None:
-    write([event(tool="one"), event(tool="one"), event(tool="two")])
+    write_events([event(tool="one"), event(tool="one"), event(tool="two")])
     answer = page.get(f"{LIST}?tool=one")
     assert re.search(r"at most 2\"", answer.content.decode())
     assert counted(answer.context["panel"])[-1][1:] == (2, 0)
@@ -191,7 +191,7 @@ def test_an_empty_trail_has_a_chart_too(page: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_export_holds_what_the_filters_leave(alice: User) -> None:
-    write([event(tool="one", note='a "b", c', rows=7), event(tool="two")])
+    write_events([event(tool="one", note='a "b", c', rows=7), event(tool="two")])
     (row,) = exported(alice, "?tool=one")
     assert (row["tool"], row["note"], row["rows"]) == ("one", 'a "b", c', "7")
     assert abs(datetime.fromisoformat(row["time"]).timestamp() - time.time()) < 60
@@ -199,14 +199,14 @@ def test_the_export_holds_what_the_filters_leave(alice: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_export_holds_more_than_a_page(alice: User) -> None:
-    write([event() for _ in range(4500)])
+    write_events([event() for _ in range(4500)])
     assert len(exported(alice)) == 4500
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_a_spreadsheet_runs_nothing_that_a_client_wrote(alice: User, start: str) -> None:
-    write([event(client_name=f"{start}cmd|' /C calc'!A0")])
+    write_events([event(client_name=f"{start}cmd|' /C calc'!A0")])
     (row,) = exported(alice)
     assert row["client_name"].startswith(f"'{start}")
 

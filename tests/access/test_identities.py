@@ -199,7 +199,7 @@ def own_claims(subject: str) -> Claims:
 
 
 def test_a_token_of_our_own_speaks_for_its_user_and_makes_no_second(own: User) -> None:
-    caller = caller_for(own_claims(signing.subject_of(own)))
+    caller = caller_for(own_claims(signing.own_subject(own)))
     assert (caller.user_id, caller.username) == (own.pk, "alice")
     assert caller.permissions == {"access.view_identity"}
     assert User.objects.count() == 1
@@ -216,7 +216,7 @@ def test_a_token_of_our_own_for_nobody_is_denied(own: User, subject: str) -> Non
 def test_a_deactivated_user_of_our_own_is_out_at_the_next_call(own: User) -> None:
     User.objects.update(is_active=False)
     with pytest.raises(AccessDenied, match="not active"):
-        caller_for(own_claims(signing.subject_of(own)))
+        caller_for(own_claims(signing.own_subject(own)))
 
 
 # Several calls at once, each with a connection of its own

@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 
 def keys_of(issuer: Provider, clock: Clock, *, time_limit: float = 5.0) -> Keys:
-    load = partial(discovery.published_keys, issuer.issuer)
+    load = partial(discovery.fetch_keys, issuer.issuer)
     return Keys(load, max_stale=6 * 3600, time_limit=time_limit, clock=clock)
 
 
@@ -341,7 +341,7 @@ def test_a_probe_starts_the_first_fetch(issuer: Provider, clock: Clock) -> None:
 
 
 def read(issuer: Provider) -> list[dict[str, Any]]:
-    return asyncio.run(discovery.published_keys(issuer.issuer))
+    return asyncio.run(discovery.fetch_keys(issuer.issuer))
 
 
 def test_an_issuer_without_openid_is_found_by_rfc_8414(issuer: Provider) -> None:

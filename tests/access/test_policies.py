@@ -67,7 +67,7 @@ def test_a_call_reads_what_its_person_reads_on_the_pages(settings: Any) -> None:
     alice = person("alice", "team")
     claims = Claims(
         issuer=signing.issuer(),
-        subject=signing.subject_of(alice),
+        subject=signing.own_subject(alice),
         client_id="tests",
         scopes=frozenset(),
         expires_at=time.time() + 60,

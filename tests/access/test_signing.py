@@ -67,7 +67,7 @@ def test_the_first_key_signs_and_those_after_it_are_still_published(key_file: Pa
 
 def test_a_new_key_is_picked_up_by_a_running_verifier_without_refusing_live_tokens(key_file: Path) -> None:
     clock = Clock(time.time())
-    keys = Keys(signing.published_keys, max_stale=3600, clock=clock)
+    keys = Keys(signing.own_keys, max_stale=3600, clock=clock)
     by = verifier(keys=keys, clock=clock, issuer=signing.issuer(), audiences=settings.JWT_AUDIENCES)
 
     async def story() -> None:

@@ -17,7 +17,7 @@ from openpyxl import load_workbook
 
 from airfare.models import FareRow
 from mcpsite.exchange import formats
-from mcpsite.exchange.cells import escaped, unescaped
+from mcpsite.exchange.cells import escape_formula, unescape_formula
 from mcpsite.exchange.exporting import ExportMixin
 from tests.airfare.conftest import Load, fare, table
 
@@ -173,18 +173,18 @@ def test_an_export_with_a_filter_that_makes_no_sense_goes_back_to_the_list(
 
 @given(st.text())
 def test_every_text_comes_back_as_it_was(text: str) -> None:
-    assert unescaped(escaped(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 @given(st.text(alphabet="'=+-@\t\r\n;, a＝－", max_size=8))
 def test_no_cell_begins_like_a_formula(text: str) -> None:
-    assert not escaped(text).startswith(("\t", "\r"))
-    for cell in re.split("[;\t\r\n]", escaped(text)):
+    assert not escape_formula(text).startswith(("\t", "\r"))
+    for cell in re.split("[;\t\r\n]", escape_formula(text)):
         assert not cell.strip(" ").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
-    assert unescaped(escaped(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 def test_what_other_programs_take_for_a_cell_begins_with_an_apostrophe() -> None:
-    assert escaped("a;=1+1;b\n@x") == "a;'=1+1;b\n'@x"
-    assert escaped("＝1+1") == "'＝1+1"
-    assert escaped("up 5; that is 3-4 = less") == "up 5; that is 3-4 = less"
+    assert escape_formula("a;=1+1;b\n@x") == "a;'=1+1;b\n'@x"
+    assert escape_formula("＝1+1") == "'＝1+1"
+    assert escape_formula("up 5; that is 3-4 = less") == "up 5; that is 3-4 = less"

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
-from mcpsite.access.audit import write
+from mcpsite.access.audit import write_events
 from mcpsite.access.models import AuditEvent
 from mcpsite.history.models import Change
 from tests.access.test_audit import event
@@ -51,7 +51,7 @@ def parameters(model: type[Model]) -> Iterator[str]:
 def client(tmp_path: Path, admin_client: Client) -> Client:
     (tmp_path / "a.csv").write_text(table(fare("2026-01-05"), fare("2026-02-05", airline="Delta")))
     list(load(find([tmp_path / "a.csv"]), loaded_by="alice"))
-    write([event()])
+    write_events([event()])
     admin_client.raise_request_exception = False
     return admin_client
 

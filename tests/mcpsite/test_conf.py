@@ -54,8 +54,8 @@ def test_a_tunnel_works_by_setting_one_variable() -> None:
 
 
 def test_a_remembered_secret_is_its_owners_alone_and_stays(tmp_path: Path) -> None:
-    first = conf.remember(tmp_path / "secret", "one")
-    assert conf.remember(tmp_path / "secret", "two") == first == "one"
+    first = conf.read_or_create(tmp_path / "secret", "one")
+    assert conf.read_or_create(tmp_path / "secret", "two") == first == "one"
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 

@@ -17,7 +17,7 @@ from airfare import curation
 from airfare.dashboard import medians
 from airfare.loading import find, load
 from airfare.models import FareRow
-from mcpsite.access.audit import write
+from mcpsite.access.audit import write_events
 from mcpsite.core.panels import Panel
 from tests.access.test_audit import event
 from tests.airfare.conftest import fare, table
@@ -68,9 +68,9 @@ def data(tmp_path: Path, admin_user: User, settings: Settings) -> None:
     Transcript.objects.filter(pk=done.pk).update(published=False)
 
     outcomes = ["ok", "ok", "tool error", "denied", "limited", "deadline", "failed"]
-    write([event(outcome=outcome, milliseconds=n) for n, outcome in enumerate(outcomes)])
-    write([event(tool="slow one", milliseconds=900, time=time.time() - 2 * 86400)])
-    write([event(tool="of old", milliseconds=9000, time=time.time() - 20 * 86400)])
+    write_events([event(outcome=outcome, milliseconds=n) for n, outcome in enumerate(outcomes)])
+    write_events([event(tool="slow one", milliseconds=900, time=time.time() - 2 * 86400)])
+    write_events([event(tool="of old", milliseconds=9000, time=time.time() - 20 * 86400)])
 
 
 def panels(client: Client, query: str = "") -> dict[str, Panel]:
@@ -128,7 +128,7 @@ def test_rows_and_files_are_counted_by_state(admin_client: Client, data: None) -
 
 
 def test_calls_that_share_a_row_are_all_counted(admin_client: Client, db: None) -> None:
-    write([event(), event(outcome="limited", calls=40)])
+    write_events([event(), event(outcome="limited", calls=40)])
     found = panels(admin_client)
     assert figures(found["Tool calls today"]) == {"Calls": 41, "Answered": 1, "Errors": 0, "Refused": 40}
     assert texts(found["Slowest tools of the last 7 days"])[0][3] == "41"

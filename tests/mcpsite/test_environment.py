@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mcpsite.core.environment import Environment, shown
+from mcpsite.core.environment import Environment, masked
 from mcpsite.core.values import flag, whole
 
 
@@ -128,12 +128,12 @@ def test_a_secret_is_never_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ],
 )
 def test_a_password_inside_an_address_is_never_shown(name: str, text: str) -> None:
-    assert "hunter2" not in shown(name, text)
+    assert "hunter2" not in masked(name, text)
 
 
 def test_a_value_is_shown_in_one_short_line() -> None:
-    assert shown("PORT", "a\nb\x1b[31m") == "'a\\nb\\x1b[31m'"
-    assert len(shown("PORT", "x" * 10_000)) < 100
+    assert masked("PORT", "a\nb\x1b[31m") == "'a\\nb\\x1b[31m'"
+    assert len(masked("PORT", "x" * 10_000)) < 100
 
 
 def test_a_comment_that_became_part_of_a_value_is_told(

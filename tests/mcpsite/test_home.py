@@ -16,7 +16,7 @@ from pytest_django import Settings
 from airfare.models import SourceFile
 from mcpsite.core.watch import Watch
 from mcpsite.web.connecting import interpreter, values
-from mcpsite.web.home import issuer
+from mcpsite.web.home import issuer_watch
 from tests.mcpsite import people
 from tests.site import free_port
 from transcripts.stores.base import StoreUnavailable
@@ -120,7 +120,7 @@ def test_a_slow_issuer_holds_nobody_up(client: Client, settings: Any) -> None:
 def test_an_issuer_that_is_down_is_said_to_be(client: Client, settings: Any) -> None:
     settings.AUTH0_ISSUER = f"http://127.0.0.1:{free_port()}"
     client.get("/")
-    issuer(settings.AUTH0_ISSUER).wait(10)
+    issuer_watch(settings.AUTH0_ISSUER).wait(10)
     assert "does not answer as it should" in words(client.get("/"))
 
 

@@ -14,7 +14,7 @@ BEHIND = {"AUTH0_ISSUER": ISSUER}
 
 
 def said() -> dict[str, str]:
-    return dict(overview.lines(migrated=False))
+    return dict(overview.overview_lines(migrated=False))
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def curator(transactional_db: None) -> Client:
 def test_a_long_export_that_is_read_slowly_keeps_no_thread_and_no_connection(
     curator: Client, lent_before: set[Any]
 ) -> None:
-    audit.write([event() for _ in range(5000)])
+    audit.write_events([event() for _ in range(5000)])
     session = curator.cookies["sessionid"].value
     form = "&".join(f"{name}={value}" for name, value in {"format": CSV, **fields(AUDIT)}.items())
     headers = {

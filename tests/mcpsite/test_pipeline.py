@@ -73,7 +73,7 @@ def alice(settings: Any) -> User:
 def claims_of(user: User) -> Claims:
     return Claims(
         issuer=signing.issuer(),
-        subject=signing.subject_of(user),
+        subject=signing.own_subject(user),
         client_id="tests",
         scopes=frozenset(),
         expires_at=time.time() + 60,

@@ -30,8 +30,8 @@ __all__ = ["server"]
 
 pytestmark = pytest.mark.django_db
 
-FARES = samples.folder("airfare")
-CALLS = samples.folder("transcripts")
+FARES = samples.folder_of("airfare")
+CALLS = samples.folder_of("transcripts")
 SAMPLE = "2026-06-15_airfare_trends.csv"
 
 

@@ -114,7 +114,7 @@ def test_a_correction_is_found_and_outlives_a_reload(three: None, curator: Clien
         "Travel - Rail",
     )
     assert known.corrected == ["participants", "title"]
-    assert [hit.transcript_id for hit in local.search("seats up front", limit=1)] == [known.pk]
+    assert [hit.transcript_id for hit in local.search_database("seats up front", limit=1)] == [known.pk]
     assert "participants, title: loading the file again keeps it" in text(curator, page)
 
 
@@ -161,7 +161,7 @@ def test_corrections_can_be_dropped(three: None, curator: Client) -> None:
     assert "Restored the facts of 1 transcript from the file." in act(curator, "restore_file_values", known)
     known.refresh_from_db()
     assert (known.title, known.sector, known.corrected) == ("Premium Demand Airline", "Travel - Airlines", [])
-    assert local.search("wrong", limit=5) == []
+    assert local.search_database("wrong", limit=5) == []
 
 
 def test_the_turns_can_be_read_published_or_not(three: None, curator: Client) -> None:
@@ -247,7 +247,7 @@ def test_a_transcript_is_deleted_with_its_turns_and_its_index(three: None, curat
     assert "Files of a data folder stay in it" in page
     curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})
     assert not Transcript.objects.filter(pk=known.pk).exists()
-    assert local.search("hedging", limit=5) == []
+    assert local.search_database("hedging", limit=5) == []
     change = Change.objects.get(action="delete")
     assert (change.author, change.changed.get().label) == ("carol", "Premium Demand Airline")
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES, Load
 from tests.unprivileged import open_folder, unprivileged
-from transcripts.loading import load, sources, summary
+from transcripts.loading import load, load_summary, sources
 from transcripts.models import Transcript, Turn
 
 __all__ = ["open_folder"]
@@ -85,18 +85,18 @@ def test_a_new_file_that_is_empty_is_refused_whatever_is_allowed(load_folder: Lo
 
 def test_the_loss_of_most_of_a_text_is_told_first(load_folder: Load) -> None:
     load_folder({"call.txt": AIRLINE})
-    told = summary(load_folder({"call.txt": AIRLINE[:200]}))
+    told = load_summary(load_folder({"call.txt": AIRLINE[:200]}))
     assert told.warnings == [
         f"call.txt has lost most of its text: it held {len(AIRLINE)} characters and holds 200 now. "
         "If it was cut off, load the whole file again."
     ]
     assert not told.failed
-    assert summary(load_folder({"call.txt": AIRLINE[:150]})).warnings == []
+    assert load_summary(load_folder({"call.txt": AIRLINE[:150]})).warnings == []
 
 
 def test_what_was_not_found_is_told_with_the_first_ten_files(load_folder: Load) -> None:
     files: dict[str, str | bytes] = {f"{n:02}.txt": f"[00:01] Ann: {n}" for n in range(12)}
-    told = summary(load_folder({**files, "13.txt": NOTES, "14.txt": HOTEL}))
+    told = load_summary(load_folder({**files, "13.txt": NOTES, "14.txt": HOTEL}))
     first = ", ".join(f"{n:02}.txt" for n in range(10))
     assert told.notes == [
         f"No date was found in {first} and 3 more.",
@@ -104,7 +104,7 @@ def test_what_was_not_found_is_told_with_the_first_ten_files(load_folder: Load) 
         "No time was found in 13.txt.",
     ]
     assert not told.failed
-    assert summary(load_folder()).notes == []
+    assert load_summary(load_folder()).notes == []
 
 
 def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path) -> None:

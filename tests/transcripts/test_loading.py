@@ -36,7 +36,7 @@ def run(*paths: Path, **options: Any) -> LoadReport:
 
 
 def found(query: str) -> list[str]:
-    hits = local.search(query, limit=10)
+    hits = local.search_database(query, limit=10)
     return [Transcript.objects.get(pk=hit.transcript_id).source_file for hit in hits]
 
 
@@ -129,7 +129,7 @@ def test_what_comes_back_is_for_nobody_more_than_before(folder: Path, how: str) 
     Transcript.objects.filter(slug="ground-handling").update(published=False)
     Transcript.objects.filter(slug="2026-01-02-fuel-hedging").update(collection=private)
     if how == "deleted":
-        loading.remove(Transcript.objects.all())
+        loading.remove_transcripts(Transcript.objects.all())
     else:
         load([], prune=True, whole=[folder], allow_empty=True)
     assert not Transcript.objects.exists()
@@ -142,7 +142,7 @@ def test_what_comes_back_after_its_collection_is_gone_is_unpublished(folder: Pat
     run(folder)
     private = Collection.objects.create(name="Private", slug="private")
     Transcript.objects.update(collection=private)
-    loading.remove(Transcript.objects.all())
+    loading.remove_transcripts(Transcript.objects.all())
     private.delete()
     run(folder)
     assert set(Transcript.objects.values_list("published", flat=True)) == {False}
@@ -151,10 +151,10 @@ def test_what_comes_back_after_its_collection_is_gone_is_unpublished(folder: Pat
 def test_what_came_back_is_remembered_anew(folder: Path) -> None:
     run(folder)
     Transcript.objects.update(published=False)
-    loading.remove(Transcript.objects.all())
+    loading.remove_transcripts(Transcript.objects.all())
     run(folder)
     Transcript.objects.update(published=True)
-    loading.remove(Transcript.objects.all())
+    loading.remove_transcripts(Transcript.objects.all())
     run(folder)
     assert set(Transcript.objects.values_list("published", flat=True)) == {True}
 

@@ -42,7 +42,7 @@ def calls(db: Any) -> dict[str, Transcript]:
 def names(query: str, **filters: Any) -> list[str]:
     """The calls in which `query` is found, best first."""
     slugs = dict(Transcript.objects.values_list("pk", "slug"))
-    return [slugs[hit.transcript_id] for hit in local.search(query, **{"limit": 10, **filters})]
+    return [slugs[hit.transcript_id] for hit in local.search_database(query, **{"limit": 10, **filters})]
 
 
 def indexed() -> dict[str, int]:
@@ -133,7 +133,7 @@ def test_another_script_is_found_by_its_words(text: str) -> None:
 
 @pytest.mark.usefixtures("calls")
 def test_hits_say_where_they_are_and_come_best_first() -> None:
-    hits = local.search("booking cabins cruise margin", limit=10)
+    hits = local.search_database("booking cabins cruise margin", limit=10)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
         assert hit.position is not None
@@ -142,7 +142,7 @@ def test_hits_say_where_they_are_and_come_best_first() -> None:
 
 @pytest.mark.usefixtures("calls")
 def test_no_more_than_the_limit_is_found() -> None:
-    assert len(local.search("expert", limit=2)) == 2
+    assert len(local.search_database("expert", limit=2)) == 2
 
 
 @pytest.mark.usefixtures("calls")
@@ -232,7 +232,7 @@ def test_stop_words_alone_are_ranked_within_a_budget(monkeypatch: pytest.MonkeyP
     for module in (sqlite, postgresql):
         monkeypatch.setattr(module, "BUDGET", 5)
     call("band", *["Who?"] * 20, *["The."] * 20, *["The Who."] * 3)
-    found = [hit.text for hit in local.search("the who", limit=10)]
+    found = [hit.text for hit in local.search_database("the who", limit=10)]
     assert all("The Who" in text for text in found[:3])
     assert 3 <= len(found) <= 5
 
@@ -306,7 +306,7 @@ def test_thousands_of_transcripts_may_be_searched_among(calls: dict[str, Transcr
 @pytest.mark.django_db
 def test_a_speaker_is_found_by_a_part_of_the_label_in_any_case() -> None:
     call("call", Said(text="Kerosene.", speaker="Élodie Martin"), Said(text="Kerosene.", speaker="Moderator"))
-    hits = local.search("kerosene", speaker="éLODIE", limit=10)
+    hits = local.search_database("kerosene", speaker="éLODIE", limit=10)
     assert [hit.text.split(":")[0] for hit in hits] == ["Élodie Martin"]
 
 
@@ -421,7 +421,7 @@ anything = st.text(st.characters(codec=None), max_size=200) | st.lists(
 def test_any_text_is_a_legal_query(query: str, filtered: bool) -> None:
     everything = set(Transcript.objects.values_list("pk", flat=True))
     among = set(sorted(everything)[:1]) if filtered else None
-    found = local.search(query, among=among, limit=10)
+    found = local.search_database(query, among=among, limit=10)
     assert {hit.transcript_id for hit in found} <= (among or everything)
 
 

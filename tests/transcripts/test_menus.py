@@ -23,7 +23,7 @@ def test_the_menu_lists_transcripts_latest_first_page_by_page(three: None, calle
 
 
 def test_a_resource_is_the_facts_and_the_text(three: None, caller: Caller) -> None:
-    text = resources.read(caller, AIRLINE)
+    text = resources.read_transcript(caller, AIRLINE)
     assert text is not None
     assert text.startswith("Premium Demand Airline\nDate: 2026-02-11\nSector: Travel - Airlines\n")
     assert "[00:12] Expert: Stronger than the headlines say." in text
@@ -31,24 +31,24 @@ def test_a_resource_is_the_facts_and_the_text(three: None, caller: Caller) -> No
 
 def test_a_long_resource_names_its_next_part(load_folder: Load, caller: Caller) -> None:
     load_folder({"long.txt": "\n".join(f"[00:{n % 60:02}] Expert: {'x' * 3000}" for n in range(60))})
-    first = resources.read(caller, "long") or ""
+    first = resources.read_transcript(caller, "long") or ""
     assert "Part: 1 of 2\nNext part: transcript://long#2\n" in first
-    assert "Part: 2 of 2" in (resources.read(caller, "long#2") or "")
+    assert "Part: 2 of 2" in (resources.read_transcript(caller, "long#2") or "")
 
 
 def test_what_the_caller_may_not_see_is_no_resource(three: None, caller: Caller) -> None:
     stranger = caller_in([], "airfare.view_farerow")
     assert list(resources.entries(stranger, 0, 9)) == []
-    assert resources.read(stranger, AIRLINE) is None
+    assert resources.read_transcript(stranger, AIRLINE) is None
     assert list(resources.slugs_like(stranger, "")) == []
     Transcript.objects.update(published=False)
-    assert resources.read(caller, AIRLINE) is None
+    assert resources.read_transcript(caller, AIRLINE) is None
     assert list(resources.slugs_like(caller, "")) == []
 
 
 @pytest.mark.parametrize("slug", ["", "nope", "../etc/passwd", "a\0b", "handler-notes#9"])
 def test_an_unknown_resource_is_none(three: None, caller: Caller, slug: str) -> None:
-    assert resources.read(caller, slug) is None
+    assert resources.read_transcript(caller, slug) is None
 
 
 def test_slugs_are_completed_those_that_begin_so_first(three: None, caller: Caller) -> None:

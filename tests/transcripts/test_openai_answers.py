@@ -16,8 +16,8 @@ from tests.transcripts.openai_fixtures import make_transcript
 from transcripts.doctor import about_services
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import BadSetting, NotOpenAI
-from transcripts.stores.openai_client import listed, open_client, sentence
-from transcripts.syncing import SyncStopped, sync, withdraw
+from transcripts.stores.openai_client import api_error, listed, open_client
+from transcripts.syncing import SyncStopped, sync, withdraw_files
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 Wrong = dict[str, Any]
@@ -147,7 +147,7 @@ def test_whatever_answers_in_openais_place_is_told_with_its_host_and_the_setting
     server.fail(method, path, **wrong)
     with pytest.raises(NotOpenAI) as caught:
         call(work)
-    said = sentence(caught.value)
+    said = api_error(caught.value)
     assert said.startswith("127.0.0.1 ")
     assert told in said
     assert said.endswith("; check OPENAI_BASE_URL.")
@@ -246,7 +246,7 @@ def test_a_setting_that_no_call_can_be_made_with_is_told(
     setattr(settings, setting, value)
     with pytest.raises(BadSetting) as caught:
         call(CALLS["files.list"][2])
-    assert told in sentence(caught.value)
+    assert told in api_error(caught.value)
 
 
 # What the commands say
@@ -345,5 +345,5 @@ def test_a_page_in_openais_place_is_not_taken_for_a_file_that_is_gone(
     settings.VECTOR_STORE_ID = sync().store_id
     server.fail("*", ".*", times=99, **OTHERS["a page that knows no such address"][0])
     with pytest.raises(SyncStopped):
-        withdraw({transcript.pk})
+        withdraw_files({transcript.pk})
     assert VectorStoreFile.objects.count() == len(server.files) == 1

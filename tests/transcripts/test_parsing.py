@@ -13,17 +13,25 @@ from hypothesis import strategies as st
 from mcpsite.core.texts import clean
 from tests.site import ROOT
 from tests.transcripts.conftest import AIRLINE, NOTES
-from transcripts.parsing import MAX_BYTES, PARAGRAPH_WORDS, BadFile, Said, other_facts, parse, title_of
+from transcripts.parsing import (
+    MAX_BYTES,
+    PARAGRAPH_WORDS,
+    BadFile,
+    Said,
+    other_facts,
+    parse_transcript,
+    title_of,
+)
 
 BUNDLED = sorted((ROOT / "data" / "transcripts").iterdir())
 
 
 def said(text: str) -> list[Said]:
-    return parse("a.txt", text.encode()).turns
+    return parse_transcript("a.txt", text.encode()).turns
 
 
 def test_the_header_holds_the_facts() -> None:
-    parsed = parse("2026-02-11_Premium_Demand_Airline.txt", AIRLINE.encode())
+    parsed = parse_transcript("2026-02-11_Premium_Demand_Airline.txt", AIRLINE.encode())
     assert parsed.call_date == datetime.date(2026, 2, 11)
     assert (parsed.moderator, parsed.sector, parsed.duration) == (
         "Lantern Row",
@@ -52,7 +60,7 @@ def test_turns_have_time_speaker_and_all_their_lines() -> None:
 
 @pytest.mark.parametrize("end", ["", "\n", "---\n", "---\n\n"])
 def test_a_header_ends_with_a_rule_a_blank_line_or_the_first_turn(end: str) -> None:
-    parsed = parse("a.txt", f"---\nSector: Rail\n{end}[00:01] Analyst: Well?\n".encode())
+    parsed = parse_transcript("a.txt", f"---\nSector: Rail\n{end}[00:01] Analyst: Well?\n".encode())
     assert parsed.sector == "Rail"
     assert parsed.turns == [Said(offset=1, speaker="Analyst", text="Well?")]
 
@@ -95,7 +103,7 @@ def test_a_colon_in_a_sentence_makes_no_speaker() -> None:
     ],
 )
 def test_the_date_is_the_headers_else_the_names(name: str, text: str, day: datetime.date | None) -> None:
-    assert parse(name, text.encode()).call_date == day
+    assert parse_transcript(name, text.encode()).call_date == day
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def test_the_title_is_the_name_cleaned_up(name: str, title: str) -> None:
 )
 def test_what_is_no_readable_text_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(BadFile) as caught:
-        parse("a.txt", data)
+        parse_transcript("a.txt", data)
     assert str(caught.value) == reason
 
 
@@ -134,7 +142,7 @@ def test_what_is_no_readable_text_is_refused_with_the_reason(data: bytes, reason
     ["\u202e", "\u2066", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u061c", "\U000e0041", "\x07", "\u3164"],
 )
 def test_invisible_and_bidirectional_characters_are_stripped(hidden: str) -> None:
-    parsed = parse("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
+    parsed = parse_transcript("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
     assert parsed.turns[0].text == "ignore"
     assert hidden not in parsed.text
 
@@ -159,7 +167,7 @@ LINE = st.one_of(
 def test_every_word_of_the_body_is_in_a_turn(text: str) -> None:
     data = text.encode("utf-8", "ignore")
     try:
-        parsed = parse("a.txt", data)
+        parsed = parse_transcript("a.txt", data)
     except BadFile:
         # Refused is what has no words beside its header; a lost body would be a failure below.
         assert "\0" in text or not _words(_body(clean(text)))
@@ -201,7 +209,7 @@ def _body(text: str) -> str:
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
 def test_the_bundled_files_lose_nothing(path: Path) -> None:
-    parsed = parse(path.name, path.read_bytes())
+    parsed = parse_transcript(path.name, path.read_bytes())
     held = Counter(_words(" ".join(f"{turn.speaker} {turn.text}" for turn in parsed.turns)))
     assert not Counter(_words(_body(parsed.text))) - held
     assert len(parsed.turns) >= 5

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from tests.loopback_openai import LoopbackOpenAI, VectorStore
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts.models import Transcript, VectorStoreFile
-from transcripts.syncing import SyncLimits, SyncStopped, sync, withdraw
+from transcripts.syncing import SyncLimits, SyncStopped, sync, withdraw_files
 
 __all__ = ["server"]
 
@@ -210,7 +210,7 @@ def test_withdrawn_transcripts_are_deleted_from_the_store_and_the_record(
 ) -> None:
     three()
     only_store_after_first_run(server, settings)
-    withdraw({Transcript.objects.get(slug="hotels").pk})
+    withdraw_files({Transcript.objects.get(slug="hotels").pk})
     assert set(held(server)) == {"airlines", "cruises"}
     assert len(server.files) == VectorStoreFile.objects.count() == 2
 

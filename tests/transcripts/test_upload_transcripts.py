@@ -13,7 +13,7 @@ from tests.lost_folders import emptied, hidden, missing
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES
 from tests.transcripts.openai_fixtures import server
 from tests.unprivileged import open_folder, unprivileged
-from transcripts.loading import remove
+from transcripts.loading import remove_transcripts
 from transcripts.models import Transcript, VectorStoreFile
 
 __all__ = ["open_folder", "server"]
@@ -173,7 +173,7 @@ def test_a_store_of_ones_own_is_brought_up_to_date(data: Path, settings: Setting
 @pytest.mark.parametrize("way", ["its folder", "itself"])
 def test_a_transcript_that_somebody_deleted_comes_back_when_its_file_is_named(data: Path, way: str) -> None:
     upload()
-    remove(Transcript.objects.filter(source_file="Notes.md"))
+    remove_transcripts(Transcript.objects.filter(source_file="Notes.md"))
     for options in ((), ("--prune",), ("--dry-run",)):
         lines = upload(*options)
         assert any("1 transcript was deleted by somebody and left out" in line for line in lines)

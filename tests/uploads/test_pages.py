@@ -89,7 +89,7 @@ def test_the_page_follows_the_load_without_javascript_and_stops_at_its_end(
     assert 'http-equiv="refresh"' in text
     assert 'role="status"' in text
     assert "<progress" in text
-    queues.load(upload)
+    queues.load_upload(upload)
     text = page.get(url).content.decode()
     assert 'http-equiv="refresh"' not in text
     assert f'hx-get="{url}"' not in text

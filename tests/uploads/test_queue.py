@@ -15,7 +15,7 @@ from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from mcpsite.uploads import progress
 from mcpsite.uploads import queue as queues
-from mcpsite.uploads.loaders import Loader, Task, register
+from mcpsite.uploads.loaders import Loader, Task, register_loader
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.progress import ProgressReporter
 from tests.uploads.conftest import Queue, fares
@@ -167,7 +167,7 @@ def test_what_a_process_says_that_lost_its_upload_is_not_written(queue: Queue) -
     upload = queue({"a.csv": fares("Delta")})
     assert queues.claim(upload)
     Upload.objects.update(worker="another")
-    queues.load(upload)
+    queues.load_upload(upload)
     assert Upload.objects.get().state == "running"
 
 
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_is_told_without_its_words(queue: Queue, caplog: pytest.
     def broken(task: Task) -> Any:
         raise RuntimeError("/etc/secret")
 
-    register(Loader(kind="broken", title="", permission="", form=loader.form, run=broken, list_url=""))
+    register_loader(Loader(kind="broken", title="", permission="", form=loader.form, run=broken, list_url=""))
     Upload.objects.update(kind="broken")
     assert worked_off(airfare).state == "failed"
     assert "secret" not in airfare.error

@@ -68,7 +68,7 @@ class Store(Protocol):
         """
 
 
-def name(text: str) -> str:
+def store_name(text: str) -> str:
     """Return the name of a store, for the setting TRANSCRIPT_STORE. Raises ValueError."""
     known = text.lower() in STORES
     if not known and not (text.isascii() and "." in text and all(map(str.isidentifier, text.split(".")))):
@@ -78,7 +78,7 @@ def name(text: str) -> str:
     return text.lower() if known else text
 
 
-def check(name: str) -> None:
+def check_store(name: str) -> None:
     """Raise ImproperlyConfigured unless there is a store called `name`."""
     found = _class(name)
     if not all(callable(getattr(found, method, None)) for method in ("index", "remove", "search")):

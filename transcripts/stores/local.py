@@ -30,10 +30,12 @@ class LocalStore:
         """Nothing to do, likewise."""
 
     async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
-        return await in_database(search, query, among=among, limit=limit)
+        return await in_database(search_database, query, among=among, limit=limit)
 
 
-def search(query: str, *, among: Collection[int] | None = None, speaker: str = "", limit: int) -> list[Hit]:
+def search_database(
+    query: str, *, among: Collection[int] | None = None, speaker: str = "", limit: int
+) -> list[Hit]:
     """At most `limit` passages of the transcripts `among` (None: all) that match `query`, best first.
 
     With `speaker`, only passages in which somebody speaks whose label contains that text (in any

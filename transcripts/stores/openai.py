@@ -23,8 +23,8 @@ from openai.types.shared_params import ComparisonFilter
 from mcpsite.mcp import in_database
 from transcripts.models import Passage, VectorStoreFile
 from transcripts.stores.base import Hit, StoreUnavailable
-from transcripts.stores.openai_client import open_client, retry_after, sentence
-from transcripts.syncing import Attributes, SyncResult, SyncStopped, refresh, sync, withdraw
+from transcripts.stores.openai_client import api_error, open_client, retry_after
+from transcripts.syncing import Attributes, SyncResult, SyncStopped, refresh, sync, withdraw_files
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class OpenAIStore:
 
     async def remove(self, transcript_ids: Collection[int]) -> None:
         """Delete the files of these transcripts. Raises StoreUnavailable."""
-        await _apart(withdraw, frozenset(transcript_ids))
+        await _apart(withdraw_files, frozenset(transcript_ids))
 
     async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
         """At most `limit` passages of the transcripts `among`, best first. Raises StoreUnavailable."""
@@ -70,7 +70,7 @@ class OpenAIStore:
                     results += await self._ask(query, [*conditions, _one_of("slug", dropped, "nin")])
                     hits, _ = await in_database(_hits, query, results, among, limit)
         except (openai.APIError, TimeoutError) as error:
-            raise StoreUnavailable(sentence(error), retry_after=retry_after(error) or 0) from error
+            raise StoreUnavailable(api_error(error), retry_after=retry_after(error) or 0) from error
         return hits
 
     async def close(self) -> None:

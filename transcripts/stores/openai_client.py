@@ -147,7 +147,7 @@ class Pace:
             await asyncio.sleep(MINUTE - (now - self._starts[0]))
 
 
-def sentence(error: Exception) -> str:
+def api_error(error: Exception) -> str:
     """What `error` means, in one sentence for a person who runs this site."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return "OpenAI did not answer in time; try again in a while."

@@ -138,7 +138,7 @@ class EndsConnections:
         beside = RefreshToken.objects.filter(**{self.lookup: queryset})
         ended = set(beside.values_list("token_family", flat=True))
         for grant in ended:
-            grants.end(grant)
+            grants.revoke_grant(grant)
         self.message_user(
             request, ngettext("%d connection ended.", "%d connections ended.", len(ended)) % len(ended)
         )

@@ -10,7 +10,7 @@ HASHERS = ("mcpsite.access.oauth.hashers.ClientSecretHasher",)
 CODE_SECONDS = 60
 
 
-def provider(
+def toolkit_setting(
     issuer: str,
     *,
     access_token_seconds: int,

@@ -73,7 +73,7 @@ def is_alive(grant: UUID) -> bool:
     return alive
 
 
-def end(grant: UUID) -> None:
+def revoke_grant(grant: UUID) -> None:
     """End the grant: its refresh tokens are revoked and its access tokens forgotten."""
     from oauth2_provider.models import RefreshToken
 
@@ -105,7 +105,7 @@ def presented(value: str, client: Any) -> "RefreshToken | None":
         # Either way: the clocks of two machines differ.
         passed = abs(timezone.now() - token.revoked)
         if passed >= timedelta(seconds=settings.OAUTH_REFRESH_GRACE_SECONDS) or token.access_token is None:
-            end(grant)
+            revoke_grant(grant)
             return None
     if token.access_token is None:
         return None

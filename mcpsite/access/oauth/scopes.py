@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from oauth2_provider.scopes import BaseScopes
 
-from mcpsite.access.scopes import offered
+from mcpsite.access.scopes import offered_scopes
 
 OFFLINE = "offline_access"
 IDENTITY = {
@@ -18,7 +18,7 @@ IDENTITY = {
 
 def descriptions() -> dict[str, str]:
     """Scope → what a client with it can do, to go on after “It will be able to”."""
-    own = {scope: _ability(scope, offered().get(scope, [])) for scope in _own()}
+    own = {scope: _ability(scope, offered_scopes().get(scope, [])) for scope in _own()}
     return {**own, OFFLINE: "stay connected until you disconnect it", **IDENTITY}
 
 
@@ -34,11 +34,11 @@ def granted(asked: Iterable[str]) -> list[str]:
 
 def defaults() -> list[str]:
     """What a client gets that asks for nothing: what the calls of this server need."""
-    return list(dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), OFFLINE]))
+    return list(dict.fromkeys([*settings.REQUIRED_SCOPES, *offered_scopes(), OFFLINE]))
 
 
 def _own() -> list[str]:
-    every = dict.fromkeys([*settings.REQUIRED_SCOPES, *offered(), *settings.OAUTH_SCOPES])
+    every = dict.fromkeys([*settings.REQUIRED_SCOPES, *offered_scopes(), *settings.OAUTH_SCOPES])
     return [scope for scope in every if scope not in IDENTITY]
 
 

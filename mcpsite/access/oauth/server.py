@@ -15,7 +15,7 @@ from oauthlib.oauth2.rfc6749.grant_types import AuthorizationCodeGrant, RefreshT
 from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challenge_method_s256
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
-from mcpsite.access.audit import plain
+from mcpsite.access.audit import printable
 from mcpsite.access.oauth.tokens import add_id_token
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def bind_resource(request: Any) -> None:
     if strange:
         logger.warning(
             "Tokens were asked for %s; if that is this server behind a tunnel, add it to JWT_AUDIENCES.",
-            plain(strange[0], 300),
+            printable(strange[0], 300),
         )
         raise errors.CustomOAuth2Error(
             "invalid_target", description=f"The only resource here is {ours}.", request=request

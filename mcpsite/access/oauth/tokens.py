@@ -19,7 +19,7 @@ def access_token(request: Any) -> str:
     here. The audience is this server's own resource, whatever was sent: other resources were refused.
     """
     return signing.issue(
-        signing.subject_of(request.user),
+        signing.own_subject(request.user),
         scopes=request.scopes,
         lifetime=int(request.expires_in),
         client_id=request.client.client_id,
@@ -39,7 +39,7 @@ def add_id_token(token: dict[str, Any], _handler: Any, request: Any) -> dict[str
     user = request.user
     claims: dict[str, Any] = {
         "iss": signing.issuer(),
-        "sub": signing.subject_of(user),
+        "sub": signing.own_subject(user),
         "aud": request.client.client_id,
         "iat": now,
         "exp": now + int(request.expires_in),

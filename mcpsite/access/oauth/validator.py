@@ -59,7 +59,7 @@ class Validator(OAuth2Validator):
         if grant is None:
             family = RefreshToken.objects.filter(token_family=grants.of_code(code), application=client)
             if family.exists():
-                grants.end(grants.of_code(code))
+                grants.revoke_grant(grants.of_code(code))
                 refusals.note("the code was used before, so its grant has ended")
             else:
                 refusals.note("the code is not one of this client")
@@ -139,7 +139,7 @@ class Validator(OAuth2Validator):
             theirs.filter(access_token__token_checksum=checksum),
         ):
             for grant in named.values_list("token_family", flat=True):
-                grants.end(grant)
+                grants.revoke_grant(grant)
 
     def _check_and_set_request_resource(self, request: Any) -> None:
         """Other resources than ours were refused before the token was made."""

@@ -221,13 +221,13 @@ class OAuthEndpoint(View):
     @staticmethod
     def unavailable(sentence: str) -> HttpResponse:
         """What is answered while the server cannot (RFC 6749 has no word for it at this endpoint)."""
-        return open_to_every_origin(fault(503, "temporarily_unavailable", sentence))
+        return open_to_every_origin(oauth_error(503, "temporarily_unavailable", sentence))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "OPTIONS":
             response: HttpResponseBase = HttpResponse(status=204)
         elif self.takes_form and holds_nul(request.POST):
-            response = fault(400, "invalid_request", "A parameter holds a NUL character.")
+            response = oauth_error(400, "invalid_request", "A parameter holds a NUL character.")
         else:
             if self.takes_form:
                 request.POST = QueryDict(without_empty(request.POST.urlencode()))
@@ -243,7 +243,7 @@ def open_to_every_origin(response: Answer) -> Answer:
     return response
 
 
-def fault(status: int, error: str, description: str) -> JsonResponse:
+def oauth_error(status: int, error: str, description: str) -> JsonResponse:
     """An error as RFC 6749 §5.2 wants it."""
     response = JsonResponse({"error": error, "error_description": description}, status=status)
     if status == 401:
@@ -300,11 +300,13 @@ class Register(OAuthEndpoint):
     def post(self, request: HttpRequest) -> HttpResponse:
         wait = limits().count_stranger("registration", request.META.get("REMOTE_ADDR", ""))
         if wait:
-            response = fault(429, "temporarily_unavailable", "Too many clients were registered; try later.")
+            response = oauth_error(
+                429, "temporarily_unavailable", "Too many clients were registered; try later."
+            )
             response.headers["Retry-After"] = str(wait)
             return response
         if len(request.body) > clients.MAX_METADATA_BYTES:
-            return fault(413, "invalid_client_metadata", "The metadata is longer than 16 KiB.")
+            return oauth_error(413, "invalid_client_metadata", "The metadata is longer than 16 KiB.")
         try:
             metadata = clients.Metadata.from_json(request.body)
             application = Application(
@@ -317,7 +319,7 @@ class Register(OAuthEndpoint):
             secret = application.client_secret  # Only its digest is kept.
             application.save()
         except clients.InvalidMetadata as error:
-            return fault(400, error.code, error.description)
+            return oauth_error(400, error.code, error.description)
         unused.delete_unused()
         logger.info("A client registered itself: %a, %s.", metadata.name, application.client_id)
         answer = {
@@ -344,11 +346,11 @@ class Introspect(OAuthEndpoint, OAuthLibMixin):
     def post(self, request: HttpRequest) -> HttpResponse:
         client = self._authenticated(request)
         if client is None:
-            return fault(401, "invalid_client", "Introspection needs a client with a secret.")
+            return oauth_error(401, "invalid_client", "Introspection needs a client with a secret.")
         value = request.POST.get("token", "")
         if not value:
-            return fault(400, "invalid_request", "The parameter token is missing.")
-        return JsonResponse(describe(value, client))
+            return oauth_error(400, "invalid_request", "The parameter token is missing.")
+        return JsonResponse(introspection(value, client))
 
     def _authenticated(self, request: HttpRequest) -> Any:
         core = self.get_oauthlib_core()
@@ -358,7 +360,7 @@ class Introspect(OAuthEndpoint, OAuthLibMixin):
         return asked.client if proven and asked.client.client_type == "confidential" else None
 
 
-def describe(value: str, client: Any) -> dict[str, Any]:
+def introspection(value: str, client: Any) -> dict[str, Any]:
     """What RFC 7662 §2.2 wants said of a token to `client`; for any other reason than life, only `active`."""
     checksum = hashlib.sha256(value.encode()).hexdigest()
     mine = {} if client.registration_source == "manual" else {"application": client}
@@ -371,7 +373,7 @@ def describe(value: str, client: Any) -> dict[str, Any]:
             "scope": found.scope,
             "client_id": found.application.client_id,
             "username": found.user.get_username(),
-            "sub": signing.subject_of(found.user),
+            "sub": signing.own_subject(found.user),
             "iss": signing.issuer(),
             "aud": settings.JWT_AUDIENCES[0],
             "iat": int(found.created.timestamp()),
@@ -385,7 +387,7 @@ def describe(value: str, client: Any) -> dict[str, Any]:
             "scope": held.access_token.scope,
             "client_id": held.application.client_id,
             "username": held.user.get_username(),
-            "sub": signing.subject_of(held.user),
+            "sub": signing.own_subject(held.user),
             "iss": signing.issuer(),
             "iat": int(held.created.timestamp()),
         }
@@ -413,6 +415,6 @@ class Connections(LoginRequiredMixin, View):
         except ValueError:
             return redirect("oauth:connections")
         if RefreshToken.objects.filter(user=request.user, token_family=grant).exists():
-            grants.end(grant)
+            grants.revoke_grant(grant)
             messages.success(request, "Disconnected. It can no longer read anything in your name.")
         return redirect("oauth:connections")

@@ -27,7 +27,7 @@ def unused() -> Iterator[CheckMessage]:
         )
 
 
-def auth0_issuer() -> Iterator[CheckMessage]:
+def auth0_provider() -> Iterator[CheckMessage]:
     if lacks_auth0_slash(settings.OIDC_ISSUER):
         yield Error(
             f"OIDC_ISSUER is {settings.OIDC_ISSUER}, but the issuer of an Auth0 tenant ends with a slash; "
@@ -37,7 +37,7 @@ def auth0_issuer() -> Iterator[CheckMessage]:
         )
 
 
-def loopback_issuer() -> Iterator[CheckMessage]:
+def loopback_provider() -> Iterator[CheckMessage]:
     if settings.PUBLIC and conf.is_loopback(settings.OIDC_ISSUER):
         yield Error(
             f"People would be sent to {settings.OIDC_ISSUER} to sign in, which is on their own machine.",
@@ -76,4 +76,4 @@ def nobody_to_ask() -> Iterator[CheckMessage]:
         )
 
 
-CHECKS = (auth0_issuer, loopback_issuer, nobody_curates, two_issuers, nobody_to_ask)
+CHECKS = (auth0_provider, loopback_provider, nobody_curates, two_issuers, nobody_to_ask)

@@ -13,7 +13,7 @@ OIDC_BACKEND = "mcpsite.access.signin.backend.Backend"
 PASSWORD_BACKEND = "django.contrib.auth.backends.ModelBackend"  # noqa: S105
 
 
-def issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str) -> str:
+def oidc_issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str) -> str:
     """OIDC_ISSUER: the provider that people sign in with; "" where there is none.
 
     By default the issuer of the tokens. Raises ImproperlyConfigured.

@@ -35,7 +35,7 @@ def known(request: HttpRequest, account: str) -> str:
     return f"{device} {user.pk}"
 
 
-def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
+def remember_device(request: HttpRequest, response: HttpResponse, user: Any) -> None:
     """Have this browser remembered for the account of `user`, who signed in just now."""
     device, accounts = _read(request)
     accounts.pop(str(user.pk), None)

@@ -15,7 +15,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from mcpsite.access.signin import kept, pages, sessions
-from mcpsite.access.signin.provider import name, provider
+from mcpsite.access.signin.provider import provider, provider_name
 
 ENDED = "Your session has ended. Sign in again to go on."
 ENDED_AND_KEPT = "Your session had ended. Sign in again; your changes are kept."
@@ -43,7 +43,7 @@ class SignedIn:
             return ask_to_sign_in(request, view, None) if kept.is_form(request, view) else None
         if sessions.is_over(request):
             user_id = str(request.user.pk)
-            sessions.end(request)
+            sessions.end_session(request)
             return ask_to_sign_in(request, view, user_id)
         return self._renewal(request, view) or kept.shown_again(request, view, kwargs)
 
@@ -65,15 +65,15 @@ class SignedIn:
             return HttpResponse(f"{ENDED}\n", status=401, content_type="text/plain")
         back = kept.keep(request, view, str(request.user.pk)) or back_to(request)
         start = f"{reverse('oidc_authentication_init')}?{urlencode({'next': back, 'renew': 1})}"
-        return redirect(start) if reading else pages.onward(request, start, name())
+        return redirect(start) if reading else pages.onward(request, start, provider_name())
 
     def _out_of_reach(self, request: HttpRequest, view: Any) -> HttpResponse:
         back = kept.keep(request, view, str(request.user.pk))
         request.session.save()  # With an answer of 503 nobody else does.
-        return pages.fault(
+        return pages.error_page(
             request,
             title="Your session cannot be renewed",
-            sentence=f"{name()} does not answer, so nobody can say whether you may still work here. "
+            sentence=f"{provider_name()} does not answer, so nobody can say whether you may still work here. "
             + ("Your changes are kept; try again in a moment." if back else "Try again in a moment."),
             again=back or back_to(request),
             status=503,

@@ -14,7 +14,7 @@ from mcpsite.access import limits
 RETRY_SECONDS = 15
 
 
-def fault(
+def error_page(
     request: HttpRequest,
     *,
     title: str,
@@ -62,6 +62,6 @@ def support() -> dict[str, str]:
     return {"support": contact, "support_email": contact}
 
 
-def in_words(seconds: int) -> str:
+def waiting_time(seconds: int) -> str:
     """A time to wait, as people say it."""
-    return limits.in_words(seconds) if seconds < 120 else f"{-(-seconds // 60)} minutes"
+    return limits.seconds_in_words(seconds) if seconds < 120 else f"{-(-seconds // 60)} minutes"

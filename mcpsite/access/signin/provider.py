@@ -57,9 +57,7 @@ class Provider:
         self._algorithm = algorithm
         self._time_limit = time_limit
         self._clock = clock
-        self._keys = Keys(
-            partial(discovery.published_keys, issuer), max_stale=max_stale, time_limit=time_limit
-        )
+        self._keys = Keys(partial(discovery.fetch_keys, issuer), max_stale=max_stale, time_limit=time_limit)
         self._reading = threading.Lock()
         self._document: Mapping[str, Any] | None = None
         self._asked_at = float("-inf")
@@ -232,7 +230,7 @@ def provider() -> Provider:
     )
 
 
-def name() -> str:
+def provider_name() -> str:
     """What people call the provider."""
     return settings.OIDC_SIGN_IN_NAME or provider().host
 

@@ -73,7 +73,7 @@ def is_put_off(request: HttpRequest) -> bool:
     return bool(time.time() < request.session.get(RETRY_AT, 0.0))
 
 
-def end(request: HttpRequest) -> None:
+def end_session(request: HttpRequest) -> None:
     """Sign the person out, who did not ask for it; what is kept of their edits waits for their return."""
     held = request.session.get(KEPT)
     logout(request)

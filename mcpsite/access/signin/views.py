@@ -23,7 +23,7 @@ from mcpsite.access.signin import devices, hashing, kept, pages, sessions
 from mcpsite.access.signin.backend import library_settings, redirect_uri
 from mcpsite.access.signin.faults import NotAllowed, ProviderUnavailable, SessionEnded, SignInFailed
 from mcpsite.access.signin.middleware import ENDED, ENDED_AND_KEPT, back_to
-from mcpsite.access.signin.provider import name, provider
+from mcpsite.access.signin.provider import provider, provider_name
 
 logger = logging.getLogger(__name__)
 
@@ -77,16 +77,16 @@ class SignIn(LoginView):
             asked = {"next": self.get_redirect_url()}
             if "another" in self.request.GET:
                 asked["another"] = "1"
-            context["provider"] = name()
+            context["provider"] = provider_name()
             context["start"] = f"{reverse('oidc_authentication_init')}?{urlencode(asked)}"
         return context
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.PASSWORD_SIGN_IN:
-            return pages.fault(
+            return pages.error_page(
                 request,
                 title="You are not signed in",
-                sentence=f"Passwords are not accepted here; sign in with {name()}.",
+                sentence=f"Passwords are not accepted here; sign in with {provider_name()}.",
                 status=403,
             )
         account = request.POST.get("username", "")
@@ -97,10 +97,10 @@ class SignIn(LoginView):
         wait = limits().count_password(self._password)
         if wait:
             logger.warning("Sign-in refused for %d s: too many wrong passwords.", wait)
-            return pages.fault(
+            return pages.error_page(
                 request,
                 title="Too many wrong passwords",
-                sentence=f"Wait {pages.in_words(wait)}, then sign in again.",
+                sentence=f"Wait {pages.waiting_time(wait)}, then sign in again.",
                 status=429,
                 wait=wait,
             )
@@ -109,10 +109,10 @@ class SignIn(LoginView):
                 response: HttpResponse = super().post(request, *args, **kwargs)
         except hashing.Busy:
             limits().forget_password(self._password, right=False)
-            return pages.fault(
+            return pages.error_page(
                 request,
                 title="The sign-in is busy",
-                sentence=f"Wait {pages.in_words(hashing.RETRY_SECONDS)}, then sign in again.",
+                sentence=f"Wait {pages.waiting_time(hashing.RETRY_SECONDS)}, then sign in again.",
                 status=503,
                 wait=hashing.RETRY_SECONDS,
             )
@@ -121,7 +121,7 @@ class SignIn(LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         limits().forget_password(self._password, right=True)
         response = super().form_valid(form)
-        devices.remember(self.request, response, form.get_user())
+        devices.remember_device(self.request, response, form.get_user())
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -269,7 +269,7 @@ class Callback(View):
                 sessions.put_off(request)
             return failure(request, failed, again=again if state["renewing"] else pages.sign_in(again))
         if state["renewing"] and request.user.is_authenticated:
-            sessions.end(request)
+            sessions.end_session(request)
         if isinstance(failed, SessionEnded):
             logger.info("A session was not renewed: %s", failed.reason)
             parameters = urlsplit(again).query
@@ -281,7 +281,7 @@ class Callback(View):
 def failure(request: HttpRequest, failed: SignInFailed, *, again: str = "") -> HttpResponse:
     """The page for a sign-in that failed."""
     logger.warning("Sign-in failed: %s", failed.reason)
-    return pages.fault(
+    return pages.error_page(
         request, title=failed.title, sentence=failed.sentence, status=failed.status, again=again
     )
 
@@ -311,7 +311,7 @@ class SignOut(View):
             url = ""
         if not url:
             return redirect(f"{reverse('signed_out')}?still=1")
-        return pages.onward(request, url, name())
+        return pages.onward(request, url, provider_name())
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -322,7 +322,7 @@ class SignedOut(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         still = bool(settings.OIDC_RP_CLIENT_ID) and "still" in request.GET
-        context = {"still": still, "provider": name() if still else ""}
+        context = {"still": still, "provider": provider_name() if still else ""}
         return render(request, "signin/signed_out.html", context)
 
 
@@ -356,7 +356,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             messages.info(request, ENDED_AND_KEPT)
             return redirect(pages.sign_in(back))
     logger.warning("A form was refused: %s", reason)
-    return pages.fault(
+    return pages.error_page(
         request,
         title="This page was out of date",
         sentence="Nothing was changed. Open the page again and repeat what you did.",

@@ -51,6 +51,6 @@ def test_settings_that_contradict_each_other_are_refused_with_the_remedy(
         "longest": 30 * 24 * 3600,
         "algorithms": ["RS256"],
     }
-    conf.provider("http://localhost:8788", **good)  # type: ignore[arg-type]
+    conf.toolkit_setting("http://localhost:8788", **good)  # type: ignore[arg-type]
     with pytest.raises(ImproperlyConfigured, match=remedy):
-        conf.provider("http://localhost:8788", **good | changes)  # type: ignore[arg-type]
+        conf.toolkit_setting("http://localhost:8788", **good | changes)  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ def verified(token: str) -> Any:
 def test_the_access_token_passes_the_verifier_of_every_issuer_and_speaks_for_the_user(flow: Flow) -> None:
     answer = flow.tokens(scope="openid offline_access")
     claims = verified(answer["access_token"])
-    assert claims.subject == signing.subject_of(flow.user)
+    assert claims.subject == signing.own_subject(flow.user)
     assert claims.client_id == flow.client_id
     assert claims.scopes == {"openid", "offline_access"}
     header = jwt.get_unverified_header(answer["access_token"])

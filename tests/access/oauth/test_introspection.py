@@ -35,7 +35,7 @@ def test_an_operators_client_learns_whose_token_it_is(flow: Flow, gateway: Flow)
     assert told["active"] is True
     assert told["client_id"] == flow.client_id
     assert told["username"] == "alice"
-    assert told["sub"] == signing.subject_of(flow.user)
+    assert told["sub"] == signing.own_subject(flow.user)
     assert told["scope"] == held["scope"]
     assert told["exp"] - told["iat"] == pytest.approx(3600, abs=2)
     assert introspect(gateway, held["refresh_token"]).json()["active"] is True

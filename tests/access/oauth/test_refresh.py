@@ -202,7 +202,7 @@ def test_a_pair_that_is_being_given_while_its_grant_ends_is_over_too(
     save = Validator._save_bearer_token
 
     def end() -> None:
-        grants.end(grant)
+        grants.revoke_grant(grant)
         connection.close()
 
     def save_late(*arguments: Any) -> None:
@@ -344,5 +344,5 @@ def test_a_revoked_token_that_was_just_seen_alive_is_asked_about_again_soon(flow
     assert grant is not None
     assert grants.seen_alive(grant)
     assert grants.REMEMBERED_SECONDS <= 5
-    grants.end(grant)
+    grants.revoke_grant(grant)
     assert not grants.seen_alive(grant)

@@ -13,7 +13,7 @@ ISSUER = "https://tenant.example.com/"
 
 
 def issuer(value: str = "", *, client_id: str = "site", secret: str = "", auth0: str = "") -> str:
-    return conf.issuer(value, client_id=client_id, client_secret=secret, auth0_issuer=auth0)
+    return conf.oidc_issuer(value, client_id=client_id, client_secret=secret, auth0_issuer=auth0)
 
 
 def test_the_issuer_is_that_of_the_tokens_unless_it_is_set() -> None:

@@ -5,5 +5,5 @@ from mcpsite.settings import *  # noqa: F403
 from mcpsite.settings import DATABASES, INSTALLED_APPS, env
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.mcpsite.warehouse"]
-DATABASES = {**DATABASES, "warehouse": database_url.parse(env.text("WAREHOUSE_URL")).config}
+DATABASES = {**DATABASES, "warehouse": database_url.address_of(env.text("WAREHOUSE_URL")).config}
 DATABASE_ROUTERS = ["tests.mcpsite.warehouse.router.Router"]

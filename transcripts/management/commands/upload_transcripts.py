@@ -89,7 +89,7 @@ class Command(BaseCommand):
         except NothingToLoad as nothing:
             console.print(Text(str(nothing)), soft_wrap=True)
             raise SystemExit(1) from None
-        loaded = loading.summary(report)
+        loaded = loading.load_summary(report)
         loaded.print(console, dry_run=dry_run)
         failed = loaded.failed
         if self._syncs(options["store"]):

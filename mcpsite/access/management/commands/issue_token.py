@@ -67,5 +67,5 @@ class Command(BaseCommand):
         if not found.is_active:
             raise CommandError(f"User {user!r} is not active, so a token would be refused.")
         self.stdout.write(
-            signing.issue(signing.subject_of(found), scopes=scopes, lifetime=ttl, client_id="issue_token")
+            signing.issue(signing.own_subject(found), scopes=scopes, lifetime=ttl, client_id="issue_token")
         )

@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
     def _load(self, of: samples.Samples) -> None:
         folder = Path(getattr(settings, of.setting))
-        bundled = folder.resolve() == samples.folder(of.kind).resolve()
+        bundled = folder.resolve() == samples.folder_of(of.kind).resolve()
         if bundled and not folder.exists():
             return  # Whoever deletes the sample data wants none.
         try:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
     def _tell(self, place: str, *, password: str = "") -> None:
         """Say what is on and what is not, how to go on, and where (`place`) other machines reach this one."""
         missing = unapplied()
-        lines = list(overview.lines(migrated=not missing))
+        lines = list(overview.overview_lines(migrated=not missing))
         if place:
             lines.append(("Listens on", f"{place}, which other machines may reach"))
         if password:
