@@ -72,8 +72,10 @@ class ClientAdmin(ExportMixin, ModelAdmin):
         return ["client_id", "client_type", "registration_source", "created", *own]
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
-        confidential = Application.objects.filter(pk=object_id, client_type=Application.CLIENT_CONFIDENTIAL)
-        return super().get_actions_submit_line(request, object_id) if confidential.exists() else []
+        client = self.get_object(request, object_id)
+        if client is None or client.client_type != Application.CLIENT_CONFIDENTIAL:
+            return []
+        return super().get_actions_submit_line(request, object_id)
 
     @action(description="Save and make a new secret")  # type: ignore[untyped-decorator]
     def make_new_secret(self, request: Any, obj: Any) -> None:
