@@ -74,6 +74,8 @@ class Outcome:
     first_unreadable: Sequence[Unreadable] = ()
     unused: Collection[str] = ()
     """What the file's columns are called that mean nothing here."""
+    skipped: int = 0
+    """Items of a JSON file that are no rows."""
 
 
 class PruneRefused(Exception):
@@ -267,6 +269,8 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
             shown = ", ".join(map(repr, islice(each.unused, MOST_NAMED)))
             more = f" and {len(each.unused) - MOST_NAMED:,} more" if len(each.unused) > MOST_NAMED else ""
             told.notes.append(f"{each.name}: columns that are not known were not used: {shown}{more}.")
+        if each.skipped:
+            told.notes.append(f"{each.name}: {each.skipped:,} items were skipped, for they are no rows.")
         if each.vanished:
             told.notes.append(
                 f"{each.name}: {each.vanished} curated rows are no longer in the file; "
@@ -357,6 +361,7 @@ class _Load:
             lost=max(0, before - reader.rows),
             first_unreadable=reader.first_unreadable,
             unused=table.unused,
+            skipped=table.unused.skipped,
         )
 
     def _record(self, source: SourceFile, reader: Reader) -> None:

@@ -8,7 +8,7 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -65,8 +65,8 @@ class Table:
 
     header: list[str]
     batches: Iterator[Batch]
-    unused: Collection[str]
-    """What the columns are called, as far as they were read, that mean nothing here; MOST_UNUSED at most."""
+    unused: "Unused"
+    """What is not used of the file, as far as it was read."""
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def open_table(
             if format_ == "json":
                 names = sorted(known)
                 numbers = _Numbers(file, progress)
-                unused = _Unused()
+                unused = Unused()
                 batches = _json_batches(numbers, path, names, frozenset(prose), unused)
                 yield Table(header=names, batches=batches, unused=unused)
             else:
@@ -105,8 +105,11 @@ def open_table(
         raise RefusedFile(f"cannot be read: {error.strerror or 'input/output error'}") from None
 
 
-class _Unused(dict[str, None]):
-    """Names of columns that mean nothing here, in the order in which they come."""
+class Unused(dict[str, None]):
+    """Names of columns that mean nothing here, in the order in which they come; MOST_UNUSED at most."""
+
+    skipped = 0
+    """Items of a JSON file that are no rows: no objects, or objects in which nothing is known."""
 
     def add(self, name: str) -> None:
         if len(self) < MOST_UNUSED and name.strip():
@@ -306,7 +309,7 @@ class _Delimited:
         self._delimiter = delimiter
         cells = self._lines.header(known)
         self.header = _names(cells)
-        self.unused = _Unused()
+        self.unused = Unused()
         for cell, name in zip(cells, self.header, strict=True):
             if name not in known:
                 self.unused.add(cell)
@@ -376,7 +379,7 @@ def _fitted(row: list[str], width: int, line: int) -> list[str]:
 
 
 def _json_batches(
-    raw: _Source, path: Path, names: list[str], prose: frozenset[str], unused: _Unused
+    raw: _Source, path: Path, names: list[str], prose: frozenset[str], unused: Unused
 ) -> Iterator[Batch]:
     """The rows of a JSON file. An object that names none of `names` is no row. Raises RefusedFile.
 
@@ -385,10 +388,10 @@ def _json_batches(
     cells: list[list[str]] = []
     numbers: list[int] = []
     known = frozenset(names)
-    seen = 0
-    for seen, record in enumerate(_tolerant(raw, path), start=1):
-        row = _folded(record, known, seen, unused)
+    for seen, record in enumerate(_tolerant(raw, path, unused), start=1):
+        row = _folded(record, known, seen, unused) if isinstance(record, dict) else {}
         if not row:
+            unused.skipped += 1
             continue
         for name, value in row.items():
             if isinstance(value, dict) and name not in prose:
@@ -400,11 +403,11 @@ def _json_batches(
             cells, numbers = [], []
     if cells:
         yield Batch(cells=cells, lines=numbers)
-    elif seen and not numbers:
+    elif unused.skipped and not numbers:
         raise RefusedFile("names no column that is known here")
 
 
-def _folded(record: dict[str, Any], known: frozenset[str], number: int, unused: _Unused) -> dict[str, Any]:
+def _folded(record: dict[str, Any], known: frozenset[str], number: int, unused: Unused) -> dict[str, Any]:
     """The members of an item that are known, their names written as those of a header are."""
     row: dict[str, Any] = {}
     for key, value in record.items():
@@ -419,22 +422,22 @@ def _folded(record: dict[str, Any], known: frozenset[str], number: int, unused: 
     return row
 
 
-def _tolerant(raw: _Source, path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a JSON file, also of one that holds NaN or Infinity, as Python writes them.
+def _tolerant(raw: _Source, path: Path, unused: Unused) -> Iterator[Any]:
+    """The items of a JSON file, also of one that holds NaN or Infinity, as Python writes them.
 
     The streaming parser does not know these, so a file that it stops at is read again with texts in their
     place. Raises RefusedFile.
     """
     given = 0
     try:
-        for record in _records(raw):
+        for record in _records(raw, unused):
             given += 1
             yield record
     except ijson.JSONError:
         with path.open("rb") as file:
             again = _Finite(file)
             try:
-                yield from islice(_records(again), given, None)
+                yield from islice(_records(again, unused), given, None)
             except ijson.JSONError:
                 if line := _undecodable_line(path):
                     raise RefusedFile("is not UTF-8 text; save the file as UTF-8", line) from None
@@ -518,8 +521,8 @@ class _Finite(_Numbers):
 Events = Iterator[tuple[str, Any]]
 
 
-def _records(raw: _Source) -> Iterator[dict[str, Any]]:
-    """The objects that stand for rows, in each of the shapes that a file may have.
+def _records(raw: _Source, unused: Unused) -> Iterator[Any]:
+    """The objects that stand for rows, in each of the shapes that a file may have, and what is among them.
 
     A nested file is read twice: what its queries inherit may stand behind them.
     """
@@ -530,9 +533,7 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
             if event == "end_array":
                 next(events, None)  # Whatever stands behind the list is an error.
                 return
-            item = _value(events, event, value)
-            if isinstance(item, dict):
-                yield item
+            yield _value(events, event, value)
     if event != "start_map":
         raise RefusedFile("holds neither a list nor an object")
     document: dict[str, Any] = {}
@@ -546,12 +547,15 @@ def _records(raw: _Source) -> Iterator[dict[str, Any]]:
     if regions is None:
         yield document
         return
+    for key in document:
+        if key != "week":
+            unused.add(f"{key} (beside the regions)")
     raw.rewind()
     events = ijson.basic_parse(raw)
     next(events)
     for key, event, _ in _members(events):
         if _name(key) == "regions" and event == "start_map":
-            yield from _queries(events, regions, document.get("week"))
+            yield from _queries(events, regions, document.get("week"), unused)
         else:
             _skip(events, event)
 
@@ -582,10 +586,12 @@ def _regions(events: Events) -> dict[str, dict[str, Any]]:
     return regions
 
 
-def _queries(events: Events, regions: dict[str, dict[str, Any]], week: object) -> Iterator[dict[str, Any]]:
-    for name, event, _ in _members(events):
+def _queries(
+    events: Events, regions: dict[str, dict[str, Any]], week: object, unused: Unused
+) -> Iterator[Any]:
+    for name, event, given in _members(events):
         if event != "start_map":
-            _skip(events, event)
+            yield _value(events, event, given)
             continue
         region = regions[name]
         inherited = {"region": name, "week": week, "channel_checks": region.get("channel_checks")}
@@ -595,13 +601,14 @@ def _queries(events: Events, regions: dict[str, dict[str, Any]], week: object) -
         for key, inner, _ in _members(events):
             if not (listed and _name(key) == "top_queries" and inner == "start_array"):
                 _skip(events, inner)
+                if listed and _name(key) != "channel_checks":
+                    unused.add(f"{key} (of a region)")
                 continue
             for each, value in events:
                 if each == "end_array":
                     break
                 query = _value(events, each, value)
-                if isinstance(query, dict):
-                    yield {**inherited, **query}
+                yield {**inherited, **query} if query and isinstance(query, dict) else query
 
 
 def _value(events: Events, event: str, value: Any, depth: int = 0) -> Any:

@@ -1,5 +1,6 @@
 """Files to rows, again and again."""
 
+import json
 import os
 import random
 import sqlite3
@@ -280,3 +281,66 @@ def test_a_database_that_stays_locked_is_told_and_the_next_file_loads(folder: Pa
         assert "another process was writing" in next(outcomes).reason
         other.execute("ROLLBACK")
         assert next(outcomes).result == "new"
+
+
+ROW = '"date": "2026-07-01", "route": "BOS-LIS"'
+GOOD = f"[{{{ROW}}}]"
+REFUSED = {
+    "error_body": '{"error": "unauthorized", "message": "token expired"}',
+    "wrapped": f'{{"rows": [{{{ROW}}}, {{{ROW}}}], "total": 2}}',
+    "pandas_split": '{"columns": ["date", "route"], "data": [["2026-07-01", "BOS-LIS"]]}',
+    "pandas_columns": '{"date": {"0": "2026-07-01"}, "route": {"0": "BOS-LIS"}}',
+    "unknown_keys": '[{"a": 1}, {"b": 2}, {}]',
+    "nested_number": f'[{{{ROW}, "avg_fare_usd": {{"value": 612.5, "currency": "USD"}}}}]',
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_json_of_another_shape_is_refused_by_name_and_the_rows_stay(load_folder: Load, name: str) -> None:
+    load_folder({f"{name}.json": GOOD})
+    outcomes = load_folder({f"{name}.json": REFUSED[name], "other.json": GOOD})
+    assert [outcomes[f"{name}.json"].result, outcomes["other.json"].result] == ["rejected", "new"]
+    told = "is an object" if name in ("pandas_columns", "nested_number") else "names no column that is known"
+    assert told in "".join(summary(outcomes.values()).notes)
+    assert FareRow.objects.filter(source_file__name=f"{name}.json").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "note"),
+    [
+        (f'[{{{ROW}, "notes": [{{"t": "x", "w": 0.5}}]}}]', '{"t": "x", "w": "0.5"}'),
+        (f'[{{{ROW}, "channel_checks": {{"up": 0.4}}}}]', '{"up": "0.4"}'),
+        (
+            '{"week": "2026-W27", "regions": {"US": {"channel_checks": {"up": 0.4}, '
+            '"top_queries": [{"query": "q", "route": "BOS-LIS", "index": 1.5}]}}}',
+            '{"up": "0.4"}',
+        ),
+    ],
+)
+def test_prose_of_objects_with_fractions_is_kept(load_folder: Load, document: str, note: str) -> None:
+    assert load_folder({"a.json": document})["a.json"].result == "new"
+    row = FareRow.objects.get()
+    assert (row.route, row.notable_event) == ("BOS-LIS", note)
+
+
+@pytest.mark.parametrize("names", ["Date,Route,Avg_Fare_USD", "Snapshot Date,route,Avg Fare USD"])
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_names_are_the_same_in_json_as_in_a_header(load_folder: Load, names: str, kind: str) -> None:
+    values = ("2026-07-01", "BOS-LIS", 612.5)
+    table_ = f"{names}\n{','.join(map(str, values))}\n"
+    items = json.dumps([dict(zip(names.split(","), values, strict=True))])
+    outcome = load_folder({f"a.{kind}": table_ if kind == "csv" else items})[f"a.{kind}"]
+    assert (outcome.unreadable, list(outcome.unused)) == (0, [])
+    row = FareRow.objects.get()
+    assert (str(row.snapshot_day), row.route, row.avg_fare_usd) == values
+
+
+@pytest.mark.parametrize(
+    "marks", ["\ufeff", "\ufeff\ufeff", "\ufeff\u200b", "\u200b", "\u2060\u200d", "\ufeff \ufeff"]
+)
+def test_marks_and_what_has_no_width_hide_no_column_and_no_value(load_folder: Load, marks: str) -> None:
+    text = f"{marks}snapshot_date,{marks}airline,avg_fare_usd\n2026-07-01{marks},{marks}Azul,{marks}612.5\n"
+    outcome = load_folder({"a.csv": text})["a.csv"]
+    assert (outcome.unreadable, list(outcome.unused)) == (0, [])
+    row = FareRow.objects.get()
+    assert (str(row.snapshot_day), row.airline, row.avg_fare_usd) == ("2026-07-01", "Azul", 612.5)

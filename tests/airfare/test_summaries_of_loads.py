@@ -86,5 +86,32 @@ def test_columns_without_end_are_named_in_little_memory(load_folder: Load) -> No
     assert len(note(outcome)) < 1_000
 
 
+WEEKLY = """{"week": "2026-W27", "Source": "x", "provider": "y", "regions": {
+    "US": {"Analyst": "z", "query": "beside", "top_queries": [{"query": "a", "Rank": 1}, 7, null, {}]},
+    "EU": null}}"""
+
+
+def test_what_is_not_used_of_a_weekly_file_is_told(load_folder: Load) -> None:
+    outcome = load_folder({"w.json": WEEKLY})["w.json"]
+    assert (outcome.result, outcome.rows) == ("new", 1)
+    assert summary([outcome]).notes == [
+        "w.json: columns that are not known were not used: 'source (beside the regions)', "
+        "'provider (beside the regions)', 'Analyst (of a region)', 'query (of a region)', 'Rank'.",
+        "w.json: 4 items were skipped, for they are no rows.",
+    ]
+
+
+@pytest.mark.parametrize("number", ["1", "NaN"])
+def test_items_that_are_no_rows_are_counted_once(load_folder: Load, number: str) -> None:
+    items = f'[1, {{"route": "A"}}, null, ["b"], {{"c": 1}}, {{}}, {{"route": "B", "index": {number}}}]'
+    outcome = load_folder({"a.json": items})["a.json"]
+    assert (outcome.rows, outcome.skipped) == (2, 5)
+
+
+def test_a_list_without_any_object_is_refused(load_folder: Load) -> None:
+    outcome = load_folder({"a.json": "[1, null]"})["a.json"]
+    assert (outcome.result, outcome.reason) == ("rejected", "names no column that is known here")
+
+
 def test_a_file_of_known_columns_has_no_note(load_folder: Load) -> None:
     assert summary([load_folder({"a.csv": table(fare())})["a.csv"]]).notes == []
