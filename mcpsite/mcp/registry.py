@@ -138,15 +138,33 @@ def tool(
     """
 
     def register(function: Function) -> Function:
+        name = function.__name__
+        hints = get_type_hints(function, include_extras=True)
+        description = inspect.getdoc(function) or ""
+        returns = hints.pop("return", None)
+        if not description or returns is None or "." not in permission:
+            raise ImproperlyConfigured(
+                f"Tool {name!r} needs a docstring, a return annotation and a permission "
+                "such as 'airfare.view_farerow'."
+            )
+        takes_caller, arguments, gathered = _arguments(function, hints)
         registry.add(
-            _describe(
-                function,
-                permission=permission,
+            Tool(
+                name=name,
                 title=title,
-                scope=scope,
+                description=description,
+                permission=permission,
+                scope=scopes.valid_scopes(f"Tool {name!r}", scope),
+                function=function,
+                is_async=inspect.iscoroutinefunction(function),
+                takes_caller=takes_caller,
+                arguments=arguments,
+                gathered=gathered,
+                input_schema=schemas.of_arguments(arguments.model_json_schema()),
+                output_schema=_output_schema(name, returns, page),
                 read_only=read_only,
                 page=page,
-                meta=meta or {},
+                meta=dict(meta or {}),
                 view=view,
             )
         )
@@ -164,29 +182,14 @@ def discover() -> Registry:
     return registry
 
 
-def _describe(
-    function: Callable[..., Any],
-    *,
-    permission: str,
-    title: str,
-    scope: str,
-    read_only: bool,
-    page: str,
-    meta: Mapping[str, Any],
-    view: View | None,
-) -> Tool:
+def _arguments(
+    function: Callable[..., Any], hints: Mapping[str, Any]
+) -> tuple[bool, type[BaseModel], dict[str, tuple[type, tuple[str, ...]]]]:
+    """Return `Tool.takes_caller`, `arguments` and `gathered` of a function; raises ImproperlyConfigured."""
     name = function.__name__
-    hints = get_type_hints(function, include_extras=True)
-    description = inspect.getdoc(function) or ""
-    returns = hints.pop("return", None)
-    if not description or returns is None or "." not in permission:
-        raise ImproperlyConfigured(
-            f"Tool {name!r} needs a docstring, a return annotation and a permission "
-            "such as 'airfare.view_farerow'."
-        )
     parameters = list(inspect.signature(function).parameters.values())
     takes_caller = bool(parameters) and hints.get(parameters[0].name) is Caller
-    taken: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     gathered: dict[str, tuple[type, tuple[str, ...]]] = {}
     for parameter in parameters[1:] if takes_caller else parameters:
         hint = hints.get(parameter.name)
@@ -195,41 +198,27 @@ def _describe(
         if isinstance(hint, type) and is_dataclass(hint):
             inner = _fields(hint)
             gathered[parameter.name] = (hint, tuple(inner))
-            taken |= inner
+            arguments |= inner
         else:
             required = parameter.default is inspect.Parameter.empty
-            taken[parameter.name] = (hint, ... if required else parameter.default)
-    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **taken)
-    undescribed = [name for name, info in arguments.model_fields.items() if not info.description]
-    if undescribed:
-        raise ImproperlyConfigured(f"Parameter {undescribed[0]!r} of tool {name!r} has no description.")
-    input_schema = schemas.of_arguments(arguments.model_json_schema())
-    output_schema = schemas.of_result(TypeAdapter(returns).json_schema(mode="serialization"))
-    if output_schema.get("type") != "object":
+            arguments[parameter.name] = (hint, ... if required else parameter.default)
+    model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **arguments)
+    for argument, info in model.model_fields.items():
+        if not info.description:
+            raise ImproperlyConfigured(f"Parameter {argument!r} of tool {name!r} has no description.")
+    return takes_caller, model, gathered
+
+
+def _output_schema(name: str, returns: Any, page: str) -> dict[str, Any]:
+    schema = schemas.of_result(TypeAdapter(returns).json_schema(mode="serialization"))
+    if schema.get("type") != "object":
         raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
-    results = output_schema.get("properties", {})
+    results = schema.get("properties", {})
     if page and (results.get(page, {}).get("type") != "array" or "truncated" not in results):
         raise ImproperlyConfigured(
             f"The result of tool {name!r} needs a list {page!r}, its page, and a text 'truncated'."
         )
-    return Tool(
-        name=name,
-        title=title,
-        description=description,
-        permission=permission,
-        scope=scopes.valid_scopes(f"Tool {name!r}", scope),
-        function=function,
-        is_async=inspect.iscoroutinefunction(function),
-        takes_caller=takes_caller,
-        arguments=arguments,
-        gathered=gathered,
-        input_schema=input_schema,
-        output_schema=output_schema,
-        read_only=read_only,
-        page=page,
-        meta=dict(meta),
-        view=view,
-    )
+    return schema
 
 
 def _fields(kind: type) -> dict[str, tuple[Any, Any]]:
