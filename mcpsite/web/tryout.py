@@ -124,24 +124,17 @@ async def _refused(request: HttpRequest, name: str, sent: QueryDict, claims: Cla
 
 
 async def _call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
-    """The outcome of a call, recorded as every other; raises UnknownTool."""
+    """Return the outcome of a call, recorded as every other; raises UnknownTool."""
     global _running
     if _running >= max(1, settings.PAGE_THREADS // 2):
         return Outcome(text=BUSY, kind=Kind.LIMITED)
+    # Without the router around Django there is nobody who writes the trail later.
+    unwritten: list[audit.Event] = []
+    record: Record = getattr(request, "scope", {}).get(audit.RECORD, unwritten.append)
     _running += 1
     try:
-        return await _made_call(request, name, arguments, claims)
+        return await call(discover(), name, arguments, claims, origin=ORIGIN, record=record)
     finally:
         _running -= 1
-
-
-async def _made_call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
-    record: Record | None = getattr(request, "scope", {}).get(audit.RECORD)
-    if record is not None:
-        return await call(discover(), name, arguments, claims, origin=ORIGIN, record=record)
-    # Without the router around Django there is nobody who writes the trail later.
-    events: list[audit.Event] = []
-    try:
-        return await call(discover(), name, arguments, claims, origin=ORIGIN, record=events.append)
-    finally:
-        await in_database(audit.write_events, events)
+        if unwritten:
+            await in_database(audit.write_events, unwritten)
