@@ -115,16 +115,16 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
         # Not row by row, for there may be a million.
-        told: list[str] = []
+        lines: list[str] = []
         deleted = Counter[str]()
         for source in objs:
             curated = len(curation.curated(source.pk))
             rows = FareRow.objects.filter(source_file=source).count() - curated
             deleted.update({"source files": 1, "fare rows": rows})
-            told.append(_what_stays(source, rows, curated))
+            lines.append(_what_stays(source, rows, curated))
         if any(source.folder != str(UPLOADS) for source in objs):
-            told.append(FILES_STAY)
-        return told, deleted, set(), []
+            lines.append(FILES_STAY)
+        return lines, deleted, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         self._remove(request, [cast(SourceFile, obj)])
@@ -135,23 +135,23 @@ class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
     def _remove(self, request: HttpRequest, sources: Iterable[SourceFile]) -> None:
         by = cast(User, request.user)
         with transaction.atomic(), recording.action(Change.Action.DELETE, by=by):
-            kept = sum(loading.remove(source) for source in sources)
-        if kept:
-            rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", kept)
-            text = rows % {"n": f"{kept:,}"} + ", marked as vanished from the file."
+            remaining = sum(loading.remove(source) for source in sources)
+        if remaining:
+            rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", remaining)
+            text = rows % {"n": f"{remaining:,}"} + ", marked as vanished from the file."
             self.message_user(request, text, messages.WARNING)
 
 
 def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
     """What becomes of a file that is deleted, for the page that asks whether it shall be."""
-    told = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
+    sentence = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
     if curated:
-        told += (
+        sentence += (
             f": {rows:,} go, {curated:,} that a curator edited or hid stay, marked as vanished from the file"
         )
     if groups := [group.name for group in source.groups.all()]:
-        told += f"; should the file come again, it is for {', '.join(groups)} alone"
-    return told
+        sentence += f"; should the file come again, it is for {', '.join(groups)} alone"
+    return sentence
 
 
 # Fare rows: filters
@@ -413,8 +413,8 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase)
             found = Q(id__in=[])
             # What no value holds is left out, so that the database looks only where there is something.
             for name, values in snapshot.values.items():
-                if held := dimensions.holding(word, values):
-                    found |= among(name, held)
+                if stored := dimensions.holding(word, values):
+                    found |= among(name, stored)
             if notables.matching(word, most=0) is None:
                 found |= Q(notable_id__in=notables.holding(word))
             queryset = queryset.filter(found)
@@ -471,19 +471,19 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase)
 
     @admin.action(description="Hide from every answer", permissions=["change"])
     def hide(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(request, curation.hide(queryset, by=cast(User, request.user)), "hidden")
+        self._report(request, curation.hide(queryset, by=cast(User, request.user)), "hidden")
 
     @admin.action(description="Publish again", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(request, curation.publish(queryset, by=cast(User, request.user)), "published")
+        self._report(request, curation.publish(queryset, by=cast(User, request.user)), "published")
 
     @admin.action(description="Restore the file's values", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> None:
-        self._tell(
+        self._report(
             request, curation.restore(queryset, by=cast(User, request.user)), "restored to the file's values"
         )
 
-    def _tell(self, request: HttpRequest, changed: int, what: str) -> None:
+    def _report(self, request: HttpRequest, changed: int, what: str) -> None:
         text = ngettext("%(n)s row was %(what)s.", "%(n)s rows were %(what)s.", changed)
         self.message_user(request, text % {"n": f"{changed:,}", "what": what}, messages.SUCCESS)
 

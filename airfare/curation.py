@@ -118,7 +118,7 @@ def edit_each(
         texts = Texts()
         while batch := list(islice(rest, BATCH)):
             differences = _edit(batch, by, texts)
-            recorded.add_each(FareRow, differences)
+            recorded.add_many(FareRow, differences)
             changed += len(differences)
             seen += len(batch)
             progress(seen)
@@ -224,7 +224,7 @@ def _delete(rows: QuerySet[FareRow], *, by: User | None, reason: str) -> int:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
         dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
-        action.add_each(FareRow, _last_values(chosen))
+        action.add_many(FareRow, _last_values(chosen))
         number = chosen.count()
         chosen.delete()
     return number

@@ -57,7 +57,7 @@ class AskedFilters:
 
     def applied(self) -> tuple[queries.Filters, AppliedFilters]:
         """The filters for a query, and the same as an answer tells them; raises ToolError."""
-        told: AppliedFilters = {}
+        applied: AppliedFilters = {}
         days = None
         if date := (self.snapshot_date or "").strip():
             days = queries.days_of(date)
@@ -66,19 +66,19 @@ class AskedFilters:
                     f"snapshot_date is {short(date)}; write a day as 2025-10-06, a week as 2025-W41, "
                     "a month as 2025-10 or a year as 2025."
                 )
-            told["snapshot_date"] = date
+            applied["snapshot_date"] = date
         if route := _contains("route_contains", self.route_contains):
-            told["route_contains"] = route
+            applied["route_contains"] = route
         if origin := _airport("origin_airport", self.origin_airport):
-            told["origin_airport"] = origin
+            applied["origin_airport"] = origin
         if destination := _airport("destination_airport", self.destination_airport):
-            told["destination_airport"] = destination
+            applied["destination_airport"] = destination
         if airline := _contains("airline_contains", self.airline_contains):
-            told["airline_contains"] = airline
+            applied["airline_contains"] = airline
         if season := _contains("season_contains", self.season_contains):
-            told["season_contains"] = season
+            applied["season_contains"] = season
         if notable := _contains("notable_contains", self.notable_contains):
-            told["notable_contains"] = notable
+            applied["notable_contains"] = notable
         filters = queries.Filters(
             route_contains=route,
             origin_airport=origin,
@@ -89,7 +89,7 @@ class AskedFilters:
             first_day=days[0] if days else None,
             end_day=days[1] if days else None,
         )
-        return filters, told
+        return filters, applied
 
 
 EVERYTHING = AskedFilters()

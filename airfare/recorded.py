@@ -9,24 +9,24 @@ from airfare import curation
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import as_stored, too_long
 from mcpsite.history import kinds
-from mcpsite.history.kinds import CannotRevert, Held
+from mcpsite.history.kinds import CannotRevert, ValuesById
 
 
-def _read(ids: Sequence[int], names: Collection[str]) -> Held:
+def _read(ids: Sequence[int], names: Collection[str]) -> ValuesById:
     columns = {name: "notable__text" if name == "notable_event" else name for name in names}
     found = FareRow.objects.filter(id__in=ids).values_list("id", *columns.values())
-    held = {number: dict(zip(columns, values, strict=True)) for number, *values in found}
-    for values in held.values():
+    stored = {number: dict(zip(columns, values, strict=True)) for number, *values in found}
+    for values in stored.values():
         if "notable_event" in values:
             values["notable_event"] = values["notable_event"] or ""
-    return held
+    return stored
 
 
-def _from_file(ids: Sequence[int]) -> Held:
-    held = _read(ids, curation.EDITABLE)
+def _from_file(ids: Sequence[int]) -> ValuesById:
+    stored = _read(ids, curation.EDITABLE)
     for number, original in Edit.objects.filter(row_id__in=ids).values_list("row_id", "original"):
-        held[number] |= original
-    return held
+        stored[number] |= original
+    return stored
 
 
 def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:

@@ -31,13 +31,13 @@ def removed() -> bool:
 
 def described() -> list[str]:
     """Return each of them in words, with what would be lost with it."""
-    told = []
+    descriptions = []
     for source in loaded():
         rows = FareRow.objects.filter(source_file=source).count()
         curated = len(curation.curated(source.pk))
         changed = f", {curated:,} of them edited or hidden by a curator" if curated else ""
-        told.append(f"{source.name}: {rows:,} {'row' if rows == 1 else 'rows'}{changed}")
-    return told
+        descriptions.append(f"{source.name}: {rows:,} {'row' if rows == 1 else 'rows'}{changed}")
+    return descriptions
 
 
 def delete() -> None:

@@ -227,7 +227,7 @@ def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> Fare
     if notes:
         answer["notes"] = notes
     # The result's schema is the value's: the text for readers goes beside it.
-    return cast(FareTrends, Answer(value=answer, text=_told(answer)))
+    return cast(FareTrends, Answer(value=answer, text=_in_words(answer)))
 
 
 def _notes(found: trends.Trends) -> list[str]:
@@ -252,12 +252,12 @@ def _notes(found: trends.Trends) -> list[str]:
     return notes
 
 
-def _told(answer: FareTrends) -> str:
+def _in_words(answer: FareTrends) -> str:
     """The trends in words and as a table, for a model and for clients that show no chart."""
     asked = ", ".join(f"{name} {value}" for name, value in answer["filters"].items())
     if not answer["dates"]:
-        told = "No dated fare matches" + (f" ({asked})." if asked else ".")
-        return " ".join([told, "Widen the filters.", *answer.get("notes", [])])
+        nothing = "No dated fare matches" + (f" ({asked})." if asked else ".")
+        return " ".join([nothing, "Widen the filters.", *answer.get("notes", [])])
     head = ["Week from" if answer["period"] == "week" else answer["period"].capitalize()]
     table = [head + [line["airline"] for line in answer["series"]], ["---"] * (len(answer["series"]) + 1)]
     for at, date in enumerate(answer["dates"]):
@@ -303,8 +303,8 @@ def _group_by(value: str | list[Any]) -> list[str]:
     names = list(dict.fromkeys([value] if isinstance(value, str) else value))
     unknown = [name for name in names if name not in summaries.GROUPS]
     if unknown or not names:
-        told = f"holds {short(str(unknown[0]))}" if unknown else "is empty"
-        raise ToolError(f"group_by {told}; it takes {', '.join(summaries.GROUPS)}.")
+        problem = f"holds {short(str(unknown[0]))}" if unknown else "is empty"
+        raise ToolError(f"group_by {problem}; it takes {', '.join(summaries.GROUPS)}.")
     return names
 
 

@@ -83,15 +83,15 @@ def run(task: Task) -> list[Summary]:
             progress=advance,
         )
     )
-    told = summary(outcomes)
+    result = summary(outcomes)
     if not task.check_only:
         loaded = [each.name for each in outcomes if each.result != "rejected"][:MOST_LINKS]
         rows = reverse("admin:airfare_farerow_changelist")
-        told.links = [
+        result.links = [
             (f"Rows of {source.name}", f"{rows}?source_file__id__exact={source.pk}")
             for source in SourceFile.objects.filter(name__in=loaded)
         ]
-    return [told]
+    return [result]
 
 
 register_loader(

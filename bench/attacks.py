@@ -206,11 +206,11 @@ def serving(checkout: Path, settings: dict[str, str], fares: Path) -> Iterator[T
     """A server of the site in `checkout`, with the fares and a database of its own."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         port = free_port()
-        kept = {
+        unchanged = {
             name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CACHE_URL")
         }
         env = {
-            **kept,
+            **unchanged,
             "STATE_DIR": folder,
             "ENV_FILE": f"{folder}/no.env",
             "PORT": str(port),

@@ -49,8 +49,8 @@ def measure(rows: int, runs: int, folder: Path) -> None:
             action(FareRow.objects.all())
             times[name].append(time.process_time() - started)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for name, taken in times.items():
-        print(f"{name} {rows:,} rows: {statistics.median(taken):5.2f} s of processor time")
+    for name, seconds in times.items():
+        print(f"{name} {rows:,} rows: {statistics.median(seconds):5.2f} s of processor time")
     print(f"{memory:.0f} MiB at most")
 
 

@@ -52,10 +52,10 @@ def server(files: int, latency: float) -> Iterator[None]:
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = here.recv()
     yield
     here.send("stop")
-    held = here.recv()
+    stored = here.recv()
     process.join()
-    if held != (files, [files]):
-        sys.exit(f"The store holds {held} instead of {files} files.")
+    if stored != (files, [files]):
+        sys.exit(f"The store holds {stored} instead of {files} files.")
 
 
 def one_by_one(documents: dict[str, str]) -> float:
@@ -88,9 +88,9 @@ def together(documents: dict[str, str], concurrency: int) -> float:
     limits = SyncLimits(concurrency=concurrency, uploads_per_minute=free, attaches_per_minute=free)
     start = time.perf_counter()
     summary = sync(limits=limits)
-    took = time.perf_counter() - start
+    seconds_spent = time.perf_counter() - start
     assert not summary.failures
-    return took
+    return seconds_spent
 
 
 def main() -> None:

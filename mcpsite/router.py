@@ -25,7 +25,7 @@ from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
 from mcpsite.mcp.server import SiteServer
-from mcpsite.mcp.warming import kept_warm
+from mcpsite.mcp.warming import keep_warm
 from mcpsite.web import health
 from mcpsite.web.bodies import Bounded
 from mcpsite.web.pages import OtherThreads, Pages
@@ -87,7 +87,7 @@ class Router:
         if (store := shared_store()) is not None:
             await asyncio.to_thread(store.ask)  # so that the log says at once that it is away
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(kept_warm())
+            await stack.enter_async_context(keep_warm())
             if self._endpoint is not None:
                 self._trail.start()
                 # Left after the endpoint, so that calls which end with it are written too.

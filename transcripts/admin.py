@@ -239,11 +239,11 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
         # Not turn by turn, for there are hundreds in each.
-        told = [_what_stays(each) for each in objs]
+        lines = [_what_stays(each) for each in objs]
         if any(each.source_folder != str(UPLOADS) for each in objs):
-            told.append(FILES_STAY)
+            lines.append(FILES_STAY)
         turns = Turn.objects.filter(transcript__in=[each.pk for each in objs]).count()
-        return told, {"transcripts": len(objs), "turns": turns}, set(), []
+        return lines, {"transcripts": len(objs), "turns": turns}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         self.delete_queryset(request, Transcript.objects.filter(pk=obj.pk))
@@ -334,10 +334,10 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
             return
         for failure in summary.failures:
             self.message_user(request, f"{failure.name}: {failure.reason}", messages.ERROR)
-        told = f"Synced {_count(len(summary.added))}; {len(summary.unchanged)} were up to date."
+        result = f"Synced {_count(len(summary.added))}; {len(summary.unchanged)} were up to date."
         if unpublished := queryset.filter(published=False).count():
-            told += f" {_count(unpublished)} not synced: what is not published stays here."
-        self.message_user(request, told, messages.SUCCESS if not summary.failures else messages.WARNING)
+            result += f" {_count(unpublished)} not synced: what is not published stays here."
+        self.message_user(request, result, messages.SUCCESS if not summary.failures else messages.WARNING)
 
     @admin.action(description="Restore the file's facts: drop corrections", permissions=["change"])
     def restore_file_values(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
@@ -356,15 +356,15 @@ class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
 
 def _what_stays(transcript: Transcript) -> str:
     """What becomes of a transcript that is deleted, for the page that asks whether it shall be."""
-    told = f"{transcript.title} ({transcript.source_file})"
+    sentence = f"{transcript.title} ({transcript.source_file})"
     if transcript.corrected:
         names = [name.replace("_", " ") for name in transcript.corrected]
-        told += f"; what was corrected here is lost: {', '.join(names)}"
+        sentence += f"; what was corrected here is lost: {', '.join(names)}"
     if not transcript.published:
-        told += "; should the file come again, it is unpublished"
+        sentence += "; should the file come again, it is unpublished"
     if groups := [group.name for group in transcript.collection.groups.all()]:
-        told += f"; should the file come again, it is for {', '.join(groups)} alone"
-    return told
+        sentence += f"; should the file come again, it is for {', '.join(groups)} alone"
+    return sentence
 
 
 LABELS = {

@@ -44,7 +44,7 @@ def about_services() -> Iterator[Finding]:
     from transcripts.stores.openai_client import api_error
 
     try:
-        expired, held, complete = asyncio.run(_vector_store())
+        expired, stored_ids, complete = asyncio.run(_vector_store())
     except (openai.APIError, TimeoutError) as error:
         level: Level = "warning" if settings.TRANSCRIPT_STORE_FALLBACK else "error"
         fallback = " Until then the local index answers." if level == "warning" else ""
@@ -64,7 +64,7 @@ def about_services() -> Iterator[Finding]:
         )
         return
     try:
-        yield from _against_database(held, complete=complete)
+        yield from _against_database(stored_ids, complete=complete)
     except DatabaseError:
         return  # Said by about_database.
 
@@ -78,22 +78,22 @@ async def _vector_store() -> tuple[bool, set[str], bool]:
         open_client(timeout=TIME_LIMIT, connections=1) as client,
     ):
         store = await client.vector_stores.retrieve(settings.VECTOR_STORE_ID)
-        held: set[str] = set()
+        stored_ids: set[str] = set()
         if store.status != "expired":
             async for file in listed(client.vector_stores.files.list(store.id, limit=100)):
-                held.add(file.id)
-                if len(held) >= MOST_FILES:
-                    return False, held, False
-        return store.status == "expired", held, True
+                stored_ids.add(file.id)
+                if len(stored_ids) >= MOST_FILES:
+                    return False, stored_ids, False
+        return store.status == "expired", stored_ids, True
 
 
-def _against_database(held: set[str], *, complete: bool) -> Iterator[Finding]:
+def _against_database(stored_ids: set[str], *, complete: bool) -> Iterator[Finding]:
     files = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID)
     missing = withheld = undescribed = 0
     for file_id, status, attributes, published in files.exclude(file_id="").values_list(
         "file_id", "status", "attributes", "transcript__published"
     ):
-        if file_id not in held:
+        if file_id not in stored_ids:
             missing += complete and status == "completed"
         elif published:
             undescribed += not attributes

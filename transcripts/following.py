@@ -79,7 +79,7 @@ class Follower:
             thread.join(seconds)
 
     def _run(self) -> None:
-        while changes := self._taken():
+        while changes := self._drain():
             try:
                 self._attempts(changes)
             except Exception:
@@ -88,7 +88,7 @@ class Follower:
             finally:
                 connections.close_all()
 
-    def _taken(self) -> set[int]:
+    def _drain(self) -> set[int]:
         with self._lock:
             changes, self._changes = self._changes, set()
             if not changes:

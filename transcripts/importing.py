@@ -165,16 +165,18 @@ async def _text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
 
 
 def _with_attributes(parsed: Parsed, file: StoreFile) -> Parsed:
-    held = {key: str(value) for key, value in (file.attributes or {}).items() if value not in ("", None)}
+    attributes = {
+        key: str(value) for key, value in (file.attributes or {}).items() if value not in ("", None)
+    }
     try:
-        day = datetime.date.fromisoformat(held.get("date", ""))
+        day = datetime.date.fromisoformat(attributes.get("date", ""))
     except ValueError:
         day = None
     return replace(
         parsed,
-        title=held.get("title", parsed.title)[:300],
+        title=attributes.get("title", parsed.title)[:300],
         call_date=parsed.call_date or day,
-        sector=parsed.sector or held.get("sector", "")[:300],
+        sector=parsed.sector or attributes.get("sector", "")[:300],
     )
 
 

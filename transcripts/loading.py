@@ -319,30 +319,30 @@ def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty
 
 def load_summary(report: LoadReport) -> Summary:
     """What became of the files, for a person: those that changed something by name, the others counted."""
-    told = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
+    summary = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):
-        told.rows += [[name, result] for name in getattr(report, result)]
-    told.rows += [[name, "refused"] for name in report.refused]
+        summary.rows += [[name, result] for name in getattr(report, result)]
+    summary.rows += [[name, "refused"] for name in report.refused]
     if report.unchanged:
-        told.rows.append([f"{len(report.unchanged)} more", "unchanged"])
-    told.warnings = [
+        summary.rows.append([f"{len(report.unchanged)} more", "unchanged"])
+    summary.warnings = [
         f"{name} has lost most of its text: it held {before:,} characters and holds {now:,} now. "
         "If it was cut off, load the whole file again."
         for name, (before, now) in report.shortened.items()
     ]
-    told.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
+    summary.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
     for what, names in report.lacking.items():
         more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        told.notes.append(f"No {what} was found in {', '.join(names[:MOST_NAMED])}{more}.")
+        summary.notes.append(f"No {what} was found in {', '.join(names[:MOST_NAMED])}{more}.")
     if report.left_out:
-        told.rows.append([f"{len(report.left_out)} more", "left out"])
+        summary.rows.append([f"{len(report.left_out)} more", "left out"])
     if removed := len(report.removed):
-        told.rows.append([f"{removed} more", "removed"])
-        told.notes.append(
+        summary.rows.append([f"{removed} more", "removed"])
+        summary.notes.append(
             f"{removed:,} {'transcript was' if removed == 1 else 'transcripts were'} deleted by somebody and "
             "left out; name a file or its folder to load it again."
         )
-    return told
+    return summary
 
 
 def _read(source: Source) -> bytes:

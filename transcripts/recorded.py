@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from mcpsite.core.texts import clean_texts
 from mcpsite.history import kinds, recording
-from mcpsite.history.kinds import Held
+from mcpsite.history.kinds import ValuesById
 from mcpsite.history.models import Change
 from transcripts.loading import facts_of_file, index_facts
 from transcripts.models import Collection, Transcript
@@ -15,7 +15,7 @@ from transcripts.models import Collection, Transcript
 FIELDS = (*Transcript.FACTS, "collection", "published", "corrected")
 
 
-def _from_file(ids: Sequence[int]) -> Held:
+def _from_file(ids: Sequence[int]) -> ValuesById:
     return {each.pk: facts_of_file(each) for each in Transcript.objects.filter(pk__in=ids)}
 
 

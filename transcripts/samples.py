@@ -26,11 +26,13 @@ def removed() -> bool:
 
 def described() -> list[str]:
     """Return each of them in words, with what would be lost with it."""
-    told = []
+    descriptions = []
     for transcript in loaded().defer("text"):
         names = ", ".join(name.replace("_", " ") for name in transcript.corrected)
-        told.append(f"{transcript.source_file}{f': a curator corrected its {names}' if names else ''}")
-    return told
+        descriptions.append(
+            f"{transcript.source_file}{f': a curator corrected its {names}' if names else ''}"
+        )
+    return descriptions
 
 
 def delete() -> None:

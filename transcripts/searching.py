@@ -134,7 +134,12 @@ def sectors(principal: Principal) -> list[str]:
 
 
 async def search_passages(
-    principal: Principal, query: str, filters: TranscriptFilters, *, limit: int, each_once: bool = False
+    principal: Principal,
+    query: str,
+    filters: TranscriptFilters,
+    *,
+    limit: int,
+    one_per_transcript: bool = False,
 ) -> tuple[list[Cited], str]:
     """At most `limit` passages for `query`, best first, and why another store answered, or empty.
 
@@ -149,7 +154,9 @@ async def search_passages(
     reason = ""
     if name != "local":
         try:
-            hits = await _ask_in_time(name, query, among, filters, limit, each_once=each_once)
+            hits = await _ask_in_time(
+                name, query, among, filters, limit, one_per_transcript=one_per_transcript
+            )
         except StoreUnavailable as error:
             if not settings.TRANSCRIPT_STORE_FALLBACK:
                 raise
@@ -157,7 +164,7 @@ async def search_passages(
                 logger.warning("The store %s did not answer, the local index did: %s", name, error)
             reason = "The vector store did not answer; this comes from the local index."
     if name == "local" or reason:
-        hits = await _ask("local", query, among, filters, limit, each_once=each_once)
+        hits = await _ask("local", query, among, filters, limit, one_per_transcript=one_per_transcript)
     return await in_database(cite, principal, hits), reason
 
 
@@ -178,7 +185,13 @@ def _among(principal: Principal, filters: TranscriptFilters) -> set[int]:
 
 
 async def _ask_in_time(
-    name: str, query: str, among: set[int], filters: TranscriptFilters, limit: int, *, each_once: bool
+    name: str,
+    query: str,
+    among: set[int],
+    filters: TranscriptFilters,
+    limit: int,
+    *,
+    one_per_transcript: bool,
 ) -> list[Hit]:
     """What the store called `name` finds, unless it is left alone. Raises StoreUnavailable.
 
@@ -188,15 +201,21 @@ async def _ask_in_time(
     with breaker(name).asking():
         try:
             async with asyncio.timeout(seconds):
-                return await _ask(name, query, among, filters, limit, each_once=each_once)
+                return await _ask(name, query, among, filters, limit, one_per_transcript=one_per_transcript)
         except TimeoutError as error:
             raise StoreUnavailable(f"It did not answer within {seconds:g} seconds.") from error
 
 
 async def _ask(
-    name: str, query: str, among: set[int], filters: TranscriptFilters, limit: int, *, each_once: bool
+    name: str,
+    query: str,
+    among: set[int],
+    filters: TranscriptFilters,
+    limit: int,
+    *,
+    one_per_transcript: bool,
 ) -> list[Hit]:
-    if not each_once:
+    if not one_per_transcript:
         return list(await _search(name, query, among, filters, limit))[:limit]
     hits: list[Hit] = []
     for _ in range(ROUNDS):

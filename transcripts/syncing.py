@@ -152,23 +152,27 @@ class StoreDocument:
         """Whether `file` of the store is this text."""
         if file.id == self.recorded:
             return self.recorded_sha256 == self.sha256
-        held = file.attributes or {}
+        attributes = file.attributes or {}
         # Another site may have put the same text there; its file is not ours to use.
-        return (held.get("slug"), held.get("sha256"), held.get("site", settings.SITE_URL)) == (
+        return (
+            attributes.get("slug"),
+            attributes.get("sha256"),
+            attributes.get("site", settings.SITE_URL),
+        ) == (
             self.slug,
             self.sha256,
             settings.SITE_URL,
         )
 
-    def attributes_for(self, held: Attributes) -> Attributes:
+    def attributes_for(self, present: Attributes) -> Attributes:
         """The attributes that its file is to have, which has `held` now.
 
         Of a file that somebody else put there all stays, and what we search by is added where it fits.
         """
-        if "sha256" in held:
+        if "sha256" in present:
             return self.attributes
-        both = {**{key: self.attributes[key] for key in SEARCHED_BY}, **held}
-        return both if len(both) <= MOST_ATTRIBUTES else held
+        both = {**{key: self.attributes[key] for key in SEARCHED_BY}, **present}
+        return both if len(both) <= MOST_ATTRIBUTES else present
 
 
 def sync(
@@ -295,9 +299,9 @@ async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Sync
     return False
 
 
-def _unserved(held: Attributes) -> Attributes:
+def _unserved(attributes: Attributes) -> Attributes:
     """The attributes of a file that somebody else put there, without the one that says we serve it."""
-    return {key: value for key, value in held.items() if (key, value) != ("site", settings.SITE_URL)}
+    return {key: value for key, value in attributes.items() if (key, value) != ("site", settings.SITE_URL)}
 
 
 async def _delete(
@@ -442,9 +446,9 @@ class _Run:
             self._keep.add(file.id)
             if file.status == "in_progress":
                 file = await self._indexed(file.id)
-            held = file.attributes or {}
-            attributes = document.attributes_for(held)
-            if file.status == "completed" and held != attributes:
+            present = file.attributes or {}
+            attributes = document.attributes_for(present)
+            if file.status == "completed" and present != attributes:
                 await self._again(
                     lambda: self._client.vector_stores.files.update(
                         file.id, vector_store_id=self._store_id, attributes=attributes
@@ -547,8 +551,8 @@ class _Run:
             file = answer.parse()
             if file.status != "in_progress":
                 return file
-            told = answer.headers.get("openai-poll-after-ms", "")
-            seconds = float(told) / 1000 if told.isdecimal() else 1.0
+            poll_after = answer.headers.get("openai-poll-after-ms", "")
+            seconds = float(poll_after) / 1000 if poll_after.isdecimal() else 1.0
             await asyncio.sleep(min(seconds, LONGEST_PAUSE))
 
     async def _look(self) -> None:
@@ -584,8 +588,10 @@ class _Run:
 
     def _is_ours(self, file: StoreFile) -> bool:
         """Whether this site put `file` into the store; another site may use the same one."""
-        held = file.attributes or {}
-        return "sha256" in held and (held.get("site") == settings.SITE_URL or file.id in self._recorded)
+        attributes = file.attributes or {}
+        return "sha256" in attributes and (
+            attributes.get("site") == settings.SITE_URL or file.id in self._recorded
+        )
 
     def _unwanted(self) -> tuple[set[str], set[str]]:
         """Ids to delete, and ids only to take out of the store (files that somebody else put there)."""

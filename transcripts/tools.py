@@ -127,7 +127,7 @@ async def search(
     passage that fits best as `text` and a `url` to cite. Read one with fetch(id). To filter by sector,
     speaker or date, or to see several passages of one call, use search_transcripts.
     """
-    found, reason = await _passages(caller, query, TranscriptFilters(), RESULTS, each_once=True)
+    found, reason = await _passages(caller, query, TranscriptFilters(), RESULTS, one_per_transcript=True)
     results: list[Result] = [
         {
             "id": cited.transcript.slug,
@@ -137,7 +137,7 @@ async def search(
         }
         for cited in found
     ]
-    return _told(Results(results=results), reason)
+    return _with_reason(Results(results=results), reason)
 
 
 @tool(permission=READ, title="Read a transcript")
@@ -186,7 +186,7 @@ async def search_transcripts(
     _check(limit, MOST_PASSAGES)
     filters = _filters(None, sector, collection, speaker, date_from, date_to)
     found, reason = await _passages(caller, query, filters, limit)
-    return _told(FoundPassages(passages=[_passage(cited, query) for cited in found]), reason)
+    return _with_reason(FoundPassages(passages=[_passage(cited, query) for cited in found]), reason)
 
 
 @tool(permission=READ, title="List transcripts", page="transcripts")
@@ -238,10 +238,12 @@ def list_transcripts(
 
 
 async def _passages(
-    caller: Caller, query: str, filters: TranscriptFilters, limit: int, *, each_once: bool = False
+    caller: Caller, query: str, filters: TranscriptFilters, limit: int, *, one_per_transcript: bool = False
 ) -> tuple[list[Cited], str]:
     try:
-        return await searching.search_passages(caller, query, filters, limit=limit, each_once=each_once)
+        return await searching.search_passages(
+            caller, query, filters, limit=limit, one_per_transcript=one_per_transcript
+        )
     except StoreUnavailable as error:
         raise ToolError(
             "The store of transcripts does not answer now; try again in a while, "
@@ -249,7 +251,7 @@ async def _passages(
         ) from error
 
 
-def _told(value: T, reason: str) -> T:
+def _with_reason(value: T, reason: str) -> T:
     """`value`, and beside it why another store than the usual one answered."""
     if not reason:
         return value

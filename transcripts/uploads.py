@@ -77,22 +77,22 @@ def run(task: Task) -> list[Summary]:
             dry_run=task.check_only,
             progress=one_more,
         )
-    told = loading.load_summary(report)
+    result = loading.load_summary(report)
     if task.check_only:
-        return [told]
+        return [result]
     fresh = Transcript.objects.filter(source_file__in=[*report.added, *report.changed])
-    told.links = [
+    result.links = [
         (transcript.title, reverse("admin:transcripts_transcript_change", args=[transcript.pk]))
         for transcript in fresh[:MOST_LINKS]
     ]
     return [
-        told,
-        *_take_out(report.pruned_ids),
+        result,
+        *_remove(report.pruned_ids),
         *_make_findable(list(fresh.values_list("pk", flat=True)), task),
     ]
 
 
-def _take_out(transcripts: list[int]) -> list[Summary]:
+def _remove(transcripts: list[int]) -> list[Summary]:
     """Take deleted `transcripts` out of the store that is searched, where it is not the database."""
     if not transcripts or chosen() == "local":
         return []

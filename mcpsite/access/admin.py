@@ -85,7 +85,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
 
     list_display = [
         "time",
-        "who",
+        "caller",
         "tool",
         "outcome",
         "calls",
@@ -116,7 +116,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
     export_newest_first = True
 
     @admin.display(description="who", ordering="username")
-    def who(self, event: AuditEvent) -> str:
+    def caller(self, event: AuditEvent) -> str:
         return event.username or event.subject
 
     def get_fields(self, request: HttpRequest, obj: AuditEvent | None = None) -> list[Any]:  # noqa: ARG002

@@ -140,13 +140,13 @@ def are_stale(claims: Claims, seen_digest: str, seen_issued_at: int) -> bool:
     if not settings.ACCESS_GROUPS_CLAIM or issued_at(claims) < seen_issued_at:
         return False
     if overflows(claims.raw):
-        _tell_of_overage(claims.issuer, claims.subject)
+        _log_overage(claims.issuer, claims.subject)
         return False
     return digest(named(claims.raw)) != seen_digest
 
 
 @lru_cache(maxsize=1024)
-def _tell_of_overage(issuer: str, subject: str) -> None:
+def _log_overage(issuer: str, subject: str) -> None:
     """Log it, once for each of the last people and not at each of their calls."""
     logger.warning("Groups of %a at %a: %s.", subject, issuer, OVERAGE)
 

@@ -21,7 +21,7 @@ class Holding:
     """A page of this site that shows it."""
 
 
-def held_for(caller: Caller) -> list[Holding]:
+def holdings_for(caller: Caller) -> list[Holding]:
     """What each app says to `caller`. Synchronous; reads the database."""
     return [each for holdings in contributed("holdings", "holdings") for each in holdings(caller)]
 

@@ -89,7 +89,7 @@ def _read(claims: Claims, statement: str, parameters: list[int | str]) -> Caller
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
-    who: Any = None
+    account: Any = None
     groups: list[int] = []
     permissions: list[str] = []
     for row in rows:
@@ -98,10 +98,10 @@ def _read(claims: Claims, statement: str, parameters: list[int | str]) -> Caller
         elif row[0] == _GROUP:
             groups.append(row[1])
         else:
-            who = row
-    if who is None:
+            account = row
+    if account is None:
         return None
-    _, user_id, username, claim_digest, is_active, is_superuser, identity_id, last_seen, claimed_at = who
+    _, user_id, username, claim_digest, is_active, is_superuser, identity_id, last_seen, claimed_at = account
     if not is_active:
         raise AccessDenied("Your account here is not active; ask an administrator of this server for access.")
     if identity_id is not None and claimed_groups.are_stale(claims, claim_digest, claimed_at):
@@ -181,7 +181,7 @@ def _make_user(claims: Claims) -> None:
                 issuer=claims.issuer,
                 subject=claims.subject,
                 user=user,
-                **_told(claims),
+                **_profile(claims),
                 last_seen=timezone.now(),
             )
     except IntegrityError:
@@ -207,10 +207,10 @@ def _note_seen(identity_id: int, last_seen: object, claims: Claims) -> None:
     seen = _as_datetime(last_seen)
     if seen is not None and seen > now - SEEN_EVERY:
         return
-    told = {name: said for name, said in _told(claims).items() if said}
+    profile = {name: said for name, said in _profile(claims).items() if said}
     try:
         with _without_waiting():
-            Identity.objects.filter(pk=identity_id).update(last_seen=now, **told)
+            Identity.objects.filter(pk=identity_id).update(last_seen=now, **profile)
     except OperationalError:
         # A load is writing. The call goes on; the next one tries again.
         logger.debug("An identity's time of last use was not written.")
@@ -240,7 +240,7 @@ def _as_datetime(value: object) -> datetime | None:
     return value if timezone.is_aware(value) else timezone.make_aware(value, connection.timezone)
 
 
-def _told(claims: Claims) -> dict[str, str]:
+def _profile(claims: Claims) -> dict[str, str]:
     return {"name": _said(claims.raw, "name")[:200], "email": _said(claims.raw, "email")[:254]}
 
 

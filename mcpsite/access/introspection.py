@@ -182,19 +182,19 @@ class _Gates:
         else:
             gates = [self._addresses.setdefault(address, asyncio.Semaphore(AT_ONCE_ADDRESS)), self._all]
         self._waiting[address] += 1
-        held = []
+        acquired = []
         try:
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
                     for gate in gates:
                         await gate.acquire()
-                        held.append(gate)
+                        acquired.append(gate)
             except TimeoutError as error:
                 # Says nothing of the endpoint, so nobody else is held back.
                 raise KeysUnavailable(WAIT_SECONDS) from error
             yield
         finally:
-            for gate in held:
+            for gate in acquired:
                 gate.release()
             self._waiting[address] -= 1
             if not self._waiting[address]:

@@ -150,35 +150,35 @@ class Keys:
         self._pause = pause
         self._time_limit = time_limit
         self._clock = clock
-        self._held: KeySet | None = None
+        self._stored: KeySet | None = None
         self._read_at = 0.0
         self._next_attempt = float("-inf")
         self._failures = 0
         self._failed_at = 0.0
         self._fetching: asyncio.Task[None] | None = None
 
-    def held(self) -> KeySet | None:
+    def available(self) -> KeySet | None:
         """The keys held now, without waiting; None when there are none or they are too old to be trusted.
 
         Starts a refresh in the background when it is due.
         """
         age = self._clock() - self._read_at
-        if self._held is None or age > REFRESH_AFTER:
+        if self._stored is None or age > REFRESH_AFTER:
             self._start()
             outage = self._failures > 0 and self._clock() - self._failed_at < 2 * LONGEST_PAUSE
             if age > (self._max_stale if outage else min(MAX_AGE, self._max_stale)):
                 return None
-        return self._held
+        return self._stored
 
     async def current(self) -> KeySet:
         """The keys held, after waiting for a first fetch where there are none; raises KeysUnavailable."""
-        held = self.held()
-        if held is None:
+        keys = self.available()
+        if keys is None:
             await self._wait()
-            held = self.held()
-        if held is None:
+            keys = self.available()
+        if keys is None:
             raise self._unavailable()
-        return held
+        return keys
 
     async def refetched(self) -> KeySet:
         """The keys after another look at the issuer (unless it is too early): for an unknown `kid`.
@@ -193,9 +193,9 @@ class Keys:
 
     async def ready(self) -> bool:
         """Whether tokens can be judged; waits briefly for a first fetch."""
-        if self.held() is None and self._fetching is not None:
+        if self.available() is None and self._fetching is not None:
             await asyncio.wait({self._fetching}, timeout=READY_SECONDS)
-        return self.held() is not None
+        return self.available() is not None
 
     def _start(self) -> None:
         """Start a fetch unless one is under way or it is too early for another."""
@@ -225,8 +225,8 @@ class Keys:
             self._failures = 0
             self._read_at = self._clock()
             # The same keys stay the same object: tokens verified with them need no second look.
-            if self._held is None or self._held.material != fresh.material:
-                self._held = fresh
+            if self._stored is None or self._stored.material != fresh.material:
+                self._stored = fresh
         finally:
             self._fetching = None
 
@@ -235,7 +235,7 @@ class Keys:
         self._failures = min(self._failures + 1, 16)
         self._failed_at = self._clock()
         self._next_attempt = self._failed_at + wait
-        holding = "going on with the keys held" if self._held else "no keys are held"
+        holding = "going on with the keys held" if self._stored else "no keys are held"
         logger.warning(
             "The issuer's keys could not be read: %s; %s, next try in %d s.", reason, holding, wait
         )

@@ -106,7 +106,7 @@ class ProcessMemory(Storage):
             self._counters.pop(key, None)
 
     def _make_room(self, now: float) -> None:
-        self._counters = {key: held for key, held in self._counters.items() if held[1] > now}
+        self._counters = {key: counter for key, counter in self._counters.items() if counter[1] > now}
         # Addresses are an attacker's to choose: the oldest counters go, never the memory.
         while len(self._counters) >= MAX_COUNTERS:
             del self._counters[next(iter(self._counters))]

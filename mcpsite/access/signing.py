@@ -145,22 +145,23 @@ def rotate() -> tuple[str, int]:
     fresh = new_key()
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         locks.lock(lock, locks.LOCK_EX)
-        kept = [
+        needed = [
             (retired, pem)
             for retired, pem in _dated(path.read_text(encoding="ascii"), now)
             if (now - retired).total_seconds() <= settings.JWT_MAX_LIFETIME_SECONDS + RETIREMENT_MARGIN
         ]
-        if len(kept) >= MOST_KEYS:
+        if len(needed) >= MOST_KEYS:
             raise ImproperlyConfigured(
-                f"{len(kept)} keys are still needed for live tokens; wait, or lower JWT_MAX_LIFETIME_SECONDS."
+                f"{len(needed)} keys are still needed for live tokens; wait, or lower "
+                "JWT_MAX_LIFETIME_SECONDS."
             )
-        text = fresh + "".join(f"\n# replaced {retired.isoformat()}\n{pem}\n" for retired, pem in kept)
+        text = fresh + "".join(f"\n# replaced {retired.isoformat()}\n{pem}\n" for retired, pem in needed)
         beside = path.with_name(f"{path.name}.new")
         beside.unlink(missing_ok=True)
         beside.touch(mode=0o600)
         beside.write_text(text, encoding="ascii")
         beside.replace(path)
-    return key_id(private_keys()[0]), len(kept)
+    return key_id(private_keys()[0]), len(needed)
 
 
 def _dated(text: str, now: datetime) -> list[tuple[datetime, str]]:

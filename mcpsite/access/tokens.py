@@ -124,7 +124,7 @@ class Verifier:
                 return await self._introspected(self._introspection, token, address)
             digest = hashlib.sha256(token.encode("ascii")).digest()
             known = self._remembered.get(digest)
-            if known and known[0] is self._keys.held() and known[1].expires_at > self._clock():
+            if known and known[0] is self._keys.available() and known[1].expires_at > self._clock():
                 return known[1]
             key_set, claims = await self._check(token)
         except InvalidToken as refused:
@@ -161,7 +161,7 @@ class Verifier:
 
     def prefetch(self) -> None:
         """Begin to fetch the issuer's keys without waiting for them; called on the event loop."""
-        self._keys.held()
+        self._keys.available()
 
     async def ready(self) -> bool:
         """Whether the issuer's keys are held; starts fetching them where they are not, and waits briefly."""

@@ -127,8 +127,8 @@ class Environment:
     def refuse(self) -> None:
         """Tell all mistakes and end the process, if there are any."""
         if self._mistakes:
-            told = "".join(f"  {sentence}\n" for sentence in [*self._mistakes.values(), *self.warnings])
-            sys.stderr.write(f"The site cannot start because of its settings:\n{told}")
+            mistakes = "".join(f"  {sentence}\n" for sentence in [*self._mistakes.values(), *self.warnings])
+            sys.stderr.write(f"The site cannot start because of its settings:\n{mistakes}")
             raise SystemExit(EXIT_CODE)
 
     def _nearest(self, name: str) -> str:
@@ -137,8 +137,8 @@ class Environment:
     def _note(self, sentence: str, *names: str) -> None:
         """Note a mistake of `names`; only one of the first of them, since a second may follow from it."""
         places = dict.fromkeys(place for name in names if (place := self.place(name)))
-        told = f"{' and '.join(places)}: {sentence}" if places else sentence
-        self._mistakes.setdefault(names[0] if names else sentence, told)
+        sentence_with_place = f"{' and '.join(places)}: {sentence}" if places else sentence
+        self._mistakes.setdefault(names[0] if names else sentence, sentence_with_place)
 
     def _read_file(self) -> None:
         try:

@@ -59,12 +59,12 @@ class Recorded(HasHistory):
     """An admin whose forms and deletions are recorded; what its own actions do they record themselves."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        form.recorded_before = self._held(obj) if change else {}
+        form.recorded_before = self._stored_values(obj) if change else {}
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        values = recording.differences(form.recorded_before, self._held(form.instance))
+        values = recording.differences(form.recorded_before, self._stored_values(form.instance))
         with recording.action(
             Change.Action.EDIT if change else Change.Action.ADD, by=cast(User, request.user)
         ) as action:
@@ -83,11 +83,11 @@ class Recorded(HasHistory):
     def _record_deletion(self, request: HttpRequest, objects: Any) -> None:
         with recording.action(Change.Action.DELETE, by=cast(User, request.user)) as action:
             for each in objects:
-                action.add(each, recording.differences(self._held(each), {}))
+                action.add(each, recording.differences(self._stored_values(each), {}))
 
-    def _held(self, obj: Model) -> dict[str, Any]:
+    def _stored_values(self, obj: Model) -> dict[str, Any]:
         kind = kinds.of(self.model)
-        return kind.held([obj.pk]).get(obj.pk, {}) if kind else {}
+        return kind.stored_values([obj.pk]).get(obj.pk, {}) if kind else {}
 
 
 # The pages
@@ -143,7 +143,7 @@ def field_changes(change: Change, changed: ChangedObject | None = None) -> list[
 class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
     """Every change, whoever or whatever made it, with the way back."""
 
-    list_display = ("time", "who", "action", "what", "kind", "why", "undone")
+    list_display = ("time", "author", "action", "what", "kind", "why", "undone")
     list_display_links = ("time",)
     list_filter = (
         "time",
@@ -202,7 +202,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
     # The list
 
     @admin.display(description="who", ordering="username")
-    def who(self, change: Change) -> str:
+    def author(self, change: Change) -> str:
         return change.author
 
     @admin.display(description="kind", ordering="content_type")

@@ -35,27 +35,27 @@ class KeepsOthersChanges(Base):
         for name, field in self.fields.items():
             if not field.show_hidden_initial or name not in cleaned:
                 continue
-            held, shown = self[name].initial, _lines(self.data[self.add_initial_prefix(name)])
-            if not field.has_changed(held, shown):
+            stored, shown = self[name].initial, _lines(self.data[self.add_initial_prefix(name)])
+            if not field.has_changed(stored, shown):
                 continue
             if name not in self.changed_data:
                 cleaned[name] = getattr(self.instance, name)
-            elif field.has_changed(held, _lines(self[name].data)):
-                self._refuse(name, held)
+            elif field.has_changed(stored, _lines(self[name].data)):
+                self._refuse(name, stored)
         return cleaned
 
-    def _refuse(self, name: str, held: Any) -> None:
-        value = "nothing" if held in (None, "") else f"“{getattr(self.instance, name)}”"
+    def _refuse(self, name: str, stored: Any) -> None:
+        value = "nothing" if stored in (None, "") else f"“{getattr(self.instance, name)}”"
         self.add_error(
             name,
-            f"{self._who()} changed this to {value} while you were editing. Your value is still here; "
-            "save again to overwrite theirs.",
+            f"{self._last_author()} changed this to {value} while you were editing. Your value is still "
+            "here; save again to overwrite theirs.",
         )
         data = cast(QueryDict, self.data).copy()
-        data[self.add_initial_prefix(name)] = "" if held is None else str(held)
+        data[self.add_initial_prefix(name)] = "" if stored is None else str(stored)
         self.data = data
 
-    def _who(self) -> str:
+    def _last_author(self) -> str:
         kind = ContentType.objects.get_for_model(self.instance)
         last = Change.objects.filter(content_type=kind, changed__object_id=self.instance.pk).first()
         return last.author if last else "Somebody"

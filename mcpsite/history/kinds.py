@@ -13,7 +13,7 @@ from django.db.models import ManyToManyField, Model
 from mcpsite.history import recording
 from mcpsite.history.models import Change
 
-Held = dict[int, dict[str, Any]]
+ValuesById = dict[int, dict[str, Any]]
 """By id what the fields of objects hold, of the types of JSON; an object that is gone is not in it."""
 
 
@@ -21,7 +21,7 @@ class CannotRevert(Exception):
     """What has to be set cannot be set any more: one sentence for the person."""
 
 
-def field_values(model: type[Model], ids: Sequence[int], names: Collection[str]) -> Held:
+def field_values(model: type[Model], ids: Sequence[int], names: Collection[str]) -> ValuesById:
     """What the fields `names` of the objects `ids` hold.
 
     A related object is `{"id": …, "label": …}`; many of them are a list of these.
@@ -59,7 +59,7 @@ def _named(other: Model) -> dict[str, Any]:
 def field_writer(model: type[Model]) -> "Writer":
     """A writer for objects that are nothing but their fields. Raises CannotRevert."""
 
-    def each_one(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
+    def write_fields(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
         with recording.action(Change.Action.EDIT, by=by) as action:
             for pk, values in wanted:
                 changed = model._default_manager.get(pk=pk)
@@ -67,7 +67,7 @@ def field_writer(model: type[Model]) -> "Writer":
                 assign(changed, values)
                 action.add(changed, recording.differences(before, field_values(model, [pk], values)[pk]))
 
-    return each_one
+    return write_fields
 
 
 def assign(changed: Model, values: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def _still_there(model: type[Model], wanted: list[dict[str, Any]]) -> None:
             raise CannotRevert(f"The {model._meta.verbose_name} “{each['label']}” is no longer there.")
 
 
-def _no_files(ids: Sequence[int]) -> Held:  # noqa: ARG001
+def _no_files(ids: Sequence[int]) -> ValuesById:  # noqa: ARG001
     return {}
 
 
@@ -118,14 +118,14 @@ class Kind:
     """What is recorded when an object is saved in the admin, and can be set back where there is `write`."""
     write: Writer | None = None
     """None: the history can be read, and what it tells is undone by hand."""
-    read: Callable[[Sequence[int], Collection[str]], Held] | None = None
+    read: Callable[[Sequence[int], Collection[str]], ValuesById] | None = None
     """None: `field_values` of this module."""
     corrected: str = ""
     """The field that names those which a person wrote over what a file says."""
-    from_file: Callable[[Sequence[int]], Held] = _no_files
+    from_file: Callable[[Sequence[int]], ValuesById] = _no_files
     """What the objects' files say of the fields that a person may write over."""
 
-    def held(self, ids: Sequence[int], names: Collection[str] | None = None) -> Held:
+    def stored_values(self, ids: Sequence[int], names: Collection[str] | None = None) -> ValuesById:
         """What `names` (all recorded fields) of objects hold now."""
         wanted = self.fields if names is None else names
         return self.read(ids, wanted) if self.read else field_values(self.model, ids, wanted)

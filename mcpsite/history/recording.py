@@ -55,9 +55,9 @@ class Recorder:
     def add(self, changed: Model, values: Values) -> None:
         """`changed` was given `values`; nothing is written where there are none."""
         if values:
-            self.add_each(type(changed), [(changed.pk, str(changed), values)])
+            self.add_many(type(changed), [(changed.pk, str(changed), values)])
 
-    def add_each(self, model: type[Model], changed: Iterable[tuple[int, str, Values]]) -> None:
+    def add_many(self, model: type[Model], changed: Iterable[tuple[int, str, Values]]) -> None:
         """Objects of `model`, by id and name, were given values of their own."""
         rest = iter(changed)
         while batch := list(islice(rest, BATCH)):

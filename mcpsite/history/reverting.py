@@ -147,14 +147,14 @@ def _steps(change: Change, batch: list[ChangedObject]) -> Iterator[Step]:
     ids = [each.object_id for each in batch]
     values = [each.values if each.values is not None else change.values or {} for each in batch]
     names = {name for each in values for name in each if name in kind.fields and name != kind.corrected}
-    held = {pk: recording.json_values(fields) for pk, fields in kind.held(ids, names).items()}
+    stored = {pk: recording.json_values(fields) for pk, fields in kind.stored_values(ids, names).items()}
     files = (
         {pk: recording.json_values(said) for pk, said in kind.from_file(ids).items()}
         if any(kind.corrected in each for each in values)
         else {}
     )
     for changed, each in zip(batch, values, strict=True):
-        now = held.get(changed.object_id)
+        now = stored.get(changed.object_id)
         if now is None:
             yield Step(changed=changed, fields=[], gone=True)
             continue

@@ -146,7 +146,7 @@ class Mirror:
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer
         self._lock = asyncio.Lock()
-        self._held: dict[str, Any] | None = None
+        self._document: dict[str, Any] | None = None
         self._asked_at = -MIRROR_SECONDS
 
     async def document(self) -> dict[str, Any] | None:
@@ -156,7 +156,7 @@ class Mirror:
                 self._asked_at = time.monotonic()
                 try:
                     async with asyncio.timeout(MIRROR_TIMEOUT_SECONDS):
-                        self._held = await discovery.metadata(self._issuer)
+                        self._document = await discovery.metadata(self._issuer)
                 except (discovery.DiscoveryFailed, TimeoutError) as error:
                     logger.warning("The issuer's metadata could not be mirrored: %s", error)
-        return self._held
+        return self._document

@@ -19,7 +19,7 @@ SECONDS = 0.5
 
 
 @asynccontextmanager
-async def kept_warm() -> AsyncIterator[None]:
+async def keep_warm() -> AsyncIterator[None]:
     """Look again and again while the block runs."""
     task = asyncio.create_task(_look())
     try:

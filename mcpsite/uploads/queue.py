@@ -57,9 +57,9 @@ def enqueue(
     upload.path.mkdir(mode=0o700)
     try:
         for file in files:
-            with (upload.path / str(file.name)).open("xb") as kept:
+            with (upload.path / str(file.name)).open("xb") as stored:
                 for chunk in file.chunks():
-                    kept.write(chunk)
+                    stored.write(chunk)
         upload.save()
     except BaseException:
         shutil.rmtree(upload.path, ignore_errors=True)
@@ -136,12 +136,12 @@ def claim(upload: Upload) -> bool:
     """Take `upload` as it was read; False where another process was first."""
     worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{time.time_ns()}"
     progress.remove(upload.path)
-    taken = Upload.objects.filter(pk=upload.pk, state=upload.state, worker=upload.worker).update(
+    claimed = Upload.objects.filter(pk=upload.pk, state=upload.state, worker=upload.worker).update(
         state=Upload.State.RUNNING, worker=worker, started_at=timezone.now(), attempts=upload.attempts + 1
     )
-    if taken:
+    if claimed:
         upload.refresh_from_db()
-    return bool(taken)
+    return bool(claimed)
 
 
 def load_upload(upload: Upload) -> None:

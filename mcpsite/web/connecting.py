@@ -138,11 +138,11 @@ class Values:
     @property
     def public(self) -> str:
         """Starts this server behind a tunnel's address."""
-        who_signs_in = "" if self.issuer else "AUTHORIZATION_SERVER=builtin "
+        sign_in = "" if self.issuer else "AUTHORIZATION_SERVER=builtin "
         port = "" if self.port == DEFAULT_PORT else f"PORT={self.port} "
         secret = f"$({interpreter()} -c 'import secrets; print(secrets.token_urlsafe(50))')"
         return (
-            f'RESOURCE_SERVER_URL=https://ADDRESS-OF-THE-TUNNEL {who_signs_in}{port}SECRET_KEY="{secret}" '
+            f'RESOURCE_SERVER_URL=https://ADDRESS-OF-THE-TUNNEL {sign_in}{port}SECRET_KEY="{secret}" '
             f"{interpreter()} manage.py serve"
         )
 

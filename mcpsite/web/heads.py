@@ -40,16 +40,16 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._kept += len(data)
+        self._received += len(data)
         super().data_received(data)
-        if self._kept > MOST_BYTES and not self.transport.is_closing():
+        if self._received > MOST_BYTES and not self.transport.is_closing():
             self.logger.warning("Request refused: it has more than %d KiB of headers.", MOST_BYTES // 1024)
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.write(_REFUSAL)
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        self._kept = 0
+        self._received = 0
         self._await_head()
         super().on_message_begin()
 
@@ -58,7 +58,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._kept = 0
+        self._received = 0
         super().on_body(body)
 
     def _await_head(self) -> None:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from mcpsite import doctor
 from mcpsite.access import signing
 from mcpsite.access.caller import Caller
-from mcpsite.access.holding import State, held_for, service_states
+from mcpsite.access.holding import State, holdings_for, service_states
 from mcpsite.access.identities import AccessDenied, caller_for, claims_of_session
 from mcpsite.core.findings import Finding, stops_clients
 from mcpsite.core.watch import Watch
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "connect": connecting.values(),
         "states": [sign_in_state(), *(service_states() if caller else [])],
         "signed_in": request.user.is_authenticated,
-        "holdings": held_for(caller) if caller else [],
+        "holdings": holdings_for(caller) if caller else [],
         "tools": tryout.offered_to(caller) if caller else [],
     }
     if request.user.is_staff:

@@ -21,7 +21,7 @@ def overview_lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
     yield "MCP endpoint", settings.RESOURCE_SERVER_URL
     yield "Admin", f"{settings.SITE_URL}/admin/"
     yield "Sign-in", _sign_in()
-    yield "Who may call", _who_may_call()
+    yield "Who may call", _callers()
     yield "Database", _database()
     yield "Cache", "Redis" if shared_store() else "in each process"
     for services in contributed("holdings", "services"):
@@ -37,26 +37,26 @@ def _sign_in() -> str:
     return f"{own if signing.is_own_issuer() else f'through {settings.AUTH0_ISSUER}'}{pages}"
 
 
-def _who_may_call() -> str:
+def _callers() -> str:
     if signing.is_own_issuer():
-        who = "accounts of this site, each what its groups may read"
+        callers = "accounts of this site, each what its groups may read"
     elif not settings.ACCESS_AUTO_CREATE_USERS:
-        who = "people who have an account here, each what its groups may read"
+        callers = "people who have an account here, each what its groups may read"
     elif settings.ACCESS_GROUPS_CLAIM:
-        who = f"whoever signs in; groups follow the claim {settings.ACCESS_GROUPS_CLAIM}"
+        callers = f"whoever signs in; groups follow the claim {settings.ACCESS_GROUPS_CLAIM}"
     elif settings.ACCESS_DEFAULT_GROUP:
-        who = f"whoever signs in; new people join the group {settings.ACCESS_DEFAULT_GROUP}"
+        callers = f"whoever signs in; new people join the group {settings.ACCESS_DEFAULT_GROUP}"
     else:
-        who = "whoever signs in; new people may do nothing until somebody grants it"
+        callers = "whoever signs in; new people may do nothing until somebody grants it"
     scopes = ", ".join(settings.REQUIRED_SCOPES)
-    return f"{who}; tokens need the scope {scopes}" if scopes else who
+    return f"{callers}; tokens need the scope {scopes}" if scopes else callers
 
 
 def _database() -> str:
-    held = connection.settings_dict
+    settings_dict = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"SQLite, {_near(Path(held['NAME']))}"
-    return f"{connection.display_name}, {held['HOST'] or 'on this machine'}"
+        return f"SQLite, {_near(Path(settings_dict['NAME']))}"
+    return f"{connection.display_name}, {settings_dict['HOST'] or 'on this machine'}"
 
 
 def _uploads() -> str:

@@ -91,14 +91,14 @@ class _Request:
             return await self._next
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
-            self._next = asyncio.create_task(self._told())
+            self._next = asyncio.create_task(self._next_message())
             if not await self._pages.wait_for(self._turn, self._next):
                 self._turn.end()
                 self.refused = not self._next.done()
                 return {"type": "http.disconnect"}
         return message
 
-    async def _told(self) -> Message:
+    async def _next_message(self) -> Message:
         return await self._receive()
 
     async def send(self, message: Message) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError
 
 from mcpsite.mcp import warming
-from mcpsite.mcp.warming import kept_warm
+from mcpsite.mcp.warming import keep_warm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def test_each_app_looks_again_and_a_failure_is_logged_once_and_survived(
     monkeypatch.setattr(warming, "SECONDS", 0.001)
 
     async def serve() -> None:
-        async with kept_warm():
+        async with keep_warm():
             while len(looks) < 5:
                 await asyncio.sleep(0.001)
         seen = len(looks)

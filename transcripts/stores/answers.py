@@ -214,21 +214,21 @@ def _check(response: httpx2.Response, body: bytes, form: type[_Part]) -> None:
         where = f" to {response.next_request.url.host}" if response.next_request else ""
         raise NotOpenAI(request, f"redirects{where} (HTTP {status}) instead of answering as OpenAI does")
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    told = "" if response.is_success else f"HTTP {status} and "
+    status_text = "" if response.is_success else f"HTTP {status} and "
     if not body.strip():
-        raise NotOpenAI(request, f"answered with {told}nothing instead of OpenAI's JSON")
+        raise NotOpenAI(request, f"answered with {status_text}nothing instead of OpenAI's JSON")
     if not kind.endswith("json"):
         came = "a web page" if "html" in kind else kind[:50] or "something of no stated kind"
-        raise NotOpenAI(request, f"answered with {told}{came} instead of OpenAI's JSON")
+        raise NotOpenAI(request, f"answered with {status_text}{came} instead of OpenAI's JSON")
     try:
         read = (form if response.is_success else _Refusal).model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise NotOpenAI(request, f"answered with {told}JSON that is broken or cut off") from None
+            raise NotOpenAI(request, f"answered with {status_text}JSON that is broken or cut off") from None
         where = re.sub(r"[^\w.]", "", ".".join(str(part) for part in first["loc"]))[:100]
         of = f" ({where} is missing or of another kind)" if where else ""
-        raise NotOpenAI(request, f"answered with {told}JSON that is not OpenAI's{of}") from None
+        raise NotOpenAI(request, f"answered with {status_text}JSON that is not OpenAI's{of}") from None
     if isinstance(read, _Refusal) and str(read.error.get("message")).startswith("Invalid URL"):
         # OpenAI's own words where a path is none of its API's, as without `/v1`: no file or store is missing.
         raise NotOpenAI(request, "has no API at this address")

@@ -71,9 +71,9 @@ class Command(BaseCommand):
         except PruneRefused as refused:
             console.print(Text(f"{refused}\nNothing was changed."), soft_wrap=True)
             raise SystemExit(1) from None
-        told = summary(outcomes)
-        told.print(console, dry_run=options["dry_run"])
-        if told.failed:
+        result = summary(outcomes)
+        result.print(console, dry_run=options["dry_run"])
+        if result.failed:
             raise SystemExit(1)
 
 

@@ -61,8 +61,8 @@ class ClientAdmin(ExportMixin, ModelAdmin):
             ]
         if made_by_hand(obj) and obj.client_type == Application.CLIENT_CONFIDENTIAL:
             rare = ["without_pkce", *rare]
-        told = ["name", "client_id", "redirect_uris", "client_type", "registration_source", "created"]
-        return [(None, {"fields": told}), ("Rarely needed", {"fields": rare})]
+        facts = ["name", "client_id", "redirect_uris", "client_type", "registration_source", "created"]
+        return [(None, {"fields": facts}), ("Rarely needed", {"fields": rare})]
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:

@@ -109,8 +109,8 @@ def presented(value: str, client: Any) -> "RefreshToken | None":
             return None
     if token.access_token is None:
         return None
-    kept = timedelta(seconds=settings.OAUTH_REFRESH_TOKEN_SECONDS)
-    return token if timezone.now() < token.access_token.expires + kept else None
+    lifetime = timedelta(seconds=settings.OAUTH_REFRESH_TOKEN_SECONDS)
+    return token if timezone.now() < token.access_token.expires + lifetime else None
 
 
 def pairs_of_a_minute(grant: UUID) -> int:

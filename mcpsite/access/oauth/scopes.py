@@ -43,8 +43,8 @@ def _own() -> list[str]:
 
 
 def _ability(scope: str, titles: list[str]) -> str:
-    told = ", ".join(f"“{title}”" for title in titles)
-    return f"use {told} (scope “{scope}”)" if told else f"use the scope “{scope}” of this server"
+    uses = ", ".join(f"“{title}”" for title in titles)
+    return f"use {uses} (scope “{scope}”)" if uses else f"use the scope “{scope}” of this server"
 
 
 class Scopes(BaseScopes):

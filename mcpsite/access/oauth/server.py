@@ -75,8 +75,8 @@ def bind_resource(request: Any) -> None:
     client that names no resource (older than MCP 2025-06-18) gets the only one there is.
     """
     ours = settings.RESOURCE_SERVER_URL
-    held = request.resource or []
-    named = [held] if isinstance(held, str) else list(held)
+    resource = request.resource or []
+    named = [resource] if isinstance(resource, str) else list(resource)
     for pairs in (request.uri_query_params, request.decoded_body or []):
         named += [value for name, value in pairs if name == "resource"]
     known = {name.rstrip("/") for name in (ours, *settings.JWT_AUDIENCES)}

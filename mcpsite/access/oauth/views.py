@@ -267,13 +267,13 @@ class Token(OAuthEndpoint, TokenView):
 def log_refusal(request: HttpRequest, response: HttpResponse, reason: str) -> None:
     """Say in one line why no token was given."""
     with suppress(ValueError):
-        told = json.loads(response.content)
-        reason = reason or told.get("error_description", "")
+        answer = json.loads(response.content)
+        reason = reason or answer.get("error_description", "")
         logger.warning(
             "No token for the client %.100a (%.40a): %s%s.",
             client_named(request),
             request.POST.get("grant_type", ""),
-            told.get("error"),
+            answer.get("error"),
             f", {reason.rstrip('.')}" if reason else "",
         )
         response._has_been_logged = True  # type: ignore[attr-defined]  # Django would say only that it was.
@@ -380,16 +380,16 @@ def introspection(value: str, client: Any) -> dict[str, Any]:
             "exp": int(found.expires.timestamp()),
         }
     refresh = RefreshToken.objects.filter(token_checksum=checksum, revoked__isnull=True, **mine)
-    held = refresh.select_related("user", "application", "access_token").first()
-    if held is not None and held.access_token is not None and held.user.is_active:
+    refresh_token = refresh.select_related("user", "application", "access_token").first()
+    if refresh_token is not None and refresh_token.access_token is not None and refresh_token.user.is_active:
         return {
             "active": True,
-            "scope": held.access_token.scope,
-            "client_id": held.application.client_id,
-            "username": held.user.get_username(),
-            "sub": signing.own_subject(held.user),
+            "scope": refresh_token.access_token.scope,
+            "client_id": refresh_token.application.client_id,
+            "username": refresh_token.user.get_username(),
+            "sub": signing.own_subject(refresh_token.user),
             "iss": signing.issuer(),
-            "iat": int(held.created.timestamp()),
+            "iat": int(refresh_token.created.timestamp()),
         }
     return {"active": False}
 

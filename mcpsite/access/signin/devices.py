@@ -39,10 +39,10 @@ def remember_device(request: HttpRequest, response: HttpResponse, user: Any) -> 
     """Have this browser remembered for the account of `user`, who signed in just now."""
     device, accounts = _read(request)
     accounts.pop(str(user.pk), None)
-    kept = dict(list(accounts.items())[1 - MOST :]) | {str(user.pk): _proof(user)}
+    latest = dict(list(accounts.items())[1 - MOST :]) | {str(user.pk): _proof(user)}
     response.set_cookie(
         COOKIE,
-        signing.dumps([device or secrets.token_urlsafe(12), kept], salt=_SALT),
+        signing.dumps([device or secrets.token_urlsafe(12), latest], salt=_SALT),
         max_age=SECONDS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

@@ -69,12 +69,12 @@ async def _key(keys: Keys, kid: object, algorithm: str) -> Any:
     if kid is not None and not (isinstance(kid, str) and 1 <= len(kid) <= MAX_KID_LENGTH):
         raise refused("its kid is not a text of a usable length.")
     try:
-        held = await keys.current()
-        if not held.knows(kid):
-            held = await keys.refetched()
+        key_set = await keys.current()
+        if not key_set.knows(kid):
+            key_set = await keys.refetched()
     except KeysUnavailable as error:
         raise ProviderUnavailable("the provider's keys cannot be read.") from error
-    key = held.find(kid, algorithm)
+    key = key_set.find(kid, algorithm)
     if key is None:
         raise refused("it is signed with a key that the provider does not publish for this algorithm.")
     return key.public

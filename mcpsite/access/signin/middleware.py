@@ -14,11 +14,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from mcpsite.access.signin import kept, pages, sessions
+from mcpsite.access.signin import pages, sessions, stored_edits
 from mcpsite.access.signin.provider import provider, provider_name
 
 ENDED = "Your session has ended. Sign in again to go on."
-ENDED_AND_KEPT = "Your session had ended. Sign in again; your changes are kept."
+ENDED_WITH_EDIT = "Your session had ended. Sign in again; your changes are kept."
 ENDED_AND_LOST = "Your session had ended. Sign in again and repeat what you did last; it was not carried out."
 
 
@@ -40,12 +40,12 @@ class SignedIn:
         if getattr(getattr(view, "view_class", None), "about_signing_in", False):
             return None
         if not request.user.is_authenticated:
-            return ask_to_sign_in(request, view, None) if kept.is_form(request, view) else None
+            return ask_to_sign_in(request, view, None) if stored_edits.is_form(request, view) else None
         if sessions.is_over(request):
             user_id = str(request.user.pk)
             sessions.end_session(request)
             return ask_to_sign_in(request, view, user_id)
-        return self._renewal(request, view) or kept.shown_again(request, view, kwargs)
+        return self._renewal(request, view) or stored_edits.shown_again(request, view, kwargs)
 
     def _renewal(self, request: HttpRequest, view: Any) -> HttpResponseBase | None:
         """What to answer instead, where the provider has to vouch for the person again; else None."""
@@ -63,12 +63,12 @@ class SignedIn:
             return None if in_grace else self._out_of_reach(request, view)
         if not is_navigation(request):
             return HttpResponse(f"{ENDED}\n", status=401, content_type="text/plain")
-        back = kept.keep(request, view, str(request.user.pk)) or back_to(request)
+        back = stored_edits.store(request, view, str(request.user.pk)) or back_to(request)
         start = f"{reverse('oidc_authentication_init')}?{urlencode({'next': back, 'renew': 1})}"
         return redirect(start) if reading else pages.onward(request, start, provider_name())
 
     def _out_of_reach(self, request: HttpRequest, view: Any) -> HttpResponse:
-        back = kept.keep(request, view, str(request.user.pk))
+        back = stored_edits.store(request, view, str(request.user.pk))
         request.session.save()  # With an answer of 503 nobody else does.
         return pages.error_page(
             request,
@@ -90,8 +90,8 @@ def ask_to_sign_in(request: HttpRequest, view: Any, user_id: str | None) -> Http
         return None
     if not is_navigation(request):
         return HttpResponse(f"{ENDED}\n", status=401, content_type="text/plain")
-    back = kept.keep(request, view, user_id)
-    messages.info(request, ENDED_AND_KEPT if back else ENDED if reading else ENDED_AND_LOST)
+    back = stored_edits.store(request, view, user_id)
+    messages.info(request, ENDED_WITH_EDIT if back else ENDED if reading else ENDED_AND_LOST)
     return redirect(pages.sign_in(back or back_to(request)))
 
 

@@ -13,11 +13,11 @@ from django.utils import timezone
 from mcpsite.access.signin.conf import OIDC_BACKEND
 
 BEGAN = "signed_in_at"
-RENEWED = "oidc_renewed_at"
+RENEWED_AT = "oidc_renewed_at"
 RETRY_AT = "oidc_retry_at"
 RETRY_SECONDS = 60.0
 ID_TOKEN = "oidc_id_token"  # noqa: S105
-KEPT = "kept_edits"
+STORED_EDITS = "kept_edits"
 MOST_CLEARED = 200
 
 
@@ -36,9 +36,9 @@ def clear_ended() -> None:
     ended.filter(pk__in=keys).delete()
 
 
-def renewed(request: HttpRequest, id_token: str) -> None:
+def note_renewal(request: HttpRequest, id_token: str) -> None:
     """Note that the provider has vouched for the person just now."""
-    request.session[RENEWED] = time.time()
+    request.session[RENEWED_AT] = time.time()
     request.session[ID_TOKEN] = id_token
 
 
@@ -54,10 +54,10 @@ def is_over(request: HttpRequest) -> bool:
 
 def since_renewal(request: HttpRequest) -> float:
     """Seconds since the provider last vouched for the person."""
-    return time.time() - float(request.session.get(RENEWED, 0.0))
+    return time.time() - float(request.session.get(RENEWED_AT, 0.0))
 
 
-def may_be_renewed(request: HttpRequest) -> bool:
+def may_renew(request: HttpRequest) -> bool:
     """Whether the provider may be asked by now; if it refuses, the session ends."""
     return by_provider(request) and since_renewal(request) >= settings.OIDC_RENEW_SECONDS / 2
 
@@ -75,7 +75,7 @@ def is_put_off(request: HttpRequest) -> bool:
 
 def end_session(request: HttpRequest) -> None:
     """Sign the person out, who did not ask for it; what is kept of their edits waits for their return."""
-    held = request.session.get(KEPT)
+    edits = request.session.get(STORED_EDITS)
     logout(request)
-    if held:
-        request.session[KEPT] = held
+    if edits:
+        request.session[STORED_EDITS] = edits

@@ -19,10 +19,10 @@ from django.views.decorators.cache import never_cache
 from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
 from mcpsite.access.limits import limits
-from mcpsite.access.signin import devices, hashing, kept, pages, sessions
+from mcpsite.access.signin import devices, hashing, pages, sessions, stored_edits
 from mcpsite.access.signin.backend import library_settings, redirect_uri
 from mcpsite.access.signin.faults import NotAllowed, ProviderUnavailable, SessionEnded, SignInFailed
-from mcpsite.access.signin.middleware import ENDED, ENDED_AND_KEPT, back_to
+from mcpsite.access.signin.middleware import ENDED, ENDED_WITH_EDIT, back_to
 from mcpsite.access.signin.provider import provider, provider_name
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Start(OIDCAuthenticationRequestView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         _require_provider()
-        if "renew" in request.GET and not sessions.may_be_renewed(request):
+        if "renew" in request.GET and not sessions.may_renew(request):
             # Whoever made this address wants the provider to refuse.
             return redirect(next_page(request, request.GET.get("next")) or settings.LOGIN_REDIRECT_URL)
         try:
@@ -213,7 +213,7 @@ class Callback(View):
         # Signing in makes a new session key; a renewal for the same person leaves open forms as they are.
         if not state["renewing"] or request.user != user:
             auth.login(request, user)
-        sessions.renewed(request, request.META["mcpsite.access.signin.id_token"])
+        sessions.note_renewal(request, request.META["mcpsite.access.signin.id_token"])
         return redirect(state["next"] or settings.LOGIN_REDIRECT_URL)
 
     def _state(self, request: HttpRequest) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class Callback(View):
         if isinstance(failed, SessionEnded):
             logger.info("A session was not renewed: %s", failed.reason)
             parameters = urlsplit(again).query
-            messages.info(request, ENDED_AND_KEPT if f"{kept.PARAMETER}=" in parameters else ENDED)
+            messages.info(request, ENDED_WITH_EDIT if f"{stored_edits.PARAMETER}=" in parameters else ENDED)
             return redirect(pages.sign_in(again))
         return failure(request, failed, again=pages.sign_in(again))
 
@@ -349,11 +349,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     ours = request.headers.get("Origin") == f"{request.scheme}://{request.get_host()}"
     if ours and match is not None:
         user_id = str(user.pk) if user.is_authenticated else None
-        back = kept.keep(request, match.func, user_id)
+        back = stored_edits.store(request, match.func, user_id)
         if back and user_id:
             return redirect(back)
         if back:
-            messages.info(request, ENDED_AND_KEPT)
+            messages.info(request, ENDED_WITH_EDIT)
             return redirect(pages.sign_in(back))
     logger.warning("A form was refused: %s", reason)
     return pages.error_page(

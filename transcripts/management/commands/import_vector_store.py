@@ -38,17 +38,17 @@ class Command(BaseCommand):
                 progress=self._progress,
             )
         except ImportStopped as error:
-            self._tell(error.report)
+            self._report(error.report)
             raise CommandError(f"The import stopped: {error}") from error
         except SyncStopped as error:
             raise CommandError(str(error)) from error
-        self._tell(report)
+        self._report(report)
         if store_id != settings.VECTOR_STORE_ID:
             self.stdout.write(f"To search in it, put this into .env:\nVECTOR_STORE_ID={store_id}")
         if report.refused:
             sys.exit(1)
 
-    def _tell(self, report: ImportReport) -> None:
+    def _report(self, report: ImportReport) -> None:
         for name, why in sorted(report.refused.items()):
             self.stderr.write(f"{name}: {why}")
         self.stdout.write(

@@ -19,7 +19,7 @@ class Command(BaseCommand):
                 f"Tokens are signed by {settings.AUTH0_ISSUER} (AUTH0_ISSUER); roll its keys there."
             )
         try:
-            kid, kept = signing.rotate()
+            kid, older = signing.rotate()
         except (OSError, ImproperlyConfigured) as error:
             raise CommandError(f"The key could not be rolled: {error}") from error
-        self.stdout.write(f"The new key is {kid}; {kept} older stay published.")
+        self.stdout.write(f"The new key is {kid}; {older} older stay published.")

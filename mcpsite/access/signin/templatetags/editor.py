@@ -4,7 +4,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mcpsite.access.signin import kept
+from mcpsite.access.signin import stored_edits
 
 register = template.Library()
 
@@ -13,5 +13,7 @@ register = template.Library()
 def editor_field(context: Any) -> SafeString:
     """The hidden field that says for whom a form was made."""
     return format_html(
-        '<input type="hidden" name="{}" value="{}">', kept.FIELD, kept.editor_of(context["request"].user)
+        '<input type="hidden" name="{}" value="{}">',
+        stored_edits.FIELD,
+        stored_edits.editor_of(context["request"].user),
     )

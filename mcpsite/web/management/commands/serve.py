@@ -43,7 +43,7 @@ class Command(BaseCommand):
         if options["prepare"]:
             self.prepare(place)
         else:
-            self._tell(place)
+            self._report(place)
         if options["port"] != settings.PORT and not settings.ENVIRONMENT.is_set("RESOURCE_SERVER_URL"):
             self.stderr.write(
                 f"Clients are told {settings.RESOURCE_SERVER_URL}, but this server listens on port "
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         for each in samples.installed():
             self._load(each)
-        self._tell(place, password=self._first_admin())
+        self._report(place, password=self._first_admin())
 
     def _load(self, of: samples.Samples) -> None:
         folder = Path(getattr(settings, of.setting))
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             if exit_.code not in (0, 1):
                 raise
 
-    def _tell(self, place: str, *, password: str = "") -> None:
+    def _report(self, place: str, *, password: str = "") -> None:
         """Say what is on and what is not, how to go on, and where (`place`) other machines reach this one."""
         missing = unapplied()
         lines = list(overview.overview_lines(migrated=not missing))

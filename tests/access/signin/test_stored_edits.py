@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from mcpsite.access.admin import PersonAdmin
 from mcpsite.access.models import Identity
-from mcpsite.access.signin import kept
+from mcpsite.access.signin import stored_edits
 from tests.access.signin.conftest import Browser
 
 ADD = "/admin/auth/group/add/"
@@ -63,7 +63,7 @@ def test_an_edit_comes_back_with_a_note_and_nothing_is_saved(client: Client, cur
     form = client.get(back)
     page = form.content.decode()
     assert fields_of(form)["name"] == "desk"
-    assert kept.NOTE in page
+    assert stored_edits.NOTE in page
     assert "Please correct" not in page
     assert not Group.objects.filter(name="desk").exists()
     assert client.post(back, fields_of(form)).status_code == 302
@@ -92,7 +92,7 @@ def test_somebody_else_who_signs_in_does_not_see_it(client: Client, curator: Use
     back = sign_in(client, send(client)["Location"], "other")["Location"]
     form = client.get(back)
     assert fields_of(form)["name"] == ""
-    assert kept.NOTE not in form.content.decode()
+    assert stored_edits.NOTE not in form.content.decode()
 
 
 def test_another_browser_does_not_see_it(client: Client, curator: User) -> None:
@@ -135,7 +135,7 @@ def test_passwords_and_tokens_are_not_kept(client: Client, curator: User) -> Non
 
 
 def test_what_is_too_long_is_not_kept(client: Client, curator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MAX_BYTES", 1000)
+    monkeypatch.setattr(stored_edits, "MAX_BYTES", 1000)
     answer = send(client, name="x" * 1000)
     assert "kept" not in answer["Location"]
 
@@ -143,7 +143,7 @@ def test_what_is_too_long_is_not_kept(client: Client, curator: User, monkeypatch
 def test_the_oldest_edit_goes_where_there_are_too_many(
     client: Client, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MAX_BYTES", 700)
+    monkeypatch.setattr(stored_edits, "MAX_BYTES", 700)
     fields = fields_of(client.get(ADD))
     expire(client)
     for name in ("first", "second", "third"):
@@ -156,7 +156,7 @@ def test_an_edit_is_not_kept_for_ever(client: Client, curator: User) -> None:
     back = sign_in(client, send(client)["Location"])["Location"]
     session = client.session
     for edit in session["kept_edits"].values():
-        edit["at"] -= kept.LONGEST + 1
+        edit["at"] -= stored_edits.LONGEST + 1
     session.save()
     assert fields_of(client.get(back))["name"] == ""
 
@@ -164,7 +164,7 @@ def test_an_edit_is_not_kept_for_ever(client: Client, curator: User) -> None:
 def test_what_is_kept_cannot_be_shown_on_another_form(client: Client, curator: User) -> None:
     back = sign_in(client, send(client)["Location"])["Location"]
     other = client.get(back.replace("/auth/group/", "/access/identity/"))
-    assert kept.NOTE not in other.content.decode()
+    assert stored_edits.NOTE not in other.content.decode()
 
 
 def test_somebody_who_may_no_longer_edit_gets_no_form(client: Client, curator: User) -> None:

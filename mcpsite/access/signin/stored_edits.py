@@ -17,7 +17,7 @@ from django.core import signing
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
-from mcpsite.access.signin.sessions import KEPT
+from mcpsite.access.signin.sessions import STORED_EDITS
 
 FIELD = "_editor"
 PARAMETER = "kept"
@@ -25,9 +25,9 @@ MAX_BYTES = 512 * 1024
 """Of all the edits kept in one browser; the oldest go."""
 LONGEST = 24 * 3600
 """Seconds for which a form may lie open, and an edit be kept."""
-NOT_KEPT = ("password", "passwd", "secret", "token", "csrf", "api_key")
+NEVER_STORED = ("password", "passwd", "secret", "token", "csrf", "api_key")
 NOTE = "Your changes were kept; check them and save."
-_SALT = "mcpsite.access.signin.kept"
+_SALT = "mcpsite.access.signin.stored_edits"
 
 
 def editor_of(user: Any) -> str:
@@ -42,7 +42,7 @@ def is_form(request: HttpRequest, view: Any) -> bool:
     )
 
 
-def keep(request: HttpRequest, view: Any, user_id: str | None) -> str:
+def store(request: HttpRequest, view: Any, user_id: str | None) -> str:
     """Keep what was sent to a form; the address that shows it again, or "" where it cannot be kept.
 
     `user_id`: who is, or was until now, signed in; None where nobody knows.
@@ -55,18 +55,18 @@ def keep(request: HttpRequest, view: Any, user_id: str | None) -> str:
         return ""
     fields = QueryDict(mutable=True)
     for name, values in request.POST.lists():
-        if name != FIELD and not any(word in name.lower() for word in NOT_KEPT):
+        if name != FIELD and not any(word in name.lower() for word in NEVER_STORED):
             fields.setlist(name, values)
     sent = fields.urlencode()
     if user_id not in (None, editor) or len(sent) > MAX_BYTES:
         return ""
-    kept = _kept(request)
-    kept.pop(request.GET.get(PARAMETER, ""), None)
+    edits = _stored(request)
+    edits.pop(request.GET.get(PARAMETER, ""), None)
     key = secrets.token_urlsafe(9)
-    kept[key] = {"user": editor, "path": request.path, "fields": sent, "at": time.time()}
-    while sum(len(each["fields"]) for each in kept.values()) > MAX_BYTES:
-        del kept[next(iter(kept))]
-    request.session[KEPT] = kept
+    edits[key] = {"user": editor, "path": request.path, "fields": sent, "at": time.time()}
+    while sum(len(each["fields"]) for each in edits.values()) > MAX_BYTES:
+        del edits[next(iter(edits))]
+    request.session[STORED_EDITS] = edits
     query = request.GET.copy()
     query[PARAMETER] = key
     return f"{request.path}?{query.urlencode()}"
@@ -75,16 +75,16 @@ def keep(request: HttpRequest, view: Any, user_id: str | None) -> str:
 def shown_again(request: HttpRequest, view: Any, kwargs: dict[str, Any]) -> HttpResponseBase | None:
     """The form with what was kept for this very person; None where there is nothing of theirs to show."""
     key = request.GET.get(PARAMETER, "")
-    if not key or KEPT not in request.session or not is_form(request, view):
+    if not key or STORED_EDITS not in request.session or not is_form(request, view):
         return None
-    kept = _kept(request)
-    edit = kept.get(key)
+    edits = _stored(request)
+    edit = edits.get(key)
     if edit is None or edit["user"] != str(request.user.pk) or edit["path"] != request.path:
         return None
     if request.method != "GET":
         # It is being saved: from here on the form itself carries the values.
-        del kept[key]
-        request.session[KEPT] = kept
+        del edits[key]
+        request.session[STORED_EDITS] = edits
         return None
     form = _with_values(view.model_admin, QueryDict(edit["fields"]))
     messages.info(request, NOTE)
@@ -97,10 +97,10 @@ def _page(request: HttpRequest) -> str:
     return (request.resolver_match and request.resolver_match.url_name) or ""
 
 
-def _kept(request: HttpRequest) -> dict[str, dict[str, Any]]:
+def _stored(request: HttpRequest) -> dict[str, dict[str, Any]]:
     """What is kept in this browser and not too old, oldest first."""
-    held = request.session.get(KEPT, {})
-    return {key: edit for key, edit in held.items() if time.time() - edit["at"] < LONGEST}
+    edits = request.session.get(STORED_EDITS, {})
+    return {key: edit for key, edit in edits.items() if time.time() - edit["at"] < LONGEST}
 
 
 def _with_values(model_admin: "ModelAdmin[Any]", values: QueryDict) -> "ModelAdmin[Any]":
