@@ -202,7 +202,7 @@ def load(
             versions.bump()
             forget_unused()
     if changed & {"new", "replaced", "pruned"}:
-        statistics.renew()
+        statistics.refresh()
 
 
 def _load_one(

@@ -7,7 +7,7 @@ ROWS = 10_000
 _TABLES = ("airfare_farerow", "airfare_notabletext")
 
 
-def renew() -> None:
+def refresh() -> None:
     """Let the planner look at the rows there are now."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "sqlite":

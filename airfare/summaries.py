@@ -44,7 +44,7 @@ class FareSummary:
 
 def fare_summary(
     filters: Filters,
-    who: Principal | None,
+    principal: Principal | None,
     *,
     group_by: Sequence[str],
     metrics: Sequence[str],
@@ -53,13 +53,13 @@ def fare_summary(
 ) -> FareSummary:
     """The figures `metrics` (of METRICS) of the matching rows, for each group of `group_by` (of GROUPS).
 
-    Only of files that `who` may read; with None, of every file. Groups are in the order of their keys:
+    Only of files that `principal` may read; with None, of every file. Groups are in the order of their keys:
     dates latest first, all else by code point.
     """
     first = offset - offset % BLOCK
     size = -(-(offset + limit - first) // BLOCK) * BLOCK
     found, snapshot = dimensions.computed(
-        who,
+        principal,
         ("summary", filters, tuple(group_by), tuple(metrics), first, size),
         partial(_aggregate, filters, group_by, metrics, first, size),
     )

@@ -75,9 +75,9 @@ class Trends:
     files: list[str]
 
 
-def trends(filters: Filters, who: Principal | None) -> Trends:
-    """The trends of the matching rows of files that `who` may read; with None, of every file."""
-    return dimensions.computed(who, ("trends", filters), partial(_trends, filters))[0]
+def trends(filters: Filters, principal: Principal | None) -> Trends:
+    """The trends of the matching rows of files that `principal` may read; with None, of every file."""
+    return dimensions.computed(principal, ("trends", filters), partial(_trends, filters))[0]
 
 
 def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
@@ -135,8 +135,8 @@ def _points(
     rows: QuerySet[FareRow], first_day: Callable[[datetime.date], datetime.date]
 ) -> dict[tuple[str, datetime.date], Counter[str]]:
     """Sums and numbers of the figures, by airline and the first day of the period."""
-    sums = {f"{name}_sum": Sum(name, filter=taken) for name, taken in FIGURES.items()}
-    counts = {f"{name}_count": Count(name, filter=taken) for name, taken in FIGURES.items()}
+    sums = {f"{name}_sum": Sum(name, filter=condition) for name, condition in FIGURES.items()}
+    counts = {f"{name}_count": Count(name, filter=condition) for name, condition in FIGURES.items()}
     points: dict[tuple[str, datetime.date], Counter[str]] = defaultdict(Counter)
     by_day = rows.values("airline", "snapshot_day").annotate(**sums, **counts)
     for each in by_day.iterator(chunk_size=CHUNK):

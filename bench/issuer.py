@@ -100,11 +100,11 @@ def rotation(run: Run, key: str, *, pause: float) -> tuple[str, str]:
     run.status("unknown")
     time.sleep(pause)
     run.issuer.publish(public_jwk(rsa_key(key), kid=key), public_jwk(rsa_key()))
-    taken = run.seconds_until(key)
+    seconds = run.seconds_until(key)
     old = run.status()
     return (
         f"new keys, {pause:g} s after the last look",
-        f"taken after {taken:.2f} s; a token of the old key: {old}",
+        f"taken after {seconds:.2f} s; a token of the old key: {old}",
     )
 
 
@@ -114,7 +114,7 @@ def start_without(normal: float) -> list[tuple[str, str]]:
     issuer = f"http://127.0.0.1:{port}"
     began = time.monotonic()
     with running({"AUTH0_ISSUER": issuer}, prepare=False) as site:
-        took = time.monotonic() - began
+        start = time.monotonic() - began
         now = int(time.time())
         token = mint(claims(iss=issuer, aud=site.url, iat=now, exp=now + 600))
         answer = site.rpc(token, "tools/list")
@@ -126,7 +126,7 @@ def start_without(normal: float) -> list[tuple[str, str]]:
             (
                 "a start without it",
                 f"/mcp {answer.status_code} with Retry-After {answer.headers['retry-after']} s; health, "
-                f"sign-in page, home page, metadata {', '.join(map(str, others))}; started in {took:.1f} s "
+                f"sign-in page, home page, metadata {', '.join(map(str, others))}; started in {start:.1f} s "
                 f"(with it {normal:.1f} s)",
             )
         ]

@@ -122,13 +122,13 @@ def _speed(
     table = Table("", "mean ms", "median ms", "p95 ms", "time", "nDCG@10", title=title)
     base = statistics.fmean(times["FTS5, every word"])
     for name in ways:
-        taken = sorted(times[name])
+        seconds = sorted(times[name])
         table.add_row(
             name,
-            f"{1000 * statistics.fmean(taken):.1f}",
-            f"{1000 * statistics.median(taken):.1f}",
-            f"{1000 * taken[int(0.95 * len(taken))]:.1f}",
-            f"{statistics.fmean(taken) / base:.2f}",
+            f"{1000 * statistics.fmean(seconds):.1f}",
+            f"{1000 * statistics.median(seconds):.1f}",
+            f"{1000 * seconds[int(0.95 * len(seconds))]:.1f}",
+            f"{statistics.fmean(seconds) / base:.2f}",
             f"{statistics.fmean(scores[name]):.4f}",
         )
     Console().print(table)

@@ -8,7 +8,7 @@ from airfare import statistics
 
 
 def renew(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 (Django's signature)
-    statistics.renew()
+    statistics.refresh()
 
 
 class Migration(migrations.Migration):

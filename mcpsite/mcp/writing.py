@@ -106,26 +106,26 @@ def _fitted(value: Mapping[str, Any], page: str, offset: int | None) -> dict[str
         return dict(_cut(fitted, MOST_OF_AN_ANSWER))
     room = MOST_OF_AN_ANSWER - share(_json({**fitted, page: [], "truncated": _ROOM_TO_SAY_SO}))
     most = room * MOST_OF_A_ROW
-    taken: list[Any] = []
+    fitting: list[Any] = []
     was_cut = False
     for row in rows:
         cut = row if share(_json(row)) <= most else _cut(row, most)
         room -= share(_json(cut))
-        if room < 0 and taken:
+        if room < 0 and fitting:
             break
         was_cut |= cut is not row
-        taken.append(cut)
-    fitted[page] = taken
+        fitting.append(cut)
+    fitted[page] = fitting
     if f"{page}_returned" in fitted:
-        fitted[f"{page}_returned"] = len(taken)
-    told = "Texts that are too long are cut, and say so. " if was_cut else ""
-    if len(taken) < len(rows):
-        way = "narrow the filters" if offset is None else f"go on with offset={offset + len(taken)}"
-        told += f"The answer ends after {len(taken)} of {len(rows)} {page}, as many as fit in one; {way}."
+        fitted[f"{page}_returned"] = len(fitting)
+    note = "Texts that are too long are cut, and say so. " if was_cut else ""
+    if len(fitting) < len(rows):
+        way = "narrow the filters" if offset is None else f"go on with offset={offset + len(fitting)}"
+        note += f"The answer ends after {len(fitting)} of {len(rows)} {page}, as many as fit in one; {way}."
     else:
-        told += fitted.get("truncated", "")
-    if told:
-        fitted["truncated"] = told.strip()
+        note += fitted.get("truncated", "")
+    if note:
+        fitted["truncated"] = note.strip()
     return fitted
 
 
@@ -149,15 +149,15 @@ def _cut(value: Any, most: float) -> Any:
     cut = value
     while share(_json(cut)) > most and longest > SHORTEST:
         longest //= 2
-        cut = _each_text(value, partial(shortened, most=longest))
+        cut = _map_texts(value, partial(shortened, most=longest))
     return cut
 
 
-def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {name: _each_text(part, change) for name, part in value.items()}
+        return {name: _map_texts(part, change) for name, part in value.items()}
     if isinstance(value, Sequence):
-        return [_each_text(part, change) for part in value]
+        return [_map_texts(part, change) for part in value]
     return value

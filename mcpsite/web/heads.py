@@ -28,7 +28,7 @@ class Protocol(HttpToolsProtocol):
     too, where they have not ended PATIENCE_SECONDS after the connection was made or the request began.
     """
 
-    _kept = 0
+    _received = 0
     _ending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

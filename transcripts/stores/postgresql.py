@@ -28,7 +28,7 @@ MAX_LEXEMES = 64
 def ranked(
     query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
 ) -> list[tuple[int, float]]:
-    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search`."""
+    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search_database`."""
     weights, mean_length = _weights(asked(query))
     if not weights:
         return []

@@ -24,7 +24,7 @@ MAX_CHOSEN = 64
 def ranked(
     query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
 ) -> list[tuple[int, float]]:
-    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search`."""
+    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search_database`."""
     words = asked(query)[:MAX_WORDS]
     if not words:
         return []
