@@ -146,6 +146,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: QuerySet[Any], export_form: Any = None
     ) -> HttpResponseBase:
+        """Send the rows in pieces; the library has no hook for that and holds the whole file in memory."""
         resource = self.choose_export_resource_class(export_form, request)()
         fields = resource.get_export_fields(self.get_export_resource_fields_from_form(export_form))
         header = [field.column_name for field in fields]
