@@ -112,8 +112,8 @@ def read_rows(data: bytes) -> Iterator[list[str]]:
 def _first_sheet(data: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
     sheet = load_workbook(BytesIO(data), read_only=True, data_only=data_only).worksheets[0]
     sheet.reset_dimensions()
-    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_col=MOST_COLUMNS)
-    return rows
+    # Not by `max_col`, which fills up each row to that width, and the rows that are not there too.
+    return (row[:MOST_COLUMNS] for row in sheet.iter_rows())
 
 
 def _spelled(shown: Any, origin: Any) -> str:
