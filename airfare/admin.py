@@ -445,7 +445,7 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase)
         edit = _edit(row)
         if edit is None:
             return "–"
-        return "; ".join(f"{name}: {_shown(value)}" for name, value in sorted(edit.original.items()))
+        return "; ".join(f"{name}: {_display(value)}" for name, value in sorted(edit.original.items()))
 
     # Changes
 
@@ -492,5 +492,5 @@ def _edit(row: FareRow) -> Edit | None:
     return getattr(row, "edit", None)
 
 
-def _shown(value: object) -> str:
+def _display(value: object) -> str:
     return "empty" if value in (None, "") else str(value)

@@ -261,7 +261,9 @@ def _in_words(answer: FareTrends) -> str:
     head = ["Week from" if answer["period"] == "week" else answer["period"].capitalize()]
     table = [head + [line["airline"] for line in answer["series"]], ["---"] * (len(answer["series"]) + 1)]
     for at, date in enumerate(answer["dates"]):
-        table.append([_named(answer["period"], date), *(_figures(line, at) for line in answer["series"])])
+        table.append(
+            [_period_label(answer["period"], date), *(_figures(line, at) for line in answer["series"])]
+        )
     return "\n".join(
         [
             f"Mean fares by {answer['period']} and airline{f' ({asked})' if asked else ''}, from "
@@ -274,7 +276,7 @@ def _in_words(answer: FareTrends) -> str:
     ).strip()
 
 
-def _named(period: str, date: str) -> str:
+def _period_label(period: str, date: str) -> str:
     """The period that begins on `date`."""
     if period == "quarter":
         return f"{date[:4]} Q{(int(date[5:7]) + 2) // 3}"

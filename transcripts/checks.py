@@ -9,10 +9,10 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004
 
 def check_store(**_: Any) -> list[CheckMessage]:
     """access.W013 and W014: a vector store is named, and cannot be used."""
-    return list(_vector_store())
+    return list(_vector_store_problems())
 
 
-def _vector_store() -> Iterator[CheckMessage]:
+def _vector_store_problems() -> Iterator[CheckMessage]:
     asked = settings.TRANSCRIPT_STORE == "openai"
     missing = [name for name in ("OPENAI_API_KEY", "VECTOR_STORE_ID") if not getattr(settings, name)]
     if asked and missing:

@@ -44,7 +44,7 @@ def about_services() -> Iterator[Finding]:
     from transcripts.stores.openai_client import api_error
 
     try:
-        expired, stored_ids, complete = asyncio.run(_vector_store())
+        expired, stored_ids, complete = asyncio.run(_read_vector_store())
     except (openai.APIError, TimeoutError) as error:
         level: Level = "warning" if settings.TRANSCRIPT_STORE_FALLBACK else "error"
         fallback = " Until then the local index answers." if level == "warning" else ""
@@ -69,7 +69,7 @@ def about_services() -> Iterator[Finding]:
         return  # Said by about_database.
 
 
-async def _vector_store() -> tuple[bool, set[str], bool]:
+async def _read_vector_store() -> tuple[bool, set[str], bool]:
     """Whether the store has expired, the ids of the files it holds, and whether those are all."""
     from transcripts.stores.openai_client import listed, open_client
 

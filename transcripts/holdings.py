@@ -28,10 +28,10 @@ def holdings(caller: Caller) -> Iterator[Holding]:
 
 def states() -> Iterator[State]:
     """Yield where transcripts are searched, and whether that works."""
-    yield _store()
+    yield _search_state()
 
 
-def _store() -> State:
+def _search_state() -> State:
     name = stores.chosen()
     if name == "local":
         return State(part="Search", said="in the index of this site's database", good=True)
@@ -41,7 +41,7 @@ def _store() -> State:
         return State(part="Search", said=f"{called} did not answer the last search{instead}", good=False)
     if name != "openai":
         return State(part="Search", said=f"in {called}", good=None)
-    seen = _vector_store(settings.VECTOR_STORE_ID).look()
+    seen = _vector_store_watch(settings.VECTOR_STORE_ID).look()
     if seen is None:
         said = "in the vector store; whether it answers is being asked"
         return State(part="Search", said=said, good=None)
@@ -52,7 +52,7 @@ def _store() -> State:
 
 
 @cache
-def _vector_store(_: str) -> Watch[list[Finding]]:
+def _vector_store_watch(_: str) -> Watch[list[Finding]]:
     """Whether the vector store answers; one for each that the settings name."""
     return Watch(lambda: list(about_services()), seconds=WATCH_SECONDS)
 

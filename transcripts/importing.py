@@ -75,7 +75,7 @@ async def _import(
     progress: Callable[[int, int], None],
 ) -> ImportReport:
     report, places = ImportReport(), asyncio.Semaphore(CONCURRENCY)
-    recorded = await sync_to_async(_recorded)(store_id)
+    recorded = await sync_to_async(_known_file_ids)(store_id)
     try:
         async with open_client(timeout=CALL_SECONDS, connections=CONCURRENCY) as client:
 
@@ -85,14 +85,14 @@ async def _import(
 
             async def one(file: StoreFile) -> None:
                 async with places:
-                    name = await _name(client, file)
+                    name = await _file_name(client, file)
                     if file.status != "completed":
                         why = (
                             file.last_error.message if file.last_error else f"Its indexing is {file.status}."
                         )
                         report.refused[name] = why
                     else:
-                        text = await _text(client, store_id, file.id)
+                        text = await _parsed_text(client, store_id, file.id)
                         try:
                             parsed = _with_attributes(parse_transcript(name, text.encode()), file)
                         except BadFile as error:
@@ -119,18 +119,18 @@ async def _import(
         failed, _ = group.split(openai.APIError)
         if failed is None:
             raise
-        raise ImportStopped(api_error(_first(failed)), report) from group
+        raise ImportStopped(api_error(_first_error(failed)), report) from group
     report.added.sort()
     report.linked.sort()
     return report
 
 
-def _first(group: BaseExceptionGroup[openai.APIError]) -> openai.APIError:
+def _first_error(group: BaseExceptionGroup[openai.APIError]) -> openai.APIError:
     error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
+async def _file_name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
     """What the file is called: by its own site's id, else by its name in storage, else by its id."""
     slug = (file.attributes or {}).get("slug")
     if slug:
@@ -142,7 +142,7 @@ async def _name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
     return PurePath(stored.filename.replace("\\", "/")).name or f"{file.id}.txt"
 
 
-async def _text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
+async def _parsed_text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
     """The parsed text, from all of its pages (the SDK reads the first one only)."""
     parts: list[str] = []
     size, pages = 0, {""}
@@ -180,7 +180,7 @@ def _with_attributes(parsed: Parsed, file: StoreFile) -> Parsed:
     )
 
 
-def _recorded(store_id: str) -> set[str]:
+def _known_file_ids(store_id: str) -> set[str]:
     return set(VectorStoreFile.objects.filter(store_id=store_id).values_list("file_id", flat=True))
 
 

@@ -222,7 +222,7 @@ def _load_one(
     """Load a file and return the name of the list in `report` that it belongs to. Raises BadFile."""
     stored = Transcript.objects.filter(source_file=source.name)
     try:
-        parsed = parse_transcript(source.name, _read(source))
+        parsed = parse_transcript(source.name, _file_bytes(source))
     except NoText as error:
         if not stored.exists():
             raise
@@ -345,7 +345,7 @@ def load_summary(report: LoadReport) -> Summary:
     return summary
 
 
-def _read(source: Source) -> bytes:
+def _file_bytes(source: Source) -> bytes:
     if source.refused:
         raise BadFile(source.refused)
     try:
@@ -396,7 +396,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
             Transcript.objects.filter(pk=stored.pk).update(source_folder=folder)
         return "unchanged"
     transcript = stored or _new(source.name, collection)
-    before = _recorded(transcript) if stored else {}
+    before = _history_values(transcript) if stored else {}
     transcript.source_folder = folder
     for name in Transcript.FACTS:
         if name not in transcript.corrected:
@@ -407,7 +407,7 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
     transcript.save()
     rewrite(transcript, parsed.turns)
     with recording.action(Change.Action.LOAD, source="upload_transcripts") as action:
-        action.add(transcript, recording.differences(before, _recorded(transcript)))
+        action.add(transcript, recording.differences(before, _history_values(transcript)))
     return "changed" if stored else "added"
 
 
@@ -424,7 +424,7 @@ def _new(name: str, collection: Collection | None) -> Transcript:
     return transcript
 
 
-def _recorded(transcript: Transcript) -> dict[str, Any]:
+def _history_values(transcript: Transcript) -> dict[str, Any]:
     """What the history tells of a load: the facts, and that the text is another one, but not the text."""
     return {name: getattr(transcript, name) for name in (*Transcript.FACTS, "digest")}
 

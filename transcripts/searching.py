@@ -96,9 +96,9 @@ def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> Qu
     """The transcripts that `principal` may see and that `filters` let pass, latest first."""
     found: QuerySet[Transcript] = Transcript.objects.visible_to(principal)
     if filters.title:
-        found = found.filter(title__in=_holding(filters.title, _values(found, "title")))
+        found = found.filter(title__in=_containing(filters.title, _values(found, "title")))
     if filters.sector:
-        found = found.filter(sector__in=_holding(filters.sector, _values(found, "sector")))
+        found = found.filter(sector__in=_containing(filters.sector, _values(found, "sector")))
     if filters.collection:
         wanted = filters.collection.strip().casefold()
         found = found.filter(
@@ -109,7 +109,7 @@ def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> Qu
             ]
         )
     if filters.speaker:
-        labels = _holding(filters.speaker, _values(Turn.objects.all(), "speaker"))
+        labels = _containing(filters.speaker, _values(Turn.objects.all(), "speaker"))
         found = found.filter(Exists(Turn.objects.filter(transcript=OuterRef("pk"), speaker__in=labels)))
     if filters.since:
         found = found.filter(call_date__gte=filters.since)
@@ -122,7 +122,7 @@ def _values(found: QuerySet[Transcript] | QuerySet[Turn], name: str) -> Iterable
     return found.order_by(name).values_list(name, flat=True).distinct()
 
 
-def _holding(part: str, texts: Iterable[str]) -> list[str]:
+def _containing(part: str, texts: Iterable[str]) -> list[str]:
     """Those of `texts` that contain `part`, in any case of any script (no database does that)."""
     wanted = part.strip().casefold()
     return [text for text in texts if text and wanted in text.casefold()]
@@ -147,7 +147,7 @@ async def search_passages(
     local index, for other stores know nothing of speakers. Raises StoreUnavailable where the chosen
     store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
     """
-    among = await in_database(_among, principal, filters)
+    among = await in_database(_matching_ids, principal, filters)
     if not query.strip() or not among:
         return [], ""
     name = "local" if filters.speaker else chosen()
@@ -170,7 +170,7 @@ async def search_passages(
 
 def passages_here(principal: Principal, query: str, filters: TranscriptFilters, *, limit: int) -> list[Cited]:
     """The best passage of each of at most `limit` transcripts, from the local index, best first."""
-    among = _among(principal, filters)
+    among = _matching_ids(principal, filters)
     hits: list[Hit] = []
     for _ in range(ROUNDS):
         found = local.search_database(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
@@ -180,7 +180,7 @@ def passages_here(principal: Principal, query: str, filters: TranscriptFilters, 
     return cite(principal, hits[:limit])
 
 
-def _among(principal: Principal, filters: TranscriptFilters) -> set[int]:
+def _matching_ids(principal: Principal, filters: TranscriptFilters) -> set[int]:
     return set(matching_transcripts(principal, filters).order_by().values_list("pk", flat=True))
 
 

@@ -193,7 +193,7 @@ def sync(
     """
     if not settings.OPENAI_API_KEY:
         raise SyncStopped("OPENAI_API_KEY is not set; put a key of your OpenAI project into it.")
-    with _alone():
+    with _exclusively():
         return async_to_sync(_sync)(
             name, limits or SyncLimits(), dry_run, only, progress or (lambda _done, _all: None)
         )
@@ -207,7 +207,7 @@ def withdraw_files(transcripts: Collection[int]) -> None:
     rows = VectorStoreFile.objects.filter(
         Q(transcript_id__in=transcripts) | Q(transcript=None), store_id=settings.VECTOR_STORE_ID
     )
-    with _alone():
+    with _exclusively():
         async_to_sync(_for_each)(_retire, list(rows))
 
 
@@ -234,8 +234,8 @@ def refresh(transcripts: Collection[int]) -> set[int]:
             row.attributes = attributes
             behind.append(row)
     if behind:
-        with _alone():
-            rest |= async_to_sync(_for_each)(_describe, behind)
+        with _exclusively():
+            rest |= async_to_sync(_for_each)(_write_attributes, behind)
     return rest
 
 
@@ -260,7 +260,7 @@ async def _for_each(
     return undone
 
 
-async def _describe(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
+async def _write_attributes(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
     """Give the file of `row` its attributes; False where the store does not hold it any more."""
     try:
         await patiently(
@@ -292,7 +292,7 @@ async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Sync
                 return True
             row.attributes = _unserved(file.attributes or {})
             if row.attributes != file.attributes:
-                await _describe(client, row, limits)
+                await _write_attributes(client, row, limits)
             if row.transcript_id:
                 return False
     await row.adelete()
@@ -329,9 +329,9 @@ async def _sync(
 ) -> SyncResult:
     try:
         async with open_client(timeout=limits.call_seconds, connections=4 * limits.concurrency) as client:
-            store_id = await _store(client, name, limits, dry_run=dry_run)
+            store_id = await _store_to_fill(client, name, limits, dry_run=dry_run)
             documents = await sync_to_async(_documents)(store_id)
-            recorded = await sync_to_async(_recorded)(store_id)
+            recorded = await sync_to_async(_store_rows)(store_id)
             run = _Run(client, store_id, limits, documents, recorded, only, progress)
             return await run.rehearse() if dry_run else await run.perform()
     except openai.APIError as error:
@@ -649,7 +649,7 @@ async def _untimed(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
         limit.reschedule(None if left is None else loop.time() + left)
 
 
-async def _store(client: openai.AsyncOpenAI, name: str, limits: SyncLimits, *, dry_run: bool) -> str:
+async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimits, *, dry_run: bool) -> str:
     """The id of the store to fill; empty in a dry run that would make one."""
     store_id = settings.VECTOR_STORE_ID
     if store_id:
@@ -696,7 +696,7 @@ async def _store(client: openai.AsyncOpenAI, name: str, limits: SyncLimits, *, d
 
 def _documents(store_id: str, only: Collection[int] | None = None) -> list[StoreDocument]:
     """Each published transcript of this site, or those among `only`."""
-    recorded = {row.transcript_id: row for row in _recorded(store_id) if row.file_id}
+    recorded = {row.transcript_id: row for row in _store_rows(store_id) if row.file_id}
     transcripts = Transcript.objects.filter(published=True).select_related("collection")
     if only is not None:
         transcripts = transcripts.filter(pk__in=only)
@@ -728,7 +728,7 @@ def _documents(store_id: str, only: Collection[int] | None = None) -> list[Store
     return documents
 
 
-def _recorded(store_id: str) -> list[VectorStoreFile]:
+def _store_rows(store_id: str) -> list[VectorStoreFile]:
     return list(VectorStoreFile.objects.filter(store_id=store_id))
 
 
@@ -769,7 +769,7 @@ def _record(document: StoreDocument, row: VectorStoreFile, fields: list[str]) ->
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _exclusively() -> Iterator[None]:
     """Keep a second run out: two would each take the other's fresh files for leftovers."""
     until = time.monotonic() + LOCK_PATIENCE
     if connection.vendor == "postgresql":

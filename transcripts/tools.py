@@ -127,7 +127,7 @@ async def search(
     passage that fits best as `text` and a `url` to cite. Read one with fetch(id). To filter by sector,
     speaker or date, or to see several passages of one call, use search_transcripts.
     """
-    found, reason = await _passages(caller, query, TranscriptFilters(), RESULTS, one_per_transcript=True)
+    found, reason = await _find_passages(caller, query, TranscriptFilters(), RESULTS, one_per_transcript=True)
     results: list[Result] = [
         {
             "id": cited.transcript.slug,
@@ -151,7 +151,7 @@ def fetch(
     """
     part = documents.part(caller, id)
     if part is None:
-        raise ToolError(f"There is no transcript {_shown(id)}; take an id from search or list_transcripts.")
+        raise ToolError(f"There is no transcript {_quoted(id)}; take an id from search or list_transcripts.")
     transcript = part.transcript
     text, metadata = part.text, documents.facts(transcript)
     if part.of > 1:
@@ -183,9 +183,9 @@ async def search_transcripts(
     `url` that opens at the passage. Filters are optional and all have to hold. Several passages may come
     from one call; read all of it with fetch(id).
     """
-    _check(limit, MOST_PASSAGES)
+    _check_limit(limit, MOST_PASSAGES)
     filters = _filters(None, sector, collection, speaker, date_from, date_to)
-    found, reason = await _passages(caller, query, filters, limit)
+    found, reason = await _find_passages(caller, query, filters, limit)
     return _with_reason(FoundPassages(passages=[_passage(cited, query) for cited in found]), reason)
 
 
@@ -204,7 +204,7 @@ def list_transcripts(
     """Which transcripts of expert calls there are, latest first: title, date, sector, participants. Filters
     are optional and all have to hold. Also tells the sectors and collections to filter by.
     """
-    _check(limit, MOST_LISTED)
+    _check_limit(limit, MOST_LISTED)
     if offset < 0:
         raise ToolError(f"offset is {offset}; it has to be 0 or more.")
     matching = searching.matching_transcripts(
@@ -237,7 +237,7 @@ def list_transcripts(
     return answer
 
 
-async def _passages(
+async def _find_passages(
     caller: Caller, query: str, filters: TranscriptFilters, limit: int, *, one_per_transcript: bool = False
 ) -> tuple[list[Cited], str]:
     try:
@@ -316,15 +316,15 @@ def _days(name: str, text: str | None) -> tuple[datetime.date, datetime.date] | 
         return first, datetime.date(first.year, 12, 31)
     except (ValueError, OverflowError):
         raise ToolError(
-            f"{name} is {_shown(text or '')}; write a day as 2026-03-31, a month as 2026-03, a year as 2026."
+            f"{name} is {_quoted(text or '')}; write a day as 2026-03-31, a month as 2026-03, a year as 2026."
         ) from None
 
 
-def _check(limit: int, most: int) -> None:
+def _check_limit(limit: int, most: int) -> None:
     if not 1 <= limit <= most:
         raise ToolError(f"limit is {limit}; it has to be from 1 to {most}.")
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     """What a client wrote, short enough to be read back."""
     return repr(text if len(text) <= 120 else f"{text[:119]}…")

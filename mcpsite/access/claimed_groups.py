@@ -46,10 +46,10 @@ def named(raw: Mapping[str, object], claim: str | None = None) -> frozenset[str]
     """
     value = value_at(raw, settings.ACCESS_GROUPS_CLAIM if claim is None else claim)
     if isinstance(value, str):
-        value = _listed(value.strip())
+        value = _names_in(value.strip())
     if not isinstance(value, list):
         return frozenset()
-    names = (_name(each).strip() for each in value[:MAX_NAMES])
+    names = (_group_name(each).strip() for each in value[:MAX_NAMES])
     return frozenset(name for name in names if 1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable())
 
 
@@ -94,7 +94,7 @@ def value_at(raw: object, path: str) -> object:
     return None
 
 
-def _listed(text: str) -> list[object]:
+def _names_in(text: str) -> list[object]:
     """The names in one text."""
     if text.startswith("["):
         try:
@@ -115,7 +115,7 @@ def _is_one_name(text: str) -> bool:
     return text in called or Group.objects.filter(name=text).exists()
 
 
-def _name(each: object) -> str:
+def _group_name(each: object) -> str:
     if isinstance(each, Mapping):
         each = next((each[member] for member in MEMBERS if isinstance(each.get(member), str)), "")
     return each if isinstance(each, str) else ""

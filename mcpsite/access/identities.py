@@ -78,14 +78,14 @@ def _own_user(claims: Claims) -> Caller | None:
     subject = claims.subject
     if not (subject.isascii() and subject.isdigit() and len(subject) <= 18):
         return None
-    return _read(claims, _statement(own=True), [int(subject)])
+    return _query_caller(claims, _statement(own=True), [int(subject)])
 
 
 def _known(claims: Claims) -> Caller | None:
-    return _read(claims, _statement(own=False), [claims.issuer, claims.subject])
+    return _query_caller(claims, _statement(own=False), [claims.issuer, claims.subject])
 
 
-def _read(claims: Claims, statement: str, parameters: list[int | str]) -> Caller | None:
+def _query_caller(claims: Claims, statement: str, parameters: list[int | str]) -> Caller | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
@@ -106,7 +106,7 @@ def _read(claims: Claims, statement: str, parameters: list[int | str]) -> Caller
         raise AccessDenied("Your account here is not active; ask an administrator of this server for access.")
     if identity_id is not None and claimed_groups.are_stale(claims, claim_digest, claimed_at):
         claimed_groups.update_groups(identity_id, claims)
-        return _read(claims, statement, parameters)
+        return _query_caller(claims, statement, parameters)
     if identity_id is not None:
         _note_seen(identity_id, last_seen, claims)
     return Caller(
@@ -172,7 +172,7 @@ def _make_user(claims: Claims) -> None:
         with transaction.atomic():
             user = get_user_model()(
                 username=username_for(claims.issuer, claims.subject),
-                first_name=_said(claims.raw, "name")[:150],
+                first_name=_text_claim(claims.raw, "name")[:150],
             )
             user.set_unusable_password()
             user.save(force_insert=True)
@@ -241,10 +241,10 @@ def _as_datetime(value: object) -> datetime | None:
 
 
 def _profile(claims: Claims) -> dict[str, str]:
-    return {"name": _said(claims.raw, "name")[:200], "email": _said(claims.raw, "email")[:254]}
+    return {"name": _text_claim(claims.raw, "name")[:200], "email": _text_claim(claims.raw, "email")[:254]}
 
 
-def _said(raw: Mapping[str, object], name: str) -> str:
+def _text_claim(raw: Mapping[str, object], name: str) -> str:
     """The text claim `name`, also where Auth0 wants it under a namespace (`https://example.com/email`)."""
     for claim, value in raw.items():
         if (claim == name or claim.endswith(f"/{name}")) and isinstance(value, str) and value.isprintable():

@@ -117,7 +117,7 @@ def private_keys() -> tuple[RSAPrivateKey, ...]:
     if not path.exists():
         conf.read_or_create(path, new_key())
     state = path.stat()
-    return _read(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    return _keys_in(path, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
 def new_key() -> str:
@@ -198,7 +198,7 @@ def _public_jwk(key: RSAPrivateKey) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, *_state: int) -> tuple[RSAPrivateKey, ...]:
+def _keys_in(path: Path, *_state: int) -> tuple[RSAPrivateKey, ...]:
     """The keys in `path`; remembered until the file changes, for checking an RSA key takes milliseconds."""
     keys: list[RSAPrivateKey] = []
     for pem in _PEM.finditer(path.read_text(encoding="ascii", errors="replace")):

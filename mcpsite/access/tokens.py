@@ -155,7 +155,7 @@ class Verifier:
             raise InvalidToken(
                 "The token is not an access token.",
                 code="kind",
-                reason=f"the introspection endpoint says that the token_type is {_shown(kind)}.",
+                reason=f"the introspection endpoint says that the token_type is {_loggable(kind)}.",
             )
         return self._claims(claims, {}, expires_at)
 
@@ -226,7 +226,7 @@ class Verifier:
             raise InvalidToken(
                 "The access token is not signed with an algorithm that this server allows.",
                 code="algorithm",
-                reason=f"the token's algorithm is {_shown(alg)}; JWT_ALGORITHMS allows "
+                reason=f"the token's algorithm is {_loggable(alg)}; JWT_ALGORITHMS allows "
                 f"{', '.join(sorted(self._algorithms))}.",
             )
         kind = header.get("typ", "")
@@ -234,7 +234,7 @@ class Verifier:
             raise InvalidToken(
                 "The token is not an access token.",
                 code="kind",
-                reason=f"the token's typ is {_shown(kind)}, an access token's is at+jwt or JWT.",
+                reason=f"the token's typ is {_loggable(kind)}, an access token's is at+jwt or JWT.",
             )
         if "kid" not in header:
             return alg, None
@@ -258,7 +258,7 @@ class Verifier:
         elif key_set.knows(kid):
             reason = f"the key that the token names is not for its algorithm, {alg}."
         else:
-            reason = f"the token names a key (kid {_shown(kid)}) that the issuer does not publish."
+            reason = f"the token names a key (kid {_loggable(kid)}) that the issuer does not publish."
         raise InvalidToken(
             "The access token is not signed with a key of our issuer.", code="unknown-key", reason=reason
         )
@@ -268,7 +268,7 @@ class Verifier:
             raise InvalidToken(
                 "The access token was issued by somebody else than this server's issuer.",
                 code="issuer",
-                reason=f"the token's iss is {_shown(claims.get('iss'))}, the issuer in force is "
+                reason=f"the token's iss is {_loggable(claims.get('iss'))}, the issuer in force is "
                 f"{self._issuer!r}; they have to be equal to the letter, trailing slash included.",
             )
 
@@ -346,7 +346,7 @@ class Verifier:
             isinstance(each, str) and each in self._audiences for each in named
         ):
             return
-        said = "has no aud" if audience is None else f"has the aud {_shown(audience)}"
+        said = "has no aud" if audience is None else f"has the aud {_loggable(audience)}"
         hint = " (Amazon Cognito: bind the token to the resource)" if audience is None else ""
         raise InvalidToken(
             "The access token is not meant for this server.",
@@ -440,7 +440,7 @@ def _json_object(part: str, name: str) -> dict[str, Any]:
     return value
 
 
-def _shown(value: object) -> str:
+def _loggable(value: object) -> str:
     """A claim for the log: one line of ASCII, bounded."""
     text = ascii(value)
     return text if len(text) <= 200 else f"{text[:200]}…"

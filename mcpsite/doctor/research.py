@@ -41,7 +41,7 @@ def _search_faults(visit: Visit) -> Iterator[Finding]:
         )
         return
     for result in results:
-        if not _texts(result, "id", "title", "url"):
+        if not _holds_texts(result, "id", "title", "url"):
             yield out_of_contract("search", "each result has to have an id, a title and a url")
             return
     yield from _fetch_faults(visit, results[0])
@@ -52,7 +52,7 @@ def _search_faults(visit: Visit) -> Iterator[Finding]:
 
 def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
     document = _content(visit.result("tools/call", name="fetch", arguments={"id": result["id"]}))
-    if document is None or not _texts(document, "id", "title", "text", "url"):
+    if document is None or not _holds_texts(document, "id", "title", "text", "url"):
         yield out_of_contract("fetch", "a document has to have an id, a title, a text and a url")
         return
     metadata = document.get("metadata")
@@ -121,5 +121,5 @@ def _content(result: Mapping[str, Any]) -> dict[str, Any] | None:
     return structured if same else None
 
 
-def _texts(value: object, *names: str) -> bool:
+def _holds_texts(value: object, *names: str) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(name), str) and value[name] for name in names)

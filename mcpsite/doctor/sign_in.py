@@ -24,7 +24,7 @@ def about_sign_in() -> Iterator[Finding]:
 def about_provider() -> Iterator[Finding]:
     issuer = settings.OIDC_ISSUER
     try:
-        document, keys = asyncio.run(_read(issuer))
+        document, keys = asyncio.run(_metadata_and_keys(issuer))
     except discovery.IssuerDiffers:
         yield Finding(
             id="sign-in-issuer-differs",
@@ -75,6 +75,6 @@ def about_provider() -> Iterator[Finding]:
         )
 
 
-async def _read(issuer: str) -> tuple[dict[str, object], KeySet]:
+async def _metadata_and_keys(issuer: str) -> tuple[dict[str, object], KeySet]:
     async with asyncio.timeout(settings.OIDC_TIMEOUT):
         return await discovery.metadata(issuer), key_set(await discovery.fetch_keys(issuer))

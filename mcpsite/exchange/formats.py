@@ -22,7 +22,7 @@ class CSV(base_formats.CSV):  # type: ignore[misc]
         line = csv.writer(_Echo()).writerow
         yield "\ufeff" + str(line(header))
         async for chunk in rows:
-            yield "".join(str(line(map(_spelled, row))) for row in chunk)
+            yield "".join(str(line(map(_csv_value, row))) for row in chunk)
 
 
 class JSON(base_formats.JSON):  # type: ignore[misc]
@@ -64,5 +64,5 @@ class _Echo:
         return text
 
 
-def _spelled(value: Any) -> Any:
+def _csv_value(value: Any) -> Any:
     return ("TRUE" if value else "FALSE") if isinstance(value, bool) else escape_formula(value)

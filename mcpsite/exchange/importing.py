@@ -164,7 +164,7 @@ class ImportMixin(ImportBase):
         context["title"] = f"Import corrected {self.opts.verbose_name_plural}"
         context["list_url"] = self._list_url()
         if result := context.get("result"):
-            _describe(context, result)
+            _add_preview(context, result)
             if confirm := context.get("confirm_form"):
                 confirm.initial["digest"] = result.digest
                 confirm.initial["rows"] = len(result.changes)
@@ -203,7 +203,7 @@ class ImportMixin(ImportBase):
         return reverse("admin:{}_{}_import".format(*self.get_model_info()))
 
 
-def _describe(context: dict[str, Any], result: Any) -> None:
+def _add_preview(context: dict[str, Any], result: Any) -> None:
     """Put into the context of a page what it shows of `result`."""
     context["problems"] = [
         f"Row {row.number}: {sentence}"
@@ -212,7 +212,7 @@ def _describe(context: dict[str, Any], result: Any) -> None:
     ]
     context["problem_rows"] = len(result.invalid_rows)
     context["changes"] = [
-        (label, name, _shown(before), _shown(after))
+        (label, name, _display(before), _display(after))
         for label, fields in list(result.changes.values())[:MOST_SHOWN]
         for name, (before, after) in fields.items()
     ][:MOST_SHOWN]
@@ -224,7 +224,7 @@ def _describe(context: dict[str, Any], result: Any) -> None:
     }
 
 
-def _shown(value: Any) -> str:
+def _display(value: Any) -> str:
     if value is None or value == "":
         return "(empty)"
     text = f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)

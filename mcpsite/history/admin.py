@@ -98,7 +98,7 @@ class FieldChange:
 
     def __init__(self, model: type[Model] | None, name: str, *values: Any, of_file: bool = False) -> None:
         self.name = _label(model, name)
-        self.values = [_text(value) for value in values]
+        self.values = [_display(value) for value in values]
         self.of_file = of_file
 
 
@@ -111,7 +111,7 @@ def _label(model: type[Model] | None, name: str) -> str:
     return label[:1].upper() + label[1:]
 
 
-def _text(value: Any) -> str:
+def _display(value: Any) -> str:
     match value:
         case None | "" | []:
             return "–"
@@ -122,7 +122,7 @@ def _text(value: Any) -> str:
         case {"label": label}:
             return str(label)
         case list():
-            return ", ".join(_text(each) for each in value)
+            return ", ".join(_display(each) for each in value)
         case float() if value.is_integer():
             return str(int(value))
         case _:
@@ -327,7 +327,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
                 "fields": [
                     {
                         "change": FieldChange(model, field.name, field.now, field.to, of_file=field.of_file),
-                        "then": _text(field.before),
+                        "then": _display(field.before),
                         "moved": field.of_file and field.before != field.to,
                         "changed_since": field.changed_since,
                         "same": field.now == field.to,

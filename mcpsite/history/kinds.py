@@ -47,12 +47,12 @@ def _is_many(model: type[Model], name: str) -> bool:
 
 def _value(each: Model, name: str) -> Any:
     if _is_many(type(each), name):
-        return [_named(other) for other in getattr(each, name).order_by("pk")]
+        return [_reference(other) for other in getattr(each, name).order_by("pk")]
     value = getattr(each, name)
-    return _named(value) if isinstance(value, Model) else value
+    return _reference(value) if isinstance(value, Model) else value
 
 
-def _named(other: Model) -> dict[str, Any]:
+def _reference(other: Model) -> dict[str, Any]:
     return {"id": other.pk, "label": str(other)}
 
 
@@ -101,7 +101,7 @@ def _still_there(model: type[Model], wanted: list[dict[str, Any]]) -> None:
             raise CannotRevert(f"The {model._meta.verbose_name} “{each['label']}” is no longer there.")
 
 
-def _no_files(ids: Sequence[int]) -> ValuesById:  # noqa: ARG001
+def _without_files(ids: Sequence[int]) -> ValuesById:  # noqa: ARG001
     return {}
 
 
@@ -122,7 +122,7 @@ class Kind:
     """None: `field_values` of this module."""
     corrected: str = ""
     """The field that names those which a person wrote over what a file says."""
-    from_file: Callable[[Sequence[int]], ValuesById] = _no_files
+    from_file: Callable[[Sequence[int]], ValuesById] = _without_files
     """What the objects' files say of the fields that a person may write over."""
 
     def stored_values(self, ids: Sequence[int], names: Collection[str] | None = None) -> ValuesById:

@@ -92,7 +92,7 @@ def start_process() -> bool:
     _started[:] = [process for process in _started if process.poll() is None]
     if not settings.UPLOAD_AUTOSTART or next(waiting(), None) is None:
         return False
-    with _alone(wait=False) as alone:
+    with _single_process(wait=False) as alone:
         if not alone:
             return False
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "process_uploads"]
@@ -106,7 +106,7 @@ def work_off(*, watch: float | None = None) -> None:
 
     One process works at a time: another one leaves at once, or with `watch` stands by.
     """
-    with _alone(wait=watch is not None) as alone:
+    with _single_process(wait=watch is not None) as alone:
         if not alone:
             return
         while True:
@@ -121,7 +121,7 @@ def work_off(*, watch: float | None = None) -> None:
 
 
 @contextmanager
-def _alone(*, wait: bool) -> Iterator[bool]:
+def _single_process(*, wait: bool) -> Iterator[bool]:
     """Whether this process is the only one here; the lock of one that dies is gone with it."""
     with (private_folder() / "process.lock").open("a") as file:
         got = locks.lock(file, locks.LOCK_EX if wait else locks.LOCK_EX | locks.LOCK_NB)

@@ -48,7 +48,7 @@ class Bounded:
         size = int(length) if length.isdecimal() else 0
         most, refusal = MOST_BYTES, None
         if (size > most or "transfer-encoding" in headers) and TAKES_FILES.fullmatch(scope["path"]):
-            refusal = await _no_files(scope)
+            refusal = await _refuse_large_files(scope)
             if refusal is None:
                 most = settings.UPLOAD_MAX_MB * 1_000_000 + ROOM
         if refusal is None and size > most:
@@ -79,7 +79,7 @@ class _Watched:
         await self._send(message)
 
 
-async def _no_files(scope: Scope) -> Response | None:
+async def _refuse_large_files(scope: Scope) -> Response | None:
     """Return what somebody is answered who may not send large files; None for signed-in staff."""
     try:
         if await in_spare_thread(_is_from_staff, scope):

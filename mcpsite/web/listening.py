@@ -21,7 +21,7 @@ def where(host: str, port: int) -> str:
     """
     usable: list[str] = []
     unavailable: OSError | None = None
-    for family, address in _addresses(host, port):
+    for family, address in _bind_addresses(host, port):
         try:
             _bind(family, address)
         except OSError as error:
@@ -37,7 +37,7 @@ def where(host: str, port: int) -> str:
     return usable[0]
 
 
-def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
+def _bind_addresses(host: str, port: int) -> list[tuple[int, Any]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
@@ -83,7 +83,7 @@ def _sentence(host: str, port: int, error: OSError) -> str:
 def _free(host: str, port: int) -> int | None:
     for each in range(port + 1, min(port + TRIED, 65_535) + 1):
         try:
-            for family, address in _addresses(host, each):
+            for family, address in _bind_addresses(host, each):
                 _bind(family, address)
         except OSError:
             continue

@@ -77,10 +77,10 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
         if shortest != request.GET.urlencode():
             return HttpResponseRedirect(f"{request.path}?{shortest}")
     if not asked:
-        return await _page(request, page)
+        return await _render(request, page)
     page["form"] = form = empty.filled(sent)
     if not form.is_valid():
-        return await _page(request, page)
+        return await _render(request, page)
     began = time.perf_counter()
     outcome = await _call(request, tool.name, form.arguments, claims)
     page |= {"outcome": outcome, "milliseconds": (time.perf_counter() - began) * 1000}
@@ -92,7 +92,7 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
         if tool.view is not None and tool.view.drawn_by:
             module, _, function = tool.view.drawn_by.partition("#")
             page["drawing"] = {"module": static(module), "function": function, "answer": outcome.value}
-    return await _page(request, page, STATUS.get(outcome.kind, 200))
+    return await _render(request, page, STATUS.get(outcome.kind, 200))
 
 
 def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, str]]:
@@ -106,7 +106,7 @@ def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, 
     ]
 
 
-async def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
+async def _render(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
     # Templates ask the database for the person's permissions.
     return await in_database(render, request, "tryout/tool.html", page, status=status)
 

@@ -169,12 +169,12 @@ class CheckedClient(openai.DefaultAsyncHttpxClient):
         try:
             # The client's own limit is for each piece of the answer; one may come as drop by drop.
             async with asyncio.timeout(self._seconds):
-                body = await _read(response, MOST_BYTES.get(form, MOST_BYTES_ELSE))
+                body = await _bounded_body(response, MOST_BYTES.get(form, MOST_BYTES_ELSE))
         except TimeoutError as error:
             raise httpx2.ReadTimeout("The answer does not end.", request=request) from error
         finally:
             await response.aclose()
-        _check(response, body, form)
+        _check_form(response, body, form)
         headers = {
             name: value
             for name, value in response.headers.items()
@@ -196,7 +196,7 @@ def _form(request: httpx2.Request) -> type[_Part]:
     raise LookupError(f"CALLS does not say what {request.method} {path} is answered with.")
 
 
-async def _read(response: httpx2.Response, most: int) -> bytes:
+async def _bounded_body(response: httpx2.Response, most: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -205,7 +205,7 @@ async def _read(response: httpx2.Response, most: int) -> bytes:
     return bytes(body)
 
 
-def _check(response: httpx2.Response, body: bytes, form: type[_Part]) -> None:
+def _check_form(response: httpx2.Response, body: bytes, form: type[_Part]) -> None:
     """Raise NotOpenAI unless `body` has the form, is an error of OpenAI's, or says to try again."""
     status, request = response.status_code, response.request
     if status in (408, 429) or status >= 500:

@@ -210,7 +210,7 @@ def _hits(
     is shown. Also returns the slugs of the files that were dropped, because they are none of these.
     """
     served = _served(results, among)
-    asked = _words(query)
+    asked = _word_set(query)
     passages: dict[int, list[tuple[int, str, frozenset[str]]]] = {}
     hits: dict[tuple[int, int], Hit] = {}
     for result in sorted(results, key=lambda result: -result.score):
@@ -220,11 +220,13 @@ def _hits(
             continue
         pk = served[result.file_id]
         if pk not in passages:
-            passages[pk] = _passages(pk)
-        chunk = _words(" ".join(part.text for part in result.content))
-        inside = [each for each in passages[pk] if _share(each[2], chunk) >= INSIDE] or passages[pk]
+            passages[pk] = _stored_passages(pk)
+        chunk = _word_set(" ".join(part.text for part in result.content))
+        inside = [each for each in passages[pk] if _overlap(each[2], chunk) >= INSIDE] or passages[pk]
         if inside:
-            position, text, _ = max(inside, key=lambda each: (_share(asked, each[2]), _share(each[2], chunk)))
+            position, text, _ = max(
+                inside, key=lambda each: (_overlap(asked, each[2]), _overlap(each[2], chunk))
+            )
             hits.setdefault(
                 (pk, position), Hit(transcript_id=pk, text=text, score=result.score, position=position)
             )
@@ -232,16 +234,16 @@ def _hits(
     return list(hits.values()), {str(each["slug"]) for each in dropped if "slug" in each}
 
 
-def _passages(transcript: int) -> list[tuple[int, str, frozenset[str]]]:
+def _stored_passages(transcript: int) -> list[tuple[int, str, frozenset[str]]]:
     """Position, text and words of each passage of what was said."""
     rows = Passage.objects.filter(transcript_id=transcript, first_turn__isnull=False)
-    return [(position, text, _words(text)) for position, text in rows.values_list("position", "text")]
+    return [(position, text, _word_set(text)) for position, text in rows.values_list("position", "text")]
 
 
-def _words(text: str) -> frozenset[str]:
+def _word_set(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", text.lower()))
 
 
-def _share(part: frozenset[str], whole: frozenset[str]) -> float:
+def _overlap(part: frozenset[str], whole: frozenset[str]) -> float:
     """How much of `part` is in `whole`, from 0 to 1."""
     return len(part & whole) / len(part) if part else 0.0

@@ -82,12 +82,12 @@ _BEGINNING = re.compile(r"[^\W\d_]*\d+(?=[^\W\d_])")
 
 def indexed(text: str) -> list[str]:
     """Return the words of `text` to be indexed, in order."""
-    return _words(text, alone=True)
+    return _split_words(text, alone=True)
 
 
 def asked(query: str) -> list[str]:
     """Return the words of `query` to be searched for, distinct; stop words where there are no others."""
-    words = list(dict.fromkeys(_words(query, alone=False)))
+    words = list(dict.fromkeys(_split_words(query, alone=False)))
     return [word for word in words if not is_common(word)] if not only_common(words) else words
 
 
@@ -97,9 +97,9 @@ def pieces(text: str) -> Iterator[tuple[str, Collection[str]]]:
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
         if UNSPACED.fullmatch(part):
             neighbours = (part, before[-1:] + part, part + after[:1])
-            yield part, {word for pair in neighbours for word in _words(pair, alone=True)}
+            yield part, {word for pair in neighbours for word in _split_words(pair, alone=True)}
         else:
-            yield part, _words(part, alone=True)
+            yield part, _split_words(part, alone=True)
 
 
 def is_common(word: str) -> bool:
@@ -118,9 +118,9 @@ def phrases(words: list[str]) -> list[str]:
     return [" ".join(together)] if 2 <= len(together) <= LONGEST_PHRASE else []
 
 
-def _words(text: str, *, alone: bool) -> list[str]:
+def _split_words(text: str, *, alone: bool) -> list[str]:
     words: list[str] = []
-    for line in _plain(text).split("\n"):
+    for line in _folded(text).split("\n"):
         if line.isupper() and line.count(" ") > 2:
             # Capitals throughout distinguish nothing.
             line = line.lower()
@@ -129,7 +129,7 @@ def _words(text: str, *, alone: bool) -> list[str]:
     return words
 
 
-def _plain(text: str) -> str:
+def _folded(text: str) -> str:
     """Return `text` without accents and invisible characters, its signs and digits as ASCII has them."""
     if not text.isascii():
         text = _INVISIBLE.sub("", text)
@@ -161,7 +161,7 @@ def _of(token: str, alone: bool) -> tuple[str, ...]:
     parts = re.findall(_WORD, token)
     words = [word for part in parts for word in _of_part(part)]
     if len(parts) > 1 and _is_joined(parts, token):
-        words.append(_named("".join(parts).casefold()))
+        words.append(_index_term("".join(parts).casefold()))
     if signs := token[len(token.rstrip("+#")) :]:
         words.append(parts[-1].casefold() + signs.replace("+", "plus").replace("#", "sharp"))
     return tuple(words)
@@ -170,7 +170,7 @@ def _of(token: str, alone: bool) -> tuple[str, ...]:
 def _of_part(part: str) -> list[str]:
     """Return the words of letters and digits without anything between."""
     word = part.casefold()
-    words = [_named(word)]
+    words = [_index_term(word)]
     if len(part) > 1 and part.isupper() and (word in STOP_WORDS or word == "us"):
         words.append(word + CAPITAL)
     if beginning := _BEGINNING.match(word):
@@ -203,5 +203,5 @@ def _of_number(number: re.Match[str]) -> list[str]:
     return words
 
 
-def _named(word: str) -> str:
+def _index_term(word: str) -> str:
     return word + COMMON if word in STOP_WORDS else word

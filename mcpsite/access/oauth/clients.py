@@ -69,7 +69,7 @@ class Metadata:
         one can be used: clients list whatever they could do. A member that is null or empty counts as
         left out, and one text for a list as that list. Raises InvalidMetadata.
         """
-        uris = _listed(document, "redirect_uris")
+        uris = _member_list(document, "redirect_uris")
         if not uris or len(uris) > MAX_REDIRECT_URIS:
             raise InvalidMetadata(
                 "invalid_redirect_uri", f"redirect_uris has to be a list of 1 to {MAX_REDIRECT_URIS} URLs."
@@ -77,9 +77,9 @@ class Metadata:
         usable = dict.fromkeys(uri for uri in uris if not redirect_fault(uri))
         if not usable:
             raise InvalidMetadata("invalid_redirect_uri", redirect_fault(uris[0]))
-        if "authorization_code" not in (_listed(document, "grant_types") or ["authorization_code"]):
+        if "authorization_code" not in (_member_list(document, "grant_types") or ["authorization_code"]):
             raise InvalidMetadata("invalid_client_metadata", "grant_types has to hold authorization_code.")
-        if "code" not in (_listed(document, "response_types") or ["code"]):
+        if "code" not in (_member_list(document, "response_types") or ["code"]):
             raise InvalidMetadata("invalid_client_metadata", "response_types has to hold code.")
         method = document.get("token_endpoint_auth_method") or "client_secret_basic"
         if method not in AUTH_METHODS:
@@ -153,7 +153,7 @@ def clean_name(value: object) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in value).split())[:MAX_NAME_LENGTH]
 
 
-def _listed(document: dict[str, Any], name: str) -> list[Any]:
+def _member_list(document: dict[str, Any], name: str) -> list[Any]:
     """The list in a member, whose items may be anything; one text counts as a list of its words."""
     value = document.get(name) or []
     if isinstance(value, str):

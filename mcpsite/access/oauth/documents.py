@@ -164,12 +164,12 @@ class Context(ssl.SSLContext):
 
 
 def _resolved(host: str, port: int, deadline: float) -> list[str]:
-    """Where `host` is, as `_addresses` says, unless its name servers take too long; raises CIMDError."""
+    """Where `host` is, as `_safe_addresses` says, unless its name servers take too long; raises CIMDError."""
     resolving: Future[list[str]] = Future()
 
     def resolve() -> None:
         try:
-            resolving.set_result(_addresses(host, port))
+            resolving.set_result(_safe_addresses(host, port))
         except cimd.CIMDError as error:
             resolving.set_exception(error)
 
@@ -181,7 +181,7 @@ def _resolved(host: str, port: int, deadline: float) -> list[str]:
         raise cimd.CIMDError(f"{host} could not be resolved in time") from error
 
 
-def _addresses(host: str, port: int) -> list[str]:
+def _safe_addresses(host: str, port: int) -> list[str]:
     """Where `host` is; raises CIMDError unless every address is public or the host is trusted."""
     try:
         found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)

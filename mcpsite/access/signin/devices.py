@@ -25,7 +25,7 @@ _SALT = "mcpsite.access.signin.devices"
 
 def known(request: HttpRequest, account: str) -> str:
     """Return the name of this browser where it signed in to `account` before, else ""."""
-    device, accounts = _read(request)
+    device, accounts = _known_accounts(request)
     if not accounts or "\0" in account:
         return ""
     people = get_user_model()
@@ -37,7 +37,7 @@ def known(request: HttpRequest, account: str) -> str:
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: Any) -> None:
     """Have this browser remembered for the account of `user`, who signed in just now."""
-    device, accounts = _read(request)
+    device, accounts = _known_accounts(request)
     accounts.pop(str(user.pk), None)
     latest = dict(list(accounts.items())[1 - MOST :]) | {str(user.pk): _proof(user)}
     response.set_cookie(
@@ -50,7 +50,7 @@ def remember_device(request: HttpRequest, response: HttpResponse, user: Any) -> 
     )
 
 
-def _read(request: HttpRequest) -> tuple[str, dict[str, str]]:
+def _known_accounts(request: HttpRequest) -> tuple[str, dict[str, str]]:
     try:
         device, accounts = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=SECONDS)
     except signing.BadSignature:

@@ -123,7 +123,7 @@ class Provider:
 
     def id_claims(self, token: object, *, nonce: str) -> dict[str, Any]:
         """What the ID token says, once it is proven. Raises SignInFailed."""
-        return _wait(
+        return _wait_for(
             id_token.proven(
                 token,
                 keys=self._keys,
@@ -177,7 +177,7 @@ class Provider:
 
     def _read(self) -> None:
         try:
-            self._document = _wait(self._in_time(discovery.metadata(self.issuer)))
+            self._document = _wait_for(self._in_time(discovery.metadata(self.issuer)))
         except (DiscoveryFailed, TimeoutError) as error:
             self._document = None
             self._fault = str(error) or f"it took longer than {self._time_limit:g} seconds"
@@ -197,7 +197,7 @@ class Provider:
                 return await discovery.ask(client, method, url, self.issuer, form=form, headers=headers)
 
         try:
-            return _wait(self._in_time(asking()))
+            return _wait_for(self._in_time(asking()))
         except TimeoutError:
             raise ProviderUnavailable(f"{url} took longer than {self._time_limit:g} seconds") from None
         except DiscoveryFailed as error:
@@ -208,7 +208,7 @@ class Provider:
             return await question
 
 
-def _wait(question: Coroutine[Any, Any, T]) -> T:
+def _wait_for(question: Coroutine[Any, Any, T]) -> T:
     """The answer, for a thread that may wait; on the process's event loop, where the keys live."""
 
     async def run() -> T:

@@ -37,7 +37,7 @@ def editor_of(user: Any) -> str:
 
 def is_form(request: HttpRequest, view: Any) -> bool:
     """Whether `view` is the admin's form for one object: its values can be shown again."""
-    return isinstance(getattr(view, "model_admin", None), ModelAdmin) and _page(request).endswith(
+    return isinstance(getattr(view, "model_admin", None), ModelAdmin) and _url_name(request).endswith(
         ("_add", "_change")
     )
 
@@ -88,12 +88,12 @@ def shown_again(request: HttpRequest, view: Any, kwargs: dict[str, Any]) -> Http
         return None
     form = _with_values(view.model_admin, QueryDict(edit["fields"]))
     messages.info(request, NOTE)
-    page = form.add_view if _page(request).endswith("_add") else form.change_view
+    page = form.add_view if _url_name(request).endswith("_add") else form.change_view
     response: HttpResponseBase = form.admin_site.admin_view(page)(request, **kwargs)
     return response
 
 
-def _page(request: HttpRequest) -> str:
+def _url_name(request: HttpRequest) -> str:
     return (request.resolver_match and request.resolver_match.url_name) or ""
 
 
