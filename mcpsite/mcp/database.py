@@ -22,7 +22,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from mcpsite.core.interrupts import interrupt, is_busy, sever
-from mcpsite.mcp.shares import Shares, current_work, of_one_person, of_one_source
+from mcpsite.mcp.shares import (
+    Shares,
+    current_work,
+    of_one_person,
+    of_one_person_in_one_source,
+    of_one_source,
+)
 
 CLOSING_SECONDS = 10
 """How long the end of the process waits for work that is still running."""
@@ -54,6 +60,7 @@ class DatabaseThreads:
         self._first = ThreadPoolExecutor(1, "mcp-db-first")
         self._others = ThreadPoolExecutor(size - 1, "mcp-db") if size > 1 else self._first
         self._sources, self._people = Shares(of_one_source(size)), Shares(of_one_person(size))
+        self._people_in_sources = Shares(of_one_person_in_one_source(size))
 
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function` in a database section and return what it returns.
@@ -85,18 +92,25 @@ class DatabaseThreads:
     async def _admit(self) -> Callable[[], None]:
         """Wait until the current work may run; what is returned is called when it is over."""
         source, person = current_work()
-        # A person who waits for the source keeps their own places alone.
-        await self._people.acquire(person)
-        try:
-            await self._sources.acquire(source)
-        except BaseException:
-            self._people.release(person)
-            raise
+        both = f"{person}\n{source}" if person and source else ""
+        admitted: list[tuple[Shares, str]] = []
 
         def release() -> None:
-            self._sources.release(source)
-            self._people.release(person)
+            for shares, name in reversed(admitted):
+                shares.release(name)
 
+        try:
+            # A person who waits for a source keeps no more than their places in it.
+            for shares, name in (
+                (self._people_in_sources, both),
+                (self._people, person),
+                (self._sources, source),
+            ):
+                await shares.acquire(name)
+                admitted.append((shares, name))
+        except BaseException:
+            release()
+            raise
         return release
 
     @staticmethod

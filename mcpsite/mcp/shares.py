@@ -1,7 +1,7 @@
 """Who may use how many of the database threads: neither a source of data nor a person can take them all.
 
 A slow database then holds up the tools that read it and nobody else, and slow calls of one person leave the
-same tools to the others.
+same tools to the others, and other tools to that person.
 """
 
 import asyncio
@@ -46,11 +46,16 @@ def of_one_source(threads: int) -> int:
 
 
 def of_one_person(threads: int) -> int:
-    """Return how many a person may use: of three and more less than a source, and less than half.
+    """Return how many a person may use: fewer than half from five threads on, two of four, one of fewer.
 
     So not even somebody who calls in two ways at once, by a client and on the try-out page, takes all.
     """
-    return max(1, (threads - 1) // 2)
+    return max(min(2, threads // 2), (threads - 1) // 2)
+
+
+def of_one_person_in_one_source(threads: int) -> int:
+    """Return how many a person may use in one source: one less, so that their other tools answer."""
+    return max(1, of_one_person(threads) - 1)
 
 
 class Shares:

@@ -1,5 +1,6 @@
 """A second database that is slow or away: its calls end at the deadline, and everything else goes on."""
 
+import re
 import sqlite3
 import threading
 import time
@@ -107,7 +108,11 @@ def test_a_statement_whose_server_falls_silent_holds_no_thread_after_its_deadlin
         way.mend()
         with attacked(site, token, "readings", THREADS) as answers:
             way.swallow()
-        assert all("took longer" in answer["content"][0]["text"] for _, answer in answers)
+        # Who came to their turn late met a server that takes connections and says nothing.
+        assert all(
+            re.search("took longer|cannot be used just now", answer["content"][0]["text"])
+            for _, answer in answers
+        )
         time.sleep(3)
     way.mend()
     assert site.call(token, "readings")["isError"] is False
