@@ -17,8 +17,8 @@ from pydantic_core import to_json
 from mcpsite.core.texts import clean, clean_texts
 from mcpsite.mcp.registry import ToolError
 
-_TOKEN = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9\x80-\U0010ffff]+|[^\x00-\x7f]")
-"""About one token: (a part of) a word, up to three digits, a run of signs, a character of another script."""
+_TOKEN = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9]+")
+"""About one token of ASCII: (a part of) a word, up to three digits, a run of signs."""
 _ESCAPED_CONTROL = re.compile(r"\\(?:[bfr]|u00[01])")
 MOST_OF_AN_ANSWER = 0.95
 """What is filled where something is cut; parts are measured one by one, so their sum is not exact."""
@@ -51,8 +51,10 @@ def written(value: Any, *, page: str = "", offset: int | None = None) -> tuple[A
 
 def share(text: str) -> float:
     """Return which part of the longest answer `text` is, in bytes or in tokens; more than 1 is too long."""
-    tokens = len(_TOKEN.findall(text)) / settings.MCP_MAX_RESULT_TOKENS
-    return max(_size(text) / settings.MCP_MAX_RESULT_BYTES, tokens)
+    plain = text.encode("ascii", "ignore").decode()
+    # A character of another script is about a token.
+    tokens = len(_TOKEN.findall(plain)) + len(text) - len(plain)
+    return max(_size(text) / settings.MCP_MAX_RESULT_BYTES, tokens / settings.MCP_MAX_RESULT_TOKENS)
 
 
 def _may_be_long(text: str) -> bool:

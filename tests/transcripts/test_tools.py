@@ -185,8 +185,8 @@ def test_an_unknown_id_is_named_in_one_sentence(three: None, caller: Caller, id:
 def test_a_long_transcript_comes_in_parts_that_fit_and_lose_nothing(
     load_folder: Load, caller: Caller, settings: Settings, letter: str
 ) -> None:
-    turns = [f"[{n // 60:02}:{n % 60:02}] Expert: turn{n} {letter * 300}" for n in range(900)]
-    load_folder({"long.txt": "\n".join([*turns, f"[59:59] Expert: {letter * 250_000}"])})
+    turns = [f"[{n // 60:02}:{n % 60:02}] Expert: turn{n} {letter * 300}" for n in range(400)]
+    load_folder({"long.txt": "\n".join([*turns, f"[59:59] Expert: {letter * 120_000}"])})
     ids, texts = ["long"], []
     while ids[-1]:
         answer = tools.fetch(caller, ids[-1])
@@ -198,8 +198,8 @@ def test_a_long_transcript_comes_in_parts_that_fit_and_lose_nothing(
         ids.append(following)
     assert ids[1] == "long#2"
     whole = "\n".join(texts)
-    assert all(f"turn{n} " in whole for n in range(900))
-    assert whole.count(letter) >= 900 * 300 + 250_000
+    assert all(f"turn{n} " in whole for n in range(400))
+    assert whole.count(letter) >= 400 * 300 + 120_000
 
 
 # search_transcripts
