@@ -31,6 +31,7 @@ from airfare.expressions import among
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, expected, number_of, too_long
 from mcpsite.core.folders import FILES_STAY
+from mcpsite.core.modeladmin import ModelAdmin, ModelForm
 from mcpsite.core.texts import clean
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history import recording
@@ -41,17 +42,11 @@ from mcpsite.uploads.corrections import QueuedImportMixin
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
 if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
-    SourceFileAdminBase = admin.ModelAdmin[SourceFile]
-    FareRowAdminBase = admin.ModelAdmin[FareRow]
-    FareRowFormBase = forms.ModelForm[FareRow]
     FareRowPaginatorBase = Paginator[FareRow]
     TextFilterBase = admin.SimpleListFilter
 else:
-    from unfold.admin import ModelAdmin
     from unfold.contrib.filters.admin import TextFilter as TextFilterBase
 
-    SourceFileAdminBase = FareRowAdminBase = ModelAdmin
-    FareRowFormBase = forms.ModelForm
     FareRowPaginatorBase = Paginator
 
 ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
@@ -61,7 +56,7 @@ ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
 
 
 @admin.register(SourceFile)
-class SourceFileAdmin(ExportMixin, Recorded, SourceFileAdminBase):
+class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
     """Where the rows come from: which file, in which state, loaded when and by whom."""
 
     list_display = (
@@ -271,7 +266,7 @@ class QuickPaginator(FareRowPaginatorBase):
         return rows.order_by().count()
 
 
-class FareRowListForm(KeepsOthersChanges, FareRowFormBase):
+class FareRowListForm(KeepsOthersChanges, ModelForm[FareRow]):
     """The fields that are edited in the list, by the rules that files are read by."""
 
     def clean(self) -> dict[str, Any] | None:
@@ -310,7 +305,7 @@ class FareRowForm(FareRowListForm):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase):
+class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRow]):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm
@@ -383,7 +378,7 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, FareRowAdminBase)
 
     # The list
 
-    def get_changelist_form(self, request: HttpRequest, **options: Any) -> type[FareRowFormBase]:
+    def get_changelist_form(self, request: HttpRequest, **options: Any) -> type[ModelForm[FareRow]]:
         return super().get_changelist_form(request, form=FareRowListForm, **options)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Where people curate the transcripts: what is published, to whom, and what is known of a call."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -19,6 +19,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mcpsite.core.folders import FILES_STAY
+from mcpsite.core.modeladmin import ModelAdmin, ModelForm, TabularInline
 from mcpsite.core.texts import clean
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history import recording
@@ -28,18 +29,6 @@ from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from transcripts.loading import index_facts, remove_transcripts, restore_facts
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
-
-if TYPE_CHECKING:
-    CollectionAdminBase = admin.ModelAdmin[Collection]
-    TranscriptAdminBase = admin.ModelAdmin[Transcript]
-    StoreFilesBase = admin.TabularInline[VectorStoreFile, Transcript]
-    TranscriptFormBase = forms.ModelForm[Transcript]
-else:
-    from unfold.admin import ModelAdmin, TabularInline
-
-    CollectionAdminBase = TranscriptAdminBase = ModelAdmin
-    StoreFilesBase = TabularInline
-    TranscriptFormBase = forms.ModelForm
 
 MOST_SYNCED = 50
 """Transcripts synced from here at once: a page that waits. More is work for `upload_transcripts`."""
@@ -51,7 +40,7 @@ MISSING = "missing"
 
 
 @admin.register(Collection)
-class CollectionAdmin(ExportMixin, Recorded, CollectionAdminBase):
+class CollectionAdmin(ExportMixin, Recorded, ModelAdmin[Collection]):
     """Sets of transcripts, and the groups that may read them."""
 
     list_display = ["name", "readers", "transcript_count"]
@@ -92,7 +81,7 @@ class SyncStatus(admin.SimpleListFilter):
         return queryset.filter(sync_status=None) if chosen == MISSING else queryset.filter(sync_status=chosen)
 
 
-class StoreFiles(StoreFilesBase):
+class StoreFiles(TabularInline[VectorStoreFile, Transcript]):
     """The transcript's files in vector stores, as of the last sync."""
 
     model = VectorStoreFile
@@ -114,7 +103,7 @@ class StoreFiles(StoreFilesBase):
         return file.error or "–"
 
 
-class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
+class TranscriptForm(KeepsOthersChanges, ModelForm[Transcript]):
     """The facts of a call, with a participant a line."""
 
     participants = forms.CharField(
@@ -152,7 +141,7 @@ class TranscriptForm(KeepsOthersChanges, TranscriptFormBase):
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(ExportMixin, Recorded, TranscriptAdminBase):
+class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     """Transcripts come from files (`upload_transcripts`); here they are corrected, sorted and published."""
 
     form = TranscriptForm

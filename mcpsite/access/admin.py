@@ -12,32 +12,22 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from mcpsite.access.dashboard import calls_per_day
 from mcpsite.access.models import AuditEvent, Identity
 from mcpsite.core.any_address import WITHOUT_MEANING
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.core.read_only import ReadOnly
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.history.admin import Recorded
 
 if TYPE_CHECKING:
-    IdentityAdminBase = admin.ModelAdmin[Identity]
-    AuditEventAdminBase = admin.ModelAdmin[AuditEvent]
-    UserAdminBase = auth.UserAdmin[User]
-    GroupAdminBase = auth.GroupAdmin
+    UserAdmin = auth.UserAdmin[User]
 else:
-    from unfold.admin import ModelAdmin
-
-    IdentityAdminBase = AuditEventAdminBase = ModelAdmin
-
-    class UserAdminBase(auth.UserAdmin, ModelAdmin):
-        pass
-
-    class GroupAdminBase(auth.GroupAdmin, ModelAdmin):
-        pass
+    UserAdmin = auth.UserAdmin
 
 
 admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class PersonAdmin(ExportMixin, Recorded, UserAdminBase):
+class PersonAdmin(ExportMixin, Recorded, UserAdmin, ModelAdmin[User]):
     """Who may do what here; making somebody inactive ends their access at their next call."""
 
     form = UserChangeForm
@@ -53,14 +43,14 @@ class PersonAdmin(ExportMixin, Recorded, UserAdminBase):
 
 
 @admin.register(Group)
-class GroupAdmin(ExportMixin, Recorded, GroupAdminBase):
+class GroupAdmin(ExportMixin, Recorded, auth.GroupAdmin, ModelAdmin[Group]):
     """Sets of permissions, given to everybody in the group."""
 
     resource_classes: ClassVar[list[Any]] = [columns(Group, "id", "name")]
 
 
 @admin.register(Identity)
-class IdentityAdmin(ExportMixin, Recorded, IdentityAdminBase):
+class IdentityAdmin(ExportMixin, Recorded, ModelAdmin[Identity]):
     """Who has called, and as which user; an identity can be added by hand to link it to a user beforehand."""
 
     list_display = ["subject", "user", "name", "email", "issuer", "last_seen", "created"]
@@ -80,7 +70,7 @@ class IdentityAdmin(ExportMixin, Recorded, IdentityAdminBase):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ExportMixin, ReadOnly, AuditEventAdminBase):
+class AuditEventAdmin(ExportMixin, ReadOnly, ModelAdmin[AuditEvent]):
     """The audit trail: to be read, filtered and exported, not changed; `prune_audit` deletes what is old."""
 
     list_display = [

@@ -5,9 +5,9 @@ Django's admin passes the parameters of an address on to the database, each data
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import ValidationError
@@ -16,10 +16,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
-if TYPE_CHECKING:
-    Mixin = admin.ModelAdmin[Any]
-else:
-    Mixin = object
+from mcpsite.core.modeladmin import ModelAdmin
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ WITHOUT_MEANING = (
 """What a parameter raises that means nothing for its field."""
 
 
-class AnyAddress(Mixin):
+class AnyAddress(ModelAdmin[Any]):
     """A ModelAdmin whose list is empty, and says why, where a parameter of its address has no meaning."""
 
     def changelist_view(

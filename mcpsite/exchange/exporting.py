@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
-from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -23,15 +22,9 @@ from import_export.resources import ModelResource, modelresource_factory
 from unfold.contrib.import_export.forms import SelectableFieldsExportForm
 
 from mcpsite.core.any_address import WITHOUT_MEANING, AnyAddress
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.exchange.cells import cell_value
 from mcpsite.exchange.formats import FORMATS, XLSX
-
-if TYPE_CHECKING:
-
-    class ExportBase(base.ExportMixin, admin.ModelAdmin[Any]):  # type: ignore[misc]
-        pass
-else:
-    ExportBase = base.ExportMixin
 
 CHUNK = 2000
 SELECTED = "selected"
@@ -61,7 +54,7 @@ def columns(
     return resource
 
 
-class _OwnTemplate(ExportBase):
+class _OwnTemplate(base.ExportMixin, ModelAdmin[Any]):  # type: ignore[misc]
     """Puts the button of the export on the list's own template."""
 
     ie_base_change_list_template = ""

@@ -5,10 +5,10 @@ import uuid
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -18,16 +18,10 @@ from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.core.private_files import private_folder
 from mcpsite.core.widgets import FileInput
 from mcpsite.exchange.sheets import MOST_BYTES, MOST_ROWS, BadSheet, ImportedCSV, ImportedXLSX
-
-if TYPE_CHECKING:
-
-    class ImportBase(base.ImportMixin, admin.ModelAdmin[Any]):  # type: ignore[misc]
-        pass
-else:
-    ImportBase = base.ImportMixin
 
 MOST_SHOWN = 100
 """Changes in a preview, and problems."""
@@ -122,7 +116,7 @@ class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
             raise forms.ValidationError("The preview is too old; choose the file again.") from None
 
 
-class ImportMixin(ImportBase):
+class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
     """A ModelAdmin whose rows can be corrected by a file, by whoever may change them.
 
     `import_resource_classes` holds one resource, whose `import_data` tells `changes`, `digest`,

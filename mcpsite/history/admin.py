@@ -4,7 +4,7 @@ Who may view an object sees its history, who may change it reverts it; so the pa
 object's model, and there is no permission of their own.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -21,19 +21,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mcpsite.core.any_address import AnyAddress
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.core.read_only import ReadOnly
 from mcpsite.history import kinds, recording, reverting
 from mcpsite.history.models import Change, ChangedObject
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-    ChangeAdminBase = admin.ModelAdmin[Change]
-    Mixin = admin.ModelAdmin[Any]
-else:
-    from unfold.admin import ModelAdmin
-
-    ChangeAdminBase = ModelAdmin
-    Mixin = object
 
 PAGE = 50
 """Changes or objects on a page."""
@@ -42,7 +33,7 @@ PAGE = 50
 # For the admin of each model
 
 
-class HasHistory(Mixin):
+class HasHistory(ModelAdmin[Any]):
     """The tab History of an object tells what `mcpsite.history.recording` holds of it."""
 
     def history_view(
@@ -140,7 +131,7 @@ def field_changes(change: Change, changed: ChangedObject | None = None) -> list[
 
 
 @admin.register(Change)
-class ChangeAdmin(AnyAddress, ReadOnly, ChangeAdminBase):
+class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
     """Every change, whoever or whatever made it, with the way back."""
 
     list_display = ("time", "author", "action", "what", "kind", "why", "undone")

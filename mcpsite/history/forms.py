@@ -1,20 +1,16 @@
 """Two people with the same form open: the second to save does not undo what the first saved."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib.contenttypes.models import ContentType
 from django.http import QueryDict
 
+from mcpsite.core.modeladmin import ModelForm
 from mcpsite.history.models import Change
 
-if TYPE_CHECKING:
-    Base = forms.ModelForm[Any]
-else:
-    Base = object
 
-
-class KeepsOthersChanges(Base):
+class KeepsOthersChanges(ModelForm[Any]):
     """Each field comes with what the person was shown, by Django's `show_hidden_initial`.
 
     What they did not touch keeps what it holds now. What they and somebody else changed is refused once,

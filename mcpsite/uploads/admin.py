@@ -4,7 +4,7 @@ Who may upload files of a kind may see the uploads of that kind. The files thems
 """
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.core.read_only import ReadOnly
 from mcpsite.exchange.exporting import ExportMixin, columns
 from mcpsite.uploads import progress
@@ -24,11 +25,6 @@ from mcpsite.uploads.loaders import Loader, loader_of, permitted
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.queue import enqueue, start_process
 
-if TYPE_CHECKING:
-    UploadAdminBase = admin.ModelAdmin[Upload]
-else:
-    from unfold.admin import ModelAdmin as UploadAdminBase
-
 logger = logging.getLogger(__name__)
 
 LATE_SECONDS = 20
@@ -36,7 +32,7 @@ LATE_SECONDS = 20
 
 
 @admin.register(Upload)
-class UploadAdmin(ExportMixin, ReadOnly, UploadAdminBase):
+class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
     """Files that people uploaded. Each has a page that follows its load."""
 
     list_display = ["label", "what", "outcome", "username", "created_at"]

@@ -9,12 +9,12 @@ from django.utils.translation import ngettext
 from oauth2_provider import admin as toolkit
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from mcpsite.access.oauth import grants, scopes
 from mcpsite.access.oauth.forms import ClientForm
 from mcpsite.access.oauth.models import PkceExemption
+from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.exchange.exporting import ExportMixin, columns
 
 # Codes live for a minute, and ID tokens are not kept: there is nothing to see.
@@ -22,7 +22,7 @@ admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
 
 
 @admin.register(Application)
-class ClientAdmin(ExportMixin, ModelAdmin):
+class ClientAdmin(ExportMixin, ModelAdmin[Any]):
     """The clients that people can connect; deleting one disconnects everybody who uses it.
 
     One that cannot register itself is made here, by hand. Its secret is in the answer to the form that
@@ -147,7 +147,7 @@ class EndsConnections:
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(EndsConnections, ExportMixin, toolkit.AccessTokenAdmin, ModelAdmin):
+class AccessTokenAdmin(EndsConnections, ExportMixin, toolkit.AccessTokenAdmin, ModelAdmin[Any]):
     """What clients hold for an hour; revoke one to end the whole connection."""
 
     lookup = "access_token__in"
@@ -163,7 +163,7 @@ class AccessTokenAdmin(EndsConnections, ExportMixin, toolkit.AccessTokenAdmin, M
 
 
 @admin.register(RefreshToken)
-class RefreshTokenAdmin(EndsConnections, ExportMixin, toolkit.RefreshTokenAdmin, ModelAdmin):
+class RefreshTokenAdmin(EndsConnections, ExportMixin, toolkit.RefreshTokenAdmin, ModelAdmin[Any]):
     """What keeps a client connected."""
 
     lookup = "pk__in"

@@ -1,6 +1,6 @@
 """The form of a client in the admin: what an operator has to say about one, by the rules for all."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,14 +9,10 @@ from unfold.widgets import UnfoldBooleanWidget
 
 from mcpsite.access.oauth import clients
 from mcpsite.access.oauth.models import PkceExemption
-
-if TYPE_CHECKING:
-    Base = forms.ModelForm[Any]
-else:
-    Base = forms.ModelForm
+from mcpsite.core.modeladmin import ModelForm
 
 
-class ClientForm(Base):
+class ClientForm(ModelForm[Any]):
     """A client that cannot register itself; its id and its secret are made when it is saved."""
 
     without_pkce = forms.BooleanField(
