@@ -7,7 +7,6 @@ airlines and seasons, and how many rows match, comes from `airfare.dimensions` w
 # ruff: noqa: S608 (SQL is put together from the constants of this module alone)
 
 import datetime
-import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from airfare.expressions import among, array_of
 from airfare.models import NO_DAY, FareRow
 from airfare.records import NUMBERS, airports_of, day_of
 from mcpsite.access.policies import Principal
+from mcpsite.core.days import span
 from mcpsite.core.memory import size_of_rows
 
 TEXT_FIELDS = (
@@ -105,24 +105,14 @@ class _Meaning:
     """For each filtered dimension, how many rows have one of its values, whatever else they have."""
 
 
-_PREFIX = re.compile(r"(\d{4})(?:-(\d{2}))?", re.ASCII)
-
-
 def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
     """First day and end (not included) of `YYYY`, `YYYY-MM` or a day as files write it; else None."""
     day = day_of(text)
+    days = (day, day) if day else span(text)
     try:
-        if day:
-            return day, day + datetime.timedelta(days=1)
-        if match := _PREFIX.fullmatch(text):
-            year, month = int(match[1]), int(match[2] or 1)
-            first = datetime.date(year, month, 1)
-            if match[2] is None or month == 12:
-                return first, datetime.date(year + 1, 1, 1)
-            return first, datetime.date(year, month + 1, 1)
-    except (ValueError, OverflowError):
-        pass
-    return None
+        return (days[0], days[1] + datetime.timedelta(days=1)) if days else None
+    except OverflowError:
+        return None
 
 
 def page(filters: Filters, who: Principal | None, *, limit: int, offset: int = 0) -> Page:

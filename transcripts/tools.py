@@ -5,13 +5,13 @@ company knowledge call for; filters are in the two tools beside them.
 """
 
 import datetime
-import re
 from typing import Annotated, NotRequired, TypeVar, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcpsite.access.caller import Caller
+from mcpsite.core.days import span
 from mcpsite.mcp import Answer, ToolError, tool
 from transcripts import documents, searching
 from transcripts.models import TRANSCRIPTS, Collection
@@ -300,24 +300,13 @@ def _filters(
 
 def _days(name: str, text: str | None) -> tuple[datetime.date, datetime.date] | None:
     """The first and the last day that `text` stands for; None for none. Raises ToolError."""
-    if not (text or "").strip():
-        return None
-    found = re.fullmatch(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", (text or "").strip())
-    try:
-        if found is None:
-            raise ValueError
-        year, month, day = (int(part) if part else None for part in found.groups())
-        first = datetime.date(year or 0, month or 1, day or 1)
-        if day:
-            return first, first
-        if month:
-            following = datetime.date(first.year + month // 12, month % 12 + 1, 1)
-            return first, following - datetime.timedelta(days=1)
-        return first, datetime.date(first.year, 12, 31)
-    except (ValueError, OverflowError):
+    wanted = (text or "").strip()
+    days = span(wanted)
+    if wanted and days is None:
         raise ToolError(
-            f"{name} is {_quoted(text or '')}; write a day as 2026-03-31, a month as 2026-03, a year as 2026."
-        ) from None
+            f"{name} is {_quoted(wanted)}; write a day as 2026-03-31, a month as 2026-03, a year as 2026."
+        )
+    return days
 
 
 def _check_limit(limit: int, most: int) -> None:

@@ -253,6 +253,10 @@ def test_filters_have_to_hold(three: None, caller: Caller, filters: dict[str, st
             {"date_to": "2026-02-30"},
             "date_to is '2026-02-30'; write a day as 2026-03-31, a month as 2026-03, a year as 2026.",
         ),
+        (
+            {"date_to": "2026-00"},
+            "date_to is '2026-00'; write a day as 2026-03-31, a month as 2026-03, a year as 2026.",
+        ),
     ],
 )
 def test_a_wrong_argument_is_told_in_one_sentence(

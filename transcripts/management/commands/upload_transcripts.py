@@ -3,21 +3,20 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 from rich.text import Text
 
-from mcpsite.core import samples
+from mcpsite.core.load_command import LoadCommand, progress
 from transcripts import loading, syncing
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
-from transcripts.samples import KIND
+from transcripts.samples import SAMPLES
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
 from transcripts.syncing import SyncLimits, SyncStopped, sync
 
@@ -25,34 +24,17 @@ MOST_AT_ONCE = 64
 """More connections than this gain nothing against the API's limits for a minute."""
 
 
-class Command(BaseCommand):
+class Command(LoadCommand):
     help = (
         "Load transcript files (text or Markdown) into the database, where they are searched, and with "
         "OPENAI_API_KEY into an OpenAI vector store. What has not changed is skipped, so running it again "
         "finishes what was cut short; what a curator changed stays."
     )
+    sample_data = SAMPLES
+    content = "transcripts"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "paths",
-            nargs="*",
-            type=Path,
-            metavar="PATH",
-            help="files or folders; default: TRANSCRIPT_DATA_DIR, else data/transcripts",
-        )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
-        parser.add_argument(
-            "--prune", action="store_true", help="delete transcripts whose file is gone from its folder"
-        )
-        parser.add_argument(
-            "--allow-empty",
-            action="store_true",
-            help="files that are gone, or have become empty, take their transcripts with them even where "
-            "none of a folder is left",
-        )
-        parser.add_argument(
-            "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
-        )
+        super().add_arguments(parser)
         parser.add_argument(
             "--store",
             choices=["local", "openai"],
@@ -66,26 +48,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
-        terminal = self.stdout.isatty()
-        console = Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
+        console = self.console()
         dry_run: bool = options["dry_run"]
         prune: bool = options["prune"]
-        paths: list[Path] = options["paths"] or [default_folder()]
+        paths = self.paths(options)
         if prune and any(path.is_file() for path in paths):
             raise CommandError("--prune compares whole folders; name folders with it, not single files.")
         try:
             found = sources(paths, prune=prune)
             with _bar(console, "Loading", len(found)) as advance:
-                report = load(
-                    found,
-                    prune=prune,
-                    whole=paths,
-                    allow_empty=options["allow_empty"],
-                    restore=bool(options["paths"]),
-                    without=samples.digests(KIND).values() if options["no_samples"] else (),
-                    dry_run=dry_run,
-                    progress=lambda _: advance(1),
-                )
+                report = load(found, whole=paths, progress=lambda _: advance(1), **self.choices(options))
         except NothingToLoad as nothing:
             console.print(Text(str(nothing)), soft_wrap=True)
             raise SystemExit(1) from None
@@ -154,31 +126,17 @@ class Command(BaseCommand):
         return not summary.failures
 
 
-def default_folder() -> Path:
-    """Where the files are when no path is given."""
-    return Path(settings.TRANSCRIPT_DATA_DIR)
-
-
 @contextmanager
 def _bar(console: Console, what: str, total: int | None) -> Iterator[Callable[..., None]]:
     """A progress bar on a terminal. It is advanced by 1, or set to (done, of)."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task(what, total=total)
+    with progress(console, MofNCompleteColumn(), transient=True) as bars:
+        task = bars.add_task(what, total=total)
 
         def advance(done: int, of: int | None = None) -> None:
             if of is None:
-                progress.advance(task, done)
+                bars.advance(task, done)
             else:
-                progress.update(task, completed=done, total=of)
+                bars.update(task, completed=done, total=of)
 
         yield advance
 

@@ -1,0 +1,75 @@
+"""What the commands that load files of one kind have in common: arguments, and how they show their work."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import IO, Any, ClassVar, cast
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+from mcpsite.core import samples
+from mcpsite.core.samples import Samples
+
+
+class LoadCommand(BaseCommand):
+    """A command that loads the files of its arguments, or else of the folder that its setting names."""
+
+    sample_data: ClassVar[Samples]
+    content: ClassVar[str]
+    """What is stored of files, in the plural."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "paths",
+            nargs="*",
+            type=Path,
+            metavar="PATH",
+            help=f"files or folders; default: {self.sample_data.setting}, else data/{self.sample_data.kind}",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help=f"delete the {self.content} of files that are gone from their folder",
+        )
+        parser.add_argument(
+            "--allow-empty",
+            action="store_true",
+            help=f"files that are gone, or have become empty, take their {self.content} with them even where "
+            "none of a folder is left",
+        )
+        parser.add_argument(
+            "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
+        )
+
+    def paths(self, options: dict[str, Any]) -> list[Path]:
+        return options["paths"] or [Path(getattr(settings, self.sample_data.setting))]
+
+    def choices(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return what each `load` function is told of `options`."""
+        return {
+            "dry_run": options["dry_run"],
+            "prune": options["prune"],
+            "allow_empty": options["allow_empty"],
+            "restore": bool(options["paths"]),
+            "without": samples.digests(self.sample_data.kind).values() if options["no_samples"] else (),
+        }
+
+    def console(self) -> Console:
+        terminal = self.stdout.isatty()
+        return Console(file=cast(IO[str], self.stdout), highlight=False, width=None if terminal else 160)
+
+
+def progress(console: Console, amount: ProgressColumn, *, transient: bool = False) -> Progress:
+    """Return bars that are drawn on a terminal alone, with `amount` beside each."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        amount,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=transient,
+    )
