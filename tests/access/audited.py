@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.site import Site, ask, running
 
 INTERVAL_SECONDS = 0.05
@@ -56,3 +58,12 @@ def rows_after_a_while(site: Site, count: int) -> list[dict[str, Any]]:
     while len(found := rows(site)) < count and time.monotonic() < end:
         time.sleep(INTERVAL_SECONDS)
     return found
+
+
+@pytest.fixture
+def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
+    """The `server` of a module with an empty trail."""
+    site, _ = server
+    time.sleep(SETTLED_SECONDS)
+    forget(site)
+    return server

@@ -31,8 +31,10 @@ from mcpsite.access.audit import (
     write_events,
 )
 from mcpsite.access.models import AuditEvent
-from tests.access.audited import SETTLED_SECONDS, audited, forget, rows, rows_after_a_while
+from tests.access.audited import SETTLED_SECONDS, audited, fresh, rows, rows_after_a_while
 from tests.site import LEGACY, MODERN, Site
+
+__all__ = ["fresh"]
 
 USUAL = str(audit.INTERVAL_SECONDS)
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -340,14 +342,6 @@ def test_one_bad_row_does_not_take_its_batch_with_it(trail: Trail, caplog: pytes
 def server() -> Iterator[tuple[Site, str]]:
     with audited() as pair:
         yield pair
-
-
-@pytest.fixture
-def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
-    site, _ = server
-    time.sleep(SETTLED_SECONDS)
-    forget(site)
-    return server
 
 
 @pytest.mark.parametrize(

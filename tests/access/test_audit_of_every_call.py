@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.access.audited import SETTLED_SECONDS, another_alice, audited, forget, rows, rows_after_a_while
+from tests.access.audited import (
+    SETTLED_SECONDS,
+    another_alice,
+    audited,
+    forget,
+    fresh,
+    rows,
+    rows_after_a_while,
+)
 from tests.site import LEGACY, MODERN, Site
+
+__all__ = ["fresh"]
 
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
 REFERENCE = {"type": "ref/prompt", "name": "probe_prompt"}
@@ -19,15 +29,6 @@ TEMPLATE = {"type": "ref/resource", "uri": "probe://{key}"}
 def server() -> Iterator[tuple[Site, str]]:
     with audited(MCP_DEADLINE_SECONDS="5") as (site, token):
         yield site, token
-
-
-@pytest.fixture
-def fresh(server: tuple[Site, str]) -> tuple[Site, str]:
-    """The server with an empty trail."""
-    site, _ = server
-    time.sleep(SETTLED_SECONDS)
-    forget(site)
-    return server
 
 
 @pytest.fixture(scope="module")

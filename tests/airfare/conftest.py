@@ -5,24 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 from airfare.loading import Outcome, find, load
 from mcpsite.access.caller import Caller, Claims
+from tests.data_folder import folder, write_files
 
 HEADER = (
     "snapshot_date,route,airline,season,avg_fare_usd,premium_fare_usd,fare_yoy_pct,"
     "advance_purchase_days,load_factor_pct,ancillary_revenue_pct,notable_driver"
 )
 
+__all__ = ["folder"]
+
 Load = Callable[..., dict[str, Outcome]]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder of data."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -30,13 +27,18 @@ def load_folder(folder: Path, db: None) -> Load:
     """Writes the given files (name to content), loads the folder, and tells what became of each file."""
 
     def run(files: dict[str, str | bytes] | None = None, **options: Any) -> dict[str, Outcome]:
-        for name, content in (files or {}).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        write_files(folder, files or {})
         return {each.name: each for each in load(find([folder]), loaded_by="alice", **options)}
 
     return run
+
+
+@pytest.fixture
+def curator(client: Client) -> User:
+    user = User.objects.create_user("curator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
+    client.force_login(user)
+    return user
 
 
 @pytest.fixture

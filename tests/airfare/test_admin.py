@@ -20,14 +20,6 @@ LIST = "/admin/airfare/farerow/"
 
 
 @pytest.fixture
-def curator(client: Client) -> User:
-    user = User.objects.create_user("curator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
 def loaded(load_folder: Load) -> None:
     load_folder(
         {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -119,14 +119,6 @@ def test_nothing_is_mended_twice(load_folder: Load, heal: Callable[[], None]) ->
     before = queries.page(Filters(), None, limit=5)
     heal()
     assert queries.page(Filters(), None, limit=5) == before
-
-
-@pytest.fixture
-def curator(client: Client) -> User:
-    user = User.objects.create_user("curator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
-    client.force_login(user)
-    return user
 
 
 @pytest.mark.parametrize("typed", ["1_234", "5E200", "-1"])

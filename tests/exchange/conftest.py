@@ -1,3 +1,3 @@
-from tests.airfare.conftest import folder, load_folder
+from tests.airfare.conftest import curator, folder, load_folder
 
-__all__ = ["folder", "load_folder"]
+__all__ = ["curator", "folder", "load_folder"]

@@ -38,14 +38,6 @@ def _private_folder(settings: Any, tmp_path: Path) -> None:
     settings.UPLOAD_DIR = tmp_path / "uploads"
 
 
-@pytest.fixture
-def curator(client: Client) -> User:
-    user = User.objects.create_user("curator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
-    client.force_login(user)
-    return user
-
-
 FILE = table(
     fare(note='=HYPERLINK("x")'),
     fare(airline="United", fare=99.5, note="Lines\none"),

@@ -8,8 +8,11 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 
 from mcpsite.access.caller import Caller, Claims
+from tests.data_folder import folder, write_files
 from transcripts.loading import LoadReport, load, sources
 from transcripts.models import Transcript
+
+__all__ = ["folder"]
 
 CLAIMS = Claims(
     issuer="https://issuer.example/", subject="alice", client_id="", scopes=frozenset(), expires_at=0
@@ -49,22 +52,11 @@ NOTES = "Ground handlers were asked.\n\nWheelchair requests have doubled since 2
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder of data."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def load_folder(folder: Path, db: None) -> Load:
     """Writes the given files (name to content) and loads the folder."""
 
     def run(files: dict[str, str | bytes] | None = None, **options: Any) -> LoadReport:
-        for name, content in (files or {}).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        write_files(folder, files or {})
         return load(sources([folder]), **options)
 
     return run
