@@ -664,8 +664,9 @@ async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimi
                 f"The vector store {store_id} has expired; empty VECTOR_STORE_ID to have a new one made."
             )
         return store.id
-    # The mark is this installation's own, so that a run killed after the creation is taken up again.
-    mark = salted_hmac("transcripts.syncing.store", name).hexdigest()[:32]
+    # The mark is this installation's own, so that a run killed after the creation is taken up again. Its salt
+    # is the module's first name: with another one, stores that were made before would not be found.
+    mark = salted_hmac("transcripts.uploading.store", name).hexdigest()[:32]
 
     async def found() -> list[VectorStore]:
         stores = client.vector_stores.list(limit=PAGE, order="asc")
