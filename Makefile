@@ -26,7 +26,7 @@ chart:
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python -m tests.e2e.screenshots
 
-bench: $(VENV)/installed-dev
+bench: $(VENV)/installed-dev bench/peers/.venv/installed
 	$(BIN)/python -m bench.loading
 	$(BIN)/python -m bench.airfare
 
@@ -38,6 +38,12 @@ $(VENV)/installed: requirements.txt
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# Other people's servers, to be measured beside this one, in an environment of their own.
+bench/peers/.venv/installed: bench/peers/requirements.txt
+	$(PYTHON) -m venv bench/peers/.venv
+	bench/peers/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 # The full locks, from what is named in the .in files (needs uv).

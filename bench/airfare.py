@@ -1,8 +1,11 @@
-"""Calls per second of `airfare_trend_insights` at 1,000, 100,000 and 1,000,000 rows, beside the bare SDK.
+"""Calls per second of `airfare_trend_insights`: different questions of every kind, beside other servers.
 
-`python -m bench.airfare` (or `make bench`) loads generated data into SQLite, serves each size with one
-worker, and measures them in turn with a bare SDK server that answers a canned result of the same
-size, so that a machine's mood falls on all alike. Prints medians over the rounds, and ratios.
+`python -m bench.airfare` (or `make bench`) generates fares of each size and shape, loads them into the
+database that DATABASE_URL names (else SQLite), and asks each server the same questions in the same random
+order, none of them twice: this site, a bare SDK server that answers a canned result of the same size, and
+those of `bench/peers/`, which hold the rows of one size (`--peers-at`). Each has one worker. They take turns,
+so that a machine's mood falls on all alike. Printed are medians over the rounds, ratios to the bare SDK round
+by round, the memory that is each worker's own, and the times by kind of question.
 """
 
 import argparse
@@ -14,161 +17,238 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from rich.console import Console
 from rich.table import Table
 
-from bench.airfare_data import AIRLINES, ROUTES
-from bench.load import LEGACY, MODERN, Measure, measure, request
-from tests.site import Site, free_port, running
+from bench import airfare_data
+from bench.load import LEGACY, MODERN, Measure, Request, measure, request
+from bench.questions import KINDS, questions
+from tests.site import free_port, running
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = (1_000, 100_000, 1_000_000)
+PEERS = ROOT / "bench" / "peers"
 TOOL = "airfare_trend_insights"
+AUDIENCE = "http://bare/mcp"
 PRODUCTION = {"LOG_LEVEL": "WARNING", "DEBUG": "0", "SECRET_KEY": "for the benchmark alone, and long enough"}
-QUESTIONS: list[dict[str, Any]] = [
-    {"route_contains": route, "airline_contains": airline, "limit": 25, "offset": offset}
-    for offset in range(8)
-    for route in ROUTES
-    for airline in AIRLINES
-]
-"""More than the pages that a worker remembers, so that each of them asks the database."""
-ROUTE: dict[str, Any] = {"route_contains": "JFK-LAX", "limit": 25}
-SHAPES: dict[str, dict[str, Any]] = {
-    "one route": ROUTE,
-    "no filter": {"limit": 25},
-    "an airline": {"airline_contains": "delta", "limit": 25},
-    "a season": {"season_contains": "summer", "limit": 25},
-    "an airport": {"origin_airport": "JFK", "limit": 25},
-    "a route and an airline": {"route_contains": "JFK", "airline_contains": "united", "limit": 25},
-}
+SHAPES = ("one-file", "weekly")
+START_SECONDS = 300
+"""A peer reads its files first."""
+
+
+@dataclass(kw_only=True)
+class Contender:
+    """A server that takes part, and what it was asked."""
+
+    name: str
+    url: str
+    pid: int
+    requests: Iterator[Request]
+    measures: list[Measure] = field(default_factory=list)
+
+    def memory(self) -> float:
+        """Return the memory that is the processes' own, in MB."""
+        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True)
+        rollups = [Path(f"/proc/{pid}/smaps_rollup") for pid in (self.pid, *found.stdout.split())]
+        lines = [line.split() for rollup in rollups for line in rollup.read_text().splitlines()]
+        return sum(int(words[1]) for words in lines if words[0].startswith("Private_")) / 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """Signs the token that the bare SDK and the peers take."""
+
+    folder: Path
+    token: str
+
+    @classmethod
+    def make(cls, folder: Path) -> "Signer":
+        key = generate_private_key(65537, 2048)
+        public = key.public_key()
+        pem, nothing = serialization.Encoding.PEM, serialization.NoEncryption()
+        secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, nothing)
+        (folder / "key.pem").write_bytes(secret)
+        (folder / "public.pem").write_bytes(
+            public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        now = int(time.time())
+        claims = {"sub": "1", "aud": AUDIENCE, "client_id": "bench", "iat": now, "exp": now + 36_000}
+        return cls(folder=folder, token=jwt.encode(claims, secret, "RS256"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=1500, help="calls of each server in each round")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(1_000, 100_000), help="rows")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)
+    parser.add_argument("--questions", type=int, default=20_000, help="different ones, at most")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5, help="of each server in each round")
     parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--era", choices=(MODERN, LEGACY), default=MODERN)
+    parser.add_argument("--peers-at", type=int, default=100_000, help="rows of the other servers; 0 for none")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        sites: dict[int, tuple[Site, str]] = {}
-        for rows in options.sizes:
-            file = folder / f"fares_{rows}.csv"
-            subprocess.run(
-                [sys.executable, "-m", "bench.airfare_data", str(rows), str(file)], cwd=ROOT, check=True
+    for shape in options.shapes:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            asyncio.run(_compare(options, shape, list(_contenders(options, shape, folder, stack))))
+
+
+def _contenders(
+    options: argparse.Namespace, shape: str, folder: Path, stack: ExitStack
+) -> Iterator[Contender]:
+    """Start each server, the bare SDK's first."""
+    signer = Signer.make(folder)
+    sites = []
+    for rows in options.sizes:
+        data = folder / str(rows)
+        files = _files(shape, rows, data)
+        asked = questions(files, options.questions)
+        print(f"{shape}, {rows:,} rows: {len(asked):,} questions")
+        site = stack.enter_context(running(PRODUCTION, prepare=False))
+        began = time.perf_counter()
+        site.manage("load_airfare", str(data))
+        print(f"loaded in {time.perf_counter() - began:.1f} s")
+        site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
+        token = site.token()
+        sites.append(
+            Contender(
+                name=f"this site, {rows:,} rows",
+                url=site.url,
+                pid=site.process.pid,
+                requests=_requests(site.url, token, asked, options.era),
             )
-            site = stack.enter_context(running(PRODUCTION, prepare=False))
-            sites[rows] = (site, _fill(site, file))
-        middle, token = sites[sorted(options.sizes)[len(options.sizes) // 2]]
-        answer = middle.call(token, TOOL, ROUTE)["structuredContent"]
-        bare, bare_token = stack.enter_context(_bare(folder, answer))
-        asyncio.run(_compare(options, sites, bare, bare_token))
+        )
+        answer = site.call(token, TOOL, {"limit": 25})["structuredContent"]
+        (folder / "answer.json").write_text(json.dumps(answer))
+    python, bare = sys.executable, (str(folder / "answer.json"), str(folder / "key.pem"), AUDIENCE)
+    url, pid = stack.enter_context(_served(python, "bench.bare", *bare))
+    requests = repeat(Request("", request(url, signer.token, "canned", {}, options.era)))
+    yield Contender(name="bare SDK, canned answer", url=url, pid=pid, requests=requests)
+    yield from sites
+    if options.peers_at:
+        yield from _peers(options, shape, folder, signer, stack)
 
 
-def _fill(site: Site, file: Path) -> str:
-    began = time.perf_counter()
-    site.manage("load_airfare", str(file))
-    print(f"loaded {file.name} in {time.perf_counter() - began:.1f} s")
-    site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
-    return site.token()
+def _peers(
+    options: argparse.Namespace, shape: str, folder: Path, signer: Signer, stack: ExitStack
+) -> Iterator[Contender]:
+    python = PEERS / ".venv" / "bin" / "python"
+    if not python.exists():
+        raise SystemExit("The other servers are not installed: make bench, or --peers-at 0.")
+    rows = options.peers_at
+    data = folder / str(rows)
+    files = sorted(data.glob("*.csv")) or _files(shape, rows, data)
+    asked = questions(files, options.questions)
+    for module in sorted(PEERS.glob("[a-z]*.py")):
+        given = (str(data), str(folder / "public.pem"), AUDIENCE, signer.token)
+        url, pid = stack.enter_context(_served(str(python), f"bench.peers.{module.stem}", *given))
+        name = f"{module.stem.replace('_', ', ')}, {rows:,} rows"
+        yield Contender(
+            name=name, url=url, pid=pid, requests=_requests(url, signer.token, asked, options.era)
+        )
+
+
+def _files(shape: str, rows: int, folder: Path) -> list[Path]:
+    folder.mkdir()
+    if shape == "weekly":
+        airfare_data.write_weekly(rows, folder)
+    else:
+        airfare_data.write(rows, folder / "fares.csv")
+    return sorted(folder.glob("*.csv"))
+
+
+def _requests(url: str, token: str, asked: list[tuple[str, dict[str, Any]]], era: str) -> Iterator[Request]:
+    for kind, arguments in asked:
+        yield Request(kind, request(url, token, TOOL, arguments, era))
 
 
 @contextmanager
-def _bare(folder: Path, answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The bare SDK's server; its endpoint and a token for it."""
-    import jwt
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-
-    key, port, audience = generate_private_key(65537, 2048), free_port(), "http://bare/mcp"
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(pem)
-    (folder / "answer.json").write_text(json.dumps(answer))
-    now = int(time.time())
-    claims = {"sub": "1", "aud": audience, "client_id": "bench", "iat": now, "exp": now + 36_000}
-    token = jwt.encode(claims, pem, "RS256")
-    command = [
-        sys.executable,
-        "-m",
-        "bench.bare",
-        str(port),
-        str(folder / "answer.json"),
-        str(folder / "key.pem"),
-    ]
-    process = subprocess.Popen([*command, audience], cwd=ROOT, env=os.environ | {"LOG_LEVEL": "WARNING"})
+def _served(python: str, module: str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """Start the server of a module; its endpoint and its process, once it answers."""
+    port = free_port()
+    command = [python, "-m", module, str(port), *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"LOG_LEVEL": "WARNING"})
     url = f"http://127.0.0.1:{port}/mcp"
     try:
-        for _ in range(200):
+        end = time.monotonic() + START_SECONDS
+        while True:
             try:
-                httpx2.get(url, timeout=1)
+                httpx2.get(url, timeout=5)
                 break
             except httpx2.HTTPError:
-                time.sleep(0.05)
-        yield url, token
+                if process.poll() is not None or time.monotonic() > end:
+                    raise SystemExit(f"{module} did not start.") from None
+                time.sleep(0.1)
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-async def _compare(
-    options: argparse.Namespace, sites: dict[int, tuple[Site, str]], bare: str, bare_token: str
-) -> None:
-    console = Console(width=120)
-    for era in (MODERN, LEGACY):
-        contenders = {"bare SDK, canned answer": (bare, [request(bare, bare_token, "canned", {}, era)])}
-        for rows, (site, token) in sites.items():
-            asked = [request(site.url, token, TOOL, ROUTE, era)]
-            contenders[f"{rows:,} rows, one route"] = (site.url, asked)
-            others = [request(site.url, token, TOOL, question, era) for question in QUESTIONS]
-            contenders[f"{rows:,} rows, another question each time"] = (site.url, others)
-        results = await _rounds(options, contenders)
-        console.print(_table(f"{TOOL}, revision {era}, one worker", results))
-    contenders = {
-        f"{rows:,} rows, {shape}": (site.url, [request(site.url, token, TOOL, arguments, MODERN)])
-        for shape, arguments in SHAPES.items()
-        for rows, (site, token) in sites.items()
-    }
-    console.print(_table(f"{TOOL} by kind of filter, revision {MODERN}", await _rounds(options, contenders)))
-
-
-async def _rounds(
-    options: argparse.Namespace, contenders: dict[str, tuple[str, list[bytes]]]
-) -> dict[str, list[Measure]]:
-    results: dict[str, list[Measure]] = {name: [] for name in contenders}
-    for url, sent in contenders.values():
-        await measure(url, sent, calls=200, connections=options.connections)
+async def _compare(options: argparse.Namespace, shape: str, contenders: list[Contender]) -> None:
+    for each in contenders:
+        await measure(each.url, each.requests, connections=options.connections, seconds=1)
     for _ in range(options.rounds):
-        for name, (url, sent) in contenders.items():
-            results[name].append(
-                await measure(url, sent, calls=options.calls, connections=options.connections)
+        for each in contenders:
+            each.measures.append(
+                await measure(
+                    each.url, each.requests, connections=options.connections, seconds=options.seconds
+                )
             )
-    return results
+    database = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"
+    title = f"{TOOL}, {shape}, {database}, revision {options.era}"
+    console = Console(width=140)
+    console.print(_rates(title, contenders))
+    console.print(_kinds(title, contenders[1:]))
 
 
-def _table(title: str, results: dict[str, list[Measure]]) -> Table:
-    """Medians over the rounds; the ratio is to the first line, round by round."""
+def _rates(title: str, contenders: list[Contender]) -> Table:
     table = Table(title=title)
-    for column in ("", "calls/s", "ratio to first", "median ms", "p99 ms", "bytes"):
+    for column in ("", "calls/s", "of the bare SDK", "median ms", "p99 ms", "calls", "bytes", "own MB"):
         table.add_column(column, justify="left" if not column else "right")
-    first = next(iter(results.values()))
-    for name, measures in results.items():
+    first = contenders[0].measures
+    for each in contenders:
+        runs = each.measures
         table.add_row(
-            name,
-            f"{statistics.median(each.rate for each in measures):,.0f}",
-            f"{statistics.median(a.rate / b.rate for a, b in zip(measures, first, strict=True)):.2f}",
-            f"{statistics.median(each.median_ms for each in measures):.2f}",
-            f"{statistics.median(each.p99_ms for each in measures):.2f}",
-            f"{measures[-1].bytes:,}",
+            each.name,
+            f"{statistics.median(run.rate for run in runs):,.0f}",
+            f"{statistics.median(a.rate / b.rate for a, b in zip(runs, first, strict=True)):.2f}",
+            f"{statistics.median(run.median_ms for run in runs):.1f}",
+            f"{statistics.median(run.p99_ms for run in runs):.1f}",
+            f"{sum(len(taken) for run in runs for taken in run.milliseconds.values()):,}",
+            f"{runs[-1].bytes:,}",
+            f"{each.memory():,.0f}",
         )
+    return table
+
+
+def _kinds(title: str, contenders: list[Contender]) -> Table:
+    """The median and the 99th percentile of each kind, over all rounds."""
+    table = Table(title=f"{title}: median / p99 in ms")
+    table.add_column("")
+    rows: dict[str, list[str]] = defaultdict(list)
+    for each in contenders:
+        table.add_column(each.name, justify="right")
+        every: dict[str, list[float]] = defaultdict(list)
+        for run in each.measures:
+            for kind, taken in run.milliseconds.items():
+                every[kind] += taken
+        whole = Measure(seconds=1, milliseconds=every, bytes=0)
+        for kind in KINDS:
+            rows[kind].append(f"{whole.percentile(0.5, kind):.1f} / {whole.percentile(0.99, kind):.1f}")
+    for kind, cells in rows.items():
+        table.add_row(kind, *cells)
     return table
 
 

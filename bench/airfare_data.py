@@ -1,14 +1,17 @@
 """Airfare files of any size that look like real ones: `python -m bench.airfare_data ROWS PATH`.
 
-The same number of rows gives the same file. Dates are weekly snapshots, oldest first, as such files
-grow; four in five notable texts recur, one in five is found in one row only.
+The same number of rows gives the same files. Dates are weekly snapshots, oldest first, as such files
+grow; four in five notable texts recur, one in five is found in one row only. There are two shapes: one file
+with few routes and airlines, many rows of each; and a file for each week, with one row for each route and
+airline (`--weekly`; PATH is a folder), where rows are hardly more than combinations.
 """
 
 import argparse
 import csv
 import datetime
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import permutations, product
 from pathlib import Path
 
 HEADER = (
@@ -88,44 +91,87 @@ WEEKS = 500
 """Weekly snapshots in a file, however long it is."""
 
 
+WEEKLY_FILES = 67
+_MORE_AIRPORTS = (
+    *("AMS", "AUS", "BNA", "CLE", "DUB", "EZE", "FRA", "GRU"),
+    *("HKG", "HND", "ICN", "IND", "JAX", "KIX"),
+)
+AIRPORTS = sorted({*_MORE_AIRPORTS, *(airport for route in ROUTES for airport in route.split("-"))})
+
+
 def rows(count: int, seed: int = 1) -> Iterator[list[str]]:
-    """`count` rows under HEADER, in the order of their dates."""
+    """Yield `count` rows under HEADER, in the order of their dates."""
     chance = random.Random(seed)
     for number in range(count):
         day = FIRST_WEEK + datetime.timedelta(weeks=number * WEEKS // count)
-        fare = chance.randint(90, 950)
-        text = f"{chance.choice(_CAUSES)} {chance.choice(_EFFECTS)} {chance.choice(_PLACES)}"
-        if chance.random() < 0.2:
-            text += f", notice {number}"
-        yield [
-            day.isoformat(),
-            chance.choice(ROUTES),
-            chance.choice(AIRLINES),
-            f"{chance.choice(SEASONS)} {day.year}",
-            str(fare),
-            str(chance.choice((0, round(fare * chance.uniform(1.4, 2.1))))),
-            f"{chance.uniform(-12, 14):.1f}",
-            str(chance.randint(3, 60)),
-            str(chance.randint(62, 97)),
-            str(chance.randint(8, 34)),
-            text,
-        ]
+        season = f"{chance.choice(SEASONS)} {day.year}"
+        yield _row(chance, number, day, chance.choice(ROUTES), chance.choice(AIRLINES), season)
+
+
+def _row(
+    chance: random.Random, number: int, day: datetime.date, route: str, airline: str, season: str
+) -> list[str]:
+    fare = chance.randint(90, 950)
+    text = f"{chance.choice(_CAUSES)} {chance.choice(_EFFECTS)} {chance.choice(_PLACES)}"
+    if chance.random() < 0.2:
+        text += f", notice {number}"
+    return [
+        day.isoformat(),
+        route,
+        airline,
+        season,
+        str(fare),
+        str(chance.choice((0, round(fare * chance.uniform(1.4, 2.1))))),
+        f"{chance.uniform(-12, 14):.1f}",
+        str(chance.randint(3, 60)),
+        str(chance.randint(62, 97)),
+        str(chance.randint(8, 34)),
+        text,
+    ]
 
 
 def write(count: int, path: Path) -> None:
     """Write a CSV file of `count` rows."""
+    _write(path, rows(count))
+
+
+def write_weekly(count: int, folder: Path, seed: int = 1) -> None:
+    """Write a CSV file for each of WEEKLY_FILES weeks, `count` rows in all."""
+    chance = random.Random(seed)
+    routes = [f"{origin}-{destination}" for origin, destination in permutations(AIRPORTS, 2)]
+    chance.shuffle(routes)
+    pairs = list(product(routes, AIRLINES))
+    for week in range(WEEKLY_FILES):
+        day = FIRST_WEEK + datetime.timedelta(weeks=week)
+        season = f"{SEASONS[(day.month - 3) % 12 // 3]} {day.year}"
+        first, end = week * count // WEEKLY_FILES, (week + 1) * count // WEEKLY_FILES
+        if end - first > len(pairs):
+            raise SystemExit(f"weekly files hold {len(pairs) * WEEKLY_FILES:,} rows at most")
+        of_week = zip(range(first, end), pairs, strict=False)
+        _write(
+            folder / f"fares_{day}.csv",
+            (_row(chance, number, day, *pair, season) for number, pair in of_week),
+        )
+
+
+def _write(path: Path, written: Iterable[list[str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(rows(count))
+        writer.writerows(written)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=int)
     parser.add_argument("path", type=Path)
+    parser.add_argument("--weekly", action="store_true", help="a file for each week, in the folder PATH")
     arguments = parser.parse_args()
-    write(arguments.rows, arguments.path)
+    if arguments.weekly:
+        arguments.path.mkdir(exist_ok=True)
+        write_weekly(arguments.rows, arguments.path)
+    else:
+        write(arguments.rows, arguments.path)
 
 
 if __name__ == "__main__":

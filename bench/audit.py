@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import MODERN, measure, request
+from bench.load import MODERN, Request, measure, request
 from tests.site import ROOT, Site, running
 
 TOOL = "airfare_trend_insights"
@@ -68,13 +69,14 @@ async def _compare(options: argparse.Namespace, sites: dict[str, tuple[Site, byt
     rates: dict[str, list[float]] = {name: [] for name in sites}
     times: dict[str, list[float]] = {name: [] for name in sites}
     for site, sent in sites.values():
-        await measure(site.url, [sent], calls=200, connections=options.connections)
+        await measure(site.url, repeat(Request("", sent), 200), connections=options.connections)
     for turn in range(options.rounds):
         # Forwards and backwards in turn, so that neither always comes first.
         for name in list(sites)[:: 1 if turn % 2 else -1]:
             site, sent = sites[name]
             before = _processor_seconds(site.process.pid)
-            found = await measure(site.url, [sent], calls=options.calls, connections=options.connections)
+            calls = repeat(Request("", sent), options.calls)
+            found = await measure(site.url, calls, connections=options.connections)
             await asyncio.sleep(0.7)  # until the last of its events are written
             rates[name].append(found.rate)
             times[name].append((_processor_seconds(site.process.pid) - before) / options.calls * 1e6)

@@ -1,36 +1,63 @@
-"""A small load generator: a fixed number of POSTs over a few kept-open connections, timed one by one.
+"""A small load generator: POSTs over a few kept-open connections, timed one by one.
 
-Requests are bytes made beforehand and answers are read to their Content-Length, so that the
-generator costs little beside the server that shares the machine with it. Loopback only.
+Requests are bytes and answers are read to their Content-Length, so that the generator costs little
+beside the server that shares the machine with it. Loopback only.
 """
 
 import asyncio
 import json
-import statistics
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
+from itertools import chain
+from math import inf
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 
 
+class Request(NamedTuple):
+    """A request as the bytes of HTTP/1.1, and what kind of question it asks."""
+
+    kind: str
+    content: bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One run: calls a second, and milliseconds at the median and the 99th percentile."""
+    """One run."""
 
-    rate: float
-    median_ms: float
-    p99_ms: float
+    seconds: float
+    milliseconds: dict[str, list[float]]
+    """How long each call took, by kind of question."""
     bytes: int
     """Size of the last answer's body."""
 
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return sum(map(len, self.milliseconds.values())) / self.seconds
+
+    @property
+    def median_ms(self) -> float:
+        return self.percentile(0.5)
+
+    @property
+    def p99_ms(self) -> float:
+        return self.percentile(0.99)
+
+    def percentile(self, part: float, kind: str | None = None) -> float:
+        """Return the milliseconds that `part` of the calls, of a kind or of all, stay below."""
+        taken = self.milliseconds.get(kind, []) if kind else chain(*self.milliseconds.values())
+        ordered = sorted(taken)
+        return ordered[int(len(ordered) * part)] if ordered else float("nan")
+
 
 def request(url: str, token: str, tool: str, arguments: dict[str, Any], era: str) -> bytes:
-    """A `tools/call` of one era as the bytes of an HTTP/1.1 request."""
+    """Return a `tools/call` of one era as the bytes of an HTTP/1.1 request."""
     parts = urlsplit(url)
     if parts.hostname not in ("127.0.0.1", "localhost"):
         raise ValueError("load goes to loopback only")
@@ -55,43 +82,36 @@ def request(url: str, token: str, tool: str, arguments: dict[str, Any], era: str
     return f"POST {parts.path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
-async def measure(url: str, requests: list[bytes], *, calls: int, connections: int) -> Measure:
-    """Send `calls` requests, taken from `requests` in turn, and time each.
+async def measure(
+    url: str, requests: Iterable[Request], *, connections: int, seconds: float = inf
+) -> Measure:
+    """Send `requests` until they or the seconds are over, and time each.
 
     Raises RuntimeError for an answer that is not 200 or holds an error.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None
-    turn, seconds = cycle(requests), list[float]()
-    budget = iter(range(calls))
-    sizes: list[int] = []
+    rest = iter(requests)
+    milliseconds: dict[str, list[float]] = defaultdict(list)
+    size = 0
+    began = time.perf_counter()
 
     async def worker() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        for _ in _shared(budget):
+        nonlocal size
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
+        while time.perf_counter() - began < seconds and (each := next(rest, None)):
             started = time.perf_counter()
-            writer.write(next(turn))
+            writer.write(each.content)
             body = await _read(reader)
-            seconds.append(time.perf_counter() - started)
+            milliseconds[each.kind].append((time.perf_counter() - started) * 1000)
             if b'"isError":true' in body or b'"error":' in body[:60]:
                 raise RuntimeError(body[:500].decode())
-            sizes.append(len(body))
+            size = len(body)
         writer.close()
         await writer.wait_closed()
 
-    began = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(connections)))
-    elapsed = time.perf_counter() - began
-    return Measure(
-        rate=calls / elapsed,
-        median_ms=statistics.median(seconds) * 1000,
-        p99_ms=sorted(seconds)[int(len(seconds) * 0.99)] * 1000,
-        bytes=sizes[-1],
-    )
-
-
-def _shared(budget: Iterator[int]) -> Iterator[int]:
-    yield from budget
+    return Measure(seconds=time.perf_counter() - began, milliseconds=dict(milliseconds), bytes=size)
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:

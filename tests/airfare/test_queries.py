@@ -24,10 +24,10 @@ from airfare.filters import AskedFilters
 from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from airfare.queries import Filters, Page, days_of
-from airfare.records import airports_of, day_of
 from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
 from mcpsite.access.caller import Caller
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.oracle import File, Oracle, Reader, Row
 
 pytestmark = pytest.mark.django_db
 
@@ -129,34 +129,25 @@ FILTERS = st.builds(
 DATES = st.sampled_from(["", "", "2025", "2025-01", "2025-01-06", "2024"])
 
 
-def oracle(rows: list[dict[str, Any]], filters: Filters) -> list[dict[str, Any]]:
-    """The rows that match, in order, as plain Python finds them."""
-
-    def holds(text: str, needle: str) -> bool:
-        return needle.casefold() in text.casefold()
-
-    def matches(row: dict[str, Any]) -> bool:
-        origin, destination = airports_of(row["route"])
-        day = day_of(row["day"])
-        return (
-            not row["hidden"]
-            and holds(row["route"], filters.route_contains)
-            and filters.origin_airport in ("", origin)
-            and filters.destination_airport in ("", destination)
-            and holds(row["airline"], filters.airline_contains)
-            and holds(row["season"], filters.season_contains)
-            and holds(row["note"], filters.notable_contains)
-            and (
-                not (filters.first_day and filters.end_day)
-                or (day is not None and filters.first_day <= day < filters.end_day)
-            )
-        )
-
-    def key(row: dict[str, Any]) -> tuple[Any, ...]:
-        subject = row["route"] or " ".join(filter(None, (row["airline"], row["season"]))) or "a.json"
-        return day_of(row["day"]) or datetime.date.min, subject, row["airline"]
-
-    return sorted(filter(matches, rows), key=key, reverse=True)
+def oracle(rows: list[dict[str, Any]]) -> Oracle:
+    """What plain Python answers about `rows`, which are told apart by their fares."""
+    given = [
+        {
+            **dict.fromkeys(("query", "region", "premium_fare_usd", "load_factor_pct"), ""),
+            "snapshot_date": row["day"],
+            "route": row["route"],
+            "airline": row["airline"],
+            "season": row["season"],
+            "notable_event": row["note"],
+            "avg_fare_usd": number,
+        }
+        for number, row in enumerate(rows)
+    ]
+    stored = [
+        Row(given=values, hidden=row["hidden"], position=number)
+        for number, (values, row) in enumerate(zip(given, rows, strict=True))
+    ]
+    return Oracle([File(name="a.json", rows=stored)], Reader(everything=True))
 
 
 def stored(rows: list[dict[str, Any]]) -> None:
@@ -195,7 +186,7 @@ def test_answers_are_those_of_plain_python(
 ) -> None:
     rows = [{**row, "airline": row["airline"].strip(), "note": row["note"].strip()} for row in rows]
     stored(rows)
-    numbered = [{**row, "number": number} for number, row in enumerate(rows)]
+    plain = oracle(rows)
     for filters, date in asked:
         first, end = days_of(date) or (None, None)
         filters = Filters(
@@ -203,15 +194,14 @@ def test_answers_are_those_of_plain_python(
             first_day=first,
             end_day=end,
         )
-        expected = oracle(numbered, filters)
+        expected = [fare.values["avg_fare_usd"] for fare in plain.matching(filters)]
         found = page(filters, limit=limit, offset=offset)
         shown = [row["avg_fare_usd"] for row in found.rows]
-        assert shown == [row["number"] for row in expected[offset : offset + limit]]
-        assert found.matched == len(expected)
-        assert found.total == sum(not row["hidden"] for row in rows)
+        assert shown == expected[offset : offset + limit]
+        assert (found.matched, found.total) == (len(expected), len(plain.fares))
         assert sorted(
             row.avg_fare_usd or 0 for row in queries.queryset(filters, dimensions.current(None))
-        ) == sorted(row["number"] for row in expected)
+        ) == sorted(expected)
 
 
 UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
