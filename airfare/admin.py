@@ -27,7 +27,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import corrections, curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
-from airfare.expressions import among
+from airfare.dimensions import NONE
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, expected, number_of, too_long
 from mcpsite.core.folders import FILES_STAY
@@ -189,8 +189,7 @@ class DimensionFilter(TextFilterBase):
     template = "admin/airfare/dimension_filter.html"
 
     def values(self) -> list[str]:
-        values: list[str] = getattr(dimensions.current(None), f"{self.parameter_name}s")
-        return values
+        return dimensions.current(None).values(str(self.parameter_name))
 
     def choices(self, changelist: Any) -> Any:
         choice: Any  # unfold's, which has a form.
@@ -202,12 +201,14 @@ class DimensionFilter(TextFilterBase):
             }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
-        value, values = self.value(), self.values()
+        value, name = self.value(), str(self.parameter_name)
         if not value:
             return queryset
-        # Hidden rows may have a value that no published one has.
-        meant = {value} if value in values else {value, *dimensions.holding(value, values)}
-        return queryset.filter(among(str(self.parameter_name), meant))
+        snapshot = dimensions.current(None)
+        combinations = snapshot.combinations
+        exact = value in combinations.values[name]
+        chosen = combinations.having(name, value) if exact else combinations.holding(name, value)
+        return queryset.filter(queries.combined(chosen, snapshot))
 
 
 class RouteFilter(DimensionFilter):
@@ -405,11 +406,11 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
         """Every word has to be in the route, the airline, the season or the notable event."""
         snapshot = dimensions.current(None)
         for word in search_term.split():
-            found = Q(id__in=[])
-            # What no value holds is left out, so that the database looks only where there is something.
-            for name, values in snapshot.values.items():
-                if stored := dimensions.holding(word, values):
-                    found |= among(name, stored)
+            chosen = NONE
+            for name in ("route", "airline", "season"):
+                chosen |= snapshot.combinations.holding(name, word)
+            found = queries.combined(chosen, snapshot)
+            # What no text holds is left out, so that the database looks only where there is something.
             if notables.matching(word, most=0) is None:
                 found |= Q(notable_id__in=notables.holding(word))
             queryset = queryset.filter(found)

@@ -23,7 +23,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Concat
 
-from airfare import dimensions, versions
+from airfare import versions
+from airfare.combinations import Counts, Ids
 from airfare.models import NO_DAY, Edit, FareRow
 from airfare.notables import Texts
 from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, as_stored, day_of, subject_of
@@ -82,10 +83,11 @@ def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None, reaso
     with transaction.atomic(), recording.action(name, by=by, reason=reason) as action:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
-        counts = dimensions.count(chosen)
+        counts = Counts()
+        counts.add_rows(chosen, -1 if hidden else 1)
         action.add_all(chosen, {"hidden": (not hidden, hidden)}, LABEL)
         changed = chosen.update(hidden=hidden)
-        dimensions.add(_negative(counts) if hidden else counts)
+        counts.store()
     return changed
 
 
@@ -157,7 +159,7 @@ def _edit(
     texts.numbers(
         [as_stored("notable_event", given["notable_event"]) for _, given in batch if "notable_event" in given]
     )
-    counts: Counter[tuple[int, str, str, str]] = Counter()
+    counts = Counts()
     originals: dict[int, dict[str, Any]] = {}
     differences: list[tuple[int, str, recording.Values]] = []
     for number, given in batch:
@@ -180,13 +182,15 @@ def _edit(
                 original.setdefault(name, old)
             _assign(row, name, value, texts)
         _follow(row)
-        _count(counts, row, 1)
         if sorted(original) != edited:
             different[EDITED] = (edited, sorted(original))
         differences.append((number, label, different))
-    _write([rows[number] for number in originals])
+    changed = [rows[number] for number in originals]
+    _write(changed)
     _remember(originals, by)
-    dimensions.add(counts)
+    for row in changed:
+        _count(counts, row, 1)
+    counts.store()
     return differences
 
 
@@ -223,7 +227,9 @@ def _delete(rows: QuerySet[FareRow], *, by: User | None, reason: str) -> int:
     with transaction.atomic(), recording.action(Change.Action.DELETE, by=by, reason=reason) as action:
         versions.bump()
         chosen = FareRow.objects.filter(id__in=rows.order_by().values("id"))
-        dimensions.add(_negative(dimensions.count(chosen.filter(hidden=False))))
+        counts = Counts()
+        counts.add_rows(chosen.filter(hidden=False), -1)
+        counts.store()
         action.add_many(FareRow, _last_values(chosen))
         number = chosen.count()
         chosen.delete()
@@ -252,13 +258,17 @@ def _follow(row: FareRow) -> None:
     row.subject = subject_of(row.route, row.airline, row.season, row.query) or clean(row.source_file.name)
 
 
-def _count(counts: Counter[tuple[int, str, str, str]], row: FareRow, sign: int) -> None:
+def _count(counts: Counts, row: FareRow, sign: int) -> None:
     if not row.hidden:
-        counts[row.source_file_id, row.route, row.airline, row.season] += sign
+        day = str(row.snapshot_day)
+        counts.add(row.source_file_id, row.combination_id, sign, day, day)
 
 
-def _write(rows: Iterable[FareRow]) -> None:
+def _write(rows: Collection[FareRow]) -> None:
     """Store what a file or a curator decides of `rows`."""
+    ids = Ids().of([(row.route, row.airline, row.season) for row in rows])
+    for row, combination in zip(rows, ids, strict=True):
+        row.combination_id = combination
     with connection.cursor() as cursor:
         cursor.executemany(
             f"UPDATE airfare_farerow SET {', '.join(f'{name} = %s' for name in _WRITTEN)} WHERE id = %s",
@@ -266,7 +276,7 @@ def _write(rows: Iterable[FareRow]) -> None:
         )
 
 
-_WRITTEN = (*SOURCE_FIELDS, "notable_id", "vanished")
+_WRITTEN = (*SOURCE_FIELDS, "combination_id", "notable_id", "vanished")
 
 
 def _remember(originals: Mapping[int, dict[str, Any]], by: User | None) -> None:
@@ -284,10 +294,6 @@ def _remember(originals: Mapping[int, dict[str, Any]], by: User | None) -> None:
         unique_fields=["row"],
         update_fields=["original", "edited_at", "edited_by"],
     )
-
-
-def _negative(counts: Counter[Any]) -> Counter[Any]:
-    return Counter({key: -n for key, n in counts.items()})
 
 
 # How it outlives a reload
@@ -429,12 +435,10 @@ class Kept:
             FareRow.objects.filter(id__in=chunk).delete()
         return marked
 
-    def count(self) -> Counter[tuple[int, str, str, str]]:
-        """The published ones among the curated rows, for `dimensions.add`."""
-        counts: Counter[tuple[int, str, str, str]] = Counter()
+    def count(self, counts: Counts) -> None:
+        """Add the published ones among the curated rows to `counts`."""
         for chunk in _chunks(self._ids):
-            counts += dimensions.count(FareRow.objects.filter(id__in=chunk, hidden=False))
-        return counts
+            counts.add_rows(FareRow.objects.filter(id__in=chunk, hidden=False))
 
 
 def curated(source_file_id: int) -> set[int]:

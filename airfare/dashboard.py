@@ -8,9 +8,9 @@ from django.db.models import Count, F, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 
-from airfare import dimensions
+from airfare import dimensions, queries
 from airfare.dimensions import SUGGESTIONS, Snapshot
-from airfare.models import NO_DAY, Combination, Edit, FareRow, SourceFile
+from airfare.models import NO_DAY, CombinationCount, Edit, FareRow, SourceFile
 from airfare.queries import Filters
 from airfare.summaries import fare_summary
 from mcpsite.core.panels import Chart, Choice, Figure, Panel, change_url, list_url, may_view, moment
@@ -95,10 +95,8 @@ def _files() -> Panel:
 def _last_loads(*, rows: bool) -> Panel:
     there = SourceFile.objects.exclude(state=SourceFile.State.REMOVED)
     files = list(there.order_by("-loaded_at", "name")[:LOADS])
-    counted = (
-        Combination.objects.filter(source_file__in=files).values_list("source_file").annotate(Sum("rows"))
-    )
-    published = dict(counted)
+    counts = CombinationCount.objects.filter(source_file__in=files)
+    published = dict(counts.values_list("source_file").annotate(Sum("rows")))
     columns = ["File", "Loaded", *(["Published rows"] if rows else [])]
     table = [
         [
@@ -139,7 +137,8 @@ def _fares(asked: str, snapshot: Snapshot) -> Panel:
     )
     if not route:
         return Panel(title="Fares over time", note="No published row has a route.", wide=True)
-    days = over_time(FareRow.objects.filter(hidden=False, route=route))
+    found = snapshot.combinations.having("route", route)
+    days = over_time(FareRow.objects.filter(queries.combined(found, snapshot), hidden=False))
     labels = [str(day) for day in days]
     table = [
         [

@@ -1,26 +1,25 @@
-"""The routes, airlines and seasons there are, and how many published rows each combination has.
+"""What a worker remembers of a version of the data: how many published rows each combination has, and when.
 
-They are few where rows are many. The counts stand in a table of their own, which is changed in the
-transaction that changes the rows; a worker reads them once for each version of the data and answers
-from memory which values a filter means and how many rows match.
+Combinations are few where rows are many. A worker reads their counts once for each version of the data, and
+answers from memory what a filter means and how many rows match.
 """
 
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import compress
 from sys import getsizeof
 from typing import Any, TypeVar
 
-from django.db import connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Max, Min, Sum, Value
 
 from airfare import versions
-from airfare.expressions import among
-from airfare.models import FILES, Combination, FareRow, SourceFile
-from airfare.records import airports_of
+from airfare.expressions import Among, array_of
+from airfare.models import FILES, NO_DAY, Combination, CombinationCount, SourceFile
 from mcpsite.access.policies import Principal
 from mcpsite.core.memory import memory, size_of
 
@@ -28,137 +27,259 @@ Result = TypeVar("Result")
 State = tuple[int, frozenset[int] | None]
 """A version of the data, and the ids of the files that somebody may read in it; None for all there are."""
 
-KEY = ("source_file_id", "route", "airline", "season")
 SUGGESTIONS = 500
 """Values that a field of a page offers; each of them is in the page."""
-CATEGORIES = ("route", "airline", "season")
+CATEGORIES = ("route", "airline", "season", "origin_airport", "destination_airport")
+NEVER = 1 << 30
+"""A day after all others."""
 
 
-# The counts, as they are kept
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A set of combinations, by their places; with `outside`, all but these."""
 
+    places: frozenset[int]
+    outside: bool = False
 
-def add(counts: Counter[tuple[int, str, str, str]]) -> None:
-    """Add `counts` (negative ones too) by file, route, airline and season to those of the published rows."""
-    rows = [
-        (file, route, *airports_of(route), airline, season, rows)
-        for (file, route, airline, season), rows in counts.items()
-        if rows
-    ]
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO airfare_combination AS kept "
-            "(source_file_id, route, origin_airport, destination_airport, airline, season, rows) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT (source_file_id, route, airline, season) "
-            "DO UPDATE SET rows = kept.rows + excluded.rows",
-            rows,
+    def __and__(self, other: "Chosen") -> "Chosen":
+        if self.outside and other.outside:
+            return Chosen(self.places | other.places, outside=True)
+        if self.outside:
+            return other & self
+        return Chosen(
+            self.places - other.places if other.outside else self.places & other.places, outside=False
         )
-        cursor.execute("DELETE FROM airfare_combination WHERE rows = 0")
+
+    def __or__(self, other: "Chosen") -> "Chosen":
+        return ~(~self & ~other)
+
+    def __invert__(self) -> "Chosen":
+        return Chosen(self.places, not self.outside)
 
 
-def count(rows: QuerySet[FareRow]) -> Counter[tuple[int, str, str, str]]:
-    """`rows` by file, route, airline and season."""
-    groups = rows.order_by().values_list(*KEY).annotate(Count("id"))
-    return Counter({(file, route, airline, season): n for file, route, airline, season, n in groups})
+NONE = Chosen(frozenset())
+EVERY = ~NONE
 
 
-def forget(source_file_id: int) -> None:
-    """Drop the counts of a file."""
-    Combination.objects.filter(source_file_id=source_file_id).delete()
+class Combinations:
+    """All combinations, each with a place, and for each value of a category the places that have it."""
 
+    def __init__(self) -> None:
+        self.ids = array("q")
+        known: list[dict[str, int]] = [{} for _ in CATEGORIES]
+        columns = [array("I") for _ in CATEGORIES]
+        stored = Combination.objects.order_by("id").values_list("id", *CATEGORIES)
+        for number, *values in stored.iterator(chunk_size=5_000):
+            self.ids.append(number)
+            for value, numbers, column in zip(values, known, columns, strict=True):
+                column.append(numbers.setdefault(value, len(numbers)))
+        self.values: dict[str, list[str]] = {}
+        """The values of each category, in order."""
+        self.numbers: dict[str, array[int]] = {}
+        """Of each category, for each combination: the place of its value among the values."""
+        self._members: dict[str, list[array[int]]] = {}
+        self._folded: dict[str, list[str]] = {}
+        for name, numbers, column in zip(CATEGORIES, known, columns, strict=True):
+            self.values[name] = sorted(numbers)
+            self._folded[name] = [value.casefold() for value in self.values[name]]
+            order = array("I", bytes(4 * len(numbers)))
+            for place, value in enumerate(self.values[name]):
+                order[numbers[value]] = place
+            self.numbers[name] = array("I", map(order.__getitem__, column))
+            members = self._members[name] = [array("I") for _ in numbers]
+            for place, value in enumerate(self.numbers[name]):
+                members[value].append(place)
 
-# The counts, as a worker remembers them
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        arrays = [self.ids, *self.numbers.values(), *(a for m in self._members.values() for a in m)]
+        return size_of(self.values) + size_of(self._folded) + sum(map(getsizeof, arrays))
+
+    def holding(self, name: str, needle: str) -> Chosen:
+        """Return those whose value of the category `name` holds `needle`, in whatever case."""
+        folded = needle.casefold()
+        return self._having(name, [folded in value for value in self._folded[name]])
+
+    def having(self, name: str, value: str) -> Chosen:
+        """Return those that have this very value."""
+        return self._having(name, [each == value for each in self.values[name]])
+
+    def _having(self, name: str, marks: list[bool]) -> Chosen:
+        inside = list(compress(self._members[name], marks))
+        if 2 * sum(map(len, inside)) <= len(self.ids):
+            return Chosen(frozenset().union(*inside))
+        others = compress(self._members[name], [not mark for mark in marks])
+        return Chosen(frozenset().union(*others), outside=True)
+
+    def array_of(self, chosen: Chosen) -> tuple[str, bool]:
+        """Return the ids of `chosen` as a parameter; of all others, and True, if those are fewer."""
+        places, outside = chosen.places, chosen.outside
+        if 2 * len(places) > len(self.ids):
+            places, outside = frozenset(range(len(self.ids))) - places, not outside
+        return array_of(map(self.ids.__getitem__, places)), outside
 
 
 class Snapshot:
     """What one version of the data holds for those who see one set of files (by id; None for all).
 
-    A combination is a number into each category's values, and its number of published rows: a tenth of the
-    memory that a tuple of texts takes.
+    Of each combination, at its place: the number of its published rows, 0 where there are none, and their
+    first and last days as ordinals.
     """
 
     def __init__(self, version: int, visible: frozenset[int] | None) -> None:
         self.state = (version, visible)
         self.visible = visible
         files = SourceFile.objects.published().order_by("name")
-        combinations = Combination.objects.order_by()
+        counts = CombinationCount.objects.order_by()
         if visible is not None:
-            files = files.filter(among("id", visible))
-            combinations = combinations.filter(among("source_file_id", visible))
+            among = Value(array_of(sorted(visible)))
+            files = files.filter(Among("id", among))
+            counts = counts.filter(Among("source_file_id", among))
         self.files: list[str] = list(files.values_list("name", flat=True))
         self.file_names = frozenset(self.files)
-        known: list[dict[str, int]] = [{} for _ in CATEGORIES]
-        numbers = [array("I") for _ in CATEGORIES]
-        self.rows = array("I")
-        """The published rows of each combination."""
-        counted = combinations.values_list(*CATEGORIES).annotate(Sum("rows"))
-        for *values, rows in counted.iterator(chunk_size=5_000):
-            for value, ids, column in zip(values, known, numbers, strict=True):
-                column.append(ids.setdefault(value, len(ids)))
-            self.rows.append(rows)
+        counted = counts.values_list("combination_id").annotate(
+            Sum("rows"), Min("first_day"), Max("last_day")
+        )
+        found = list(counted)
+        # Read after the counts, so that each of them is known.
+        self.combinations = _combinations()
+        number = len(self.combinations.ids)
+        self.rows = array("I", bytes(4 * number))
+        self.first = array("i", [NEVER]) * number
+        self.last = array("i", bytes(4 * number))
+        places = dict(zip(self.combinations.ids, range(number), strict=True))
+        for combination, rows, first, last in found:
+            place = places.get(combination)
+            if place is None:  # Its rows have gone meanwhile, and the next call sees that.
+                continue
+            self.rows[place] = rows
+            self.first[place] = first.toordinal()
+            self.last[place] = last.toordinal()
         self.total = sum(self.rows)
-        self.values: dict[str, list[str]] = {}
-        """The values of each category that some published row has, in order."""
-        self.numbers: dict[str, array[int]] = {}
-        """Of each category, for each combination: the place of its value among the values."""
-        for name, ids, column in zip(CATEGORIES, known, numbers, strict=True):
-            self.values[name] = sorted(ids)
-            places = array("I", bytes(4 * len(ids)))
-            for place, value in enumerate(self.values[name]):
-                places[ids[value]] = place
-            self.numbers[name] = array("I", map(places.__getitem__, column))
-
-    @property
-    def routes(self) -> list[str]:
-        return self.values["route"]
-
-    @property
-    def airlines(self) -> list[str]:
-        return self.values["airline"]
-
-    @property
-    def seasons(self) -> list[str]:
-        return self.values["season"]
+        self.days = min(self.first, default=NEVER), max(self.last, default=0)
+        """The first and the last day of all."""
 
     @property
     def size(self) -> int:
-        """Bytes of memory."""
-        columns = [self.rows, *self.numbers.values()]
-        return size_of(self.files) + size_of(self.values) + sum(map(getsizeof, columns))
+        """Bytes of memory, without the combinations that snapshots share."""
+        return size_of(self.files) + sum(map(getsizeof, (self.rows, self.first, self.last)))
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a category that some published row has, in order."""
+        present = set(compress(self.combinations.numbers[name], self.rows))
+        return [self.combinations.values[name][value] for value in sorted(present)]
 
     def rows_by(self, name: str) -> Counter[str]:
-        """The number of published rows of each value of a category."""
-        totals = array("Q", bytes(8 * len(self.values[name])))
-        for place, rows in zip(self.numbers[name], self.rows, strict=True):
-            totals[place] += rows
-        return Counter(dict(zip(self.values[name], totals, strict=True)))
+        """Return the number of published rows of each value of a category that some row has."""
+        totals: Counter[int] = Counter()
+        for value, rows in zip(self.combinations.numbers[name], self.rows, strict=True):
+            totals[value] += rows
+        return Counter(
+            {self.combinations.values[name][value]: rows for value, rows in totals.items() if rows}
+        )
 
-    def rows_with(self, chosen: dict[str, bytearray]) -> int:
-        """How many published rows have, of each category in `chosen`, a value that is marked there."""
-        if not chosen:
+    def rows_of(self, chosen: Chosen) -> int:
+        """Return how many published rows have one of the combinations `chosen`."""
+        rows = sum(map(self.rows.__getitem__, chosen.places))
+        return self.total - rows if chosen.outside else rows
+
+    def days_of(self, chosen: Chosen) -> tuple[int, int]:
+        """Return days between which all rows of `chosen` are; for most of all, those of all."""
+        if chosen.outside or not chosen.places:
+            return self.days
+        return min(map(self.first.__getitem__, chosen.places)), max(map(self.last.__getitem__, chosen.places))
+
+    def within(self, chosen: Chosen, first: int, last: int) -> tuple[Chosen, Chosen]:
+        """Return those of `chosen` (not outside) with all rows in these days, and those with some."""
+        some = [place for place in chosen.places if self.first[place] <= last and self.last[place] >= first]
+        every = {place for place in some if self.first[place] >= first and self.last[place] <= last}
+        return Chosen(frozenset(every)), Chosen(frozenset(some) - every)
+
+    def rows_between(self, first: int, last: int) -> int:
+        """Return about how many rows are in these days, as if those of a combination were spread evenly."""
+        if first <= self.days[0] and last >= self.days[1]:
             return self.total
-        fulfilled = [map(marks.__getitem__, self.numbers[name]) for name, marks in chosen.items()]
-        return sum(compress(self.rows, map(min, *fulfilled) if len(fulfilled) > 1 else fulfilled[0]))
+        rows = 0.0
+        for begin, end, number in self._spans:
+            common = min(end, last) - max(begin, first) + 1
+            if common > 0:
+                rows += number * common / (end - begin + 1)
+        return round(rows)
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int, int]]:
+        """First day, last day and number of rows; rows without a day count as if they had one."""
+        spans: Counter[tuple[int, int]] = Counter()
+        for first, last, rows in zip(self.first, self.last, self.rows, strict=True):
+            spans[first, last] += rows
+        undated = NO_DAY.toordinal()
+        least = min((first for first, _ in spans if first > undated), default=undated)
+        return [
+            (min(last, least) if first == undated else first, last, rows)
+            for (first, last), rows in spans.items()
+            if rows
+        ]
 
     def result(self, key: Hashable) -> Any:
-        """What was kept under `key`, or None."""
+        """Return what was kept under `key`, or None."""
         return memory.get((_MEMORY, *self.state, key))
 
     def keep(self, key: Hashable, result: Any, size: int) -> None:
         """Remember what was computed, which takes `size` bytes, while this version lasts."""
         memory.keep((_MEMORY, *self.state, key), result, size)
 
+    def once(self, key: Hashable, compute: Callable[[], tuple[Result, int]]) -> Result:
+        """Return what was kept under `key`, or else what `compute` makes (with its size), once for all."""
+        result: Result | None = self.result(key)
+        if result is None:
+            with _alone((*self.state, key)):
+                result = self.result(key)
+                if result is None:
+                    result, size = compute()
+                    self.keep(key, result, size)
+        return result
+
 
 _MEMORY = "airfare"
 _SNAPSHOT = "snapshot"
-_building = threading.Lock()
+_SHARED = "airfare combinations"
+_waiting: dict[Hashable, list[threading.Lock]] = {}
+_flights = threading.Lock()
 _computing = threading.BoundedSemaphore(2)
 """More aggregations at once would take more memory and be ready no sooner."""
 _warmed = 0
 _last: Snapshot | None = None
 """The snapshot that was asked for last: at hand even where it alone is larger than all that is remembered."""
+
+
+@contextmanager
+def _alone(key: Hashable) -> Iterator[None]:
+    """Let one thread at a time do what `key` stands for; the others wait."""
+    with _flights:
+        locks = _waiting.setdefault(key, [threading.Lock()])
+        # One entry for each thread that does it or waits: the last one takes the key away.
+        locks.append(locks[0])
+    try:
+        with locks[0]:
+            yield
+    finally:
+        with _flights:
+            locks.pop()
+            if len(locks) == 1:
+                del _waiting[key]
+
+
+def _combinations() -> Combinations:
+    """Return all combinations there are, from memory while they stay as they are."""
+    token = versions.read_combinations()
+    with _alone((_SHARED, token)):
+        found: Combinations | None = memory.get((_SHARED, token))
+        if found is None:
+            memory.forget(lambda other: other[0] == _SHARED)
+            found = Combinations()
+            memory.keep((_SHARED, token), found, found.size)
+        return found
 
 
 class _Readers:
@@ -212,9 +333,8 @@ def current(who: Principal | None) -> Snapshot:
 
 
 def _build(version: int, visible: frozenset[int] | None) -> Snapshot:
-    # One thread does it, however many need it.
-    with _building:
-        key = (_MEMORY, version, visible, _SNAPSHOT)
+    key = (_MEMORY, version, visible, _SNAPSHOT)
+    with _alone(key):
         snapshot: Snapshot | None = memory.get(key)
         if snapshot is None:
             memory.forget(lambda other: other[0] == _MEMORY and other[1] != version)
@@ -246,14 +366,8 @@ def computed(
         result: Result | None = snapshot.result(key)
         if result is not None:
             return result, snapshot
-        with _computing:
+        with _alone((*snapshot.state, key)), _computing:
             result = snapshot.result(key) or compute(snapshot)
-        if state(who) == snapshot.state:
-            snapshot.keep(key, result, size_of(result))
-            return result, snapshot
-
-
-def holding(needle: str, values: Iterable[str]) -> frozenset[str]:
-    """Those of `values` that hold `needle`, in whatever case."""
-    folded = needle.casefold()
-    return frozenset(value for value in values if folded in value.casefold())
+            if state(who) == snapshot.state:
+                snapshot.keep(key, result, size_of(result))
+                return result, snapshot

@@ -1,38 +1,54 @@
 """Conditions that Django has no lookup for, said once for both databases."""
 
-import json
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connection
-from django.db.models import BooleanField, F, Func, Q, Value
-
-FEW = 100
-"""Values that are a parameter each, so that the database's planner knows how many there are."""
+from django.db.models import BooleanField, Expression, F, Func
 
 
-def among(field: str, values: Collection[Any]) -> Q:
-    """Whether a field has one of `values`, which may be more than a statement may have parameters."""
-    return Q(**{f"{field}__in": values}) if len(values) <= FEW else Q(_Among(field, values))
+class Among(Func):
+    """Whether a field has one of many numbers, given as one parameter (see `array_of`).
 
-
-class _Among(Func):
-    """The same with one parameter."""
+    With `outside`, whether it has none of them. Without `indexed` no index on the field is used, whatever
+    the database's planner thinks of it.
+    """
 
     output_field = BooleanField()
 
-    def __init__(self, field: str, values: Collection[Any]) -> None:
-        super().__init__(F(field), Value(array_of(values)))
+    def __init__(
+        self, field: str, numbers: Expression, *, outside: bool = False, indexed: bool = True
+    ) -> None:
+        super().__init__(F(field), numbers)
+        self._outside = outside
+        self._left = "" if indexed else " + 0"
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        return self.as_sql(
-            compiler, connection, template="%(expressions)s))", arg_joiner=" IN (SELECT value FROM json_each("
-        )
+        joiner = f"{self._left} {'NOT ' if self._outside else ''}IN (SELECT value FROM json_each("  # noqa: S608
+        return self.as_sql(compiler, connection, template="(%(expressions)s)))", arg_joiner=joiner)
 
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        return self.as_sql(compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY(")
+        # Cast, for an array of small integers is looked through for each row. What is outside is hashed,
+        # which `<> ALL` is not.
+        if self._outside:
+            joiner, template = " NOT IN (SELECT unnest(", "(%(expressions)s::bigint[])))"
+        else:
+            joiner, template = " = ANY(", "(%(expressions)s::bigint[]))"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=f"{self._left}{joiner}")
 
 
-def array_of(values: Collection[Any]) -> Any:
-    """`values` as one parameter of a statement."""
-    return json.dumps(list(values)) if connection.vendor == "sqlite" else list(values)
+class Blank(Expression):
+    """A parameter that is filled in when the statement runs: what `Statement` is made of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(output_field=BooleanField())  # Of no meaning: the parameter stands as it is.
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 (Django's signature)
+        return "%s", [self]
+
+
+def array_of(numbers: Iterable[int]) -> str:
+    """Return `numbers` as one parameter of a statement."""
+    inside = ",".join(map(str, numbers))
+    return f"[{inside}]" if connection.vendor == "sqlite" else f"{{{inside}}}"

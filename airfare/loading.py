@@ -20,10 +20,11 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from airfare import curation, dimensions, statistics, versions
+from airfare import combinations, curation, notables, statistics, versions
+from airfare.combinations import Counts, Ids
 from airfare.curation import Kept
 from airfare.models import SourceFile
-from airfare.notables import Texts, forget_unused
+from airfare.notables import Texts
 from airfare.parsing import FORMATS, RefusedFile, open_table
 from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, Records, Unreadable
 from mcpsite.core import folders
@@ -38,8 +39,9 @@ logger = logging.getLogger(__name__)
 Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "left out", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
 
-_INSERTED = ("source_file_id", *SOURCE_FIELDS, "notable_id", "hidden", "vanished")
-_COUNTED = [SOURCE_FIELDS.index(name) for name in ("route", "airline", "season")]
+_INSERTED = ("source_file_id", *SOURCE_FIELDS, "combination_id", "notable_id", "hidden", "vanished")
+_COMBINED = [SOURCE_FIELDS.index(name) for name in ("route", "airline", "season")]
+_DAY = SOURCE_FIELDS.index("snapshot_day")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +202,7 @@ def load(
     if changed & {"replaced", "pruned"}:
         with transaction.atomic():
             versions.bump()
-            forget_unused()
+            _forget_unused()
     if changed & {"new", "replaced", "pruned"}:
         statistics.refresh()
 
@@ -392,32 +394,29 @@ class _Load:
     def _replace(self, source: SourceFile, records: Iterable[Records]) -> int:
         kept = Kept(source.pk)
         kept.drop_others()
-        dimensions.forget(source.pk)
-        texts = Texts()
-        counts: Counter[tuple[str, str, str]] = Counter()
+        combinations.forget_counts(source.pk)
+        texts, ids, counts = Texts(), Ids(), Counts()
         for each in records:
             plain = each
             if kept:
                 plain, met = kept.take(each)
                 kept.renew(met, texts)
             if plain.columns:
-                counts.update(zip(*(plain.columns[place] for place in _COUNTED), strict=True))
-                _insert(source.pk, plain.columns, texts.numbers(plain.notables))
+                combined = ids.of(list(zip(*(plain.columns[place] for place in _COMBINED), strict=True)))
+                counted = Counter(zip(combined, plain.columns[_DAY], strict=True))
+                for (combination, day), rows in counted.items():
+                    counts.add(source.pk, combination, rows, day, day)
+                _insert(source.pk, [*plain.columns, combined, texts.numbers(plain.notables)])
             if len(counts) > 50_000:
-                _add(source.pk, counts)
-        _add(source.pk, counts)
+                counts.store()
         vanished = kept.mark_vanished()
-        dimensions.add(kept.count())
+        kept.count(counts)
+        counts.store()
         return vanished
 
 
-def _add(source_file_id: int, counts: Counter[tuple[str, str, str]]) -> None:
-    dimensions.add(Counter({(source_file_id, *key): rows for key, rows in counts.items()}))
-    counts.clear()
-
-
-def _insert(source_file_id: int, columns: Sequence[Sequence[Any]], notables: Sequence[int | None]) -> None:
-    rows = zip(repeat(source_file_id), *columns, notables, repeat(False), repeat(False), strict=False)
+def _insert(source_file_id: int, columns: Sequence[Sequence[Any]]) -> None:
+    rows = zip(repeat(source_file_id), *columns, repeat(False), repeat(False), strict=False)
     names = ", ".join(_INSERTED)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -496,8 +495,14 @@ def remove(source: SourceFile, *, curated: bool = False) -> int:
             curation.delete_curated(source.pk)
         keep = source.folder != str(UPLOADS) or source.groups.exists()
         _prune(source, "", SourceFile.State.REMOVED, keep=keep)
-        forget_unused()
+        _forget_unused()
         return len(curation.curated(source.pk))
+
+
+def _forget_unused() -> None:
+    """Delete what was stored once for many rows, and no row has any more."""
+    notables.forget_unused()
+    combinations.forget_unused()
 
 
 def _prune(source: SourceFile, loaded_by: str, state: SourceFile.State, *, keep: bool) -> int:
@@ -506,14 +511,16 @@ def _prune(source: SourceFile, loaded_by: str, state: SourceFile.State, *, keep:
         versions.bump()
         kept = Kept(source.pk)
         kept.drop_others()
-        dimensions.forget(source.pk)
+        combinations.forget_counts(source.pk)
         vanished = kept.mark_vanished()
         if not (keep or kept.curated):
             action.add(source, {"rows": (source.rows, None)})
             source.delete()
             return 0
         action.add(source, {"rows": (source.rows, None), "state": (source.state, state)})
-        dimensions.add(kept.count())
+        counts = Counts()
+        kept.count(counts)
+        counts.store()
         # Without a digest: should the file come back as it was, its rows have to be loaded again.
         SourceFile.objects.filter(pk=source.pk).update(state=state, digest="", rows=0, unreadable=0)
         return vanished

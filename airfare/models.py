@@ -33,8 +33,8 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
 
     def published(self) -> "SourceFileQuerySet":
         """Files that answers speak of: those whose rows are here, even if only curated ones are left."""
-        combinations = Combination.objects.filter(source_file=OuterRef("pk"))
-        return self.filter(~Q(digest="") | Exists(combinations))
+        counts = CombinationCount.objects.filter(source_file=OuterRef("pk"))
+        return self.filter(~Q(digest="") | Exists(counts))
 
     def loaded_from(self, folders: Iterable[Path]) -> "SourceFileQuerySet":
         """Files of `folders` whose rows are here; those that were pruned or removed are not."""
@@ -101,6 +101,29 @@ class NotableText(models.Model):
         return self.text
 
 
+class Combination(models.Model):
+    """A route, an airline and a season that some row has, in whatever file.
+
+    They are few where rows are many. Rows name theirs, so that what a question means for routes, airlines
+    and seasons is one set of numbers. Made by `airfare.combinations` alone, and never changed.
+    """
+
+    route = models.CharField()
+    origin_airport = models.CharField()
+    destination_airport = models.CharField()
+    airline = models.CharField()
+    season = models.CharField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            # The airports follow from the route.
+            models.UniqueConstraint(fields=["route", "airline", "season"], name="airfare_combination_once")
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.route, self.airline, self.season)))
+
+
 class FareRow(models.Model):
     """One row of a file: a fare on a route, or a week of searches.
 
@@ -108,6 +131,10 @@ class FareRow(models.Model):
     """
 
     source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="fare_rows")
+    combination = models.ForeignKey(
+        Combination, models.DO_NOTHING, editable=False, db_constraint=False, db_index=False, related_name="+"
+    )
+    """That of the row's route, airline and season; without a constraint, for it is checked for each row."""
     position = models.PositiveIntegerField(help_text="The row's place in its file, from 1.")
     snapshot_date = models.CharField(blank=True, help_text="As the file gives it.")
     snapshot_day = models.DateField(default=NO_DAY, editable=False)
@@ -145,8 +172,7 @@ class FareRow(models.Model):
 
     class Meta:
         verbose_name = "fare row"
-        # Each serves one filter together with the order of an answer (read backwards), so that reading
-        # stops after the first rows; hidden rows are not in them and so cost nothing.
+        # The first two serve the two plans of `airfare.queries`; hidden rows, not in them, cost nothing.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
                 fields=["snapshot_day", "subject", "airline"],
@@ -154,19 +180,9 @@ class FareRow(models.Model):
                 name="airfare_by_day",
             ),
             models.Index(
-                fields=["route", "snapshot_day", "airline"],
+                fields=["combination", "snapshot_day"],
                 condition=Q(hidden=False),
-                name="airfare_by_route",
-            ),
-            models.Index(
-                fields=["airline", "snapshot_day", "subject"],
-                condition=Q(hidden=False),
-                name="airfare_by_airline",
-            ),
-            models.Index(
-                fields=["season", "snapshot_day", "subject"],
-                condition=Q(hidden=False),
-                name="airfare_by_season",
+                name="airfare_by_combination",
             ),
             models.Index(fields=["notable", "hidden"], name="airfare_by_notable"),
             # Few rows are in these two: they find what a curator did.
@@ -200,36 +216,36 @@ class Edit(models.Model):
         return ", ".join(sorted(self.original))
 
 
-class Combination(models.Model):
-    """How many published rows of a file share a route, an airline and a season.
+class CombinationCount(models.Model):
+    """How many published rows of a file have a combination, and between which days they are.
 
-    Kept in the transaction that changes the rows (see `airfare.dimensions`), so that no call counts
-    a million rows to find out which routes there are.
+    Changed in the transaction that changes the rows (see `airfare.combinations`), so that no call counts a
+    million rows to find out which routes there are. The number is exact; curators only widen the days.
     """
 
-    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="combinations", db_index=False)
-    route = models.CharField()
-    origin_airport = models.CharField()
-    destination_airport = models.CharField()
-    airline = models.CharField()
-    season = models.CharField()
+    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="counts", db_index=False)
+    combination = models.ForeignKey(
+        Combination, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     rows = models.IntegerField()
+    first_day = models.DateField()
+    last_day = models.DateField()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["source_file", "route", "airline", "season"], name="airfare_combination_once"
-            )
+            models.UniqueConstraint(fields=["source_file", "combination"], name="airfare_count_once")
         ]
 
     def __str__(self) -> str:
-        return f"{self.route} {self.airline} {self.season}: {self.rows}"
+        return f"{self.combination}: {self.rows}"
 
 
 class DataVersion(models.Model):
     """One row: a random number that changes in every transaction that changes what answers hold."""
 
     token = models.BigIntegerField()
+    combinations = models.BigIntegerField(default=0)
+    """The same for the combinations there are, which most changes leave as they are."""
 
     def __str__(self) -> str:
         return str(self.token)

@@ -13,8 +13,10 @@ from mcpsite.mcp import prompt
 
 def routes_like(caller: Caller, typed: str) -> Iterable[str]:
     """The caller's routes that hold what was typed, those that begin with it first."""
-    found = dimensions.holding(typed, dimensions.current(caller).routes) - {""}
-    return sorted(found, key=lambda route: (not route.casefold().startswith(typed.casefold()), route))
+    folded = typed.casefold()
+    found = [route for route in dimensions.current(caller).values("route") if route]
+    found = [route for route in found if folded in route.casefold()]
+    return sorted(found, key=lambda route: (not route.casefold().startswith(folded), route))
 
 
 @prompt(

@@ -1,28 +1,29 @@
-"""Filters to rows: the one place with the SQL of the answers.
+"""Filters to rows: what a question means, and the two plans by which its rows are read.
 
-A statement is written once for each kind of filter and kept; what a filter means for routes,
-airlines and seasons, and how many rows match, comes from `airfare.dimensions` without touching a row.
+What a filter means is a set of combinations (see `airfare.dimensions`) and some days; how many rows match
+comes from memory, but for days that part a combination, and for free text. *Few* rows are found through
+their combinations and sorted; of *many*, rows are read in the order of an answer until there are enough.
 """
-
-# ruff: noqa: S608 (SQL is put together from the constants of this module alone)
 
 import datetime
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import compress
+from enum import Enum
+from functools import lru_cache
 from sys import getsizeof
 from typing import Any
 
-from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Expression, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, StrIndex
 
 from airfare import dimensions, notables
-from airfare.dimensions import Snapshot
-from airfare.expressions import among, array_of
-from airfare.models import NO_DAY, FareRow
-from airfare.records import NUMBERS, airports_of, day_of
+from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
+from airfare.expressions import Among, Blank, array_of
+from airfare.models import NO_DAY, FareRow, SourceFile
+from airfare.records import NUMBERS, day_of
+from airfare.statements import Statement
 from mcpsite.access.policies import Principal
 from mcpsite.core.days import span
 from mcpsite.core.memory import size_of_rows
@@ -44,23 +45,23 @@ TEXT_FIELDS = (
 )
 NUMBER_FIELDS = tuple(NUMBERS)
 
-_FILE = "(SELECT name FROM airfare_sourcefile WHERE id = r.source_file_id)"
-_ORDER = f"r.snapshot_day DESC, r.subject DESC, r.airline DESC, {_FILE}, r.position, r.id"
-"""Date, route or query, and airline descend by code point; equal rows keep the order of their files."""
-_ORDER_OF_ONE_ROUTE = _ORDER.replace("r.subject DESC, ", "")
-"""The same where all rows have one route: without what is equal, so that an index gives more of it."""
-
 _NAMES = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable_event", "source_file")
-_SELECTED = ", ".join(f"r.{name}" for name in (*TEXT_FIELDS, *NUMBER_FIELDS))
-_COLUMNS = f"{_SELECTED}, n.text, {_FILE}"
-_FROM = "airfare_farerow r LEFT JOIN airfare_notabletext n ON n.id = r.notable_id"
 
-MOST_MERGED = 48
-"""Values of one dimension that are read one by one, each through its index, and merged."""
+UNINDEXED_DAY = Coalesce("snapshot_day", "snapshot_day")
+"""The day, as something that is in no index."""
 MOST_TEXTS = 1_000
-"""Notable texts that are looked up one by one; of more, rows are read in order and compared."""
+"""Notable texts that are looked up one by one; of more, rows are compared with the needle."""
+FEW_ROWS = 1_000
+"""Rows of combinations that are read sooner than those of the notable texts asked for are found."""
 DEEP = 1_000
 """Rows that are passed over by reading them; more are counted, by their days."""
+
+
+class Plan(Enum):
+    """How rows are read: all that match and then sorted, or in order until there are enough."""
+
+    FEW = "few"
+    IN_ORDER = "in order"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,19 +91,23 @@ class Page:
     files: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Meaning:
     """What filters mean in one version of the data."""
 
-    chosen: dict[str, tuple[str, ...]]
-    """The values that a dimension may have, for each dimension that is filtered on."""
-    texts: tuple[int, ...] | None
-    """The notable texts, when they are few; None for no filter, or for many."""
-    compared: str
-    """The casefolded text that notable texts are compared with, when they are many; else empty."""
+    given: dict[str, str]
+    """What rows have to fulfil, as parameters by name; see `_narrowed`."""
+    outside: bool = False
+    """Whether `given` has the combinations that rows may not have, for they are fewer."""
+    needle: str = ""
+    """What notable texts have to hold, casefolded, where they are too many to be named."""
     matched: int
-    sizes: dict[str, int]
-    """For each filtered dimension, how many rows have one of its values, whatever else they have."""
+    between: int = 0
+    """About how many rows there are between the first and the last day, whatever else they have."""
+    index: str = ""
+    """By what a plan for few rows finds them: combinations or texts; empty where there is neither."""
+    reached: int = 0
+    """About how many rows it looks at."""
 
 
 def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
@@ -115,19 +120,22 @@ def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
         return None
 
 
-def page(filters: Filters, who: Principal | None, *, limit: int, offset: int = 0) -> Page:
+def page(
+    filters: Filters, who: Principal | None, *, limit: int, offset: int = 0, plan: Plan | None = None
+) -> Page:
     """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
 
-    Only rows of files that `who` may read; with None, of every file.
+    Only rows of files that `who` may read; with None, of every file. They are read by `plan`, by default by
+    the one that reads fewer rows.
     """
     while True:
         snapshot = dimensions.current(who)
         meaning = _meaning(filters, snapshot)
         expected = max(0, min(limit, meaning.matched - offset))
-        key = (filters, limit, offset)
+        key = (filters, limit, offset, plan)
         rows: list[dict[str, Any]] | None = snapshot.result(key) if expected else []
         if rows is None:
-            rows = [_row(values) for values in _rows(filters, meaning, snapshot, limit, offset)]
+            rows = [_row(values) for values in _rows(filters, meaning, snapshot, limit, offset, plan)]
             # Rows of another number, or of a file that has come since, mean that the data changed between
             # the queries.
             as_counted = len(rows) == expected and all(
@@ -146,16 +154,12 @@ def page(filters: Filters, who: Principal | None, *, limit: int, offset: int = 0
 
 def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
     """The published rows that match `filters` and are in the files of `snapshot`, without an order."""
-    rows = FareRow.objects.filter(hidden=False)
-    if snapshot.visible is not None:
-        rows = rows.filter(among("source_file_id", snapshot.visible))
-    for name, values in _meaning(filters, snapshot).chosen.items():
-        rows = rows.filter(among(name, values))
-    if filters.first_day and filters.end_day:
-        rows = rows.filter(snapshot_day__gte=filters.first_day, snapshot_day__lt=filters.end_day)
-    if filters.notable_contains:
-        rows = rows.filter(notable_id__in=notables.holding(filters.notable_contains))
-    return rows
+    meaning = _meaning(filters, snapshot)
+    if not meaning.matched:
+        return FareRow.objects.none()
+    # All rows that match are looked at: as they are stored, where those are no small part of all.
+    index = meaning.index if 4 * meaning.reached < meaning.between else ""
+    return _every(meaning, index)
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
@@ -167,108 +171,122 @@ def matched(filters: Filters, snapshot: Snapshot) -> int:
 
 
 def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
-    meaning: _Meaning | None = snapshot.result(filters)
-    if meaning is None:
+    def find() -> tuple[_Meaning, int]:
         meaning = _find_meaning(filters, snapshot)
-        # The values that it names are the snapshot's own.
-        size = sum(map(getsizeof, meaning.chosen.values())) + 40 * len(meaning.texts or ())
-        snapshot.keep(filters, meaning, 1_000 + size)
-    return meaning
+        return meaning, 1_000 + sum(map(getsizeof, meaning.given.values()))
+
+    return snapshot.once(filters, find)
+
+
+def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
+    """The combinations that `filters` mean."""
+    chosen = EVERY
+    for name, needle in (
+        ("route", filters.route_contains),
+        ("airline", filters.airline_contains),
+        ("season", filters.season_contains),
+    ):
+        if needle:
+            chosen &= snapshot.combinations.holding(name, needle)
+    for name, value in (
+        ("origin_airport", filters.origin_airport),
+        ("destination_airport", filters.destination_airport),
+    ):
+        if value:
+            chosen &= snapshot.combinations.having(name, value)
+    return chosen
+
+
+def combined(chosen: Chosen, snapshot: Snapshot) -> Q:
+    """The condition that a row, published or not, has one of the `chosen` combinations."""
+    numbers, outside = snapshot.combinations.array_of(chosen)
+    return Q(Among("combination_id", Value(numbers), outside=outside))
 
 
 def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
-    asked = {
-        "route": filters.route_contains,
-        "airline": filters.airline_contains,
-        "season": filters.season_contains,
-    }
-    marked = {name: _holding(text, snapshot.values[name]) for name, text in asked.items() if text}
-    if filters.origin_airport or filters.destination_airport:
-        routes = marked.setdefault("route", bytearray(b"\1" * len(snapshot.routes)))
-        for place, route in enumerate(snapshot.routes):
-            origin, destination = airports_of(route) if routes[place] else ("", "")
-            routes[place] = filters.origin_airport in ("", origin) and filters.destination_airport in (
-                "",
-                destination,
-            )
-    sizes = {name: snapshot.rows_with({name: marks}) for name, marks in marked.items()}
-    matched = snapshot.rows_with(marked)
-    # A category whose every value is allowed filters nothing.
-    chosen = {
-        name: tuple(compress(snapshot.values[name], marks))
-        for name, marks in marked.items()
-        if sizes[name] < snapshot.total
-    }
-    meaning = _Meaning(chosen, None, "", matched, sizes)
-    if matched and (filters.first_day or filters.notable_contains):
-        meaning = _counted(filters, meaning, snapshot)
-    return meaning
+    chosen = chosen_by(filters, snapshot)
+    days = first, last = snapshot.days_of(chosen)
+    if filters.first_day and filters.end_day:
+        first = max(first, filters.first_day.toordinal())
+        last = min(last, filters.end_day.toordinal() - 1)
+    if first > last or not snapshot.rows_of(chosen):
+        return _Meaning(given={}, matched=0)
+    given = _between(first, last) if filters.first_day or (first, last) != snapshot.days else {}
+    if snapshot.visible is not None:
+        given["files"] = array_of(sorted(snapshot.visible))
+    # What is counted by a look at rows: only they know what they say, and on which side of a day they are.
+    known, unknown = chosen, NONE
+    if (first, last) != days:
+        known, unknown = (NONE, chosen) if chosen.outside else snapshot.within(chosen, first, last)
+    needle = filters.notable_contains.casefold()
+    if needle:
+        known, unknown = NONE, known | unknown
+        texts = notables.matching(needle, MOST_TEXTS)
+        if texts is not None:
+            given["texts"], needle = array_of(texts), ""
+    between = snapshot.rows_between(first, last)
+    matched = snapshot.rows_of(known)
+    if snapshot.rows_of(unknown):
+        matched += _count(_meant(unknown, snapshot, given, needle, between))
+    return _meant(known | unknown, snapshot, given, needle, between, matched)
 
 
-def _holding(needle: str, values: Sequence[str]) -> bytearray:
-    """For each of `values` 1 where it holds `needle`, in whatever case, else 0."""
-    folded = needle.casefold()
-    return bytearray(folded in value.casefold() for value in values)
+def _between(first: int, last: int) -> dict[str, str]:
+    return {name: str(datetime.date.fromordinal(day)) for name, day in (("first", first), ("last", last))}
 
 
-def _counted(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Meaning:
-    """`meaning` with the filters that only the rows themselves can tell of."""
-    needle = filters.notable_contains
-    found = notables.matching(needle, MOST_TEXTS) if needle else None
-    texts = None if found is None else tuple(found)
-    counted = _Meaning(meaning.chosen, texts, "", meaning.matched, meaning.sizes)
-    where, parameters = _conditions(filters, counted, snapshot)
-    if needle and texts is None:
-        texts_of = notables.holding(needle)
-        where, parameters = f"{where} AND r.notable_id IN ({texts_of.sql})", [*parameters, *texts_of.params]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM airfare_farerow r WHERE {where}", parameters)
-        matched = int(cursor.fetchone()[0])
-    compared = ""
-    if needle and (texts is None or matched > _worth_sorting(snapshot.total)):
-        texts, compared = None, needle.casefold()
-    return _Meaning(meaning.chosen, texts, compared, matched, meaning.sizes)
+def _meant(
+    chosen: Chosen, snapshot: Snapshot, given: dict[str, str], needle: str, between: int, matched: int = 0
+) -> _Meaning:
+    """The meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
+    rows, places, outside = snapshot.rows_of(chosen), 0, False
+    index = "texts" if "texts" in given else ""
+    if rows < snapshot.total:
+        numbers, outside = snapshot.combinations.array_of(chosen)
+        given = {**given, "combinations": numbers}
+        if not outside and not (index and rows > FEW_ROWS):
+            index, places = "combinations", len(chosen.places)
+    free = needle or "texts" in given
+    return _Meaning(
+        given=given,
+        outside=outside,
+        needle=needle,
+        matched=matched,
+        between=between,
+        index=index,
+        # Each combination is looked up, even if none of its rows is in the days asked for.
+        reached=max(places, rows if free and index == "combinations" else matched),
+    )
 
 
-def _worth_sorting(total: int) -> int:
-    """How many matching rows are sooner sorted than met by reading in order.
+def _count(meaning: _Meaning) -> int:
+    index = meaning.index if meaning.reached < meaning.between else ""
+    if meaning.needle:
+        return _every(meaning, index).count()
+    [(number,)] = _counting(frozenset(meaning.given), meaning.outside, index).run(meaning.given)
+    return int(number)
 
-    Of `matched` rows among `total`, reading in order looks at about `25 * total / matched` rows.
-    """
-    return max(200, int((25 * total) ** 0.5))
 
-
-# The statements
+# The rows
 
 
 def _rows(
-    filters: Filters, meaning: _Meaning, snapshot: Snapshot, limit: int, offset: int
+    filters: Filters, meaning: _Meaning, snapshot: Snapshot, limit: int, offset: int, plan: Plan | None
 ) -> list[tuple[Any, ...]]:
-    latest = None
+    given = meaning.given
     if offset >= DEEP:
         latest, offset = _first_day(filters, snapshot, offset)
-    leading = None
-    if meaning.texts is None:
-        short = [name for name, values in meaning.chosen.items() if len(values) <= MOST_MERGED]
-        leading = min(short, key=lambda name: meaning.sizes[name], default=None)
-    where, parameters = _conditions(filters, meaning, snapshot, without=leading)
-    if latest is not None:
-        where, parameters = f"{where} AND r.snapshot_day <= %s", [*parameters, str(latest)]
-    values = meaning.chosen[leading] if leading else ()
-    order = _ORDER_OF_ONE_ROUTE if leading == "route" else _ORDER
-    if meaning.texts is not None:
-        sql = _sorted(where)
-    elif not values:
-        sql = _plain(where, order)
-    elif len(values) == 1:
-        sql, parameters = _plain(f"r.{leading} = %s AND {where}", order), [values[0], *parameters]
-    else:
-        sql = _merged(f"r.{leading} = %s AND {where}", order, len(values))
-        parameters = [each for value in values for each in (value, *parameters, limit + offset)]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, limit, offset])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        given = _between(*snapshot.days) | given | {"last": str(latest)}
+    if meaning.needle:
+        given = {**given, "needle": meaning.needle}
+    if plan is None:
+        in_order = (limit + offset) * meaning.between / max(1, meaning.matched)
+        plan = Plan.FEW if meaning.index and meaning.reached <= in_order else Plan.IN_ORDER
+    if plan is Plan.IN_ORDER:
+        # SQLite finds days by their index, and does not always think of it for their order.
+        given = _between(*snapshot.days) | given
+    index = meaning.index if plan is Plan.FEW else ""
+    return _reading(frozenset(given), meaning.outside, index, plan).run(given, limit, offset)
 
 
 def _first_day(filters: Filters, snapshot: Snapshot, offset: int) -> tuple[datetime.date, int]:
@@ -276,83 +294,79 @@ def _first_day(filters: Filters, snapshot: Snapshot, offset: int) -> tuple[datet
 
     So that what is passed over is counted once, and not read again for each page.
     """
-    found: tuple[array[int], array[int]] | None = snapshot.result(("days", filters))
-    if found is None:
-        found = days, passed = array("l"), array("l")
-        rows = 0
-        counted = queryset(filters, snapshot).order_by("-snapshot_day").values_list("snapshot_day")
-        for day, number in counted.annotate(Count("id")).iterator(chunk_size=5_000):
-            days.append(day.toordinal())
-            passed.append(rows)
-            rows += number
-        snapshot.keep(("days", filters), found, getsizeof(days) + getsizeof(passed))
-    days, passed = found
+    days, passed = snapshot.once(("days", filters), lambda: _by_day(queryset(filters, snapshot)))
     if not days:  # The rows have gone since they were counted.
         return NO_DAY, offset
     place = max(0, bisect_right(passed, offset) - 1)
     return datetime.date.fromordinal(days[place]), offset - passed[place]
 
 
-def _plain(where: str, order: str) -> str:
-    return f"SELECT {_COLUMNS} FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT %s OFFSET %s"
+def _by_day(rows: QuerySet[FareRow]) -> tuple[tuple["array[int]", "array[int]"], int]:
+    """The days of `rows`, latest first, and how many rows are before each; and the size of both."""
+    days, passed = array("l"), array("l")
+    before = 0
+    counted = rows.order_by("-snapshot_day").values_list("snapshot_day").annotate(Count("id"))
+    for day, number in counted.iterator(chunk_size=5_000):
+        days.append(day.toordinal())
+        passed.append(before)
+        before += number
+    return (days, passed), getsizeof(days) + getsizeof(passed)
 
 
-def _sorted(where: str) -> str:
-    """All rows that match, found first and then sorted: for filters that few rows pass.
+def _narrowed(
+    names: frozenset[str], outside: bool, index: str, parameter: Callable[[str], Expression]
+) -> QuerySet[FareRow]:
+    """The published rows that fulfil the conditions of these `names`, each with its `parameter`.
 
-    Without the fence PostgreSQL would read in order, expecting to meet such rows soon.
+    Rows are found by the `index` named, or, where it is empty, by none of what they fulfil.
     """
-    return (
-        f"WITH r AS MATERIALIZED (SELECT r.* FROM airfare_farerow r WHERE {where}) SELECT {_COLUMNS} "
-        f"FROM r LEFT JOIN airfare_notabletext n ON n.id = r.notable_id ORDER BY {_ORDER} LIMIT %s OFFSET %s"
+    rows = FareRow.objects.filter(hidden=False)
+    if "first" in names:
+        first, last = parameter("first"), parameter("last")
+        day = UNINDEXED_DAY if index == "texts" else F("snapshot_day")
+        rows = rows.alias(day=day).filter(day__gte=first, day__lte=last)
+    if "files" in names:
+        rows = rows.filter(Among("source_file_id", parameter("files"), indexed=False))
+    if "combinations" in names:
+        indexed = index == "combinations"
+        among = Among("combination_id", parameter("combinations"), outside=outside, indexed=indexed)
+        rows = rows.filter(among)
+    if "texts" in names:
+        rows = rows.filter(Among("notable_id", parameter("texts"), indexed=index == "texts"))
+    if "needle" in names:
+        rows = rows.alias(at=StrIndex("notable__folded", parameter("needle"))).filter(at__gt=0)
+    return rows
+
+
+def _every(meaning: _Meaning, index: str) -> QuerySet[FareRow]:
+    """All rows that are meant."""
+    given = meaning.given
+    rows = _narrowed(frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
+    return rows.filter(notable_id__in=notables.holding(meaning.needle)) if meaning.needle else rows
+
+
+@lru_cache(maxsize=256)
+def _counting(names: frozenset[str], outside: bool, index: str) -> Statement:
+    rows = _narrowed(names, outside, index, Blank).values_list("id")
+    return Statement(rows, "SELECT count(*) FROM (", ") AS counted")
+
+
+@lru_cache(maxsize=256)
+def _reading(names: frozenset[str], outside: bool, index: str, plan: Plan) -> Statement:
+    """The rows in the order of an answer: date, route or query, and airline descend by code point.
+
+    Equal rows keep the order of their files.
+    """
+    file = SourceFile.objects.filter(pk=OuterRef("source_file_id")).values("name")
+    # What is sorted has no index, whatever the planner thinks of it.
+    day = UNINDEXED_DAY if plan is Plan.FEW else F("snapshot_day")
+    rows = (
+        _narrowed(names, outside, index, Blank)
+        .annotate(file=Subquery(file))
+        .order_by(day.desc(), "-subject", "-airline", "file", "position", "id")
+        .values_list(*TEXT_FIELDS, *NUMBER_FIELDS, "notable__text", "file")
     )
-
-
-def _merged(where: str, order: str, parts: int) -> str:
-    """The first rows of each part, each read through its index until there are enough, merged."""
-    part = f"SELECT id FROM (SELECT r.id FROM {_FROM} WHERE {where} ORDER BY {order} LIMIT %s) AS part"
-    return (
-        f"SELECT {_COLUMNS} FROM {_FROM} WHERE r.id IN ({' UNION ALL '.join([part] * parts)}) "
-        f"ORDER BY {_ORDER} LIMIT %s OFFSET %s"
-    )
-
-
-def _conditions(
-    filters: Filters, meaning: _Meaning, snapshot: Snapshot, without: str | None = None
-) -> tuple[str, list[Any]]:
-    """The text and the parameters of what a row has to fulfil, beside the dimension `without`."""
-    parts = ["NOT r.hidden"]
-    parameters: list[Any] = []
-    if snapshot.visible is not None:
-        parts.append(_among("r.source_file_id"))
-        parameters.append(array_of(sorted(snapshot.visible)))
-    for name, values in meaning.chosen.items():
-        if name == without:
-            continue
-        if len(values) == 1:
-            parts.append(f"r.{name} = %s")
-            parameters.append(values[0])
-        else:
-            parts.append(_among(f"r.{name}"))
-            parameters.append(array_of(values))
-    if filters.first_day and filters.end_day:
-        parts.append("r.snapshot_day >= %s AND r.snapshot_day < %s")
-        parameters += [str(filters.first_day), str(filters.end_day)]
-    if meaning.texts is not None:
-        parts.append(_among("r.notable_id"))
-        parameters.append(array_of(meaning.texts))
-    elif meaning.compared:
-        contains = "instr(n.folded, %s) > 0" if connection.vendor == "sqlite" else "strpos(n.folded, %s) > 0"
-        parts.append(contains)
-        parameters.append(meaning.compared)
-    return " AND ".join(parts), parameters
-
-
-def _among(column: str) -> str:
-    """A condition with one parameter, however many values there are: so that statements are few."""
-    if connection.vendor == "sqlite":
-        return f"{column} IN (SELECT value FROM json_each(%s))"
-    return f"{column} = ANY(%s)"
+    return Statement(rows, "", " LIMIT %s OFFSET %s")
 
 
 def _row(values: tuple[Any, ...]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import secrets
 
 from django.db import connection
 
+from airfare.models import DataVersion
+
 _ONLY_ROW = 1
 
 
@@ -19,6 +21,11 @@ def read() -> int:
     return int(row[0]) if row else 0
 
 
+def read_combinations() -> int:
+    """Return the version of the combinations that rows have; 0 before anything was loaded."""
+    return DataVersion.objects.values_list("combinations", flat=True).first() or 0
+
+
 def bump() -> None:
     """Give the data a new version, at the start of the transaction that changes it.
 
@@ -26,7 +33,7 @@ def bump() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO airfare_dataversion (id, token) VALUES (%s, %s) "
+            "INSERT INTO airfare_dataversion (id, token, combinations) VALUES (%s, %s, 0) "
             "ON CONFLICT (id) DO UPDATE SET token = excluded.token",
             [_ONLY_ROW, secrets.randbits(62) + 1],
         )

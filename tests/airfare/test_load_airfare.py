@@ -109,7 +109,7 @@ def held(env: dict[str, str]) -> tuple[int, int, int]:
     [row] = ask(
         env,
         "SELECT count(*) AS rows, count(*) FILTER (WHERE airline = 'New') AS new, "
-        "(SELECT coalesce(sum(rows), 0) FROM airfare_combination) AS counted FROM airfare_farerow",
+        "(SELECT coalesce(sum(rows), 0) FROM airfare_combinationcount) AS counted FROM airfare_farerow",
     )
     if "DATABASE_URL" not in env:
         assert ask(env, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]

@@ -1,28 +1,18 @@
 """Cells that break an answer for everybody, or hide something in it, unless they are read with care."""
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any
-
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from airfare import queries
 from airfare.filters import AskedFilters
 from airfare.loading import summary
-from airfare.models import Combination, Edit, FareRow, NotableText, SourceFile
-from airfare.notables import Texts, forget_unused
-from airfare.queries import Filters
+from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
 from mcpsite.access.caller import Caller
 from mcpsite.mcp import share
 from mcpsite.mcp.writing import written
 from tests.airfare.conftest import Load, fare, table
-from tests.airfare.test_loading import counted, counted_by_hand
 
 pytestmark = pytest.mark.django_db
 
@@ -59,66 +49,6 @@ def test_what_cannot_be_seen_is_in_no_answer_and_hides_no_row(load_folder: Load,
     row = answer["rows"][0]
     assert (row["airline"], row["season"]) == ("Invisible", "Summer")
     assert row["notable_driver"] == "Fuel ecirp  [31mred strike"
-
-
-@pytest.fixture
-def heal(transactional_db: None) -> Callable[[], None]:
-    """Runs the migration that mends rows of earlier versions."""
-    migration: Any = import_module("airfare.migrations.0006_numbers_in_bounds_and_visible_texts")
-
-    def run() -> None:
-        with connection.schema_editor() as editor:
-            migration.forward(apps, editor)
-
-    return run
-
-
-def _give(row: FareRow, text: str) -> None:
-    """Make `text` the notable text of `row`, as a load made it once."""
-    FareRow.objects.filter(pk=row.pk).update(notable_id=Texts().numbers([text])[0])
-
-
-def test_rows_of_before_are_mended_and_found_by_what_can_be_seen(
-    load_folder: Load, heal: Callable[[], None]
-) -> None:
-    load_folder({"a.csv": table(fare(note="Fuel price"), fare(airline="United"))})
-    row = FareRow.objects.get(airline="Delta")
-    FareRow.objects.filter(pk=row.pk).update(
-        route="JFK\u200b-LAX",
-        subject="JFK\u200b-LAX",
-        origin_airport="",
-        season="Sum\u00admer",
-        avg_fare_usd=5e200,
-    )
-    Combination.objects.filter(airline="Delta").update(route="JFK\u200b-LAX", season="Sum\u00admer")
-    _give(row, "Fuel\u200b price")
-    Edit.objects.create(row=row, original={"airline": "Del\u202eta", "premium_fare_usd": 1.7e308})
-    heal()
-    found = queries.page(
-        Filters(origin_airport="JFK", season_contains="summer", notable_contains="fuel p"), None, limit=5
-    )
-    assert [each["notable_event"] for each in found.rows] == ["Fuel price"]
-    assert "avg_fare_usd" not in found.rows[0]
-    assert Edit.objects.get().original == {"airline": "Delta", "premium_fare_usd": None}
-    assert SourceFile.objects.get().unreadable == 1
-    assert counted() == counted_by_hand()
-
-
-def test_a_text_of_before_in_which_nothing_can_be_seen_is_none(
-    load_folder: Load, heal: Callable[[], None]
-) -> None:
-    load_folder({"a.csv": table(fare(note="Fuel"))})
-    _give(FareRow.objects.get(), "\u200b")
-    heal()
-    forget_unused()
-    assert (FareRow.objects.get().notable, NotableText.objects.count()) == (None, 0)
-
-
-def test_nothing_is_mended_twice(load_folder: Load, heal: Callable[[], None]) -> None:
-    load_folder({"inv1.csv": INVISIBLE})
-    before = queries.page(Filters(), None, limit=5)
-    heal()
-    assert queries.page(Filters(), None, limit=5) == before
 
 
 @pytest.mark.parametrize("typed", ["1_234", "5E200", "-1"])

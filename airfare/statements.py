@@ -1,0 +1,28 @@
+"""A queryset's own SQL, kept and run again: making it takes longer than many an answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from airfare.expressions import Blank
+
+
+class Statement:
+    """What a queryset with `Blank` parameters selects, between a prefix and a suffix of SQL.
+
+    Gives plain tuples, without the conversions of fields.
+    """
+
+    def __init__(self, rows: QuerySet[Any, Any], prefix: str, suffix: str) -> None:
+        sql, self._parameters = rows.query.sql_with_params()
+        self._sql = prefix + sql + suffix
+
+    def run(self, given: Mapping[str, Any], *more: Any) -> list[tuple[Any, ...]]:
+        """Return the rows for the parameters `given` by name, and `more` for those of the suffix."""
+        parameters = [given[each.name] if isinstance(each, Blank) else each for each in self._parameters]
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, [*parameters, *more])
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
