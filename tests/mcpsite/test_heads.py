@@ -28,7 +28,7 @@ def of_length(site: Site) -> dict[int, str]:
     printed = site.shell(
         "from mcpsite.access import signing\n"
         "from django.contrib.auth.models import User\n"
-        "pk = signing.subject_of(User.objects.filter(is_superuser=True).first())\n"
+        "pk = signing.own_subject(User.objects.filter(is_superuser=True).first())\n"
         "def token(more): return signing.issue(pk, lifetime=60, client_id='c', more={'groups': more})\n"
         f"for length in {lengths}: print(token(['x' * ((length - len(token(['']))) * 3 // 4)]))"
     )

@@ -84,5 +84,5 @@ def test_an_address_that_is_switched_off_is_done_without(monkeypatch: pytest.Mon
     """As `localhost` where it stands for ::1 too and IPv6 is switched off: here for another machine's."""
     port = free_port()
     both = [(socket.AF_INET, ("192.0.2.7", port)), (socket.AF_INET, ("127.0.0.1", port))]
-    monkeypatch.setattr(listening, "_addresses", lambda *_: both)
+    monkeypatch.setattr(listening, "_bind_addresses", lambda *_: both)
     assert listening.where("localhost", port) == "127.0.0.1"

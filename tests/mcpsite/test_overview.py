@@ -91,7 +91,7 @@ def test_no_secret_is_told() -> None:
         "OIDC_RP_CLIENT_SECRET": "secret-four",
         "DATABASE_URL": "postgres://alice:secret-five@db.example.com/site",
     }
-    code = "from mcpsite.web import overview; print(dict(overview.lines(migrated=False)))"
+    code = "from mcpsite.web import overview; print(dict(overview.overview_lines(migrated=False)))"
     with environment() as env, closing(Commands(env | secrets)) as commands:
         told = commands.run("shell", "--no-imports", "-c", code).stdout
     assert "'Cache': 'Redis'" in told
