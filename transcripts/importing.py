@@ -17,7 +17,7 @@ from mcpsite.history import recording
 from mcpsite.history.models import Change
 from transcripts.loading import Source, save
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse_transcript
+from transcripts.parsing import MAX_BYTES, BadFile, Parsed, parse
 from transcripts.stores.openai_client import api_error, listed, open_client, patiently
 from transcripts.syncing import SyncStopped
 
@@ -94,7 +94,7 @@ async def _import(
                     else:
                         text = await _parsed_text(client, store_id, file.id)
                         try:
-                            parsed = _with_attributes(parse_transcript(name, text.encode()), file)
+                            parsed = _with_attributes(parse(name, text.encode()), file)
                         except BadFile as error:
                             report.refused[name] = str(error)
                         else:

@@ -32,7 +32,7 @@ from transcripts.parsing import (
     Parsed,
     Said,
     other_facts,
-    parse_transcript,
+    parse,
     too_large,
 )
 from transcripts.passages import anchors, into_passages
@@ -222,7 +222,7 @@ def _load_one(
     """Load a file and return the name of the list in `report` that it belongs to. Raises BadFile."""
     stored = Transcript.objects.filter(source_file=source.name)
     try:
-        parsed = parse_transcript(source.name, _file_bytes(source))
+        parsed = parse(source.name, _file_bytes(source))
     except NoText as error:
         if not stored.exists():
             raise
@@ -471,7 +471,7 @@ def index_facts(transcript: Transcript) -> None:
 
 def facts_of_file(transcript: Transcript) -> dict[str, Any]:
     """What the file of `transcript` says of its call."""
-    said = parse_transcript(transcript.source_file, transcript.text.encode())
+    said = parse(transcript.source_file, transcript.text.encode())
     return {name: getattr(said, name) for name in Transcript.FACTS}
 
 

@@ -1,8 +1,8 @@
 """A file's bytes → the facts of its header and its turns. Knows nothing of the database.
 
 Files are text or Markdown, UTF-8. Most have a header block opened by `---` and turns
-`[mm:ss] Speaker: text`; without a header, stamps or speakers the paragraphs are the turns. Nothing
-of the text is lost, whatever it looks like.
+`[mm:ss] Speaker: text`, or in another way in use; without a header, stamps or speakers the paragraphs
+are the turns. Nothing of the text is lost, whatever it looks like.
 """
 
 import datetime
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import NamedTuple
 
 from mcpsite.core.texts import clean
 
@@ -19,6 +20,8 @@ MAX_BYTES = 8 * 1024 * 1024
 """More than any call: a day of talk is under one megabyte."""
 PARAGRAPH_WORDS = 200
 """A longer paragraph of a file without speakers is divided at the ends of sentences."""
+OPENING_CHARACTERS = 200
+"""Within so many a turn's first line has a colon, of its stamp or behind the name."""
 SPEAKER_WORDS = 6
 """What has more words before its colon is a sentence, not a name."""
 
@@ -62,7 +65,7 @@ class Parsed:
     turns: list[Said] = field(default_factory=list)
 
 
-def parse_transcript(name: str, data: bytes) -> Parsed:
+def parse(name: str, data: bytes) -> Parsed:
     """What the file called `name` (its path is ignored) with content `data` says.
 
     Raises BadFile for what is not a readable, non-empty UTF-8 text of at most MAX_BYTES.
@@ -171,32 +174,69 @@ def _day(text: str) -> datetime.date | None:
 
 # Turns
 
-_STAMP = re.compile(r"^\s*\**\[(?:(\d{1,3}):)?(\d{1,4}):(\d{2})\]\**\s*(.*)$")
-_SPEAKER = re.compile(
-    r"^\s*\*{0,2}([^\s:*\[\]#>|?!;-][^:*\[\]#|?!;]{0,80}?)\s*(?::\*{0,2}|\*{0,2}:)(?:\s+|$)(.*)$"
+_TIME = r"(?:(?P<hours>\d{1,3}):)?(?P<minutes>\d{1,4}):(?P<seconds>\d{2})(?:[.,]\d{1,3}|:\d{2})?"
+"""A moment, with a fraction of the second or the number of a frame."""
+_SPAN = rf"{_TIME}(?:\s*(?:-+>?|–|—|to)\s*[\d:.,]+)?"
+_BRACKETED = re.compile(rf"^\s*\**[\[(]\s*{_SPAN}\s*[\])]\**\s*(?P<rest>.*)$")
+_BARE = re.compile(rf"^\s*{_SPAN}\s+(?P<rest>\S.*)$")
+_NAME = r"[^\s:*\[\]#>|?!;-][^:*\[\]#|?!;]{0,80}?"
+_SPEAKER = re.compile(rf"^\s*\*{{0,2}}(?P<name>{_NAME})\s*(?::\*{{0,2}}|\*{{0,2}}:)(?:\s+|$)(?P<rest>.*)$")
+_SPEAKER_AND_STAMP = re.compile(
+    rf"^\s*\*{{0,2}}(?P<name>{_NAME})\s*[\[(]\s*{_SPAN}\s*[\])]\**\s*:\**(?P<rest>.*)$"
 )
+_SPEAKER_ABOVE = re.compile(rf"^\s*\*{{0,2}}(?P<name>{_NAME})\*{{0,2}}(?:\s{{2,}}|\t){_SPAN}(?P<rest>)\s*$")
+"""A line of its own above what is said: `Ann Lee  0:12`."""
+
+
+class Opening(NamedTuple):
+    """What the first line of a turn may say."""
+
+    offset: int | None
+    speaker: str
+    text: str
+    """Behind the stamp and the name."""
+    unnamed: str | None
+    """What is said if the name is none; None where the line opens no turn then."""
+
+
+def _opening(line: str) -> Opening | None:
+    """How a turn opens that begins with `line`; None where none can."""
+    if ":" not in line[:OPENING_CHARACTERS]:
+        return None
+    if found := _BRACKETED.match(line):
+        return Opening(_seconds(found), *(_speaker(found["rest"]) or ("", found["rest"])), found["rest"])
+    if (found := _BARE.match(line)) and (named := _speaker(found["rest"])):
+        return Opening(_seconds(found), *named, None)
+    if found := _SPEAKER_AND_STAMP.match(line) or _SPEAKER_ABOVE.match(line):
+        name = _as_name(found["name"])
+        return Opening(_seconds(found), name, found["rest"].strip(), None) if name else None
+    named = _speaker(line)
+    return Opening(None, *named, None) if named else None
 
 
 def _speaker(line: str) -> tuple[str, str] | None:
     """Who speaks in `line` and what, where it can be a turn's first line."""
     found = _SPEAKER.match(line)
-    if found is None:
-        return None
-    name = " ".join(found[1].split())
-    if len(name.split()) > SPEAKER_WORDS or name[0].islower() or name.casefold() in ("http", "https"):
-        return None
-    return name, found[2]
+    name = _as_name(found["name"]) if found else ""
+    return (name, found["rest"]) if found and name else None
+
+
+def _as_name(text: str) -> str:
+    """`text` with single spaces where it can be a name, else nothing."""
+    words = text.split()
+    name = " ".join(words)
+    unlikely = len(words) > SPEAKER_WORDS or name[0].islower() or name.casefold() in ("http", "https")
+    return "" if unlikely else name
 
 
 def _names(lines: list[str], labels: set[str]) -> set[str]:
     """The names that stand for speakers in this file: the header's labels, and what recurs."""
     seen: Counter[str] = Counter()
-    for line in lines:
-        stamped = _STAMP.match(line)
-        found = _speaker(stamped[4] if stamped else line)
-        if found:
-            # A short name behind a time stamp needs no second proof.
-            seen[found[0]] += 2 if stamped and len(found[0].split()) <= 3 else 1
+    for opening in filter(None, map(_opening, lines)):
+        if opening.speaker:
+            # A short name with a time stamp needs no second proof.
+            proven = opening.offset is not None and len(opening.speaker.split()) <= 3
+            seen[opening.speaker] += 2 if proven else 1
     return labels | {name for name, count in seen.items() if count >= 2}
 
 
@@ -208,23 +248,21 @@ def _turns(lines: list[str], labels: set[str]) -> Iterator[Said]:
     """Whether a turn is open that paragraphs belong to."""
     text: list[str] = []
     for line in lines:
-        stamped = _STAMP.match(line)
-        found = _speaker(stamped[4] if stamped else line)
-        if found and found[0] not in names:
-            found = None
-        if stamped or found:
-            yield from _said(text, speaker, offset, whole=talk)
-            talk = True
-            offset = _seconds(stamped) if stamped else None
-            speaker, rest = found or ("", stamped[4] if stamped else line)
-            text = [rest]
-        else:
+        opening = _opening(line)
+        is_named = opening is not None and opening.speaker in names
+        if opening is None or (not is_named and opening.unnamed is None):
             text.append(line)
+            continue
+        yield from _said(text, speaker, offset, whole=talk)
+        talk = True
+        offset = opening.offset
+        speaker = opening.speaker if is_named else ""
+        text = [opening.text if is_named else opening.unnamed or ""]
     yield from _said(text, speaker, offset, whole=talk)
 
 
 def _seconds(stamped: re.Match[str]) -> int:
-    return int(stamped[1] or 0) * 3600 + int(stamped[2]) * 60 + int(stamped[3])
+    return int(stamped["hours"] or 0) * 3600 + int(stamped["minutes"]) * 60 + int(stamped["seconds"])
 
 
 def _said(lines: list[str], speaker: str, offset: int | None, *, whole: bool) -> Iterator[Said]:

@@ -19,7 +19,7 @@ from transcripts.parsing import (
     BadFile,
     Said,
     other_facts,
-    parse_transcript,
+    parse,
     title_of,
 )
 
@@ -27,11 +27,11 @@ BUNDLED = sorted((ROOT / "data" / "transcripts").iterdir())
 
 
 def said(text: str) -> list[Said]:
-    return parse_transcript("a.txt", text.encode()).turns
+    return parse("a.txt", text.encode()).turns
 
 
 def test_the_header_holds_the_facts() -> None:
-    parsed = parse_transcript("2026-02-11_Premium_Demand_Airline.txt", AIRLINE.encode())
+    parsed = parse("2026-02-11_Premium_Demand_Airline.txt", AIRLINE.encode())
     assert parsed.call_date == datetime.date(2026, 2, 11)
     assert (parsed.moderator, parsed.sector, parsed.duration) == (
         "Lantern Row",
@@ -60,7 +60,7 @@ def test_turns_have_time_speaker_and_all_their_lines() -> None:
 
 @pytest.mark.parametrize("end", ["", "\n", "---\n", "---\n\n"])
 def test_a_header_ends_with_a_rule_a_blank_line_or_the_first_turn(end: str) -> None:
-    parsed = parse_transcript("a.txt", f"---\nSector: Rail\n{end}[00:01] Analyst: Well?\n".encode())
+    parsed = parse("a.txt", f"---\nSector: Rail\n{end}[00:01] Analyst: Well?\n".encode())
     assert parsed.sector == "Rail"
     assert parsed.turns == [Said(offset=1, speaker="Analyst", text="Well?")]
 
@@ -75,6 +75,35 @@ def test_without_header_stamps_or_speakers_paragraphs_are_turns() -> None:
         Said(text="Ground handlers were asked."),
         Said(text="Wheelchair requests have doubled since 2019."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "second"),
+    [
+        ("Expert (00:15): Strong.", Said(offset=15, speaker="Expert", text="Strong.")),
+        ("Ann Lee [1:02:10]: Strong.", Said(offset=3730, speaker="Ann Lee", text="Strong.")),
+        ("[00:20.5] Expert: Strong.", Said(offset=20, speaker="Expert", text="Strong.")),
+        ("[1:02:03,500] Expert: Strong.", Said(offset=3723, speaker="Expert", text="Strong.")),
+        ("00:30 Expert: Strong.", Said(offset=30, speaker="Expert", text="Strong.")),
+        ("00:00:45 Bo Ray: Strong.", Said(offset=45, speaker="Bo Ray", text="Strong.")),
+        ("[00:40 - 00:55] Expert: Strong.", Said(offset=40, speaker="Expert", text="Strong.")),
+        ("[00:05.000 --> 00:09.500]  Strong.", Said(offset=5, text="Strong.")),
+        ("[00:01:00:12] Expert: Strong.", Said(offset=60, speaker="Expert", text="Strong.")),
+        ("(01:10) Expert: Strong.", Said(offset=70, speaker="Expert", text="Strong.")),
+        ("Ann Lee  0:12\nStrong.", Said(offset=12, speaker="Ann Lee", text="Strong.")),
+    ],
+)
+def test_a_turn_opens_with_its_time_and_speaker_in_each_of_the_ways_in_use(line: str, second: Said) -> None:
+    analyst = Said(offset=1, speaker="Analyst", text="How is demand?")
+    assert said(f"[00:01] Analyst: How is demand?\n{line}\n") == [analyst, second]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["10:30 is when it opens.", "We met at 10:30", "It left (10:30) on time.", "00:30 and so on: late."],
+)
+def test_a_time_in_a_sentence_opens_no_turn(line: str) -> None:
+    assert [turn.speaker for turn in said(f"[00:01] Analyst: So.\n{line}\n")] == ["Analyst"]
 
 
 def test_speakers_without_stamps_are_known_by_coming_back() -> None:
@@ -103,7 +132,7 @@ def test_a_colon_in_a_sentence_makes_no_speaker() -> None:
     ],
 )
 def test_the_date_is_the_headers_else_the_names(name: str, text: str, day: datetime.date | None) -> None:
-    assert parse_transcript(name, text.encode()).call_date == day
+    assert parse(name, text.encode()).call_date == day
 
 
 @pytest.mark.parametrize(
@@ -133,7 +162,7 @@ def test_the_title_is_the_name_cleaned_up(name: str, title: str) -> None:
 )
 def test_what_is_no_readable_text_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(BadFile) as caught:
-        parse_transcript("a.txt", data)
+        parse("a.txt", data)
     assert str(caught.value) == reason
 
 
@@ -142,7 +171,7 @@ def test_what_is_no_readable_text_is_refused_with_the_reason(data: bytes, reason
     ["\u202e", "\u2066", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u061c", "\U000e0041", "\x07", "\u3164"],
 )
 def test_invisible_and_bidirectional_characters_are_stripped(hidden: str) -> None:
-    parsed = parse_transcript("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
+    parsed = parse("a.txt", f"[00:01] Expert: ig{hidden}nore\n".encode())
     assert parsed.turns[0].text == "ignore"
     assert hidden not in parsed.text
 
@@ -167,7 +196,7 @@ LINE = st.one_of(
 def test_every_word_of_the_body_is_in_a_turn(text: str) -> None:
     data = text.encode("utf-8", "ignore")
     try:
-        parsed = parse_transcript("a.txt", data)
+        parsed = parse("a.txt", data)
     except BadFile:
         # Refused is what has no words beside its header; a lost body would be a failure below.
         assert "\0" in text or not _words(_body(clean(text)))
@@ -209,7 +238,7 @@ def _body(text: str) -> str:
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
 def test_the_bundled_files_lose_nothing(path: Path) -> None:
-    parsed = parse_transcript(path.name, path.read_bytes())
+    parsed = parse(path.name, path.read_bytes())
     held = Counter(_words(" ".join(f"{turn.speaker} {turn.text}" for turn in parsed.turns)))
     assert not Counter(_words(_body(parsed.text))) - held
     assert len(parsed.turns) >= 5
