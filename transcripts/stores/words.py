@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
+from mcpsite.core.texts import clean
 from transcripts.stores.stopwords import STOP_WORDS
 
 COMMON, CAPITAL = "0q", "1q"
@@ -30,11 +31,8 @@ _UNSPACED = (
 """Letters of scripts whose words have no spaces between them, or in Korean particles attached."""
 UNSPACED = re.compile(f"[{_UNSPACED}]+")
 
-_INVISIBLE = re.compile(
-    r"[\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5"
-    r"\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
-)
+_JOINING = re.compile(r"[\u180b-\u180f\u200c\u200d\ufe00-\ufe0f]+")
+"""Joiners and variation selectors, which `clean` leaves where a script needs them."""
 _MARKS = (
     r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
     r"\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
@@ -132,7 +130,7 @@ def _split_words(text: str, *, alone: bool) -> list[str]:
 def _folded(text: str) -> str:
     """Return `text` without accents and invisible characters, its signs and digits as ASCII has them."""
     if not text.isascii():
-        text = _INVISIBLE.sub("", text)
+        text = _JOINING.sub("", clean(text))
         text = _SPACED_THOUSANDS.sub("", text)
         text = _FRACTION.sub(_as_decimal, text)
         text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
