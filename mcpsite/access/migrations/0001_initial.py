@@ -168,6 +168,13 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, help_text="The client's own, of JSON-RPC.", max_length=64),
                 ),
                 (
+                    "calls",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="More than one where calls over a limit share a row: those of its minute.",
+                    ),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         db_constraint=False,
