@@ -130,9 +130,9 @@ def _row(
     ]
 
 
-def write(count: int, path: Path) -> None:
+def write(count: int, path: Path, seed: int = 1) -> None:
     """Write a CSV file of `count` rows."""
-    _write(path, rows(count))
+    write_rows(path, rows(count, seed))
 
 
 def write_weekly(count: int, folder: Path, seed: int = 1) -> None:
@@ -148,13 +148,14 @@ def write_weekly(count: int, folder: Path, seed: int = 1) -> None:
         if end - first > len(pairs):
             raise SystemExit(f"weekly files hold {len(pairs) * WEEKLY_FILES:,} rows at most")
         of_week = zip(range(first, end), pairs, strict=False)
-        _write(
+        write_rows(
             folder / f"fares_{day}.csv",
             (_row(chance, number, day, *pair, season) for number, pair in of_week),
         )
 
 
-def _write(path: Path, written: Iterable[list[str]]) -> None:
+def write_rows(path: Path, written: Iterable[list[str]]) -> None:
+    """Write a CSV file of these rows under HEADER."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
