@@ -2,7 +2,7 @@
 
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import Entry, Resources, menus, prompt
-from mcpsite.mcp.registry import Answer, ToolError, tool
+from mcpsite.mcp.registry import Answer, ToolError, add_tool, tool
 from mcpsite.mcp.views import View
 from mcpsite.mcp.writing import share
 
@@ -12,6 +12,7 @@ __all__ = [
     "Resources",
     "ToolError",
     "View",
+    "add_tool",
     "in_database",
     "menus",
     "prompt",

@@ -248,8 +248,9 @@ def discover_menus() -> Menus:
 
 
 def permissions_needed() -> set[str]:
-    """Return the permissions that the tools, prompts and resources of the installed apps ask for."""
-    return {offer.permission for offer in [*discover().all(), *discover_menus().all()]}
+    """Return the permissions that `readers` need for the tools, prompts and resources of the apps."""
+    tools = [tool for tool in discover().all() if tool.for_readers]
+    return {offer.permission for offer in [*tools, *discover_menus().all()]}
 
 
 def scopes_in_use(tools: Registry, menus: Menus) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""How an app offers a tool: `@tool` on a plain function in its `tools.py`.
+"""How an app offers a tool: `@tool` on a plain function in its `tools.py`, or `add_tool` from data.
 
 This module knows nothing of the protocol library: a tool is a name, a description, a schema for its
 arguments, a schema for its result, and a function. Everything a tool must not forget (permission,
@@ -6,6 +6,7 @@ deadline, database connections, size of the answer) happens in `mcpsite.mcp.pipe
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
@@ -17,13 +18,21 @@ from mcpsite.access import scopes
 from mcpsite.access.caller import Caller
 from mcpsite.core.contributions import modules
 from mcpsite.mcp import schemas
+from mcpsite.mcp.schemas import Schema
 from mcpsite.mcp.views import View
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+"""What every client takes for the name of a tool."""
+
 
 class ToolError(Exception):
     """A failure the caller can act on: one plain sentence for the person, shown as it is."""
+
+
+class NameTaken(ImproperlyConfigured):
+    """Two tools have one name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +54,11 @@ class Tool:
     name: str
     title: str
     description: str
-    """The function's docstring: what the model reads."""
+    """What the model reads; of a function its docstring."""
     permission: str
     """The Django permission that a caller needs, `app_label.codename`."""
+    for_readers: bool
+    """Whether `migrate` gives the permission to the group `readers`."""
     scope: str
     """Scopes that the token needs, separated by spaces; empty for none. TOOL_SCOPES may say others."""
     function: Callable[..., Any]
@@ -58,8 +69,8 @@ class Tool:
     """Checks what a client sends; unknown names are refused."""
     gathered: Mapping[str, tuple[type, tuple[str, ...]]]
     """Parameters of the function that are a dataclass: it, and the arguments that are its fields."""
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any]
+    input_schema: Schema
+    output_schema: Schema
     read_only: bool
     page: str
     """The list in the result that ends early where it would be too long; empty for none."""
@@ -83,7 +94,7 @@ class Registry:
     def add(self, tool: Tool) -> None:
         """Register `tool`; raises ImproperlyConfigured when its name is taken or a schema is not plain."""
         if tool.name in self._tools:
-            raise ImproperlyConfigured(f"Two tools are called {tool.name!r}; rename one of them.")
+            raise NameTaken(f"Two tools are called {tool.name!r}; rename one of them.")
         for name, part in tool.input_schema["properties"].items():
             schemas.require_plain(part, f"Parameter {name!r} of tool {tool.name!r}")
         schemas.require_plain(tool.output_schema, f"The result of tool {tool.name!r}")
@@ -142,35 +153,88 @@ def tool(
         hints = get_type_hints(function, include_extras=True)
         description = inspect.getdoc(function) or ""
         returns = hints.pop("return", None)
-        if not description or returns is None or "." not in permission:
-            raise ImproperlyConfigured(
-                f"Tool {name!r} needs a docstring, a return annotation and a permission "
-                "such as 'airfare.view_farerow'."
-            )
-        takes_caller, arguments, gathered = _arguments(function, hints)
-        registry.add(
-            Tool(
-                name=name,
-                title=title,
-                description=description,
-                permission=permission,
-                scope=scopes.valid_scopes(f"Tool {name!r}", scope),
-                function=function,
-                is_async=inspect.iscoroutinefunction(function),
-                takes_caller=takes_caller,
-                arguments=arguments,
-                gathered=gathered,
-                input_schema=schemas.of_arguments(arguments.model_json_schema()),
-                output_schema=_output_schema(name, returns, page),
-                read_only=read_only,
-                page=page,
-                meta=dict(meta or {}),
-                view=view,
-            )
+        if not description or returns is None:
+            raise ImproperlyConfigured(f"Tool {name!r} needs a docstring and a return annotation.")
+        arguments, gathered = _arguments(function, hints)
+        add_tool(
+            name=name,
+            title=title,
+            description=description,
+            permission=permission,
+            arguments=arguments,
+            result=TypeAdapter(returns).json_schema(mode="serialization"),
+            function=function,
+            gathered=gathered,
+            scope=scope,
+            read_only=read_only,
+            page=page,
+            meta=meta,
+            view=view,
+            registry=registry,
         )
         return function
 
     return register
+
+
+def add_tool(
+    *,
+    name: str,
+    title: str,
+    description: str,
+    permission: str,
+    arguments: type[BaseModel],
+    result: Schema,
+    function: Callable[..., Any],
+    gathered: Mapping[str, tuple[type, tuple[str, ...]]] | None = None,
+    for_readers: bool = True,
+    scope: str = "",
+    read_only: bool = True,
+    page: str = "",
+    meta: Mapping[str, Any] | None = None,
+    view: View | None = None,
+    registry: Registry = registry,
+) -> None:
+    """Offer a tool that is made from data: what `@tool` reads off a function is said here.
+
+    `arguments` describes each of its fields, which `function` is given by name, behind a first parameter
+    `caller: Caller` if it has one. `result` is the JSON schema of the object that `function` returns.
+    Without `for_readers` nobody has the permission until it is granted. The rest is as for `@tool`.
+
+    Raises ImproperlyConfigured if the tool could not be called or a model could not use it.
+    """
+    if not _NAME.fullmatch(name):
+        raise ImproperlyConfigured(
+            f"A tool cannot be called {name!r}; write up to 64 letters, digits, _ and -, such as hotel_rates."
+        )
+    if not (title and description) or not all(permission.partition(".")):
+        raise ImproperlyConfigured(
+            f"Tool {name!r} needs a title, a description and a permission such as 'airfare.view_farerow'."
+        )
+    for argument, info in arguments.model_fields.items():
+        if not info.description:
+            raise ImproperlyConfigured(f"Parameter {argument!r} of tool {name!r} has no description.")
+    registry.add(
+        Tool(
+            name=name,
+            title=title,
+            description=description,
+            permission=permission,
+            for_readers=for_readers,
+            scope=scopes.valid_scopes(f"Tool {name!r}", scope),
+            function=function,
+            is_async=inspect.iscoroutinefunction(function),
+            takes_caller=_takes_caller(function),
+            arguments=arguments,
+            gathered=gathered or {},
+            input_schema=schemas.of_arguments(arguments.model_json_schema()),
+            output_schema=_output_schema(name, result, page),
+            read_only=read_only,
+            page=page,
+            meta=dict(meta or {}),
+            view=view,
+        )
+    )
 
 
 def discover() -> Registry:
@@ -182,16 +246,20 @@ def discover() -> Registry:
     return registry
 
 
+def _takes_caller(function: Callable[..., Any]) -> bool:
+    first = next(iter(inspect.signature(function).parameters), None)
+    return first is not None and get_type_hints(function).get(first) is Caller
+
+
 def _arguments(
     function: Callable[..., Any], hints: Mapping[str, Any]
-) -> tuple[bool, type[BaseModel], dict[str, tuple[type, tuple[str, ...]]]]:
-    """Return `Tool.takes_caller`, `arguments` and `gathered` of a function; raises ImproperlyConfigured."""
+) -> tuple[type[BaseModel], dict[str, tuple[type, tuple[str, ...]]]]:
+    """Return `Tool.arguments` and `gathered` of a function; raises ImproperlyConfigured."""
     name = function.__name__
     parameters = list(inspect.signature(function).parameters.values())
-    takes_caller = bool(parameters) and hints.get(parameters[0].name) is Caller
     arguments: dict[str, Any] = {}
     gathered: dict[str, tuple[type, tuple[str, ...]]] = {}
-    for parameter in parameters[1:] if takes_caller else parameters:
+    for parameter in parameters[1:] if _takes_caller(function) else parameters:
         hint = hints.get(parameter.name)
         if hint is None:
             raise ImproperlyConfigured(f"Parameter {parameter.name!r} of tool {name!r} has no annotation.")
@@ -202,15 +270,11 @@ def _arguments(
         else:
             required = parameter.default is inspect.Parameter.empty
             arguments[parameter.name] = (hint, ... if required else parameter.default)
-    model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **arguments)
-    for argument, info in model.model_fields.items():
-        if not info.description:
-            raise ImproperlyConfigured(f"Parameter {argument!r} of tool {name!r} has no description.")
-    return takes_caller, model, gathered
+    return create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **arguments), gathered
 
 
-def _output_schema(name: str, returns: Any, page: str) -> dict[str, Any]:
-    schema = schemas.of_result(TypeAdapter(returns).json_schema(mode="serialization"))
+def _output_schema(name: str, result: Schema, page: str) -> Schema:
+    schema = schemas.of_result(result)
     if schema.get("type") != "object":
         raise ImproperlyConfigured(f"Tool {name!r} has to return an object: annotate it with a TypedDict.")
     results = schema.get("properties", {})

@@ -5,12 +5,12 @@ from typing import Annotated, Any, NotRequired
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from mcpsite.access.caller import Caller
 from mcpsite.mcp.arguments import checked
-from mcpsite.mcp.registry import Registry, tool
+from mcpsite.mcp.registry import Registry, add_tool, tool
 
 
 class Greeting(TypedDict):
@@ -110,3 +110,78 @@ def test_tools_stand_in_the_order_of_their_modules_whatever_was_imported_first(r
         tool(permission="auth.view_user", title="Greet", registry=registry)(offered)
     registry.arrange(["sooner.tools", "later.tools"])
     assert [each.name for each in registry.all()] == ["sooner", "later", "probe"]
+
+
+# Tools made from data
+
+
+class CityArguments(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    city: str = Field("", description="City")
+
+
+GREETING = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+
+
+def offer(registry: Registry, **changed: Any) -> None:
+    def greet(caller: Caller, **asked: Any) -> dict[str, str]:
+        return {"text": f"{caller.username} {asked}"}
+
+    tool: dict[str, Any] = {
+        "name": "greet",
+        "title": "Greet",
+        "description": "Say hello.",
+        "permission": "auth.view_user",
+        "arguments": CityArguments,
+        "result": GREETING,
+        "function": greet,
+    }
+    add_tool(**tool | changed, registry=registry)
+
+
+def test_a_tool_is_made_from_data(registry: Registry) -> None:
+    offer(registry)
+    registered = registry.get("greet")
+    assert registered is not None
+    assert registered.takes_caller
+    assert registered.input_schema == {
+        "type": "object",
+        "properties": {"city": {"type": "string", "default": "", "description": "City"}},
+        "additionalProperties": False,
+    }
+    assert registered.output_schema == GREETING
+    assert checked(registered, {"city": "Lisbon"}) == {"city": "Lisbon"}
+
+
+class Undescribed(BaseModel):
+    city: str = ""
+
+
+class Nested(BaseModel):
+    cities: "list[Nested]" = Field([], description="Cities in cities")
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ({"name": "hotel rates"}, "cannot be called 'hotel rates'; write up to 64 letters"),
+        ({"description": ""}, "needs a title, a description and a permission"),
+        ({"permission": "view_user"}, r"a permission such as 'airfare\.view_farerow'"),
+        ({"arguments": Undescribed}, "Parameter 'city' of tool 'greet' has no description"),
+        ({"arguments": Nested}, "Parameter 'cities' of tool 'greet' has a schema with a reference"),
+        ({"result": {"type": "array"}}, "has to return an object"),
+        ({"result": {"type": "object", "properties": {"a": {"$ref": "#/x"}}}}, "with a reference"),
+        ({"page": "rows"}, "needs a list 'rows', its page"),
+    ],
+)
+def test_data_that_makes_no_tool_is_refused_with_the_remedy(
+    registry: Registry, changed: dict[str, Any], remedy: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=remedy):
+        offer(registry, **changed)
+
+
+def test_a_tool_made_from_data_takes_no_name_that_is_taken(registry: Registry) -> None:
+    offer(registry)
+    with pytest.raises(ImproperlyConfigured, match="Two tools are called 'greet'"):
+        offer(registry)
