@@ -309,7 +309,7 @@ def test_one_persons_slow_calls_leave_the_same_tool_to_the_next() -> None:
     with audited(MCP_THREADS="4", MCP_DEADLINE_SECONDS="30") as (site, token):
         other = another_alice(site)
         greedy = [
-            threading.Thread(target=site.call, args=(token, "probe_dawdle", {"seconds": 2})) for _ in range(8)
+            threading.Thread(target=site.call, args=(token, "probe_dawdle", {"seconds": 2})) for _ in range(5)
         ]
         for thread in greedy:
             thread.start()
