@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import compress
+from itertools import accumulate, compress
 from sys import getsizeof
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ SUGGESTIONS = 500
 CATEGORIES = ("route", "airline", "season", "origin_airport", "destination_airport")
 NEVER = 1 << 30
 """A day after all others."""
+_UNDATED = NO_DAY.toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,10 @@ class Combinations:
         return array_of(map(self.ids.__getitem__, places)), outside
 
 
+def _place(day: int, before: int) -> int:
+    return 0 if day == _UNDATED else max(1, day - before)
+
+
 class Snapshot:
     """What one version of the data holds for those who see one set of files (by id; None for all).
 
@@ -136,8 +141,11 @@ class Snapshot:
             among = Value(array_of(sorted(visible)))
             files = files.filter(Among("id", among))
             counts = counts.filter(Among("source_file_id", among))
-        self.files: list[str] = list(files.values_list("name", flat=True))
-        self.file_names = frozenset(self.files)
+        self.file_names: dict[int, str] = dict(files.values_list("id", "name"))
+        """By their ids, in order of names."""
+        self.files = list(self.file_names.values())
+        self.is_ascending = list(self.file_names) == sorted(self.file_names)
+        """Whether the ids of the files ascend as their names do."""
         counted = counts.values_list("combination_id").annotate(
             Sum("rows"), Min("first_day"), Max("last_day")
         )
@@ -163,7 +171,7 @@ class Snapshot:
     @property
     def size(self) -> int:
         """Bytes of memory, without the combinations that snapshots share."""
-        return size_of(self.files) + sum(map(getsizeof, (self.rows, self.first, self.last)))
+        return size_of(self.file_names) + sum(map(getsizeof, (self.rows, self.first, self.last)))
 
     def values(self, name: str) -> list[str]:
         """Return the values of a category that some published row has, in order."""
@@ -198,28 +206,29 @@ class Snapshot:
 
     def rows_between(self, first: int, last: int) -> int:
         """Return about how many rows are in these days, as if those of a combination were spread evenly."""
-        if first <= self.days[0] and last >= self.days[1]:
-            return self.total
-        rows = 0.0
-        for begin, end, number in self._spans:
-            common = min(end, last) - max(begin, first) + 1
-            if common > 0:
-                rows += number * common / (end - begin + 1)
-        return round(rows)
+        before, rows = self._spread
+        begin, end = (min(_place(day, before), len(rows) - 2) for day in (first, last))
+        return round(rows[end + 1] - rows[begin])
 
     @cached_property
-    def _spans(self) -> list[tuple[int, int, int]]:
-        """First day, last day and number of rows; rows without a day count as if they had one."""
-        spans: Counter[tuple[int, int]] = Counter()
-        for first, last, rows in zip(self.first, self.last, self.rows, strict=True):
-            spans[first, last] += rows
-        undated = NO_DAY.toordinal()
-        least = min((first for first, _ in spans if first > undated), default=undated)
-        return [
-            (min(last, least) if first == undated else first, last, rows)
-            for (first, last), rows in spans.items()
-            if rows
-        ]
+    def _spread(self) -> tuple[int, "array[float]"]:
+        """The day before all that rows have, and how many rows stand before each day from then on.
+
+        Rows without a day stand on the first of these, or count as if they had one where others of their
+        combination have.
+        """
+        before = min((day for day in self.first if day > _UNDATED), default=_UNDATED) - 1
+        # How many more rows a day has than the one before it.
+        changes = [0.0] * (_place(self.days[1], before) + 2)
+        for first, last, number in zip(self.first, self.last, self.rows, strict=True):
+            if number:
+                begin, end = _place(first, before), _place(last, before)
+                if begin == 0:
+                    begin = min(1, end)
+                each = number / (end + 1 - begin)
+                changes[begin] += each
+                changes[end + 1] -= each
+        return before, array("d", accumulate(accumulate(changes), initial=0.0))
 
     def result(self, key: Hashable) -> Any:
         """Return what was kept under `key`, or None."""

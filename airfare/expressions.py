@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import connection
-from django.db.models import BooleanField, Expression, F, Func
+from django.db.models import BooleanField, Expression, F, Func, QuerySet, Subquery
 
 
 class Among(Func):
@@ -46,6 +46,20 @@ class Blank(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 (Django's signature)
         return "%s", [self]
+
+
+class Cut(Subquery):
+    """What a queryset selects, from an offset on and so many at most, both of them parameters."""
+
+    template = "(%(subquery)s LIMIT %%s OFFSET %%s)"
+
+    def __init__(self, rows: QuerySet[Any, Any], limit: "Blank", offset: "Blank") -> None:
+        super().__init__(rows)
+        self._cut = (limit, offset)
+
+    def as_sql(self, *arguments: Any, **options: Any) -> Any:
+        sql, parameters = super().as_sql(*arguments, **options)
+        return sql, [*parameters, *self._cut]
 
 
 def array_of(numbers: Iterable[int]) -> str:

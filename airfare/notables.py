@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 
 from airfare.models import NotableText
 
-TRIGRAMS = 16
+TRIGRAMS = 6
 """Trigrams of a needle that the index is asked for; more of them no longer narrow anything down."""
 
 

@@ -3,15 +3,18 @@
 What a filter means is a set of combinations (see `airfare.dimensions`) and some days; how many rows match
 comes from memory, but for days that part a combination, and for free text. *Few* rows are found through
 their combinations and sorted; of *many*, rows are read in the order of an answer until there are enough.
+Where either would look at many rows, those that match are counted by day first: then a page is looked for
+among the rows of its own days, and so is each further page of the same filters.
 """
 
 import datetime
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from math import inf
 from sys import getsizeof
 from typing import Any
 
@@ -20,8 +23,8 @@ from django.db.models.functions import Coalesce, StrIndex
 
 from airfare import dimensions, notables
 from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
-from airfare.expressions import Among, Blank, array_of
-from airfare.models import NO_DAY, FareRow, SourceFile
+from airfare.expressions import Among, Blank, Cut, array_of
+from airfare.models import FareRow, SourceFile
 from airfare.records import NUMBERS, day_of
 from airfare.statements import Statement
 from mcpsite.access.policies import Principal
@@ -45,23 +48,33 @@ TEXT_FIELDS = (
 )
 NUMBER_FIELDS = tuple(NUMBERS)
 
-_NAMES = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable_event", "source_file")
+_NAMES = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable_event")
 
 UNINDEXED_DAY = Coalesce("snapshot_day", "snapshot_day")
 """The day, as something that is in no index."""
-MOST_TEXTS = 1_000
-"""Notable texts that are looked up one by one; of more, rows are compared with the needle."""
-FEW_ROWS = 1_000
-"""Rows of combinations that are read sooner than those of the notable texts asked for are found."""
-DEEP = 1_000
-"""Rows that are passed over by reading them; more are counted, by their days."""
+MOST_TEXTS = 5_000
+"""Notable texts that are named; of more, rows are compared with the needle."""
+
+# What a plan costs, in rows that are read in order: 0.4 µs each, on either database.
+SORTED = 4
+"""A row that is found by an index on its own and then sorted."""
+LOOKED_AT = 3
+"""The same without sorting it."""
+LOOKED_UP = 2
+"""A combination that is looked up, whether it has rows or not."""
+COUNTED = 1
+"""A row that is counted by day in an index, which holds all that is asked."""
 
 
 class Plan(Enum):
-    """How rows are read: all that match and then sorted, or in order until there are enough."""
+    """How rows are read: all that match and then sorted, or in order until there are enough.
+
+    Either of them, whichever costs less, once the rows that match are counted by day.
+    """
 
     FEW = "few"
     IN_ORDER = "in order"
+    BY_DAY = "by day"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +119,23 @@ class _Meaning:
     """About how many rows there are between the first and the last day, whatever else they have."""
     index: str = ""
     """By what a plan for few rows finds them: combinations or texts; empty where there is neither."""
+    places: int = 0
+    """How many combinations it looks up."""
     reached: int = 0
     """About how many rows it looks at."""
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indexes of combinations and days alone tell how many rows match."""
+        return not self.needle and self.given.keys() <= {"first", "last", "combinations"}
+
+    def found(self, each: float) -> float:
+        """What it costs to find all rows by the index."""
+        return LOOKED_UP * self.places + each * self.reached if self.index else inf
+
+    def index_for(self, each: float) -> str:
+        """The index, unless it costs more than to look at all rows that are stored."""
+        return self.index if self.found(each) < self.between else ""
 
 
 def days_of(text: str) -> tuple[datetime.date, datetime.date] | None:
@@ -126,7 +154,7 @@ def page(
     """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
 
     Only rows of files that `who` may read; with None, of every file. They are read by `plan`, by default by
-    the one that reads fewer rows.
+    the one that costs least.
     """
     while True:
         snapshot = dimensions.current(who)
@@ -135,12 +163,11 @@ def page(
         key = (filters, limit, offset, plan)
         rows: list[dict[str, Any]] | None = snapshot.result(key) if expected else []
         if rows is None:
-            rows = [_row(values) for values in _rows(filters, meaning, snapshot, limit, offset, plan)]
+            found = _rows(filters, meaning, snapshot, limit, offset, plan)
+            rows = [_row(values, snapshot.file_names) for values in found]
             # Rows of another number, or of a file that has come since, mean that the data changed between
             # the queries.
-            as_counted = len(rows) == expected and all(
-                row["source_file"] in snapshot.file_names for row in rows
-            )
+            as_counted = len(rows) == expected and all("source_file" in row for row in rows)
             if not as_counted and dimensions.state(who) != snapshot.state:
                 continue
             snapshot.keep(key, rows, size_of_rows(rows))
@@ -158,8 +185,7 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
     if not meaning.matched:
         return FareRow.objects.none()
     # All rows that match are looked at: as they are stored, where those are no small part of all.
-    index = meaning.index if 4 * meaning.reached < meaning.between else ""
-    return _every(meaning, index)
+    return _every(meaning, meaning.index_for(LOOKED_AT))
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
@@ -219,16 +245,35 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     if (first, last) != days:
         known, unknown = (NONE, chosen) if chosen.outside else snapshot.within(chosen, first, last)
     needle = filters.notable_contains.casefold()
+    with_texts = None
     if needle:
         known, unknown = NONE, known | unknown
-        texts = notables.matching(needle, MOST_TEXTS)
-        if texts is not None:
-            given["texts"], needle = array_of(texts), ""
+        texts, with_texts = _texts(needle, snapshot)
+        if with_texts is not None:
+            given["texts"], needle = texts, ""
     between = snapshot.rows_between(first, last)
     matched = snapshot.rows_of(known)
     if snapshot.rows_of(unknown):
-        matched += _count(_meant(unknown, snapshot, given, needle, between))
-    return _meant(known | unknown, snapshot, given, needle, between, matched)
+        meant = _meant(unknown, snapshot, given, needle, with_texts, between)
+        matched += _count(meant, filters, snapshot)
+    return _meant(known | unknown, snapshot, given, needle, with_texts, between, matched)
+
+
+def _texts(needle: str, snapshot: Snapshot) -> tuple[str, int | None]:
+    """The notable texts that hold `needle`, as a parameter, and how many published rows have one of them.
+
+    Neither where they are too many to be named.
+    """
+
+    def find() -> tuple[tuple[str, int | None], int]:
+        texts = notables.matching(needle, MOST_TEXTS)
+        if texts is None:
+            return ("", None), 0
+        given = {"texts": array_of(texts)}
+        [(rows,)] = _counting(frozenset(given), False, "texts").run(given)
+        return (given["texts"], int(rows)), getsizeof(given["texts"])
+
+    return snapshot.once(("texts", needle), find)
 
 
 def _between(first: int, last: int) -> dict[str, str]:
@@ -236,17 +281,27 @@ def _between(first: int, last: int) -> dict[str, str]:
 
 
 def _meant(
-    chosen: Chosen, snapshot: Snapshot, given: dict[str, str], needle: str, between: int, matched: int = 0
+    chosen: Chosen,
+    snapshot: Snapshot,
+    given: dict[str, str],
+    needle: str,
+    with_texts: int | None,
+    between: int,
+    matched: int = 0,
 ) -> _Meaning:
     """The meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
     rows, places, outside = snapshot.rows_of(chosen), 0, False
-    index = "texts" if "texts" in given else ""
+    index = "" if with_texts is None else "texts"
     if rows < snapshot.total:
         numbers, outside = snapshot.combinations.array_of(chosen)
         given = {**given, "combinations": numbers}
-        if not outside and not (index and rows > FEW_ROWS):
+        if not outside and (with_texts is None or rows < with_texts):
             index, places = "combinations", len(chosen.places)
-    free = needle or "texts" in given
+    reached = matched
+    if index == "texts":
+        reached = with_texts or 0
+    elif needle or with_texts is not None:
+        reached = rows
     return _Meaning(
         given=given,
         outside=outside,
@@ -254,17 +309,83 @@ def _meant(
         matched=matched,
         between=between,
         index=index,
-        # Each combination is looked up, even if none of its rows is in the days asked for.
-        reached=max(places, rows if free and index == "combinations" else matched),
+        places=places,
+        reached=reached,
     )
 
 
-def _count(meaning: _Meaning) -> int:
-    index = meaning.index if meaning.reached < meaning.between else ""
-    if meaning.needle:
-        return _every(meaning, index).count()
-    [(number,)] = _counting(frozenset(meaning.given), meaning.outside, index).run(meaning.given)
+def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
+    """How many rows are meant by `meaning`, which is all that `filters` mean or a part of it."""
+    if meaning.given.keys() == {"texts"}:
+        return meaning.reached
+    if meaning.needle or "texts" in meaning.given:
+        # Each row that `filters` mean has to be looked at, so that its day is known as well.
+        return _days(filters, meaning, snapshot).rows
+    counting = _counting(frozenset(meaning.given), meaning.outside, meaning.index_for(COUNTED))
+    [(number,)] = counting.run(meaning.given)
     return int(number)
+
+
+# The rows by day
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """How many rows match on each day."""
+
+    days: "array[int]"
+    """As ordinals, latest first."""
+    passed: "array[int]"
+    """How many rows are before each day, and at last the number of all."""
+
+    @property
+    def rows(self) -> int:
+        return self.passed[-1]
+
+    def around(self, meaning: _Meaning, limit: int, offset: int) -> tuple[_Meaning, int]:
+        """`meaning` within the days of a page that is not empty, and the page's offset there."""
+        latest = bisect_right(self.passed, offset) - 1
+        end = bisect_left(self.passed, min(offset + limit, self.rows))
+        before = self.passed[latest]
+        matched = self.passed[end] - before
+        share = matched / self.rows
+        # The index of texts knows no days.
+        reached = meaning.reached if meaning.index == "texts" else round(meaning.reached * share)
+        return (
+            replace(
+                meaning,
+                given=meaning.given | _between(self.days[end - 1], self.days[latest]),
+                matched=matched,
+                between=round(meaning.between * share),
+                reached=reached,
+            ),
+            offset - before,
+        )
+
+
+def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
+    """The matching rows by day, counted once for all pages."""
+
+    def count() -> tuple[_Days, int]:
+        days, passed = array("l"), array("l", [0])
+        for day, number in _by_day(meaning):
+            days.append((datetime.date.fromisoformat(day) if isinstance(day, str) else day).toordinal())
+            passed.append(passed[-1] + number)
+        return _Days(days, passed), getsizeof(days) + getsizeof(passed)
+
+    return snapshot.once(("days", filters), count)
+
+
+def _by_day(meaning: _Meaning) -> Iterable[tuple[Any, int]]:
+    index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+    if meaning.needle:
+        return _grouped_by_day(_every(meaning, index))
+    return _counting_days(frozenset(meaning.given), meaning.outside, index).run(meaning.given)
+
+
+def _grouped_by_day(rows: QuerySet[FareRow]) -> QuerySet[FareRow, Any]:
+    # An expression, for dates of a column are parsed one by one on SQLite.
+    return rows.annotate(on=UNINDEXED_DAY).order_by("-on").values_list("on").annotate(Count("id"))
 
 
 # The rows
@@ -273,44 +394,37 @@ def _count(meaning: _Meaning) -> int:
 def _rows(
     filters: Filters, meaning: _Meaning, snapshot: Snapshot, limit: int, offset: int, plan: Plan | None
 ) -> list[tuple[Any, ...]]:
-    given = meaning.given
-    if offset >= DEEP:
-        latest, offset = _first_day(filters, snapshot, offset)
-        given = _between(*snapshot.days) | given | {"last": str(latest)}
-    if meaning.needle:
-        given = {**given, "needle": meaning.needle}
-    if plan is None:
-        in_order = (limit + offset) * meaning.between / max(1, meaning.matched)
-        plan = Plan.FEW if meaning.index and meaning.reached <= in_order else Plan.IN_ORDER
-    if plan is Plan.IN_ORDER:
-        # SQLite finds days by their index, and does not always think of it for their order.
-        given = _between(*snapshot.days) | given
+    cost, cheapest = _cheapest(meaning, limit + offset)
+    if plan is None and _is_known_by_day(filters, meaning, snapshot, cost):
+        plan = Plan.BY_DAY
+    if plan is Plan.BY_DAY and offset < (days := _days(filters, meaning, snapshot)).rows:
+        meaning, offset = days.around(meaning, limit, offset)
+        _, cheapest = _cheapest(meaning, limit + offset)
+    if plan not in (Plan.FEW, Plan.IN_ORDER):
+        plan = cheapest
+    # SQLite finds days by their index, and does not always think of it for their order.
+    given = meaning.given if plan is Plan.FEW else _between(*snapshot.days) | meaning.given
+    given = {**given, "needle": meaning.needle} if meaning.needle else given
     index = meaning.index if plan is Plan.FEW else ""
-    return _reading(frozenset(given), meaning.outside, index, plan).run(given, limit, offset)
+    reading = _reading(frozenset(given), meaning.outside, index, plan, snapshot.is_ascending)
+    return reading.run({**given, "limit": limit, "offset": offset})
 
 
-def _first_day(filters: Filters, snapshot: Snapshot, offset: int) -> tuple[datetime.date, int]:
-    """The day of the matching row at `offset`, and how many rows of that day are before it.
-
-    So that what is passed over is counted once, and not read again for each page.
-    """
-    days, passed = snapshot.once(("days", filters), lambda: _by_day(queryset(filters, snapshot)))
-    if not days:  # The rows have gone since they were counted.
-        return NO_DAY, offset
-    place = max(0, bisect_right(passed, offset) - 1)
-    return datetime.date.fromordinal(days[place]), offset - passed[place]
+def _cheapest(meaning: _Meaning, wanted: int) -> tuple[float, Plan]:
+    """What the first `wanted` rows cost, and by which plan."""
+    few = meaning.found(SORTED)
+    in_order = min(1, wanted / meaning.matched) * meaning.between
+    return min(few, in_order), Plan.FEW if few <= in_order else Plan.IN_ORDER
 
 
-def _by_day(rows: QuerySet[FareRow]) -> tuple[tuple["array[int]", "array[int]"], int]:
-    """The days of `rows`, latest first, and how many rows are before each; and the size of both."""
-    days, passed = array("l"), array("l")
-    before = 0
-    counted = rows.order_by("-snapshot_day").values_list("snapshot_day").annotate(Count("id"))
-    for day, number in counted.iterator(chunk_size=5_000):
-        days.append(day.toordinal())
-        passed.append(before)
-        before += number
-    return (days, passed), getsizeof(days) + getsizeof(passed)
+def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, cost: float) -> bool:
+    """Whether the rows are counted by day or should be, for so much was spent on them without it."""
+    if snapshot.result(("days", filters)):
+        return True
+    key = ("spent", filters)
+    spent = cost + (snapshot.result(key) or 0)
+    snapshot.keep(key, spent, getsizeof(spent))
+    return min(meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT), meaning.between) < spent
 
 
 def _narrowed(
@@ -352,34 +466,50 @@ def _counting(names: frozenset[str], outside: bool, index: str) -> Statement:
 
 
 @lru_cache(maxsize=256)
-def _reading(names: frozenset[str], outside: bool, index: str, plan: Plan) -> Statement:
-    """The rows in the order of an answer: date, route or query, and airline descend by code point.
+def _counting_days(names: frozenset[str], outside: bool, index: str) -> Statement:
+    return Statement(_grouped_by_day(_narrowed(names, outside, index, Blank)))
 
-    Equal rows keep the order of their files.
+
+@lru_cache(maxsize=256)
+def _reading(names: frozenset[str], outside: bool, index: str, plan: Plan, is_ascending: bool) -> Statement:
+    """A page in the order of an answer: date, route or query, and airline descend by code point.
+
+    Equal rows keep the order of their files. Ids alone are sorted, for rows are wide.
     """
-    file = SourceFile.objects.filter(pk=OuterRef("source_file_id")).values("name")
     # What is sorted has no index, whatever the planner thinks of it.
-    day = UNINDEXED_DAY if plan is Plan.FEW else F("snapshot_day")
-    rows = (
-        _narrowed(names, outside, index, Blank)
-        .annotate(file=Subquery(file))
-        .order_by(day.desc(), "-subject", "-airline", "file", "position", "id")
-        .values_list(*TEXT_FIELDS, *NUMBER_FIELDS, "notable__text", "file")
-    )
-    return Statement(rows, "", " LIMIT %s OFFSET %s")
+    in_order = plan is Plan.IN_ORDER
+    ids = _ordered(_narrowed(names, outside, index, Blank), is_ascending, by_index=in_order).values("id")
+    rows = FareRow.objects.filter(id__in=Cut(ids, Blank("limit"), Blank("offset")))
+    columns = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable__text", "source_file_id")
+    return Statement(_ordered(rows, is_ascending, by_index=False).values_list(*columns))
 
 
-def _row(values: tuple[Any, ...]) -> dict[str, Any]:
+def _ordered(rows: QuerySet[FareRow], is_ascending: bool, *, by_index: bool) -> QuerySet[FareRow]:
+    """`rows` in the order of an answer, with `by_index` in that of an index.
+
+    The ids of files stand for their names where they ascend as these do.
+    """
+    day = F("snapshot_day") if by_index else UNINDEXED_DAY
+    if is_ascending:
+        file: Any = F("source_file_id")
+    else:
+        file = Subquery(SourceFile.objects.filter(pk=OuterRef("source_file_id")).values("name"))
+    return rows.order_by(day.desc(), "-subject", "-airline", file, "position", "id")
+
+
+def _row(values: tuple[Any, ...], file_names: Mapping[int, str]) -> dict[str, Any]:
     """The fields that say something, in one pass: this runs for each row of each answer."""
     row = {
         name: int(value) if value.__class__ is float and value.is_integer() else value
-        for name, value in zip(_NAMES, values, strict=True)
+        for name, value in zip(_NAMES, values, strict=False)
         if value is not None and value != ""
     }
+    if file := file_names.get(values[-1]):
+        row["source_file"] = file
     if "notable_event" in row and ("route" in row or "airline" in row):
         # What drives a fare has a name of its own in fare data, and clients of old read it.
         row["notable_driver"] = row["notable_event"]
     if "query" not in row:
         named = [str(row[name]) for name in ("route", "airline", "season") if name in row]
-        row["query"] = " ".join(named) or row["source_file"]
+        row["query"] = " ".join(named) or row.get("source_file", "")
     return row

@@ -15,14 +15,14 @@ class Statement:
     Gives plain tuples, without the conversions of fields.
     """
 
-    def __init__(self, rows: QuerySet[Any, Any], prefix: str, suffix: str) -> None:
+    def __init__(self, rows: QuerySet[Any, Any], prefix: str = "", suffix: str = "") -> None:
         sql, self._parameters = rows.query.sql_with_params()
         self._sql = prefix + sql + suffix
 
-    def run(self, given: Mapping[str, Any], *more: Any) -> list[tuple[Any, ...]]:
-        """Return the rows for the parameters `given` by name, and `more` for those of the suffix."""
+    def run(self, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows for the parameters `given` by name."""
         parameters = [given[each.name] if isinstance(each, Blank) else each for each in self._parameters]
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, [*parameters, *more])
+            cursor.execute(self._sql, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
