@@ -1,11 +1,15 @@
 """Calls per second of `airfare_trend_insights`: different questions of every kind, beside other servers.
 
-`python -m bench.airfare` (or `make bench`) generates fares of each size and shape, loads them into the
-database that DATABASE_URL names (else SQLite), and asks each server the same questions in the same random
-order, none of them twice: this site, a bare SDK server that answers a canned result of the same size, and
-those of `bench/peers/`, which hold the rows of one size (`--peers-at`). Each has one worker. They take turns,
-so that a machine's mood falls on all alike. Printed are medians over the rounds, ratios to the bare SDK round
-by round, the memory that is each worker's own, and the times by kind of question.
+`python -m bench.airfare` (or `make bench`) generates fares of each size and shape, loads them into each
+database (on PostgreSQL one of its own, at the server of DATABASE_URL), and asks each server the same
+questions in the same random order, none of them twice: this site, a bare SDK server that answers a canned
+result of the same size, and those of `bench/peers/`, which hold the rows of one size (`--peers-at`). Each
+has one worker. They take turns, so that a machine's mood falls on all alike. Printed are medians over the
+rounds, ratios to the bare SDK round by round, the processor time that each server's processes take for a
+call (without the database's server), the memory that is theirs alone, and the times by kind of question.
+
+The whole table: `python -m bench.airfare --sizes 1000 100000 1000000 --shapes one-file weekly nearly-unique
+undated --databases sqlite postgresql`.
 """
 
 import argparse
@@ -21,7 +25,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, repeat
+from multiprocessing import Process
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +47,8 @@ PEERS = ROOT / "bench" / "peers"
 TOOL = "airfare_trend_insights"
 AUDIENCE = "http://bare/mcp"
 PRODUCTION = {"LOG_LEVEL": "WARNING", "DEBUG": "0", "SECRET_KEY": "for the benchmark alone, and long enough"}
-SHAPES = ("one-file", "weekly")
+POSTGRESQL = "postgres://postgres@127.0.0.1/postgres"
+TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 300
 """A peer reads its files first."""
 
@@ -56,13 +62,32 @@ class Contender:
     pid: int
     requests: Iterator[Request]
     measures: list[Measure] = field(default_factory=list)
+    processor_ms: list[float] = field(default_factory=list)
+    """Of a call, for each of the measures."""
+
+    async def take_turn(self, connections: int, seconds: float) -> None:
+        """Ask for so long, and keep the measure."""
+        before = self._processor_seconds()
+        taken = await measure(self.url, self.requests, connections=connections, seconds=seconds)
+        self.measures.append(taken)
+        self.processor_ms.append(1000 * (self._processor_seconds() - before) / taken.calls)
 
     def memory(self) -> float:
         """Return the memory that is the processes' own, in MB."""
-        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True)
-        rollups = [Path(f"/proc/{pid}/smaps_rollup") for pid in (self.pid, *found.stdout.split())]
-        lines = [line.split() for rollup in rollups for line in rollup.read_text().splitlines()]
+        lines = [line.split() for text in self._read("smaps_rollup") for line in text.splitlines()]
         return sum(int(words[1]) for words in lines if words[0].startswith("Private_")) / 1000
+
+    def _processor_seconds(self) -> float:
+        # proc(5): utime and stime; the name before them may hold blanks.
+        ticks = [text.rpartition(")")[2].split()[11:13] for text in self._read("stat")]
+        return sum(map(int, chain(*ticks))) / TICKS
+
+    def _read(self, name: str) -> list[str]:
+        """What /proc says of the process and its children."""
+        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True)
+        files = [Path(f"/proc/{pid}/{name}") for pid in (self.pid, *found.stdout.split())]
+        # The one that looked is gone.
+        return [file.read_text() for file in files if file.exists()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +115,13 @@ class Signer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=(1_000, 100_000), help="rows")
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)
+    parser.add_argument("--shapes", nargs="+", choices=airfare_data.SHAPES, default=("one-file", "weekly"))
+    parser.add_argument(
+        "--databases",
+        nargs="+",
+        choices=("sqlite", "postgresql"),
+        help="default: what DATABASE_URL names, else sqlite",
+    )
     parser.add_argument("--questions", type=int, default=20_000, help="different ones, at most")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each server in each round")
@@ -98,6 +129,21 @@ def main() -> None:
     parser.add_argument("--era", choices=(MODERN, LEGACY), default=MODERN)
     parser.add_argument("--peers-at", type=int, default=100_000, help="rows of the other servers; 0 for none")
     options = parser.parse_args()
+    given = os.environ.get("DATABASE_URL", "")
+    is_postgresql = given.startswith("postgres")
+    for database in options.databases or ["postgresql" if is_postgresql else "sqlite"]:
+        # In a process of its own, for what sites start from is made once in a process.
+        url = (given if is_postgresql else POSTGRESQL) if database == "postgresql" else ""
+        run = Process(target=_run, args=(options, url))
+        run.start()
+        run.join()
+        if run.exitcode:
+            raise SystemExit(run.exitcode)
+
+
+def _run(options: argparse.Namespace, database: str) -> None:
+    """Compare on one database: PostgreSQL at an address, or SQLite."""
+    os.environ["DATABASE_URL"] = database
     for shape in options.shapes:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -161,10 +207,7 @@ def _peers(
 
 def _files(shape: str, rows: int, folder: Path) -> list[Path]:
     folder.mkdir()
-    if shape == "weekly":
-        airfare_data.write_weekly(rows, folder)
-    else:
-        airfare_data.write(rows, folder / "fares.csv")
+    airfare_data.SHAPES[shape](rows, folder)
     return sorted(folder.glob("*.csv"))
 
 
@@ -201,12 +244,8 @@ async def _compare(options: argparse.Namespace, shape: str, contenders: list[Con
         await measure(each.url, each.requests, connections=options.connections, seconds=1)
     for _ in range(options.rounds):
         for each in contenders:
-            each.measures.append(
-                await measure(
-                    each.url, each.requests, connections=options.connections, seconds=options.seconds
-                )
-            )
-    database = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"
+            await each.take_turn(options.connections, options.seconds)
+    database = "PostgreSQL" if os.environ["DATABASE_URL"] else "SQLite"
     title = f"{TOOL}, {shape}, {database}, revision {options.era}"
     console = Console(width=140)
     console.print(_rates(title, contenders))
@@ -215,7 +254,8 @@ async def _compare(options: argparse.Namespace, shape: str, contenders: list[Con
 
 def _rates(title: str, contenders: list[Contender]) -> Table:
     table = Table(title=title)
-    for column in ("", "calls/s", "of the bare SDK", "median ms", "p99 ms", "calls", "bytes", "own MB"):
+    columns = ("", "calls/s", "of the bare SDK", "CPU ms", "median ms", "p99 ms", "calls", "bytes", "own MB")
+    for column in columns:
         table.add_column(column, justify="left" if not column else "right")
     first = contenders[0].measures
     for each in contenders:
@@ -224,9 +264,10 @@ def _rates(title: str, contenders: list[Contender]) -> Table:
             each.name,
             f"{statistics.median(run.rate for run in runs):,.0f}",
             f"{statistics.median(a.rate / b.rate for a, b in zip(runs, first, strict=True)):.2f}",
+            f"{statistics.median(each.processor_ms):.2f}",
             f"{statistics.median(run.median_ms for run in runs):.1f}",
             f"{statistics.median(run.p99_ms for run in runs):.1f}",
-            f"{sum(len(taken) for run in runs for taken in run.milliseconds.values()):,}",
+            f"{sum(run.calls for run in runs):,}",
             f"{runs[-1].bytes:,}",
             f"{each.memory():,.0f}",
         )

@@ -1,16 +1,15 @@
 """Airfare files of any size that look like real ones: `python -m bench.airfare_data ROWS PATH`.
 
 The same number of rows gives the same files. Dates are weekly snapshots, oldest first, as such files
-grow; four in five notable texts recur, one in five is found in one row only. There are two shapes: one file
-with few routes and airlines, many rows of each; and a file for each week, with one row for each route and
-airline (`--weekly`; PATH is a folder), where rows are hardly more than combinations.
+grow; four in five notable texts recur, one in five is found in one row only. They come in SHAPES; of the last
+three, PATH is a folder.
 """
 
 import argparse
 import csv
 import datetime
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import permutations, product
 from pathlib import Path
 
@@ -154,6 +153,28 @@ def write_weekly(count: int, folder: Path, seed: int = 1) -> None:
         )
 
 
+def write_nearly_unique(count: int, folder: Path) -> None:
+    """Write a CSV file of `count` rows, each of an airline of its own."""
+    each = ([*row[:2], f"Charter {number:07}", *row[3:]] for number, row in enumerate(rows(count)))
+    write_rows(folder / "fares.csv", each)
+
+
+def write_undated(count: int, folder: Path) -> None:
+    """Write a CSV file of `count` rows, of which one in ten has a day."""
+    each = (["" if number % 10 else row[0], *row[1:]] for number, row in enumerate(rows(count)))
+    write_rows(folder / "fares.csv", each)
+
+
+SHAPES: dict[str, Callable[[int, Path], None]] = {
+    # Few routes and airlines, with many rows of each.
+    "one-file": lambda count, folder: write(count, folder / "fares.csv"),
+    # One row for each week, route and airline: rows are hardly more than combinations.
+    "weekly": write_weekly,
+    "nearly-unique": write_nearly_unique,
+    "undated": write_undated,
+}
+
+
 def write_rows(path: Path, written: Iterable[list[str]]) -> None:
     """Write a CSV file of these rows under HEADER."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -166,13 +187,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=int)
     parser.add_argument("path", type=Path)
-    parser.add_argument("--weekly", action="store_true", help="a file for each week, in the folder PATH")
+    parser.add_argument("--shape", choices=SHAPES, default="one-file")
     arguments = parser.parse_args()
-    if arguments.weekly:
-        arguments.path.mkdir(exist_ok=True)
-        write_weekly(arguments.rows, arguments.path)
-    else:
+    if arguments.shape == "one-file":
         write(arguments.rows, arguments.path)
+    else:
+        arguments.path.mkdir(exist_ok=True)
+        SHAPES[arguments.shape](arguments.rows, arguments.path)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,13 @@ class Measure:
     """Size of the last answer's body."""
 
     @property
+    def calls(self) -> int:
+        return sum(map(len, self.milliseconds.values()))
+
+    @property
     def rate(self) -> float:
         """Calls a second."""
-        return sum(map(len, self.milliseconds.values())) / self.seconds
+        return self.calls / self.seconds
 
     @property
     def median_ms(self) -> float:

@@ -101,6 +101,8 @@ def questions(files: Sequence[Path], count: int, seed: int = 1) -> list[tuple[st
         kind = chance.choice(kinds)
         row = chance.choice(sample.rows)
         filters = {name: _VALUES[name](chance, row) for name in KINDS[kind]}
+        if not all(filters.values()):  # The row says nothing of it.
+            continue
         limit = chance.randint(20, 30)
         last = min(FARTHEST, int(total * sample.share(filters)) - limit)
         arguments: dict[str, Any] = {

@@ -107,10 +107,8 @@ def fill() -> None:
         editor.create_model(Fare)
     for file in sorted(Path(folder).glob("*.csv")):
         with file.open(newline="", encoding="utf-8") as lines:
-            rows = [
-                Fare(source_file=file.name, **{name: value or None for name, value in row.items()})
-                for row in csv.DictReader(lines)
-            ]
+            given = [{name: value for name, value in row.items() if value} for row in csv.DictReader(lines)]
+            rows = [Fare(source_file=file.name, **row) for row in given]
         Fare.objects.bulk_create(rows, batch_size=2_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
