@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import accumulate, compress
 from sys import getsizeof
 from typing import Any, TypeVar
@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from django.db.models import Max, Min, Sum, Value
 
 from airfare import versions
-from airfare.expressions import Among, array_of
+from airfare.expressions import Among, Blank, array_of
 from airfare.models import FILES, NO_DAY, Combination, CombinationCount, SourceFile
+from airfare.statements import Statement, ordinal
 from mcpsite.access.policies import Principal
 from mcpsite.core.memory import memory, size_of
 
@@ -121,6 +122,16 @@ class Combinations:
         return array_of(map(self.ids.__getitem__, places)), outside
 
 
+@cache
+def _counts(*, of_some_files: bool) -> Statement:
+    """Each combination that published rows have, with their number, their first and their last day."""
+    counts = CombinationCount.objects.order_by()
+    if of_some_files:
+        counts = counts.filter(Among("source_file_id", Blank("files")))
+    counted = counts.values_list("combination_id").annotate(Sum("rows"), Min("first_day"), Max("last_day"))
+    return Statement(counted)
+
+
 def _place(day: int, before: int) -> int:
     return 0 if day == _UNDATED else max(1, day - before)
 
@@ -136,20 +147,15 @@ class Snapshot:
         self.state = (version, visible)
         self.visible = visible
         files = SourceFile.objects.published().order_by("name")
-        counts = CombinationCount.objects.order_by()
-        if visible is not None:
-            among = Value(array_of(sorted(visible)))
-            files = files.filter(Among("id", among))
-            counts = counts.filter(Among("source_file_id", among))
+        given = {} if visible is None else {"files": array_of(sorted(visible))}
+        if given:
+            files = files.filter(Among("id", Value(given["files"])))
         self.file_names: dict[int, str] = dict(files.values_list("id", "name"))
         """By their ids, in order of names."""
         self.files = list(self.file_names.values())
         self.is_ascending = list(self.file_names) == sorted(self.file_names)
         """Whether the ids of the files ascend as their names do."""
-        counted = counts.values_list("combination_id").annotate(
-            Sum("rows"), Min("first_day"), Max("last_day")
-        )
-        found = list(counted)
+        found = _counts(of_some_files=bool(given)).run(given)
         # Read after the counts, so that each of them is known.
         self.combinations = _combinations()
         number = len(self.combinations.ids)
@@ -162,8 +168,8 @@ class Snapshot:
             if place is None:  # Its rows have gone meanwhile, and the next call sees that.
                 continue
             self.rows[place] = rows
-            self.first[place] = first.toordinal()
-            self.last[place] = last.toordinal()
+            self.first[place] = ordinal(first)
+            self.last[place] = ordinal(last)
         self.total = sum(self.rows)
         self.days = min(self.first, default=NEVER), max(self.last, default=0)
         """The first and the last day of all."""

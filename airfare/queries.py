@@ -26,7 +26,7 @@ from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
 from airfare.expressions import Among, Blank, Cut, array_of
 from airfare.models import FareRow, SourceFile
 from airfare.records import NUMBERS, day_of
-from airfare.statements import Statement
+from airfare.statements import Statement, ordinal
 from mcpsite.access.policies import Principal
 from mcpsite.core.days import span
 from mcpsite.core.memory import size_of_rows
@@ -369,7 +369,7 @@ def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
     def count() -> tuple[_Days, int]:
         days, passed = array("l"), array("l", [0])
         for day, number in _by_day(meaning):
-            days.append((datetime.date.fromisoformat(day) if isinstance(day, str) else day).toordinal())
+            days.append(ordinal(day))
             passed.append(passed[-1] + number)
         return _Days(days, passed), getsizeof(days) + getsizeof(passed)
 

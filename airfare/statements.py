@@ -1,12 +1,20 @@
 """A queryset's own SQL, kept and run again: making it takes longer than many an answer."""
 
+import datetime
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
 from airfare.expressions import Blank
+
+
+@lru_cache(maxsize=10_000)
+def ordinal(day: datetime.date | str) -> int:
+    """Return the ordinal of a day as a statement gives it, which on SQLite is a text."""
+    return (datetime.date.fromisoformat(day) if isinstance(day, str) else day).toordinal()
 
 
 class Statement:
