@@ -15,7 +15,7 @@ from django.conf import global_settings
 from mcpsite.access import algorithms, limits, scopes
 from mcpsite.access.oauth import conf as oauth
 from mcpsite.access.signin import conf as signin
-from mcpsite.core import conf
+from mcpsite.core import conf, read_only_databases
 from mcpsite.core.environment import Environment
 from mcpsite.core.values import (
     TEN_YEARS,
@@ -231,6 +231,7 @@ INSTALLED_APPS = [
     "mcpsite.web",
     "mcpsite.mcp",
     "mcpsite.access",
+    "mcpsite.datasets",
     "airfare",
     "transcripts",
     "mcpsite.uploads",
@@ -288,7 +289,13 @@ TEMPLATES: list[dict[str, Any]] = [
 _database_url = env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}")
 # Requests that Django answers at once in each process
 PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
-DATABASES = {"default": env.derive({}, conf.database, _database_url, connections=MCP_THREADS + PAGE_THREADS)}
+# Others, whose tables are published and never written
+READ_ONLY_DATABASES = read_only_databases.from_environment(env, connections=MCP_THREADS)
+DATABASES = {
+    "default": env.derive({}, conf.database, _database_url, connections=MCP_THREADS + PAGE_THREADS),
+    **READ_ONLY_DATABASES,
+}
+DATABASE_ROUTERS = ["mcpsite.core.read_only_databases.Router"] if READ_ONLY_DATABASES else []
 CACHES = {"default": env.derive({}, conf.cache, env.text("CACHE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

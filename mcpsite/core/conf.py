@@ -233,13 +233,13 @@ def page_threads(url: str) -> int:
     return 8 if url.strip().lower().startswith(database_url.POSTGRESQL) else 32
 
 
-def database(url: str, *, connections: int = 16) -> dict[str, Any]:
-    """Django's DATABASES entry for a DATABASE_URL; `connections` are what calls and pages may need at once.
+def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) -> dict[str, Any]:
+    """Django's DATABASES entry for an address; `connections` are what calls and pages may need at once.
 
     On PostgreSQL connections are pooled, unless `pool=false` or a `conn_max_age` asks for Django's own
     keeping. Raises ImproperlyConfigured.
     """
-    address = database_url.address_of(url)
+    address = database_url.address_of(url, setting)
     asked, options = address.asked, address.config["OPTIONS"]
     age, checked = asked.get("conn_max_age", 600), asked.get("conn_health_checks", True)
     if not address.is_postgresql:
@@ -258,7 +258,7 @@ def database(url: str, *, connections: int = 16) -> dict[str, Any]:
         least = asked.get("pool_min_size", 0)
         if least > most:
             raise ImproperlyConfigured(
-                f"DATABASE_URL has pool_min_size={least}, which is more than the largest size of the pool, "
+                f"{setting} has pool_min_size={least}, which is more than the largest size of the pool, "
                 f"{most}; lower it or raise pool_max_size."
             )
         options["pool"] = {"min_size": least, "max_size": most}

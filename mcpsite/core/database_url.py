@@ -1,9 +1,9 @@
-"""DATABASE_URL: an address of PostgreSQL, which libpq itself reads, or of a SQLite file."""
+"""DATABASE_URL and its like: an address of PostgreSQL, which libpq itself reads, or of a SQLite file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote
 
 import psycopg
@@ -36,8 +36,16 @@ class Address:
         return bool(self.config["ENGINE"].endswith("postgresql"))
 
 
-def address_of(url: str) -> Address:
-    """Read a DATABASE_URL. Raises ImproperlyConfigured with a message that shows no password."""
+def address_of(url: str, setting: str = "DATABASE_URL") -> Address:
+    """Read the value of a `setting`. Raises ImproperlyConfigured with a message that shows no password."""
+    try:
+        return _address_of(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{setting} is {masked(setting, url)}; {error}.") from None
+
+
+def _address_of(url: str) -> Address:
+    """Raises ValueError with what the value has to be."""
     base, _, query = url.strip().partition("?")
     scheme, _, place = base.partition("://")
     if scheme.lower() in POSTGRESQL:
@@ -45,10 +53,10 @@ def address_of(url: str) -> Address:
     elif scheme.lower() == "sqlite" and base != scheme:
         known, read = _SQLITE_OPTIONS, _sqlite
     else:
-        _refuse(url, f"it has to be like {FORMS}")
+        raise ValueError(f"it has to be like {FORMS}")
     if "@" in query:
         # Part of a password with a question mark, most likely, so no piece of it is shown.
-        _refuse(url, ENCODED)
+        raise ValueError(ENCODED)
     asked: dict[str, Any] = {}
     others: list[str] = []
     for part in filter(None, query.split("&")):
@@ -60,35 +68,35 @@ def address_of(url: str) -> Address:
             try:
                 asked[key] = known[key](unquote(value).strip())
             except ValueError as error:
-                _refuse(url, f"its option {key} {error}")
-    return Address(config=read(url, place, others), asked=asked)
+                raise ValueError(f"its option {key} {error}") from None
+    return Address(config=read(place, others), asked=asked)
 
 
-def _postgresql(url: str, place: str, options: list[str]) -> dict[str, Any]:
+def _postgresql(place: str, options: list[str]) -> dict[str, Any]:
     authority, _, path = place.partition("/")
     if authority.count("@") > 1 or "@" in path:
         # libpq would take a part of the password for the host.
-        _refuse(url, ENCODED)
+        raise ValueError(ENCODED)
     known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl"}
     for name in (unquote(option.partition("=")[0]) for option in options):
         if name not in known:
             near = get_close_matches(name, [*known, *_POSTGRESQL_OPTIONS], n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            _refuse(url, f"neither PostgreSQL nor this site has an option {name[:40]!r}{hint}")
+            raise ValueError(f"neither PostgreSQL nor this site has an option {name[:40]!r}{hint}")
     try:
         # libpq knows two names for this.
         read = conninfo_to_dict(f"postgresql://{place}?{'&'.join(options)}")
     except (psycopg.ProgrammingError, UnicodeError):
         # The library's own message may quote a part of the password.
-        _refuse(url, f"it has to be like {FORMS}; {ENCODED}")
+        raise ValueError(f"it has to be like {FORMS}; {ENCODED}") from None
     given = {name: str(value) for name, value in read.items()}
     if not given.get("connect_timeout", "0").isdecimal():
-        _refuse(url, "its option connect_timeout has to be a number of seconds")
+        raise ValueError("its option connect_timeout has to be a number of seconds")
     name, port = given.pop("dbname", ""), given.pop("port", "")
     if not all(each == "" or (each.isdecimal() and 0 < int(each) < 65_536) for each in port.split(",")):
-        _refuse(url, f"its port has to be a number from 1 to 65535; {ENCODED}")
+        raise ValueError(f"its port has to be a number from 1 to 65535; {ENCODED}")
     if not name and "service" not in given:
-        _refuse(url, f"it names no database; it has to be like {FORMS}")
+        raise ValueError(f"it names no database; it has to be like {FORMS}")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
@@ -100,17 +108,15 @@ def _postgresql(url: str, place: str, options: list[str]) -> dict[str, Any]:
     }
 
 
-def _sqlite(url: str, place: str, options: list[str]) -> dict[str, Any]:
+def _sqlite(place: str, options: list[str]) -> dict[str, Any]:
     if options:
-        _refuse(url, f"with SQLite its options can be {', '.join(_SQLITE_OPTIONS)}")
+        raise ValueError(f"with SQLite its options can be {', '.join(_SQLITE_OPTIONS)}")
     if place not in ("", ":memory:") and not place.startswith("/"):
-        _refuse(url, "write sqlite:/// before a path from this folder, sqlite://// before one from the root")
+        raise ValueError(
+            "write sqlite:/// before a path from this folder, sqlite://// before one from the root"
+        )
     name = unquote(place.removeprefix("/")) or ":memory:"
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {}}
-
-
-def _refuse(url: str, remedy: str) -> NoReturn:
-    raise ImproperlyConfigured(f"DATABASE_URL is {masked('DATABASE_URL', url)}; {remedy}.") from None
 
 
 def _age(text: str) -> int | None:

@@ -25,7 +25,7 @@ CLOSE = 0.85
 """How alike a name is to one of ours, from 0 to 1, to be taken for it: one letter in seven may differ."""
 
 _SECRET = re.compile(r"(.*_)?(KEY|SECRET|PASSWORD|TOKEN)")
-_WITH_PASSWORD = ("DATABASE_URL", "CACHE_URL")
+_WITH_PASSWORD = re.compile(r"DATABASE_URL(_.*)?|CACHE_URL")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/+)?")
 _HARMLESS = re.compile(r"[\w.\[\]-]*(:[0-9]{1,5})?(/[^:@=]*)?")
 """A host and port, a path or a single word: no password stands there."""
@@ -48,7 +48,7 @@ def masked(name: str, text: str) -> str:
     address, question, _ = text.partition("?")
     scheme = address[: len(address) - len(_SCHEME.sub("", address, count=1))]
     _, at, rest = address.removeprefix(scheme).rpartition("@")
-    if name in _WITH_PASSWORD and not _HARMLESS.fullmatch(rest):
+    if _WITH_PASSWORD.fullmatch(name) and not _HARMLESS.fullmatch(rest):
         rest = "***"
     safe = f"{scheme}{'***@' if at else ''}{rest}{'?***' if question else ''}"
     return repr(safe if len(safe) <= MOST_CHARACTERS else f"{safe[:MOST_CHARACTERS]}…")
@@ -97,6 +97,10 @@ class Environment:
         except ImproperlyConfigured as error:
             self._note(str(error), *(name for name in _NAME.findall(str(error)) if name in self.names))
             return otherwise
+
+    def beginning_with(self, prefix: str) -> list[str]:
+        """Return the names of the variables that begin with `prefix`."""
+        return sorted(name for name in {*self._process, *self._lines} if name.startswith(prefix))
 
     def is_set(self, name: str) -> bool:
         """Whether the variable is there, be it empty."""

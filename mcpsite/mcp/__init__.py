@@ -1,5 +1,6 @@
 """The MCP server. Apps import the names below and nothing else of it."""
 
+from mcpsite.mcp.arguments import shown
 from mcpsite.mcp.database import in_database
 from mcpsite.mcp.menus import Entry, Resources, menus, prompt
 from mcpsite.mcp.registry import Answer, ToolError, add_tool, tool
@@ -17,5 +18,6 @@ __all__ = [
     "menus",
     "prompt",
     "share",
+    "shown",
     "tool",
 ]

@@ -1,0 +1,84 @@
+"""What a summary is asked for: by which columns rows are grouped, and which figures each group has."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from mcpsite.datasets.published_columns import Arguments, PublishedColumn, of_kind
+from mcpsite.mcp import ToolError, shown
+
+STATISTICS = ("mean", "min", "max", "count", "sum", "median")
+"""What can be told of a number over the rows of a group; rows without the number do not take part."""
+USUAL_NUMBERS = 4
+"""The numbers, from the first, whose means are told where no figures are asked for."""
+MOST_FIGURES = 60
+
+
+class Figure(NamedTuple):
+    """A statistic of a number, for each group."""
+
+    column: str
+    statistic: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.column}_{self.statistic}"
+
+
+def figure_arguments(columns: Sequence[PublishedColumn]) -> Arguments:
+    """Return the arguments by which a summary of `columns` is asked for: group_by and metrics."""
+    arguments: Arguments = []
+    if groups := _groups(columns):
+        usual = groups[0]
+        about = f"Each combination found is a group; [] is one of all rows. Unless given, {usual}."
+        name = Annotated[str, Field(json_schema_extra={"enum": groups})]
+        arguments.append(("group_by", list[name] | None, Field(None, description=about)))
+    if numbers := _numbers(columns):
+        statistics = ", ".join(f"_{each}" for each in STATISTICS)
+        about = (
+            f"Figures of each group: a number and one of {statistics}, e.g. {numbers[0]}_mean. "
+            f"Numbers: {', '.join(numbers)}. Unless given, means."
+        )
+        arguments.append(("metrics", list[str] | None, Field(None, description=about)))
+    return arguments
+
+
+def read_group_by(columns: Sequence[PublishedColumn], asked: list[str] | None) -> list[str]:
+    """Return the columns to group by: those asked for, by default the first that can be."""
+    return _groups(columns)[:1] if asked is None else list(dict.fromkeys(asked))
+
+
+def read_figures(columns: Sequence[PublishedColumn], asked: list[str] | None) -> list[Figure]:
+    """Return the figures asked for, by default the means of the first numbers; raises ToolError."""
+    numbers, known = _numbers(columns), {each.name: each for each in figures(columns)}
+    names = (
+        [f"{name}_mean" for name in numbers[:USUAL_NUMBERS]] if asked is None else list(dict.fromkeys(asked))
+    )
+    for name in names:
+        if name not in known:
+            raise ToolError(
+                f"metrics holds {shown(name)}; write one of {', '.join(numbers)} followed by one of "
+                f"{', '.join(f'_{each}' for each in STATISTICS)}."
+            )
+    if len(names) > MOST_FIGURES:
+        raise ToolError(f"metrics holds {len(names)} figures; ask for at most {MOST_FIGURES}.")
+    return [known[name] for name in names]
+
+
+def groupable(columns: Sequence[PublishedColumn]) -> list[PublishedColumn]:
+    """Return the columns that rows can be grouped by: categories, then days."""
+    return [*of_kind(columns, "category"), *of_kind(columns, "day")]
+
+
+def figures(columns: Sequence[PublishedColumn]) -> list[Figure]:
+    """Return every figure that can be asked for."""
+    return [Figure(name, statistic) for name in _numbers(columns) for statistic in STATISTICS]
+
+
+def _groups(columns: Sequence[PublishedColumn]) -> list[str]:
+    return [column.name for column in groupable(columns)]
+
+
+def _numbers(columns: Sequence[PublishedColumn]) -> list[str]:
+    return [column.name for column in of_kind(columns, "number")]

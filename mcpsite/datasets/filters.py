@@ -1,0 +1,123 @@
+"""The filters that tools take for the columns of a table: as arguments, and as they are meant."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from mcpsite.datasets.periods import FORMS, period
+from mcpsite.datasets.published_columns import Arguments, PublishedColumn, of_kind
+from mcpsite.mcp import ToolError, shown
+
+FILTERED_NUMBERS = 6
+"""The numbers, from the first, that tools can be asked for a range of."""
+MOST_CHARACTERS = 500
+"""The longest text that is searched for."""
+
+
+class Part(NamedTuple):
+    """The column holds the text."""
+
+    column: str
+    text: str
+
+
+class Days(NamedTuple):
+    """The column is a day from `first` up to, not including, `end`."""
+
+    column: str
+    first: datetime.date
+    end: datetime.date
+
+
+class Range(NamedTuple):
+    """The column is a number from `least` to `most`; None is no bound."""
+
+    column: str
+    least: float | None
+    most: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filters:
+    """What an answer is about; all of it has to hold."""
+
+    parts: tuple[Part, ...] = ()
+    days: tuple[Days, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.parts or self.days or self.ranges)
+
+
+def filter_arguments(columns: Sequence[PublishedColumn], *, letters: str) -> Arguments:
+    """Return the arguments by which `columns` are filtered; `letters` says how texts are compared."""
+    arguments: Arguments = []
+    for column in of_kind(columns, "day"):
+        about = f"{column.meaning}: {FORMS}." if column.meaning else f"{FORMS[:1].upper()}{FORMS[1:]}."
+        arguments.append((column.name, str | None, Field(None, description=about)))
+    for column in of_kind(columns, "category", "prose"):
+        about = f"Part of {column.described}; {letters}."
+        arguments.append((f"{column.name}_contains", str | None, Field(None, description=about)))
+    for column in of_kind(columns, "number")[:FILTERED_NUMBERS]:
+        for end, words in (("min", "at least"), ("max", "at most")):
+            about = f"{column.described}, {words}."
+            arguments.append((f"{column.name}_{end}", float | None, Field(None, description=about)))
+    return arguments
+
+
+def read_filters(
+    columns: Sequence[PublishedColumn], asked: Mapping[str, Any]
+) -> tuple[Filters, dict[str, Any]]:
+    """Return the filters among the arguments `asked`, and the same as an answer tells them; raises ToolError.
+
+    What is left out, None or blank does not filter.
+    """
+    applied: dict[str, Any] = {}
+
+    def text(name: str) -> str:
+        value = (asked.get(name) or "").strip()
+        return str(applied.setdefault(name, value)) if value else ""
+
+    def number(name: str) -> float | None:
+        value: float | None = asked.get(name)
+        return value if value is None else applied.setdefault(name, value)
+
+    days = [_days(column.name, value) for column in of_kind(columns, "day") if (value := text(column.name))]
+    parts = [
+        _part(column.name, value)
+        for column in of_kind(columns, "category", "prose")
+        if (value := text(f"{column.name}_contains"))
+    ]
+    ranges = [
+        _range(column.name, number(f"{column.name}_min"), number(f"{column.name}_max"))
+        for column in of_kind(columns, "number")[:FILTERED_NUMBERS]
+    ]
+    bounded = tuple(each for each in ranges if (each.least, each.most) != (None, None))
+    return Filters(parts=tuple(parts), days=tuple(days), ranges=bounded), applied
+
+
+def _days(name: str, text: str) -> Days:
+    days = period(text)
+    if days is None:
+        raise ToolError(
+            f"{name} is {shown(text)}; write a day as 2025-10-06, a week as 2025-W41, a month as 2025-10 "
+            "or a year as 2025."
+        )
+    return Days(name, *days)
+
+
+def _part(name: str, text: str) -> Part:
+    if len(text) > MOST_CHARACTERS:
+        raise ToolError(f"{name}_contains has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
+    return Part(name, text)
+
+
+def _range(name: str, least: float | None, most: float | None) -> Range:
+    if least is not None and most is not None and least > most:
+        raise ToolError(
+            f"{name}_min is {least:.10g} and {name}_max is {most:.10g}; no number is both, so exchange them."
+        )
+    return Range(name, least, most)

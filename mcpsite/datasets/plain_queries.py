@@ -1,0 +1,255 @@
+"""Filters to rows and figures of any model, by plain querysets: no instance is made, no relation followed.
+
+Nothing is known of such a table beforehand, so rows are counted up to a bound, and a page is read in an order
+that an index serves.
+"""
+
+import datetime
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import models
+from django.db.models import Avg, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import NullIf, TruncDate
+from django.utils import timezone
+
+from mcpsite.datasets.answers import Found, Page
+from mcpsite.datasets.figures import Figure
+from mcpsite.datasets.filters import Days, Filters
+from mcpsite.datasets.medians import MOST, Median
+from mcpsite.datasets.model_columns import plain_field
+from mcpsite.datasets.published_columns import PublishedColumn
+from mcpsite.mcp import ToolError
+
+Rows = QuerySet[Any]
+
+COUNTED = 10_000
+"""Where counting ends."""
+DECIMALS = 4
+"""Places that figures are rounded to."""
+STATISTICS: dict[str, Any] = {
+    "mean": Avg,
+    "min": Min,
+    "max": Max,
+    "count": Count,
+    "sum": Sum,
+    "median": Median,
+}
+
+
+def find_rows(
+    visible: Rows,
+    filters: Filters,
+    page: Page,
+    *,
+    columns: Sequence[PublishedColumn],
+    ordering: Sequence[str],
+) -> Found:
+    """Return a page of those rows of `visible` that match, with `columns` and nothing else.
+
+    They are in the order of `ordering`, and then of the other columns: no row is on two pages.
+    """
+    found = _page_in_order(_matching(visible, filters), columns, ordering, page)
+    return _found([_row(columns, values) for values in found], visible, filters, page, _name(ordering[0]))
+
+
+def find_groups(
+    visible: Rows,
+    filters: Filters,
+    page: Page,
+    *,
+    group_by: Sequence[str],
+    figures: Sequence[Figure],
+    column: str,
+) -> Found:
+    """Return a page of groups of those rows of `visible` that match: their keys, `rows` and `figures`.
+
+    `column` is any of the table, best one with an index: rows are counted by it.
+
+    They are in the order of their keys, days latest first; what is not there stands last. Raises ToolError.
+    """
+    matching = _matching(visible, filters).order_by()
+    # No field of a model has such a name by chance, and none is too long for PostgreSQL.
+    keys = {f"mcpsite_key_{place}": _key(visible, name) for place, name in enumerate(group_by)}
+    aggregates = {
+        "mcpsite_rows": Count("*"),
+        **{f"mcpsite_{at}": STATISTICS[each.statistic](each.column) for at, each in enumerate(figures)},
+    }
+    if keys:
+        order = [
+            F(key).desc(nulls_last=True) if _is_day(visible, name) else F(key).asc(nulls_last=True)
+            for key, name in zip(keys, group_by, strict=True)
+        ]
+        grouped = (
+            matching.values(**keys).annotate(**aggregates).order_by(*order).values_list(*keys, *aggregates)
+        )
+        found = list(grouped[page.offset : page.offset + page.limit + 1])
+    else:
+        everything = matching.aggregate(**aggregates)
+        found = [tuple(everything.values())] if everything["mcpsite_rows"] and not page.offset else []
+    groups = [_group(values, group_by, figures) for values in found]
+    return _found(groups, visible, filters, page, column)
+
+
+def _found(items: list[dict[str, Any]], visible: Rows, filters: Filters, page: Page, column: str) -> Found:
+    """The page of `items`, which may hold one that is on the next page, and how many rows there are."""
+    total = _count(visible, column, COUNTED + 1)
+    matched = _count(_matching(visible, filters), column, COUNTED + 1) if filters else total
+    undated = _count(_undated(visible, filters), column, COUNTED + 1)
+    return Found(
+        page=items[: page.limit],
+        has_more=len(items) > page.limit,
+        total=min(total, COUNTED),
+        matched=min(matched, COUNTED),
+        undated=min(undated, COUNTED),
+        counted_to=COUNTED if max(total, matched, undated) > COUNTED else 0,
+    )
+
+
+def _count(rows: Rows, column: str, most: int) -> int:
+    """How many rows there are, counted up to `most`."""
+    # By a column that there is: Django would read the key, which a table or a view need not have.
+    return rows.order_by().values_list(column)[:most].count()
+
+
+# What filters mean
+
+
+def _matching(rows: Rows, filters: Filters) -> Rows:
+    for part in filters.parts:
+        rows = rows.filter(**{f"{part.column}__icontains": part.text})
+    for days in filters.days:
+        first, end = _moments(rows, days)
+        rows = rows.filter(**{f"{days.column}__gte": first, f"{days.column}__lt": end})
+    for column, least, most in filters.ranges:
+        if least is not None:
+            rows = rows.filter(**{f"{column}__gte": _bound(rows, column, least, math.ceil)})
+        if most is not None:
+            rows = rows.filter(**{f"{column}__lte": _bound(rows, column, most, math.floor)})
+    return rows
+
+
+def _undated(rows: Rows, filters: Filters) -> Rows:
+    """The rows that match all else, and have none of a day that is asked for."""
+    columns = [days.column for days in filters.days if plain_field(rows.model, days.column).null]
+    if not columns:
+        return rows.none()
+    without = Q(*((f"{column}__isnull", True) for column in columns), _connector=Q.OR)
+    return _matching(rows, Filters(parts=filters.parts, ranges=filters.ranges)).filter(without)
+
+
+def _moments(rows: Rows, days: Days) -> tuple[datetime.date, datetime.date]:
+    """The beginning and the end of `days`, as the column has them."""
+    if not _has_time(rows, days.column):
+        return days.first, days.end
+    midnight = datetime.time(tzinfo=timezone.get_current_timezone())
+    return datetime.datetime.combine(days.first, midnight), datetime.datetime.combine(days.end, midnight)
+
+
+def _bound(rows: Rows, column: str, bound: float, whole: Callable[[float], int]) -> Any:
+    """The bound as it is compared: fields of whole numbers and of decimals would round it their own way."""
+    if isinstance(plain_field(rows.model, column), models.IntegerField):
+        return whole(bound)
+    return Value(bound, output_field=FloatField())
+
+
+def _is_day(rows: Rows, column: str) -> bool:
+    return isinstance(plain_field(rows.model, column), models.DateField)
+
+
+def _has_time(rows: Rows, column: str) -> bool:
+    return isinstance(plain_field(rows.model, column), models.DateTimeField)
+
+
+# Rows
+
+
+def _page_in_order(
+    rows: Rows, columns: Sequence[PublishedColumn], ordering: Sequence[str], page: Page
+) -> list[Any]:
+    """The rows of the page and, if there is one, the row after it.
+
+    Databases do not agree on where NULL stands, and their indexes serve one way only: rows that have nothing
+    in the first column of the order are read by themselves, after the others.
+    """
+    names = [column.name for column in columns]
+    first, *others = [*ordering, *(name for name in names if name not in map(_name, ordering))]
+    ordered = rows.order_by(first, *(_nulls_last(rows, each) for each in others)).values_list(*names)
+    there = ordered.filter(_is_there(rows, _name(first)))
+    found = list(there[page.offset : page.offset + page.limit + 1])
+    if len(found) <= page.limit and plain_field(rows.model, _name(first)).null:
+        missing = ordered.filter(**{f"{_name(first)}__isnull": True})
+        passed = 0 if found else page.offset - _count(there, _name(first), page.offset)
+        found += missing[passed : passed + page.limit + 1 - len(found)]
+    return found
+
+
+def _is_there(rows: Rows, column: str) -> Q:
+    """That the column is not NULL, said so that SQLite thinks of an index on days."""
+    if not _is_day(rows, column):
+        return Q(**{f"{column}__isnull": False})
+    earliest, _ = _moments(rows, Days(column, datetime.date.min, datetime.date.max))
+    return Q(**{f"{column}__gte": earliest})
+
+
+def _name(ordered: str) -> str:
+    return ordered.removeprefix("-")
+
+
+def _nulls_last(rows: Rows, ordered: str) -> Any:
+    name = _name(ordered)
+    if not plain_field(rows.model, name).null:
+        return ordered
+    return F(name).asc(nulls_last=True) if ordered == name else F(name).desc(nulls_last=True)
+
+
+def _row(columns: Sequence[PublishedColumn], values: Sequence[Any]) -> dict[str, Any]:
+    shown = {
+        column.name: _number(value) if column.kind == "number" else _text(value)
+        for column, value in zip(columns, values, strict=True)
+    }
+    return {name: value for name, value in shown.items() if value is not None and value != ""}
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return None if value is None else str(value)
+
+
+def _number(value: Any) -> int | float | None:
+    """A number without a fraction of nothing; None for one that is not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(value)
+
+
+# Groups
+
+
+def _key(rows: Rows, column: str) -> Any:
+    """What rows are grouped by: days of times, and nothing for an empty text."""
+    if _has_time(rows, column):
+        return TruncDate(column)
+    is_text = isinstance(plain_field(rows.model, column), models.CharField | models.TextField)
+    return NullIf(column, Value("")) if is_text else F(column)
+
+
+def _group(values: Sequence[Any], group_by: Sequence[str], figures: Sequence[Figure]) -> dict[str, Any]:
+    keys, (rows, *found) = values[: len(group_by)], values[len(group_by) :]
+    group: dict[str, Any] = {
+        name: text for name, key in zip(group_by, keys, strict=True) if (text := _text(key)) is not None
+    }
+    group["rows"] = rows
+    for figure, value in zip(figures, found, strict=True):
+        if figure.statistic == "median" and value == math.inf:
+            raise ToolError(
+                f"{figure.name} is found among {MOST:,} numbers at most on this database; narrow the filters."
+            )
+        number = _number(value)
+        if number is not None:
+            group[figure.name] = round(number, DECIMALS)
+    return group

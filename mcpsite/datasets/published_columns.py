@@ -1,0 +1,56 @@
+"""What a tool says of a column, and what it may be asked of it: for every table that is published."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel, ConfigDict, create_model
+
+Kind = Literal["category", "day", "number", "prose", "text"]
+"""*category* and *prose* are filtered by a part of the text, and a category can be grouped by; *day* by a
+day, week, month or year; *number* by its bounds, and it has figures; *text* is only shown."""
+
+Arguments = list[tuple[str, Any, Any]]
+"""Arguments of a tool: name, type, and the field with its description."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedColumn:
+    """A column of a table that tools answer from."""
+
+    name: str
+    kind: Kind | None = None
+    """None until it is known, from the field of a model."""
+    unit: str = ""
+    """Of a number, for example USD."""
+    meaning: str = ""
+    """A few words for somebody who does not know the table."""
+
+    @property
+    def described(self) -> str:
+        """The column in words."""
+        return f"{self.meaning or self.name} in {self.unit}" if self.unit else self.meaning or self.name
+
+
+def of_kind(columns: Iterable[PublishedColumn], *kinds: Kind) -> list[PublishedColumn]:
+    """Return those of `columns` that are of one of `kinds`, in their order."""
+    return [column for column in columns if column.kind in kinds]
+
+
+def arguments_model(tool: str, *parts: Arguments) -> type[BaseModel]:
+    """Return the model that checks a tool's arguments; raises ImproperlyConfigured if two have one name."""
+    arguments: dict[str, Any] = {}
+    for name, hint, field in (argument for part in parts for argument in part):
+        if name in arguments:
+            raise ImproperlyConfigured(
+                f"Tool {tool!r} would have two arguments {name!r}; give one of the columns another name "
+                "(a field of a model keeps its column by db_column)."
+            )
+        if name.startswith("_") or hasattr(BaseModel, name):
+            raise ImproperlyConfigured(
+                f"Tool {tool!r} cannot have an argument {name!r}; give that column another name "
+                "(a field of a model keeps its column by db_column)."
+            )
+        arguments[name] = (hint, field)
+    return create_model(f"{tool}_arguments", __config__=ConfigDict(extra="forbid"), **arguments)
