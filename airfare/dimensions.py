@@ -7,7 +7,7 @@ answers from memory what a filter means and how many rows match.
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -184,14 +184,21 @@ class Snapshot:
         present = set(compress(self.combinations.numbers[name], self.rows))
         return [self.combinations.values[name][value] for value in sorted(present)]
 
-    def rows_by(self, name: str) -> Counter[str]:
-        """Return the number of published rows of each value of a category that some row has."""
+    def rows_by(self, name: str, chosen: Chosen = EVERY) -> Counter[str]:
+        """Return the number of published rows of each value of a category that rows of `chosen` have."""
+        numbers, rows = self.combinations.numbers[name], self.rows
         totals: Counter[int] = Counter()
-        for value, rows in zip(self.combinations.numbers[name], self.rows, strict=True):
-            totals[value] += rows
+        for place in self.places_of(chosen):
+            totals[numbers[place]] += rows[place]
         return Counter(
             {self.combinations.values[name][value]: rows for value, rows in totals.items() if rows}
         )
+
+    def places_of(self, chosen: Chosen) -> Iterable[int]:
+        """Return the places of the combinations `chosen`."""
+        if not chosen.outside:
+            return chosen.places
+        return (place for place in range(len(self.rows)) if place not in chosen.places)
 
     def rows_of(self, chosen: Chosen) -> int:
         """Return how many published rows have one of the combinations `chosen`."""

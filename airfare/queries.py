@@ -55,6 +55,9 @@ UNINDEXED_DAY = Coalesce("snapshot_day", "snapshot_day")
 MOST_TEXTS = 5_000
 """Notable texts that are named; of more, rows are compared with the needle."""
 
+STORED = "stored"
+"""In place of an index: rows are looked at as they are stored."""
+
 # What a plan costs, in rows that are read in order: 0.4 µs each, on either database.
 SORTED = 4
 """A row that is found by an index on its own and then sorted."""
@@ -64,6 +67,8 @@ LOOKED_UP = 2
 """A combination that is looked up, whether it has rows or not."""
 COUNTED = 1
 """A row that is counted by day in an index, which holds all that is asked."""
+SCANNED = 0.2
+"""The same in the index of days, from one row to the next."""
 
 
 class Plan(Enum):
@@ -185,7 +190,8 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[FareRow]:
     if not meaning.matched:
         return FareRow.objects.none()
     # All rows that match are looked at: as they are stored, where those are no small part of all.
-    return _every(meaning, meaning.index_for(LOOKED_AT))
+    whole = STORED if 2 * meaning.between > snapshot.total else ""
+    return _every(meaning, meaning.index_for(LOOKED_AT) or whole)
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
@@ -318,6 +324,8 @@ def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
     """How many rows are meant by `meaning`, which is all that `filters` mean or a part of it."""
     if meaning.given.keys() == {"texts"}:
         return meaning.reached
+    if meaning.needle and not meaning.given:
+        return _every(meaning, "").count()
     if meaning.needle or "texts" in meaning.given:
         # Each row that `filters` mean has to be looked at, so that its day is known as well.
         return _days(filters, meaning, snapshot).rows
@@ -424,7 +432,9 @@ def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, co
     key = ("spent", filters)
     spent = cost + (snapshot.result(key) or 0)
     snapshot.keep(key, spent, getsizeof(spent))
-    return min(meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT), meaning.between) < spent
+    by_index = meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT)
+    one_by_one = meaning.between * (SCANNED if meaning.given.keys() <= {"first", "last"} else 1)
+    return min(by_index, one_by_one) < spent
 
 
 def _narrowed(
@@ -432,12 +442,17 @@ def _narrowed(
 ) -> QuerySet[FareRow]:
     """The published rows that fulfil the conditions of these `names`, each with its `parameter`.
 
-    Rows are found by the `index` named, or, where it is empty, by none of what they fulfil.
+    Rows are found by the `index` named, or, where it is empty, by none of what they fulfil but the days.
     """
-    rows = FareRow.objects.filter(hidden=False)
+    rows = FareRow.objects.all()
+    if index == STORED:
+        # Said so that no index of published rows is one of these.
+        rows = rows.alias(unpublished=Coalesce("hidden", "hidden")).filter(unpublished=False)
+    else:
+        rows = rows.filter(hidden=False)
     if "first" in names:
         first, last = parameter("first"), parameter("last")
-        day = UNINDEXED_DAY if index == "texts" else F("snapshot_day")
+        day = UNINDEXED_DAY if index in ("texts", STORED) else F("snapshot_day")
         rows = rows.alias(day=day).filter(day__gte=first, day__lte=last)
     if "files" in names:
         rows = rows.filter(Among("source_file_id", parameter("files"), indexed=False))

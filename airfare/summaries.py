@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from sys import getsizeof
 from typing import Any
 
-from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When
+from django.db.models import Avg, Case, CharField, Count, F, Max, Min, When, Window
 from django.db.models.functions import Cast
 
 from airfare import dimensions, queries
@@ -100,18 +99,13 @@ def _aggregate(
     grouped = (
         queries.queryset(filters, snapshot).order_by().values(**keys).annotate(number_of_rows=Count("id"))
     )
-    ordered = grouped.annotate(**figures).order_by(
+    # A window is over what is grouped, so that the groups are counted on the way.
+    ordered = grouped.annotate(**figures, number_of_groups=Window(Count("*"))).order_by(
         *(f"-key_{name}" if name == "snapshot_date" else f"key_{name}" for name in group_by)
     )
-    groups = [_group(dict(each), group_by, metrics) for each in ordered[first : first + size]]
-    if len(groups) < size and (groups or not first):
-        return _Block(groups, first + len(groups))
-    key = ("groups", filters, frozenset(group_by))
-    count: int | None = snapshot.result(key)
-    if count is None:
-        count = grouped.count()
-        snapshot.keep(key, count, getsizeof(count))
-    return _Block(groups, count)
+    found: list[Any] = list(ordered[first : first + size])
+    count = found[0]["number_of_groups"] if found else grouped.count()
+    return _Block([_group(each, group_by, metrics) for each in found], count)
 
 
 def _figure(metric: str) -> Any:

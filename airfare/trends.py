@@ -7,13 +7,14 @@ of days make the exact mean of a month.
 import datetime
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from functools import partial, reduce
-from operator import or_
+from itertools import groupby
+from operator import itemgetter, or_
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, Q, QuerySet, Sum
 
 from airfare import dimensions, queries
 from airfare.dimensions import Snapshot
@@ -82,35 +83,30 @@ def trends(filters: Filters, principal: Principal | None) -> Trends:
 
 def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
     rows = queries.queryset(filters, snapshot).order_by()
-    with_figure = rows.filter(reduce(or_, FIGURES.values()))
-    dated = with_figure.exclude(snapshot_day=NO_DAY)
-    period, first_day = _period(dated)
-    airlines, airline_count = _largest(dated, "airline", MOST_AIRLINES + MOST_NAMED)
-    sizes = dict(airlines)
-    drawn = list(sizes)[:MOST_AIRLINES]
-    routes, route_count = _largest(rows.exclude(route=""), "route", MOST_ROUTES)
-    points = _points(dated.filter(airline__in=drawn), first_day)
-    dates = sorted({date for _, date in points})
+    airlines, passed = _airlines(rows.filter(reduce(or_, FIGURES.values())))
+    period, first_day = _period(passed.days)
+    drawn = airlines[:MOST_AIRLINES]
+    lines = [_points(airline, first_day) for airline in drawn]
+    dates = sorted(set().union(*lines))
     earlier = max(0, len(dates) - MOST_DATES)
     dates = dates[earlier:]
+    routes, route_count = _routes(filters, rows, snapshot)
     return Trends(
         period=period,
         dates=[date.isoformat() for date in dates],
         earlier=earlier,
         lines=[
             Line(
-                airline=airline,
-                rows=sizes[airline],
-                figures={
-                    name: [_mean(points.get((airline, date)), name) for date in dates] for name in FIGURES
-                },
+                airline=airline.name,
+                rows=airline.rows,
+                figures={name: [_mean(points.get(date), name) for date in dates] for name in FIGURES},
             )
-            for airline in drawn
+            for airline, points in zip(drawn, lines, strict=True)
         ],
-        left_out=list(sizes)[MOST_AIRLINES:],
-        left_out_count=airline_count - len(drawn),
-        undated=with_figure.filter(snapshot_day=NO_DAY).count(),
-        routes=[route for route, _ in routes],
+        left_out=[airline.name for airline in airlines[MOST_AIRLINES:]],
+        left_out_count=passed.airlines - len(drawn),
+        undated=passed.undated,
+        routes=routes,
         route_count=route_count,
         matched=queries.matched(filters, snapshot),
         total=snapshot.total,
@@ -118,31 +114,74 @@ def _trends(filters: Filters, snapshot: Snapshot) -> Trends:
     )
 
 
-def _largest(rows: QuerySet[FareRow], name: str, most: int) -> tuple[list[tuple[str, int]], int]:
-    """The values of a field that most rows have, each with how many, and the number of all values."""
-    values = 0
+_AGGREGATES: dict[str, Aggregate] = {
+    f"{name}_{kind}": aggregate(name, filter=condition)
+    for name, condition in FIGURES.items()
+    for kind, aggregate in (("sum", Sum), ("count", Count))
+}
 
-    def counted() -> Iterator[tuple[str, int]]:
-        nonlocal values
-        for each in rows.values_list(name).annotate(Count("id")).iterator(chunk_size=CHUNK):
-            values += 1
-            yield each
 
-    return heapq.nsmallest(most, counted(), key=lambda each: (-each[1], each[0])), values
+@dataclass(frozen=True, slots=True)
+class _Airline:
+    """An airline's rows that have a figure and a day."""
+
+    name: str
+    rows: int
+    by_day: dict[datetime.date, tuple[float | None, ...]]
+    """The values of _AGGREGATES."""
+
+
+@dataclass(slots=True)
+class _Passed:
+    """What was passed on the way through all airlines."""
+
+    days: set[datetime.date] = field(default_factory=set)
+    airlines: int = 0
+    undated: int = 0
+
+
+def _airlines(rows: QuerySet[FareRow]) -> tuple[list[_Airline], _Passed]:
+    """The airlines with the most rows, as many as are drawn or named, in one pass over all rows."""
+    names = ("airline", "snapshot_day")
+    grouped = rows.values_list(*names).annotate(Count("id"), **_AGGREGATES).order_by(*names)
+    passed = _Passed()
+
+    def airlines() -> Iterator[_Airline]:
+        for name, groups in groupby(grouped.iterator(chunk_size=CHUNK), itemgetter(0)):
+            numbers, by_day = {}, {}
+            for _, day, number, *aggregates in groups:
+                numbers[day] = number
+                by_day[day] = tuple(aggregates)
+            passed.undated += numbers.pop(NO_DAY, 0)
+            by_day.pop(NO_DAY, None)
+            if numbers:
+                passed.airlines += 1
+                passed.days.update(numbers)
+                yield _Airline(name, sum(numbers.values()), by_day)
+
+    most = heapq.nsmallest(MOST_AIRLINES + MOST_NAMED, airlines(), key=lambda each: (-each.rows, each.name))
+    return most, passed
+
+
+def _routes(filters: Filters, rows: QuerySet[FareRow], snapshot: Snapshot) -> tuple[list[str], int]:
+    """The routes with the most rows, most first, and the number of all."""
+    if filters.first_day or filters.notable_contains:
+        counted = dict(rows.exclude(route="").values_list("route").annotate(Count("id")))
+    else:
+        counted = snapshot.rows_by("route", queries.chosen_by(filters, snapshot))
+        counted.pop("", None)
+    most = heapq.nsmallest(MOST_ROUTES, counted.items(), key=lambda each: (-each[1], each[0]))
+    return [route for route, _ in most], len(counted)
 
 
 def _points(
-    rows: QuerySet[FareRow], first_day: Callable[[datetime.date], datetime.date]
-) -> dict[tuple[str, datetime.date], Counter[str]]:
-    """Sums and numbers of the figures, by airline and the first day of the period."""
-    sums = {f"{name}_sum": Sum(name, filter=condition) for name, condition in FIGURES.items()}
-    counts = {f"{name}_count": Count(name, filter=condition) for name, condition in FIGURES.items()}
-    points: dict[tuple[str, datetime.date], Counter[str]] = defaultdict(Counter)
-    by_day = rows.values("airline", "snapshot_day").annotate(**sums, **counts)
-    for each in by_day.iterator(chunk_size=CHUNK):
-        figures: dict[str, Any] = dict(each)
-        point = points[figures.pop("airline"), first_day(figures.pop("snapshot_day"))]
-        point.update({name: value or 0 for name, value in figures.items()})
+    airline: _Airline, first_day: Callable[[datetime.date], datetime.date]
+) -> dict[datetime.date, Any]:
+    """An airline's sums and numbers of the figures, by the first day of the period."""
+    points: dict[datetime.date, Any] = defaultdict(Counter)
+    for day, values in airline.by_day.items():
+        known = {name: value for name, value in zip(_AGGREGATES, values, strict=True) if value}
+        points[first_day(day)].update(known)
     return points
 
 
@@ -163,16 +202,7 @@ _PERIODS: dict[str, Callable[[datetime.date], datetime.date]] = {
 """From a day to the first day of its period."""
 
 
-def _period(dated: QuerySet[FareRow]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
+def _period(days: Collection[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
     """The shortest period of which at most MOST_DATES have a figure; years, when none is short enough."""
     *shorter, longest = _PERIODS.items()
-    firsts: dict[str, set[datetime.date]] = {name: set() for name, _ in shorter}
-    days = dated.values_list("snapshot_day", flat=True).distinct()
-    for day in days.iterator(chunk_size=CHUNK):
-        for name in list(firsts):
-            firsts[name].add(_PERIODS[name](day))
-            if len(firsts[name]) > MOST_DATES:
-                del firsts[name]
-        if not firsts:
-            return longest
-    return next((each for each in shorter if each[0] in firsts), longest)
+    return next((each for each in shorter if len(set(map(each[1], days))) <= MOST_DATES), longest)
