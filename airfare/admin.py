@@ -6,16 +6,18 @@ filters come from `airfare.dimensions`. Everything that changes a row goes throu
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
@@ -27,7 +29,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from airfare import corrections, curation, dimensions, loading, notables, queries
 from airfare.corrections import Corrections, FareRowColumns
-from airfare.dimensions import NONE
+from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
+from airfare.expressions import Among, array_of
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, expected, number_of, too_long
 from mcpsite.core.folders import FILES_STAY
@@ -50,6 +53,8 @@ else:
     FareRowPaginatorBase = Paginator
 
 ANSWER_ORDER = ("-snapshot_day", "-subject", "-airline")
+CATEGORIES = ("route", "airline", "season")
+PER_PAGE = 50
 
 
 # Source files: read only but for who may read them
@@ -205,10 +210,41 @@ class DimensionFilter(TextFilterBase):
         if not value:
             return queryset
         snapshot = dimensions.current(None)
-        combinations = snapshot.combinations
-        exact = value in combinations.values[name]
-        chosen = combinations.having(name, value) if exact else combinations.holding(name, value)
-        return queryset.filter(queries.combined(chosen, snapshot))
+        return queryset.filter(_combined(_having(snapshot, name, value), snapshot))
+
+
+def _having(snapshot: Snapshot, name: str, value: str) -> Chosen:
+    """The combinations with this value of a category, or else with one that holds it."""
+    combinations = snapshot.combinations
+    exact = value in combinations.values[name]
+    return combinations.having(name, value) if exact else combinations.holding(name, value)
+
+
+def _holding(snapshot: Snapshot, word: str) -> Chosen:
+    """The combinations with a category that holds what was searched for."""
+    return reduce(or_, (snapshot.combinations.holding(name, word) for name in CATEGORIES))
+
+
+def _combined(chosen: Chosen, snapshot: Snapshot) -> Q:
+    """The condition that a row has one of these combinations; of many rows, a page is read in order."""
+    return queries.combined(chosen, snapshot, indexed=queries.are_few(chosen, snapshot, PER_PAGE))
+
+
+def _chosen(request: HttpRequest, snapshot: Snapshot) -> Chosen | None:
+    """The combinations that the list is asked for; None where it is asked for anything else, too."""
+    chosen = EVERY
+    for name in request.GET:
+        value = str(request.GET[name])
+        if name in CATEGORIES:
+            chosen &= _having(snapshot, name, value) if value else EVERY
+        elif name == SEARCH_VAR:
+            for word in value.split():
+                if notables.matching(word, most=0) is None:
+                    return None
+                chosen &= _holding(snapshot, word)
+        elif name != PAGE_VAR:
+            return None
+    return chosen
 
 
 class RouteFilter(DimensionFilter):
@@ -257,14 +293,13 @@ class DateFilter(admin.SimpleListFilter):
 
 
 class QuickPaginator(FareRowPaginatorBase):
-    """Knows how many rows are published without counting them; what is filtered is counted by an index."""
+    """Finds the ids of a page before its rows, which are wide: so what is before it is soon passed over."""
 
-    @cached_property
-    def count(self) -> int:
-        rows = cast(QuerySet[FareRow], self.object_list)
-        if rows.query.where == FareRow.objects.filter(hidden=False).query.where:
-            return dimensions.current(None).total
-        return rows.order_by().count()
+    def _get_page(self, *args: Any, **kwargs: Any) -> Any:
+        rows, *others = args
+        ids = list(rows.values_list("pk", flat=True))
+        every = cast(QuerySet[FareRow], self.object_list)
+        return super()._get_page(every.filter(pk__in=ids), *others, **kwargs)  # type: ignore[misc]
 
 
 class FareRowListForm(KeepsOthersChanges, ModelForm[FareRow]):
@@ -337,7 +372,7 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
     )
     list_filter_submit = True
     list_select_related = ("source_file", "edit", "notable")
-    list_per_page = 50
+    list_per_page = PER_PAGE
     search_fields = ("notable_event",)
     search_help_text = "Part of the route, the airline, the season or the notable event."
     show_full_result_count = False
@@ -387,6 +422,14 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
         filtered = {"state", "source_file__id__exact"}.intersection(request.GET)
         return () if filtered else ANSWER_ORDER
 
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        paginator = super().get_paginator(request, *args, **kwargs)
+        snapshot = dimensions.current(None)
+        if (chosen := _chosen(request, snapshot)) is not None:
+            # How many rows are published is known without counting them.
+            paginator.count = snapshot.rows_of(chosen)
+        return paginator
+
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         formset = super().get_changelist_formset(request, **kwargs)
         # In the list the head of the column is the only label that there is to see.
@@ -406,13 +449,17 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
         """Every word has to be in the route, the airline, the season or the notable event."""
         snapshot = dimensions.current(None)
         for word in search_term.split():
-            chosen = NONE
-            for name in ("route", "airline", "season"):
-                chosen |= snapshot.combinations.holding(name, word)
-            found = queries.combined(chosen, snapshot)
-            # What no text holds is left out, so that the database looks only where there is something.
-            if notables.matching(word, most=0) is None:
-                found |= Q(notable_id__in=notables.holding(word))
+            chosen = _holding(snapshot, word)
+            texts = notables.matching(word, queries.MOST_TEXTS)
+            # What no category or no text holds is left out: the database looks where there is something.
+            if texts is None:
+                found = Q(notable_id__in=notables.holding(word))
+            else:
+                found = Q(Among("notable_id", Value(array_of(texts))))
+            if texts == []:
+                found = _combined(chosen, snapshot)
+            elif chosen != NONE:
+                found |= _combined(chosen, snapshot)
             queryset = queryset.filter(found)
         return queryset, False
 

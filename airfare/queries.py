@@ -229,10 +229,17 @@ def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
     return chosen
 
 
-def combined(chosen: Chosen, snapshot: Snapshot) -> Q:
+def combined(chosen: Chosen, snapshot: Snapshot, *, indexed: bool = True) -> Q:
     """The condition that a row, published or not, has one of the `chosen` combinations."""
     numbers, outside = snapshot.combinations.array_of(chosen)
-    return Q(Among("combination_id", Value(numbers), outside=outside))
+    return Q(Among("combination_id", Value(numbers), outside=outside, indexed=indexed))
+
+
+def are_few(chosen: Chosen, snapshot: Snapshot, wanted: int) -> bool:
+    """Whether rows of `chosen` are so few that `wanted` of them are sooner found than read in order."""
+    rows = snapshot.rows_of(chosen)
+    few = LOOKED_UP * len(chosen.places) + SORTED * rows
+    return few * rows < wanted * snapshot.total
 
 
 def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
