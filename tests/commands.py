@@ -65,10 +65,11 @@ class Command:
 
 
 class Commands:
-    """The management commands of the site with this environment."""
+    """The management commands of the site with this environment, or of a copy of it in another folder."""
 
-    def __init__(self, env: dict[str, str]) -> None:
-        self._env = env
+    def __init__(self, env: dict[str, str], folder: Path = ROOT) -> None:
+        self._env = env if folder == ROOT else env | {"PYTHONPATH": str(ROOT)}  # for this module
+        self._folder = folder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket
@@ -104,7 +105,7 @@ class Commands:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.commands", str(theirs.fileno())],
-                cwd=ROOT,
+                cwd=self._folder,
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -164,7 +164,7 @@ def running(
             process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
         site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
         try:
-            _wait(site)
+            wait_for(site)
             yield site
         finally:
             process.terminate()
@@ -245,7 +245,8 @@ def free_port() -> int:
         return port
 
 
-def _wait(site: Site) -> None:
+def wait_for(site: Site) -> None:
+    """Return when the server answers. Raises RuntimeError if it ends before."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if site.process.poll() is not None:
