@@ -118,7 +118,7 @@ class _Meaning:
     outside: bool = False
     """Whether `given` has the combinations that rows may not have, for they are fewer."""
     needle: str = ""
-    """What notable texts have to hold, casefolded, where they are too many to be named."""
+    """What notable texts have to hold, casefolded."""
     matched: int
     between: int = 0
     """About how many rows there are between the first and the last day, whatever else they have."""
@@ -133,6 +133,12 @@ class _Meaning:
     def is_indexed(self) -> bool:
         """Whether the indexes of combinations and days alone tell how many rows match."""
         return not self.needle and self.given.keys() <= {"first", "last", "combinations"}
+
+    @property
+    def texts(self) -> int | None:
+        """How many notable texts hold the needle; None where they are too many to be named."""
+        texts = self.given.get("texts")
+        return None if texts is None else texts.count(",") + 1
 
     def found(self, each: float) -> float:
         """What it costs to find all rows by the index."""
@@ -263,7 +269,7 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
         known, unknown = NONE, known | unknown
         texts, with_texts = _texts(needle, snapshot)
         if with_texts is not None:
-            given["texts"], needle = texts, ""
+            given["texts"] = texts
     between = snapshot.rows_between(first, last)
     matched = snapshot.rows_of(known)
     if snapshot.rows_of(unknown):
@@ -313,7 +319,7 @@ def _meant(
     reached = matched
     if index == "texts":
         reached = with_texts or 0
-    elif needle or with_texts is not None:
+    elif needle:
         reached = rows
     return _Meaning(
         given=given,
@@ -333,7 +339,7 @@ def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
         return meaning.reached
     if meaning.needle and not meaning.given:
         return _every(meaning, "").count()
-    if meaning.needle or "texts" in meaning.given:
+    if meaning.needle:
         # Each row that `filters` mean has to be looked at, so that its day is known as well.
         return _days(filters, meaning, snapshot).rows
     counting = _counting(frozenset(meaning.given), meaning.outside, meaning.index_for(COUNTED))
@@ -393,7 +399,7 @@ def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
 
 def _by_day(meaning: _Meaning) -> Iterable[tuple[Any, int]]:
     index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
-    if meaning.needle:
+    if meaning.needle and meaning.texts is None:
         return _grouped_by_day(_every(meaning, index))
     return _counting_days(frozenset(meaning.given), meaning.outside, index).run(meaning.given)
 
@@ -419,8 +425,13 @@ def _rows(
         plan = cheapest
     # SQLite finds days by their index, and does not always think of it for their order.
     given = meaning.given if plan is Plan.FEW else _between(*snapshot.days) | meaning.given
-    given = {**given, "needle": meaning.needle} if meaning.needle else given
     index = meaning.index if plan is Plan.FEW else ""
+    if meaning.needle and index != "texts":
+        rows = meaning.reached if index else min(1, (limit + offset) / meaning.matched) * meaning.between
+        if meaning.texts is None or rows < meaning.texts:
+            # So few rows are compared with the needle before the texts are even listed.
+            given = {name: value for name, value in given.items() if name != "texts"}
+            given["needle"] = meaning.needle
     reading = _reading(frozenset(given), meaning.outside, index, plan, snapshot.is_ascending)
     return reading.run({**given, "limit": limit, "offset": offset})
 
@@ -478,7 +489,9 @@ def _every(meaning: _Meaning, index: str) -> QuerySet[FareRow]:
     """All rows that are meant."""
     given = meaning.given
     rows = _narrowed(frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
-    return rows.filter(notable_id__in=notables.holding(meaning.needle)) if meaning.needle else rows
+    if meaning.needle and meaning.texts is None:
+        rows = rows.filter(notable_id__in=notables.holding(meaning.needle))
+    return rows
 
 
 @lru_cache(maxsize=256)
