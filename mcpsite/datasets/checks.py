@@ -46,6 +46,7 @@ def _indexed(model: type[Model]) -> set[str]:
     """The fields of `model` with which an index begins."""
     columns: list[Any] = list(model._meta.concrete_fields)
     fields: set[str] = {column.name for column in columns if column.db_index or column.unique}
+    fields.add(model._meta.pk_fields[0].name)
     return fields | {str(first).removeprefix("-") for first in _first_of_indexes(model)}
 
 

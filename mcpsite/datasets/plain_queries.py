@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import models
-from django.db.models import Avg, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, Value
-from django.db.models.functions import NullIf, TruncDate
+from django.db.models import Avg, Case, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast, NullIf, TruncDate
 from django.utils import timezone
 
 from mcpsite.datasets.answers import Found, Page
@@ -132,10 +132,9 @@ def _matching(rows: Rows, filters: Filters) -> Rows:
 
 def _undated(rows: Rows, filters: Filters) -> Rows:
     """The rows that match all else, and have none of a day that is asked for."""
-    columns = [days.column for days in filters.days if plain_field(rows.model, days.column).null]
-    if not columns:
+    if not filters.days:
         return rows.none()
-    without = Q(*((f"{column}__isnull", True) for column in columns), _connector=Q.OR)
+    without = Q(*(_is_missing(rows, days.column) for days in filters.days), _connector=Q.OR)
     return _matching(rows, Filters(parts=filters.parts, ranges=filters.ranges)).filter(without)
 
 
@@ -162,6 +161,25 @@ def _has_time(rows: Rows, column: str) -> bool:
     return isinstance(plain_field(rows.model, column), models.DateTimeField)
 
 
+def _is_there(rows: Rows, column: str) -> Q:
+    """That a row has something in the column: of a day, that it is one, for which SQLite uses an index."""
+    return Q(
+        **{f"{column}__gte": _earliest(rows, column)}
+        if _is_day(rows, column)
+        else {f"{column}__isnull": False}
+    )
+
+
+def _is_missing(rows: Rows, column: str) -> Q:
+    """The opposite; tables of SQLite have empty texts for days, too."""
+    missing = Q(**{f"{column}__isnull": True})
+    return missing | Q(**{f"{column}__lt": _earliest(rows, column)}) if _is_day(rows, column) else missing
+
+
+def _earliest(rows: Rows, column: str) -> datetime.date:
+    return _moments(rows, Days(column, datetime.date.min, datetime.date.max))[0]
+
+
 # Rows
 
 
@@ -175,22 +193,15 @@ def _page_in_order(
     """
     names = [column.name for column in columns]
     first, *others = [*ordering, *(name for name in names if name not in map(_name, ordering))]
+    column = _name(first)
     ordered = rows.order_by(first, *(_nulls_last(rows, each) for each in others)).values_list(*names)
-    there = ordered.filter(_is_there(rows, _name(first)))
+    there = ordered.filter(_is_there(rows, column))
     found = list(there[page.offset : page.offset + page.limit + 1])
-    if len(found) <= page.limit and plain_field(rows.model, _name(first)).null:
-        missing = ordered.filter(**{f"{_name(first)}__isnull": True})
-        passed = 0 if found else page.offset - _count(there, _name(first), page.offset)
+    if len(found) <= page.limit:
+        passed = 0 if found else page.offset - _count(there, column, page.offset)
+        missing = ordered.filter(_is_missing(rows, column))
         found += missing[passed : passed + page.limit + 1 - len(found)]
     return found
-
-
-def _is_there(rows: Rows, column: str) -> Q:
-    """That the column is not NULL, said so that SQLite thinks of an index on days."""
-    if not _is_day(rows, column):
-        return Q(**{f"{column}__isnull": False})
-    earliest, _ = _moments(rows, Days(column, datetime.date.min, datetime.date.max))
-    return Q(**{f"{column}__gte": earliest})
 
 
 def _name(ordered: str) -> str:
@@ -199,9 +210,10 @@ def _name(ordered: str) -> str:
 
 def _nulls_last(rows: Rows, ordered: str) -> Any:
     name = _name(ordered)
-    if not plain_field(rows.model, name).null:
-        return ordered
-    return F(name).asc(nulls_last=True) if ordered == name else F(name).desc(nulls_last=True)
+    field = plain_field(rows.model, name)
+    # What Django takes for texts may be of a type of PostgreSQL's that has no order.
+    column = Cast(name, models.TextField()) if isinstance(field, models.TextField) else F(name)
+    return column.asc(nulls_last=True) if ordered == name else column.desc(nulls_last=True)
 
 
 def _row(columns: Sequence[PublishedColumn], values: Sequence[Any]) -> dict[str, Any]:
@@ -232,10 +244,13 @@ def _number(value: Any) -> int | float | None:
 
 def _key(rows: Rows, column: str) -> Any:
     """What rows are grouped by: days of times, and nothing for an empty text."""
-    if _has_time(rows, column):
-        return TruncDate(column)
-    is_text = isinstance(plain_field(rows.model, column), models.CharField | models.TextField)
-    return NullIf(column, Value("")) if is_text else F(column)
+    if _is_day(rows, column):
+        day = TruncDate(column) if _has_time(rows, column) else F(column)
+        return Case(When(_is_there(rows, column), then=day))
+    if isinstance(plain_field(rows.model, column), models.CharField | models.TextField):
+        # What Django takes for a text may be an enumeration of PostgreSQL's, of which "" is no value.
+        return NullIf(Cast(column, models.TextField()), Value("", output_field=models.TextField()))
+    return F(column)
 
 
 def _group(values: Sequence[Any], group_by: Sequence[str], figures: Sequence[Figure]) -> dict[str, Any]:

@@ -389,6 +389,48 @@ def test_a_view_without_a_key_is_answered_from(registry: Registry, sales: list[d
         assert [group["rows"] for group in answer["groups"]] == [expected]
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has days only")
+def test_an_empty_text_for_a_day_is_none(ask: Any, sales: list[dict[str, Any]]) -> None:
+    without = sum(row["sold_on"] is None or row["id"] % 7 == 0 for row in sales)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sale SET sold_on = '' WHERE id % 7 = 0")
+    answer = ask(limit=200, offset=ROWS - 200)
+    assert answer["rows_returned"] == 200
+    assert sum("sold_on" not in row for row in answer["rows"]) == without
+    assert ask(sold_on="2025")["undated_rows"] == without
+    groups = ask("sales_summary", group_by=["sold_on"], limit=200)["groups"]
+    assert [group["rows"] for group in groups if "sold_on" not in group] == [without]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no such types")
+def test_types_that_django_takes_for_texts_are_grouped_filtered_and_ordered(registry: Registry) -> None:
+    class Odd(models.Model):
+        """Columns as `inspectdb` guesses them."""
+
+        mood = models.TextField(null=True)  # noqa: DJ001
+        form = models.TextField(null=True)  # noqa: DJ001
+
+        class Meta:
+            app_label = "company"
+            managed = False
+            db_table = "odd"
+
+        def __str__(self) -> str:
+            return self.mood or ""
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
+        cursor.execute("CREATE TABLE odd (id serial, mood mood, form xml)")
+        cursor.execute("INSERT INTO odd (mood, form) VALUES ('good', '<a/>'), ('bad', '<b/>'), (NULL, NULL)")
+    columns: list[str | PublishedColumn] = ["id", PublishedColumn("mood", "category"), "form"]
+    publish(Odd, name="odd", columns=columns, ordering=["id"], registry=registry)
+    rows, summary = registry.all()
+    answer = rows.function(CALLER, **checked(rows, {"mood_contains": "OO", "form_contains": "a"}))
+    assert answer["rows"] == [{"id": "1", "mood": "good", "form": "<a/>"}]
+    groups = summary.function(CALLER, **checked(summary, {}))["groups"]
+    assert groups == [{"mood": "bad", "rows": 1}, {"mood": "good", "rows": 1}, {"rows": 1}]
+
+
 def test_an_instance_is_never_made() -> None:
     with pytest.raises(AssertionError):
         Sale(region="North")

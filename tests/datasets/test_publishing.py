@@ -289,6 +289,30 @@ def test_an_index_of_any_form_serves(
     assert checked(monkeypatch, lambda: offer(Indexed, columns=[name], ordering=[name])) == []
 
 
+class Composed(models.Model):
+    """A key of two columns."""
+
+    objects: ClassVar[models.Manager["Composed"]] = models.Manager()
+    pk = models.CompositePrimaryKey("first", "second")
+    first = models.CharField(max_length=9)
+    second = models.CharField(max_length=9)
+
+    class Meta:
+        app_label = "company"
+        managed = False
+
+    def __str__(self) -> str:
+        return self.first
+
+
+@pytest.mark.parametrize(("name", "codes"), [("first", []), ("second", ["datasets.W101"])])
+def test_the_first_column_of_a_key_of_two_has_an_index(
+    offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: str, codes: list[str]
+) -> None:
+    found = checked(monkeypatch, lambda: offer(Composed, columns=["first", "second"], ordering=[name]))
+    assert [code for code, _, _ in found] == codes
+
+
 @pytest.mark.parametrize("name", ["second", "partly", "lowered"])
 def test_an_index_that_begins_otherwise_or_has_a_part_of_the_rows_does_not_serve(
     offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: str
