@@ -39,7 +39,7 @@ class Found:
     undated: int = 0
     """Rows that a filter by day left out because they have none."""
     counted_to: int = 0
-    """Where counting ended if not all rows were counted, else 0: then the numbers are the least there are."""
+    """Where counting ended if it came so far, else 0: so many rows stand for at least so many."""
 
 
 def page_arguments(things: Things, usual: int) -> Arguments:
@@ -88,10 +88,12 @@ def answer(things: Things, found: Found, page: Page, applied: Mapping[str, Any])
     if found.undated:
         value["undated_rows"] = found.undated
     if found.counted_to:
-        value["counts"] = f"There are at least so many rows: counting ends at {found.counted_to:,}."
+        value["counts"] = (
+            f"{found.counted_to:,} rows means at least {found.counted_to:,}: counting ends there."
+        )
     if found.has_more:
         end = page.offset + len(found.page)
-        left = found.matched - end if things == "rows" and not found.counted_to else 0
+        left = found.matched - end if things == "rows" and found.matched != found.counted_to else 0
         more = f"{left} more {things} match" if left > 0 else f"More {things} match"
         less = "narrow the filters" if things == "rows" else "narrow the filters, group by less"
         value["truncated"] = f"{more}; {less}, or go on with offset={end}."

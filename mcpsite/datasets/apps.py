@@ -8,7 +8,7 @@ class DatasetsConfig(AppConfig):
     verbose_name = "Data sets"
 
     def ready(self) -> None:
-        from mcpsite.datasets.checks import check_published
+        from mcpsite.datasets.checks import check_published  # needs the models
         from mcpsite.datasets.medians import add_to_sqlite
 
         connection_created.connect(add_to_sqlite, dispatch_uid="mcpsite.datasets.medians")

@@ -8,13 +8,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, OrderBy, UniqueConstraint
 
 from mcpsite.core.contributions import modules
+from mcpsite.datasets.publishing import Misdeclared, tables
+from mcpsite.mcp.registry import NameTaken, discover
 
 
 def check_published(**_: Any) -> list[CheckMessage]:
     """datasets.E101, E102, E103 and W101; they look at the tools only where a table is published."""
-    from mcpsite.datasets.model_columns import Misdeclared  # needs the apps
-    from mcpsite.mcp.registry import NameTaken, discover
-
     try:
         if not modules("published"):
             return []
@@ -26,8 +25,6 @@ def check_published(**_: Any) -> list[CheckMessage]:
         return [Error(str(error), hint=hint, id="datasets.E103")]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="datasets.E101")]
-    from mcpsite.datasets.publishing import tables
-
     return [
         Warning(
             f"{table.name} is ordered by {table.ordering[0]!r}, and no index of {table.model.__name__} "

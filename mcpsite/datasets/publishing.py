@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import connections, models, router
 from django.db.models import QuerySet
 from django.utils.connection import ConnectionDoesNotExist
 from django.utils.text import capfirst
@@ -109,7 +109,7 @@ def publish(
 
     Raises ImproperlyConfigured, with the remedy, if that cannot be.
     """
-    _check_database(using)
+    _check_database(using or router.db_for_read(model))
     published = [column_of(model, column) for column in columns]
     _check_names(model, published, ordering)
     table = PublishedTable(
@@ -160,17 +160,17 @@ def _about(table: PublishedTable) -> str:
     return about if about.endswith(".") else f"{about}."
 
 
-def _check_database(using: str | None) -> None:
+def _check_database(alias: str) -> None:
     """Raise Misdeclared for a database that there is not, or whose statements cannot be cancelled."""
     try:
-        vendor = connections[using or DEFAULT_DB_ALIAS].vendor
+        vendor = connections[alias].vendor
     except ConnectionDoesNotExist:
         raise Misdeclared(
-            f"There is no database {using!r}.", f"Set DATABASE_URL_{str(using).upper()} to its address."
+            f"There is no database {alias!r}.", f"Set DATABASE_URL_{alias.upper()} to its address."
         ) from None
     if vendor not in VENDORS:
         raise Misdeclared(
-            f"The database {using!r} is of the kind {vendor}, on which no statement can be cancelled.",
+            f"The database {alias!r} is of the kind {vendor}, on which no statement can be cancelled.",
             "Publish a copy of the table in PostgreSQL or SQLite.",
         )
 

@@ -260,9 +260,18 @@ def test_counting_ends_at_a_bound_and_says_so(
     monkeypatch.setattr(plain_queries, "COUNTED", 100)
     answer = ask()
     assert (answer["total_rows"], answer["matched_rows"]) == (100, 100)
-    assert answer["counts"] == "There are at least so many rows: counting ends at 100."
+    assert answer["counts"] == "100 rows means at least 100: counting ends there."
     assert answer["truncated"] == "More rows match; narrow the filters, or go on with offset=25."
-    assert "counts" not in ask("sales", region_contains="north-west") or answer["total_rows"] == 100
+
+
+def test_a_number_of_rows_below_the_bound_is_exact(
+    ask: Any, sales: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_queries, "COUNTED", 100)
+    days = sum(holds(row, "sold_on", "2024") for row in sales)
+    answer = ask(sold_on="2024", limit=10)
+    assert (answer["total_rows"], answer["matched_rows"]) == (100, days)
+    assert answer["truncated"].startswith(f"{days - 10} more rows match; ")
 
 
 def test_no_more_rows_are_counted_than_the_bound(ask: Any, sales: list[dict[str, Any]]) -> None:

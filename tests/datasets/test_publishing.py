@@ -10,7 +10,6 @@ from django.db.models.functions import Lower
 
 from mcpsite.datasets import checks, publishing
 from mcpsite.datasets.publishing import PublishedColumn, publish
-from mcpsite.mcp import registry as mcp_registry
 from mcpsite.mcp.registry import Registry, Tool
 from mcpsite.mcp.writing import _TOKEN
 from tests.datasets.company.models import Customer, Sale
@@ -32,7 +31,9 @@ COLUMNS: list[str | PublishedColumn] = [
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """No tool, and no table that is published."""
-    monkeypatch.setattr(publishing, "tables", {})
+    tables: dict[str, Any] = {}
+    monkeypatch.setattr(publishing, "tables", tables)
+    monkeypatch.setattr(checks, "tables", tables)
     return Registry()
 
 
@@ -196,7 +197,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, publish_all: Callable[[], None]) ->
         return ["company.published"]
 
     monkeypatch.setattr(checks, "modules", modules)
-    monkeypatch.setattr(mcp_registry, "discover", lambda: None)
+    monkeypatch.setattr(checks, "discover", lambda: None)
     return [(str(each.id), each.msg, str(each.hint)) for each in checks.check_published()]
 
 
