@@ -395,6 +395,13 @@ def test_pages_that_are_found_by_day_go_on_where_the_one_before_ended(
         assert answer(each, limit=7, offset=len(every), plan=Plan.BY_DAY) == []
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")
+def test_postgresql_is_told_that_rows_an_index_leads_to_are_near() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW random_page_cost")
+        assert cursor.fetchone() == ("1.1",)
+
+
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no such limit")
 def test_filters_that_mean_many_values_and_texts_take_few_parameters(
     load_folder: Load, caller: Caller

@@ -132,6 +132,14 @@ class Pool(ConnectionPool[Any]):
         return connection
 
 
+_PAGES_ARE_NEAR = (
+    "SELECT set_config('random_page_cost', '1.1', false) WHERE current_setting('random_page_cost') = '4'"
+)
+"""PostgreSQL's default is about turning disks: whole tables are read where an index leads to a part of one.
+
+What somebody has set for their server, database or role stays.
+"""
+
 _reach: defaultdict[str, Reach] = defaultdict(Reach)
 """Of each alias without a pool."""
 
@@ -171,7 +179,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         end = Timer(SETTING_UP_SECONDS, sever, [connection])
         end.start()
         try:
-            return bool(super()._configure_connection(connection))  # type: ignore[misc]
+            super()._configure_connection(connection)  # type: ignore[misc]
+            with connection.cursor() as cursor:
+                cursor.execute(_PAGES_ARE_NEAR)
+            return True  # It has to be committed.
         finally:
             end.cancel()
 
