@@ -9,11 +9,11 @@ from pydantic import Field
 from mcpsite.datasets.figures import groupable
 from mcpsite.datasets.published_columns import Arguments, PublishedColumn, of_kind
 from mcpsite.mcp import ToolError
+from mcpsite.mcp.schemas import Schema
 
 MOST_ON_A_PAGE = 200
 
 Things = Literal["rows", "groups"]
-Schema = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

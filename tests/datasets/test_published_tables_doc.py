@@ -31,7 +31,8 @@ GRANT = """
 from django.contrib.auth.models import Group, Permission, User
 sellers = Group.objects.create(name="sellers")
 sellers.permissions.add(Permission.objects.get(name="Can view sale"))
-User.objects.create_user("alice").groups.add(sellers)
+for name in ("alice", "north-bob"):
+    User.objects.create_user(name).groups.add(sellers)
 """
 
 
@@ -105,7 +106,10 @@ def test_the_page_leads_from_a_table_to_an_answer(reader: Reader) -> None:
         assert f"    {field} = models." in found
     settings = reader.folder / "mcpsite" / "settings.py"
     settings.write_text(settings.read_text().replace('    "airfare",\n', '    "airfare",\n    "erp",\n'))
-    for snippet in (models, published, visibility):
+    limited = published.replace("    name=", "    visible_to=own_region,\n    name=").replace(
+        "from erp.models", "from erp.visibility import own_region\nfrom erp.models"
+    )
+    for snippet in (models, limited, visibility):
         reader.writes(snippet)
     with reader.commands() as commands:
         *_, checked = [runs(commands, command) for command in permissions]
@@ -113,6 +117,7 @@ def test_the_page_leads_from_a_table_to_an_answer(reader: Reader) -> None:
         commands.run("shell", "--no-imports", "-c", GRANT)
         with served(reader):
             rows, groups = (json.loads(runs(commands, f"{command} --user alice")) for command in ask)
+            of_north = json.loads(runs(commands, f"{ask[1]} --user north-bob"))
     assert rows["rows"] == [
         {"sold_on": "2025-01-31", "region": "North", "net_usd": 250, "units": 2},
         {
@@ -128,6 +133,7 @@ def test_the_page_leads_from_a_table_to_an_answer(reader: Reader) -> None:
         {"region": "North", "rows": 3, "net_usd_sum": 359.5, "net_usd_median": 100.5},
         {"region": "South", "rows": 1},
     ]
+    assert of_north["groups"] == groups["groups"][:1]
 
 
 @contextmanager
