@@ -103,7 +103,8 @@ def answer(things: Things, found: Found, page: Page, applied: Mapping[str, Any])
 def _schema(things: Things, each: Schema, columns: Sequence[PublishedColumn]) -> Schema:
     number = {"type": "integer"}
     counts = ("total_rows", "matched_rows", f"{things}_returned")
-    undated = {"undated_rows": number} if of_kind(columns, "day") else {}
+    left_out = {**number, "description": "Rows that a filter by day left out because they have none."}
+    undated = {"undated_rows": left_out} if of_kind(columns, "day") else {}
     texts = {name: {"type": "string"} for name in ("counts", "truncated")}
     return {
         "type": "object",
