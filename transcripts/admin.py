@@ -12,8 +12,8 @@ from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -27,8 +27,9 @@ from mcpsite.history.admin import Recorded
 from mcpsite.history.forms import KeepsOthersChanges
 from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
-from transcripts.loading import index_facts, remove_transcripts, restore_facts
+from transcripts.loading import index_facts, name_speakers, remove_transcripts, restore_facts, understood
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
+from transcripts.speakers import SpeakersForm
 
 MOST_SYNCED = 50
 """Transcripts synced from here at once: a page that waits. More is work for `upload_transcripts`."""
@@ -36,6 +37,8 @@ SYNC_SECONDS = 45.0
 """For one of them; proxies give up on a page after a minute."""
 LONGEST_PARTICIPANTS = 20_000
 """Characters of all participants of a call; PostgreSQL indexes no text of a megabyte."""
+MOST_SPEAKERS = 30
+"""Named on a transcript's page."""
 MISSING = "missing"
 
 
@@ -171,11 +174,17 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
             collection="collection__name",
         )
     ]
-    readonly_fields = ["slug", "source_file", "loaded_at", "corrections"]
+    readonly_fields = [
+        *("slug", "source_file", "loaded_at", "corrections"),
+        *("not_understood", "others", "named"),
+    ]
     fieldsets = [
         (None, {"fields": ["title", "published", "collection"]}),
-        ("The call", {"fields": ["call_date", "sector", "moderator", "duration", "participants"]}),
-        ("The file", {"fields": ["slug", "source_file", "loaded_at", "corrections"]}),
+        ("The call", {"fields": ["call_date", "sector", "moderator", "duration", "participants", "named"]}),
+        (
+            "The file",
+            {"fields": ["slug", "source_file", "loaded_at", "not_understood", "others", "corrections"]},
+        ),
     ]
 
     class Media:
@@ -215,6 +224,30 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
         names = [name.replace("_", " ") for name in transcript.corrected]
         return f"{', '.join(names)}: loading the file again keeps it" if names else "nothing"
 
+    @admin.display(description="not understood")
+    def not_understood(self, transcript: Transcript) -> SafeString | str:
+        """What loading could not read of the file, for whoever puts it right here or in the file."""
+        notes = list(transcript.notes)
+        if not transcript.turns.exclude(speaker="").exists():
+            notes.append("No speaker was found.")
+        if transcript.call_date is None:
+            notes.append("No date was found.")
+        return format_html_join(SafeString("<br>"), "{}", ([note] for note in notes)) or "nothing"
+
+    @admin.display(description="other facts in the file")
+    def others(self, transcript: Transcript) -> SafeString | str:
+        return (
+            format_html_join(SafeString("<br>"), "{}", ([line] for line in transcript.other_facts)) or "none"
+        )
+
+    @admin.display(description="speakers")
+    def named(self, transcript: Transcript) -> SafeString:
+        """Who speaks, with the page where a curator puts that right for the whole call."""
+        names = transcript.turns.exclude(speaker="").order_by("speaker").values_list("speaker", flat=True)
+        some = "; ".join(names.distinct()[:MOST_SPEAKERS]) or "nobody is named"
+        link = reverse("admin:transcripts_transcript_speakers", args=[transcript.pk])
+        return format_html('{} – <a href="{}">name speakers</a>', some, link)
+
     def save_model(self, request: HttpRequest, obj: Transcript, form: Any, change: bool) -> None:
         """Remember which facts a person wrote, so that loading keeps them, and make them searchable."""
         with transaction.atomic():
@@ -245,8 +278,12 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     # Reading
 
     def get_urls(self) -> list[URLPattern]:
-        read = self.admin_site.admin_view(self.read)
-        return [path("<int:pk>/read/", read, name="transcripts_transcript_read"), *super().get_urls()]
+        read, speakers = (self.admin_site.admin_view(view) for view in (self.read, self.speakers))
+        return [
+            path("<int:pk>/read/", read, name="transcripts_transcript_read"),
+            path("<int:pk>/speakers/", speakers, name="transcripts_transcript_speakers"),
+            *super().get_urls(),
+        ]
 
     def read(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The turns, published or not."""
@@ -265,6 +302,42 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
                 "transcript": transcript,
                 "turns": transcript.turns.all(),
                 "media": self.media,
+            },
+        )
+
+    def speakers(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who stands behind each label of the file, for the whole call; loads keep it."""
+        transcript = self.get_queryset(request).filter(pk=pk).first()
+        if not self.has_change_permission(request, transcript):
+            raise PermissionDenied
+        if transcript is None:
+            raise Http404
+        form = SpeakersForm(understood(transcript), transcript.speakers, request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            by = cast(User, request.user)
+            with transaction.atomic(), recording.action(Change.Action.EDIT, by=by) as action:
+                locked = Transcript.objects.select_for_update().get(pk=pk)
+                before = locked.speakers
+                if before == (form.cleaned_data["seen"] or {}):
+                    name_speakers(locked, form.speakers())
+                    action.add(
+                        locked, recording.differences({"speakers": before}, {"speakers": locked.speakers})
+                    )
+                    self.message_user(request, f"Named the speakers of “{transcript}”.", messages.SUCCESS)
+                    return redirect("admin:transcripts_transcript_change", pk)
+            form.add_error(
+                None, "Somebody else named speakers while you were editing; look at this page anew."
+            )
+        return TemplateResponse(
+            request,
+            "admin/transcripts/transcript/speakers.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": f"Speakers of {transcript.title}",
+                "transcript": transcript,
+                "form": form,
+                "media": self.media + form.media,
             },
         )
 

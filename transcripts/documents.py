@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mcpsite.access.policies import Principal
 from mcpsite.mcp import share
 from transcripts.models import Transcript, Turn, VectorStoreFile
-from transcripts.parsing import other_facts
 
 MOST_CHARACTERS = 100_000
 """Of one part."""
@@ -84,9 +83,8 @@ def turn_line(turn: Turn) -> str:
 
 def transcript_lines(transcript: Transcript) -> Iterator[str]:
     """The transcript's text in pieces: header lines that no field holds, then the turns."""
-    others = other_facts(transcript.text)
-    if others:
-        yield "\n".join(others)
+    if transcript.other_facts:
+        yield "\n".join(transcript.other_facts)
     for turn in transcript.turns.all():
         yield turn_line(turn)
 

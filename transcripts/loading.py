@@ -5,7 +5,6 @@ that is killed leaves whole transcripts behind, and the next run goes on.
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,29 +26,27 @@ from mcpsite.uploads.summaries import Summary
 from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
 from transcripts.parsing import (
     MAX_BYTES,
+    SUFFIXES,
     BadFile,
     NoText,
     Parsed,
     Said,
-    other_facts,
     parse,
+    parse_text,
     too_large,
 )
 from transcripts.passages import anchors, into_passages
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown"})
 BATCH = 500
-NO_FILE = "holds no .txt or .md file"
+NO_FILE = "holds no file of a transcript (.txt, .md, .vtt, .srt, .docx, .html, .json or .pdf)"
 MOST_NAMED = 10
 """Files that a note names; the others are counted."""
-OTHER_KINDS = {"<!doctype html": "an HTML page", "<html": "an HTML page", "{\\rtf": "RTF", "%pdf-": "a PDF"}
-"""What files of other kinds begin with, which would be read as text."""
+MOST_TOLD = 60
+"""Sentences about single lines in a summary; all of them are on the transcripts' pages in the admin."""
 MAX_NAME = 500
 """Characters of a file's path below its folder (`Transcript.source_file`)."""
-MOST_START = 20
-"""Characters in which that shows."""
 
 
 class NothingToLoad(Exception):
@@ -68,6 +65,8 @@ class Source:
     """Why it cannot be read, where that is known without opening it: a sentence."""
     unlisted: bool = False
     """Whether it stands for a folder that cannot be listed."""
+    passed_over: bool = False
+    """Whether it is left out, because its name is no transcript's."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -89,12 +88,20 @@ class LoadReport:
     """Name → characters before and now, of files that have lost more than half."""
     lacking: dict[str, list[str]] = field(default_factory=dict)
     """What was not found → in which of the files that were added or changed."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Name → the name that the file had before."""
+    same: dict[str, str] = field(default_factory=dict)
+    """Name → a transcript's file that holds the same."""
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """Name → what of it was not understood, in sentences."""
+    passed_over: list[str] = field(default_factory=list)
+    """Files of folders that are no transcripts by their names."""
 
 
 def sources(paths: Iterable[Path], *, prune: bool = False) -> list[Source]:
     """The transcript files at `paths` (files, or folders with everything below them), by name.
 
-    Hidden files are left out, and in folders every file that is not text or Markdown by its suffix. Refused
+    Hidden files are left out, and files in folders whose suffix is none of SUFFIXES are passed over. Refused
     from the start are a path that does not exist, a folder that holds no such file (with `prune`, `load`
     judges these two), and a file with the name of another one.
     """
@@ -117,7 +124,7 @@ def _at(path: Path, *, prune: bool) -> list[Source]:
         return [replace(alone, refused="It is no file and no folder.")]
     missing = folders.is_missing(path)
     found = [] if missing else _inside(path)
-    if found or prune:
+    if prune or not all(source.passed_over for source in found):
         return found
     wrong = "It does not exist; name a transcript file or a folder of them." if missing else f"It {NO_FILE}."
     return [replace(alone, name=str(path), refused=wrong)]
@@ -144,9 +151,9 @@ def _inside(folder: Path) -> list[Source]:
             path=each,
             refused=refused.get(each, ""),
             unlisted=each in refused,
+            passed_over=each not in refused and each.suffix.lower() not in SUFFIXES,
         )
         for each in [*files, *refused]
-        if each in refused or each.suffix.lower() in SUFFIXES
     ]
 
 
@@ -172,8 +179,9 @@ def load(
     Transcripts that somebody deleted are loaded again where `restore`, and left out otherwise; so are those
     whose SHA-256 is in `without`. A `dry_run` only reports.
     """
-    report = LoadReport()
-    files = list(files)
+    given = list(files)
+    report = LoadReport(passed_over=[each.name for each in given if each.passed_over])
+    files = [each for each in given if not each.passed_over]
     pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
     _check_prune(pruned, files, allow_empty=allow_empty)
     removed = set() if restore else _removed()
@@ -185,7 +193,13 @@ def load(
                 continue
             try:
                 outcome = _load_one(
-                    source, report, collection, without=without, allow_empty=allow_empty, dry_run=dry_run
+                    source,
+                    report,
+                    collection,
+                    names={each.name for each in files},
+                    without=without,
+                    allow_empty=allow_empty,
+                    dry_run=dry_run,
                 )
             except BadFile as error:
                 report.refused[source.name] = str(error)
@@ -193,7 +207,8 @@ def load(
                 logger.exception("%a could not be loaded", source.name)
                 report.refused[source.name] = f"It {why_not_stored(error)}."
             else:
-                getattr(report, outcome).append(source.name)
+                if outcome != "renamed":
+                    getattr(report, outcome).append(source.name)
     if pruned or report.pruned:
         missing = Q(source_folder__in=map(str, pruned)) & ~Q(source_file__in=[each.name for each in files])
         gone = Transcript.objects.filter(missing | Q(source_file__in=report.pruned))
@@ -215,31 +230,80 @@ def _load_one(
     report: LoadReport,
     collection: Collection | None,
     *,
+    names: Container[str],
     without: Container[str],
     allow_empty: bool,
     dry_run: bool,
 ) -> str:
     """Load a file and return the name of the list in `report` that it belongs to. Raises BadFile."""
-    stored = Transcript.objects.filter(source_file=source.name)
+    data = _file_bytes(source)
+    digest = hashlib.sha256(data).hexdigest()
+    known = Transcript.objects.filter(source_file=source.name)
+    stored = known.only("digest", "speakers", "source_folder").first()
+    if stored and stored.digest == digest:
+        if not dry_run:
+            _keep_folder(stored, source)
+        return "unchanged"
+    if stored and (other := _other_file(source, stored)):
+        raise BadFile(f"It has the name of another file that is here already, {other}; rename one of them.")
     try:
-        parsed = parse(source.name, _file_bytes(source))
+        parsed = parse(source.name, data, stored.speakers if stored else None)
     except NoText as error:
-        if not stored.exists():
+        if not stored:
             raise
         if allow_empty:
             return "pruned"
         stays = "What is here of it stays; if it is to go, allow that (--allow-empty)."
         raise BadFile(f"{error} {stays}") from None
-    outcome = _outcome(source, parsed)
-    if outcome == "unchanged":
-        return outcome if dry_run else save(source, parsed, collection)
-    if parsed.digest in without:
+    if digest in without:
         return "left_out"
-    before = stored.values_list(Length("text"), flat=True).first() or 0
-    if not dry_run:
-        outcome = save(source, parsed, collection)
-    _remark(report, source, parsed, before)
+    if not stored and (former := _former(source, digest, names)):
+        report.renamed[source.name] = former.source_file
+        if not dry_run:
+            _rename(former, source, parsed)
+        return "renamed"
+    twins = Transcript.objects.filter(digest=digest).exclude(source_file=source.name)
+    if twin := twins.values_list("source_file", flat=True).first():
+        report.same[source.name] = twin
+    before = known.values_list(Length("text"), flat=True).first()
+    outcome = ("changed" if stored else "added") if dry_run else save(source, parsed, collection)
+    _remark(report, source, parsed, before or 0)
     return outcome
+
+
+def _other_file(source: Source, stored: Transcript) -> Path | None:
+    """Return the file of `stored` if that is another one of the same name, still in a folder of its own."""
+    path = Path(stored.source_folder, stored.source_file)
+    apart = UPLOADS not in (source.folder, Path(stored.source_folder)) and stored.source_folder
+    elsewhere = apart and Path(stored.source_folder) != source.folder
+    return path if elsewhere and folders.is_file(path) else None
+
+
+def _former(source: Source, digest: str, names: Container[str]) -> Transcript | None:
+    """Return the transcript of the file that `source` was before somebody renamed or moved it."""
+    if source.folder == UPLOADS:
+        return None
+    gone = [
+        each
+        for each in Transcript.objects.filter(digest=digest).exclude(source_folder="")
+        if each.source_file not in names
+        and Path(each.source_folder).is_dir()
+        and folders.is_missing(Path(each.source_folder, each.source_file))
+    ]
+    return gone[0] if len(gone) == 1 else None
+
+
+@transaction.atomic
+def _rename(transcript: Transcript, source: Source, parsed: Parsed) -> None:
+    """Give a transcript the new name of its file, and what the name says of title and date."""
+    before = {"source_file": transcript.source_file, **_history_values(transcript)}
+    transcript.source_file, transcript.source_folder = source.name, str(source.folder)
+    _set_facts(transcript, parsed)
+    transcript.save()
+    index_facts(transcript)
+    after = {"source_file": transcript.source_file, **_history_values(transcript)}
+    with recording.action(Change.Action.LOAD, source="upload_transcripts") as action:
+        action.add(transcript, recording.differences(before, after))
 
 
 def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> None:
@@ -254,6 +318,8 @@ def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> 
     for name, is_there in found.items():
         if not is_there:
             report.lacking.setdefault(name, []).append(source.name)
+    if parsed.notes:
+        report.notes[source.name] = parsed.notes
 
 
 def remove_transcripts(transcripts: QuerySet[Transcript]) -> None:
@@ -322,6 +388,7 @@ def load_summary(report: LoadReport) -> Summary:
     summary = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):
         summary.rows += [[name, result] for name in getattr(report, result)]
+    summary.rows += [[name, f"renamed, it was {former}"] for name, former in report.renamed.items()]
     summary.rows += [[name, "refused"] for name in report.refused]
     if report.unchanged:
         summary.rows.append([f"{len(report.unchanged)} more", "unchanged"])
@@ -331,9 +398,21 @@ def load_summary(report: LoadReport) -> Summary:
         for name, (before, now) in report.shortened.items()
     ]
     summary.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
-    for what, names in report.lacking.items():
-        more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        summary.notes.append(f"No {what} was found in {', '.join(names[:MOST_NAMED])}{more}.")
+    summary.notes += [
+        f"{name} holds the same as {other}, which is here already; delete one of the two."
+        for name, other in report.same.items()
+    ]
+    told = [f"{name}: {sentence}" for name, sentences in report.notes.items() for sentence in sentences]
+    summary.notes += told[:MOST_TOLD]
+    if len(told) > MOST_TOLD:
+        summary.notes.append(
+            f"And {len(told) - MOST_TOLD:,} more like these; they are on the transcripts' pages in the admin."
+        )
+    summary.notes += [f"No {what} was found in {_some(names)}." for what, names in report.lacking.items()]
+    if report.passed_over:
+        summary.notes.append(
+            f"Left out, for they are no transcripts by their names: {_some(report.passed_over)}."
+        )
     if report.left_out:
         summary.rows.append([f"{len(report.left_out)} more", "left out"])
     if removed := len(report.removed):
@@ -343,6 +422,11 @@ def load_summary(report: LoadReport) -> Summary:
             "left out; name a file or its folder to load it again."
         )
     return summary
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _file_bytes(source: Source) -> bytes:
@@ -355,32 +439,7 @@ def _file_bytes(source: Source) -> bytes:
         raise BadFile(f"It cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
         raise too_large()
-    if kind := _other_kind(data):
-        raise BadFile(f"It is {kind} and not a transcript that is known here; save the call as text.")
     return data
-
-
-def _other_kind(data: bytes) -> str:
-    """Return what `data` is, if that is text and yet no transcript: an error's page or body, for example."""
-    text = data.decode("utf-8-sig", "replace").lstrip()
-    start = text[:MOST_START].casefold()
-    kind = next((kind for mark, kind in OTHER_KINDS.items() if start.startswith(mark)), "")
-    if not kind and start.startswith(("{", "[")):
-        try:
-            # Of a number with many digits Python makes none.
-            json.loads(text, parse_int=str)
-        except RecursionError:
-            kind = "JSON"
-        except ValueError:
-            pass
-        else:
-            kind = "JSON"
-    return kind
-
-
-def _outcome(source: Source, parsed: Parsed) -> str:
-    stored = Transcript.objects.filter(source_file=source.name).values_list("digest", flat=True).first()
-    return "added" if stored is None else "unchanged" if stored == parsed.digest else "changed"
 
 
 @transaction.atomic
@@ -389,18 +448,15 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
 
     Slug, collection, whether it is published and what a curator corrected stay over a change.
     """
-    folder = str(source.folder)
     stored = Transcript.objects.select_for_update().filter(source_file=source.name).first()
     if stored is not None and stored.digest == parsed.digest:
-        if stored.source_folder != folder:
-            Transcript.objects.filter(pk=stored.pk).update(source_folder=folder)
+        _keep_folder(stored, source)
         return "unchanged"
     transcript = stored or _new(source.name, collection)
     before = _history_values(transcript) if stored else {}
-    transcript.source_folder = folder
-    for name in Transcript.FACTS:
-        if name not in transcript.corrected:
-            setattr(transcript, name, getattr(parsed, name))
+    transcript.source_folder = str(source.folder)
+    _set_facts(transcript, parsed)
+    transcript.notes = parsed.notes
     transcript.text = parsed.text
     transcript.digest = parsed.digest
     transcript.loaded_at = timezone.now()
@@ -409,6 +465,21 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
     with recording.action(Change.Action.LOAD, source="upload_transcripts") as action:
         action.add(transcript, recording.differences(before, _history_values(transcript)))
     return "changed" if stored else "added"
+
+
+def _keep_folder(stored: Transcript, source: Source) -> None:
+    """Remember the folder that a file was loaded from last."""
+    Transcript.objects.filter(pk=stored.pk).exclude(source_folder=str(source.folder)).update(
+        source_folder=str(source.folder)
+    )
+
+
+def _set_facts(transcript: Transcript, parsed: Parsed) -> None:
+    """Give a transcript what its file says of the call, save for what a curator corrected."""
+    for name in Transcript.FACTS:
+        if name not in transcript.corrected:
+            setattr(transcript, name, getattr(parsed, name))
+    transcript.other_facts = parsed.others
 
 
 def _new(name: str, collection: Collection | None) -> Transcript:
@@ -471,8 +542,25 @@ def index_facts(transcript: Transcript) -> None:
 
 def facts_of_file(transcript: Transcript) -> dict[str, Any]:
     """What the file of `transcript` says of its call."""
-    said = parse(transcript.source_file, transcript.text.encode())
+    said = parse_text(transcript.source_file, transcript.text)
     return {name: getattr(said, name) for name in Transcript.FACTS}
+
+
+def understood(transcript: Transcript) -> Parsed:
+    """Return what the file of `transcript` says by itself, without a curator's names."""
+    return parse_text(transcript.source_file, transcript.text)
+
+
+@transaction.atomic
+def name_speakers(transcript: Transcript, speakers: dict[str, str]) -> None:
+    """Give the labels in the file of `transcript` the names of `speakers`; loads keep them."""
+    transcript.speakers = speakers
+    parsed = parse_text(transcript.source_file, transcript.text, speakers)
+    # What is told of the file as a whole does not show in its text.
+    of_file = [note for note in transcript.notes if note.startswith("It ")]
+    transcript.notes = [*of_file, *parsed.notes]
+    transcript.save(update_fields=["speakers", "notes"])
+    rewrite(transcript, parsed.turns)
 
 
 @transaction.atomic
@@ -505,6 +593,6 @@ def _facts(transcript: Transcript) -> Passage:
     lines = [
         transcript.title,
         *(f"{name}: {value}" for name, value in facts.items() if value),
-        *other_facts(transcript.text),
+        *transcript.other_facts,
     ]
     return Passage(transcript=transcript, position=1, text="\n".join(lines))

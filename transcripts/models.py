@@ -65,7 +65,24 @@ class Transcript(models.Model):
     sector = models.CharField(max_length=300, blank=True)
     duration = models.CharField(max_length=100, blank=True, help_text="As the file gives it: 32 minutes.")
     participants = models.JSONField(default=list, blank=True, help_text="A list of texts.")
-    text = models.TextField(help_text="The whole file, header included, without invisible characters.")
+    other_facts = models.JSONField(
+        default=list, blank=True, editable=False, help_text="Lines of the header that no field holds."
+    )
+    speakers = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="Label in the file → speaker, where a curator named one; nobody where it is empty.",
+    )
+    notes = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What of the file was not understood, in sentences.",
+    )
+    text = models.TextField(
+        help_text="The whole file, header included, without invisible characters; the text of a container."
+    )
     digest = models.CharField("SHA-256 of the file", max_length=64)
     source_file = models.CharField(max_length=500, unique=True, help_text="The file's path below its folder.")
     source_folder = models.CharField(
@@ -86,6 +103,8 @@ class Transcript(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["call_date"]),
             models.Index(fields=["sector"]),
+            models.Index(fields=["title"]),
+            models.Index(fields=["digest"]),
         ]
 
     def __str__(self) -> str:

@@ -9,10 +9,10 @@ from mcpsite.core.texts import clean_texts
 from mcpsite.history import kinds, recording
 from mcpsite.history.kinds import ValuesById
 from mcpsite.history.models import Change
-from transcripts.loading import facts_of_file, index_facts
+from transcripts.loading import facts_of_file, index_facts, name_speakers
 from transcripts.models import Collection, Transcript
 
-FIELDS = (*Transcript.FACTS, "collection", "published", "corrected")
+FIELDS = (*Transcript.FACTS, "collection", "published", "corrected", "speakers")
 
 
 def _from_file(ids: Sequence[int]) -> ValuesById:
@@ -32,6 +32,8 @@ def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
             kinds.assign(transcript, values)
             if facts:
                 index_facts(transcript)
+            if "speakers" in values:
+                name_speakers(transcript, values["speakers"])
             after = kinds.field_values(Transcript, [pk], FIELDS)[pk]
             action.add(transcript, recording.differences(before, after))
 

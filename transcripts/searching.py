@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from typing import TypeVar
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from mcpsite.access.policies import Principal
 from mcpsite.mcp import in_database
@@ -302,6 +302,20 @@ def _any_of(rows: "QuerySet[T]", conditions: Sequence[Q]) -> "QuerySet[T]":  # t
     for condition in conditions:
         either |= condition
     return rows.filter(either)
+
+
+def told_apart(principal: Principal, transcripts: Sequence[Transcript]) -> dict[int, str]:
+    """Return a title for each of `transcripts`, by id: with its day, or its id, where others have the same.
+
+    Only others that `principal` may see count, so that the title tells nothing of what is hidden.
+    """
+    titles = {each.title for each in transcripts}
+    among = Transcript.objects.visible_to(principal).filter(title__in=titles).order_by()
+    shared = {each["title"] for each in among.values("title").annotate(count=Count("pk")).filter(count__gt=1)}
+    return {
+        each.pk: f"{each.title} ({each.call_date or each.slug})" if each.title in shared else each.title
+        for each in transcripts
+    }
 
 
 def snippet(text: str, query: str, length: int = SNIPPET) -> str:

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from mcpsite.access.caller import Caller
 from mcpsite.core.days import span
-from mcpsite.mcp import Answer, ToolError, tool
+from mcpsite.mcp import Answer, ToolError, in_database, tool
 from transcripts import documents, searching
 from transcripts.models import TRANSCRIPTS, Collection
 from transcripts.searching import Cited, TranscriptFilters
@@ -128,10 +128,11 @@ async def search(
     speaker or date, or to see several passages of one call, use search_transcripts.
     """
     found, reason = await _find_passages(caller, query, TranscriptFilters(), RESULTS, one_per_transcript=True)
+    titles = await in_database(searching.told_apart, caller, [cited.transcript for cited in found])
     results: list[Result] = [
         {
             "id": cited.transcript.slug,
-            "title": cited.transcript.title,
+            "title": titles[cited.transcript.pk],
             "url": cited.url,
             "text": searching.snippet(cited.text, query),
         }
@@ -161,7 +162,7 @@ def fetch(
         text += f"\n\n[Part {part.number} of {part.of}; go on with fetch({part.next_id!r}).]"
     return {
         "id": part.id,
-        "title": transcript.title,
+        "title": searching.told_apart(caller, [transcript])[transcript.pk],
         "text": text,
         "url": Cited(transcript=transcript, position=None, turns=(), text="").url,
         "metadata": metadata,

@@ -14,8 +14,9 @@ from mcpsite.uploads.forms import UploadForm
 from mcpsite.uploads.loaders import FOLDER, Loader, Task, register_loader
 from mcpsite.uploads.summaries import Summary
 from transcripts import loading
-from transcripts.loading import SUFFIXES, LoadReport, Source, load
+from transcripts.loading import LoadReport, Source, load
 from transcripts.models import Collection, Transcript
+from transcripts.parsing import SUFFIXES
 from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
 
 MOST_LINKS = 20

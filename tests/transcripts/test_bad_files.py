@@ -12,7 +12,7 @@ from django.db import connection
 
 from tests.transcripts.conftest import AIRLINE, HOTEL, NOTES, Load
 from tests.unprivileged import open_folder, unprivileged
-from transcripts.loading import load, load_summary, sources
+from transcripts.loading import NO_FILE, load, load_summary, sources
 from transcripts.models import Transcript, Turn
 
 __all__ = ["open_folder"]
@@ -20,7 +20,7 @@ __all__ = ["open_folder"]
 pytestmark = pytest.mark.django_db
 
 EMPTY = ["", " \n", "---\nSector: Airlines\n---\n"]
-OTHER_KINDS = [
+OTHER_KINDS = [  # What the file is, and how the sentence about it begins.
     ('{"error": "unauthorized", "message": "token expired"}', "JSON"),
     ("[]", "JSON"),
     ('\ufeff\n[{"a": 1}, {"b": 2}, {}]', "JSON"),
@@ -44,9 +44,8 @@ def test_a_text_that_is_no_transcript_is_refused_and_the_turns_stay(
 ) -> None:
     load_folder({"call.txt": AIRLINE})
     report = load_folder({"call.txt": content, "good.txt": HOTEL})
-    assert report.refused == {
-        "call.txt": f"It is {kind} and not a transcript that is known here; save the call as text."
-    }
+    assert list(report.refused) == ["call.txt"]
+    assert report.refused["call.txt"].startswith(f"It is {kind}")
     assert (Turn.objects.filter(transcript__source_file="call.txt").count(), report.added) == (
         4,
         ["good.txt"],
@@ -135,7 +134,7 @@ def test_a_name_that_cannot_be_stored_keeps_no_folder_from_being_pruned(
     ("path", "reason"),
     [
         ("nowhere", "It does not exist; name a transcript file or a folder of them."),
-        ("bare", "It holds no .txt or .md file."),
+        ("bare", f"It {NO_FILE}."),
     ],
 )
 def test_a_path_with_nothing_at_it_does_not_stop_the_others(folder: Path, path: str, reason: str) -> None:

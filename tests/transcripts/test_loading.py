@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from transcripts import loading
-from transcripts.loading import LoadReport, load, sources
+from transcripts.loading import LoadReport, load, load_summary, sources
 from transcripts.models import Collection, Passage, Transcript, Turn
 from transcripts.stores import local
 
@@ -84,7 +84,7 @@ def test_what_a_curator_decided_and_corrected_outlives_a_change(folder: Path) ->
 
 
 def test_a_bad_file_is_refused_with_its_reason_and_the_others_are_loaded(folder: Path) -> None:
-    (folder / "bad.txt").write_bytes(b"caf\xe9 au lait")
+    (folder / "bad.txt").write_bytes(b"\x00\x01 au lait")
     report = run(folder)
     assert len(report.added) == 2
     assert list(report.refused) == ["bad.txt"]
@@ -192,7 +192,12 @@ def test_hidden_and_other_files_are_left_out(folder: Path) -> None:
     write(folder, ".draft.txt", "Not yet.")
     write(folder, ".git/x.txt", "Not this.")
     write(folder, "table.csv", "a,b")
-    assert len(sources([folder])) == 2
+    found = sources([folder])
+    assert [source.name for source in found if source.passed_over] == ["table.csv"]
+    assert len(found) == 3
+    report = load(found)
+    assert (len(report.added), report.passed_over) == (2, ["table.csv"])
+    assert "Left out, for they are no transcripts by their names: table.csv." in load_summary(report).notes
 
 
 def test_the_call_is_found_by_its_facts(folder: Path) -> None:
@@ -223,3 +228,50 @@ def test_a_load_that_is_cut_short_leaves_the_transcript_and_its_index_as_they_we
     with pytest.raises(IntegrityError):
         cut_short()
     assert found("half") == ["2026-01-02_Fuel_Hedging.txt"]
+
+
+# One file, several names
+
+
+def test_a_renamed_file_stays_its_transcript(folder: Path) -> None:
+    run(folder)
+    before = Transcript.objects.get(source_file="2026-01-02_Fuel_Hedging.txt")
+    Transcript.objects.filter(pk=before.pk).update(published=False)
+    (folder / before.source_file).rename(folder / "2026-02-03_Hedges.txt")
+    report = run(folder, prune=True)
+    assert report.renamed == {"2026-02-03_Hedges.txt": before.source_file}
+    assert (report.added, report.pruned) == ([], [])
+    after = Transcript.objects.get(pk=before.pk)
+    assert (after.slug, after.title, after.published) == (before.slug, "Hedges", False)
+    assert ["2026-02-03_Hedges.txt", f"renamed, it was {before.source_file}"] in load_summary(report).rows
+
+
+def test_a_copy_is_loaded_and_told(folder: Path) -> None:
+    run(folder)
+    (folder / "copy.txt").write_bytes((folder / "2026-01-02_Fuel_Hedging.txt").read_bytes())
+    report = run(folder)
+    assert (report.added, report.renamed) == (["copy.txt"], {})
+    assert (
+        "copy.txt holds the same as 2026-01-02_Fuel_Hedging.txt, which is here already; delete one of "
+        "the two." in load_summary(report).notes
+    )
+
+
+def test_a_file_of_another_folder_with_the_same_name_is_refused_while_the_first_is_there(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "call.txt").write_text(f"[00:01] Ann: {name}")
+    load(sources([tmp_path / "one"]))
+    report = load(sources([tmp_path / "two"]))
+    assert report.refused["call.txt"].startswith("It has the name of another file that is here already")
+    assert Turn.objects.get().text == "one"
+    (tmp_path / "one" / "call.txt").unlink()
+    assert load(sources([tmp_path / "two"])).changed == ["call.txt"]
+
+
+def test_what_was_not_understood_is_told_with_its_line(folder: Path) -> None:
+    (folder / "call.txt").write_text("---\nCall Date: 02/03/2026\n---\n[00:01] Ann: Yes.\n")
+    (told,) = [note for note in load_summary(run(folder)).notes if note.startswith("call.txt: ")]
+    assert told.startswith("call.txt: Line 2: the date “02/03/2026” may be day first or month first")

@@ -387,3 +387,14 @@ def test_a_superuser_reads_each_collection_that_is_published(load_folder: Load) 
     assert titles(run(tools.search(root, "premium"))) == ["a"]
     Transcript.objects.update(published=False)
     assert titles(run(tools.search(root, "premium"))) == []
+
+
+def test_calls_of_one_title_are_told_apart_by_their_day(load_folder: Load, caller: Caller) -> None:
+    load_folder({f"2026-0{month}-11_Weekly.txt": f"[00:02] Ann: Fares {month}." for month in (2, 3)})
+    assert sorted(titles(run(tools.search(caller, "fares")))) == [
+        "Weekly (2026-02-11)",
+        "Weekly (2026-03-11)",
+    ]
+    assert tools.fetch(caller, "2026-02-11-weekly")["title"] == "Weekly (2026-02-11)"
+    Transcript.objects.filter(slug="2026-03-11-weekly").update(published=False)
+    assert titles(run(tools.search(caller, "fares"))) == ["Weekly"]

@@ -26,9 +26,9 @@ MOST_AT_ONCE = 64
 
 class Command(LoadCommand):
     help = (
-        "Load transcript files (text or Markdown) into the database, where they are searched, and with "
-        "OPENAI_API_KEY into an OpenAI vector store. What has not changed is skipped, so running it again "
-        "finishes what was cut short; what a curator changed stays."
+        "Load transcript files (text, captions, Word, HTML, PDF, JSON) into the database, where they are "
+        "searched, and with OPENAI_API_KEY into an OpenAI vector store. What has not changed is skipped, so "
+        "running it again finishes what was cut short; what a curator changed stays."
     )
     sample_data = SAMPLES
     content = "transcripts"

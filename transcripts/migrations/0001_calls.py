@@ -1,58 +1,64 @@
-"""The tables, and the full-text index over passages, which the database itself keeps by triggers.
+"""The tables, and the full-text index over words of passages, which the database itself keeps by triggers.
 
-So whatever changes a passage (a load, a deletion that cascades, the admin) changes the index in the
-same transaction. SQLite: beware of migrations that alter `transcripts_passage`, for Django then
-makes the table anew and its triggers are gone; make them again.
+So whatever changes a passage (a load, a deletion that cascades, the admin) changes the index in the same
+transaction. SQLite: beware of migrations that alter `transcripts_passage`, for Django then makes the table
+anew and its triggers are gone; make them again.
 """
 
 from typing import Any
 
 import django.db.models.deletion
 import django.utils.timezone
+from django.core.management.base import CommandError
 from django.db import migrations, models
 
+import transcripts.models
+
 SQLITE = [
-    # The text stays in transcripts_passage (external content); the index holds words alone.
+    # Words consist of letters, digits and the marks that some scripts need; nothing else is in them.
     """
     CREATE VIRTUAL TABLE transcripts_words USING fts5(
-        text, content='transcripts_passage', content_rowid='id',
-        tokenize='porter unicode61 remove_diacritics 2'
+        words, content='transcripts_passage', content_rowid='id',
+        tokenize="porter unicode61 remove_diacritics 0 categories 'L* N* M* Co'"
     )
     """,
     # How many passages hold a word.
     "CREATE VIRTUAL TABLE transcripts_frequency USING fts5vocab('transcripts_words', 'row')",
     """
     CREATE TRIGGER transcripts_words_insert AFTER INSERT ON transcripts_passage BEGIN
-        INSERT INTO transcripts_words(rowid, text) VALUES (new.id, new.text);
+        INSERT INTO transcripts_words(rowid, words) VALUES (new.id, new.words);
     END
     """,
     """
     CREATE TRIGGER transcripts_words_delete AFTER DELETE ON transcripts_passage BEGIN
-        INSERT INTO transcripts_words(transcripts_words, rowid, text) VALUES ('delete', old.id, old.text);
+        INSERT INTO transcripts_words(transcripts_words, rowid, words) VALUES ('delete', old.id, old.words);
     END
     """,
     """
-    CREATE TRIGGER transcripts_words_update AFTER UPDATE OF id, text ON transcripts_passage BEGIN
-        INSERT INTO transcripts_words(transcripts_words, rowid, text) VALUES ('delete', old.id, old.text);
-        INSERT INTO transcripts_words(rowid, text) VALUES (new.id, new.text);
+    CREATE TRIGGER transcripts_words_update AFTER UPDATE OF id, words ON transcripts_passage BEGIN
+        INSERT INTO transcripts_words(transcripts_words, rowid, words) VALUES ('delete', old.id, old.words);
+        INSERT INTO transcripts_words(rowid, words) VALUES (new.id, new.words);
     END
     """,
 ]
+DROP_SQLITE = [
+    "DROP TABLE transcripts_frequency",
+    "DROP TABLE transcripts_words",
+    *(f"DROP TRIGGER transcripts_words_{event}" for event in ("insert", "delete", "update")),
+]
 
 POSTGRESQL = [
-    # Without diacritics, as SQLite's tokenizer does it. A tsvector of more than a megabyte is an error,
-    # which no text of 100,000 characters comes to; the rest of a turn of more than an hour is not indexed.
-    r"""
-    CREATE FUNCTION transcripts_lexemes(text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-        SELECT to_tsvector(
-            'pg_catalog.english',
-            left(regexp_replace(normalize($1, NFKD), '[\u0300-\u036f]', '', 'g'), 100000)
-        )
+    # A tsvector of more than a megabyte is an error, which no text of 100,000 characters comes to; the
+    # rest of a turn of more than an hour is not indexed.
+    """
+    CREATE FUNCTION transcripts_lexemes(text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT to_tsvector('pg_catalog.english', left($1, 100000))
     $$
     """,
     """
     ALTER TABLE transcripts_passage
-        ADD COLUMN lexemes tsvector GENERATED ALWAYS AS (transcripts_lexemes(text)) STORED
+        ADD COLUMN lexemes tsvector GENERATED ALWAYS AS (transcripts_lexemes(words)) STORED
     """,
     "CREATE INDEX transcripts_passage_lexemes ON transcripts_passage USING gin (lexemes)",
     # How many passages hold a lexeme; '' stands for all passages, ' ' for the sum of their lengths.
@@ -103,22 +109,28 @@ POSTGRESQL = [
 ]
 
 
+DROP_POSTGRESQL = [
+    "DROP TABLE transcripts_frequency",
+    "DROP FUNCTION transcripts_count() CASCADE",
+    "DROP FUNCTION transcripts_lexemes(text) CASCADE",
+]
+
+
+def refuse_earlier(_apps: Any, schema_editor: Any) -> None:
+    if "transcripts_transcript" in schema_editor.connection.introspection.table_names():
+        raise CommandError(
+            "The database was made by an earlier version, whose transcripts cannot be brought over. Make a "
+            "new one (`STATE_DIR` or `DATABASE_URL`), run migrate and load the files again."
+        )
+
+
 def create_index(_apps: Any, schema_editor: Any) -> None:
     for statement in {"sqlite": SQLITE, "postgresql": POSTGRESQL}[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def drop_index(_apps: Any, schema_editor: Any) -> None:
-    if schema_editor.connection.vendor == "sqlite":
-        statements = ["DROP TABLE transcripts_frequency", "DROP TABLE transcripts_words"]
-        statements += [f"DROP TRIGGER transcripts_words_{each}" for each in ("insert", "delete", "update")]
-    else:
-        statements = [
-            "DROP TABLE transcripts_frequency",
-            "DROP FUNCTION transcripts_count() CASCADE",
-            "DROP FUNCTION transcripts_lexemes(text) CASCADE",
-        ]
-    for statement in statements:
+    for statement in {"sqlite": DROP_SQLITE, "postgresql": DROP_POSTGRESQL}[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
@@ -130,6 +142,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(refuse_earlier, migrations.RunPython.noop),
         migrations.CreateModel(
             name="Collection",
             fields=[
@@ -152,6 +165,37 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Tombstone",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source_file", models.CharField(max_length=500, unique=True)),
+                ("published", models.BooleanField()),
+                (
+                    "removed",
+                    models.BooleanField(
+                        help_text="By somebody: a load that does not name the file leaves it out."
+                    ),
+                ),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        help_text="Where that is gone too, the file comes back unpublished.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="transcripts.collection",
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
@@ -181,9 +225,42 @@ class Migration(migrations.Migration):
                 ),
                 ("participants", models.JSONField(blank=True, default=list, help_text="A list of texts.")),
                 (
+                    "other_facts",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        editable=False,
+                        help_text="Lines of the header that no field holds.",
+                    ),
+                ),
+                (
+                    "speakers",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        editable=False,
+                        help_text=(
+                            "Label in the file → speaker, where a curator named one; nobody where it "
+                            "is empty."
+                        ),
+                    ),
+                ),
+                (
+                    "notes",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        editable=False,
+                        help_text="What of the file was not understood, in sentences.",
+                    ),
+                ),
+                (
                     "text",
                     models.TextField(
-                        help_text="The whole file, header included, without invisible characters."
+                        help_text=(
+                            "The whole file, header included, without invisible characters; the text of a "
+                            "container."
+                        )
                     ),
                 ),
                 ("digest", models.CharField(max_length=64, verbose_name="SHA-256 of the file")),
@@ -244,6 +321,12 @@ class Migration(migrations.Migration):
                 ),
                 ("last_turn", models.PositiveIntegerField(help_text="Position of the last turn.", null=True)),
                 ("text", models.TextField(help_text="Its turns as “Speaker: text”, one a line.")),
+                (
+                    "words",
+                    transcripts.models.WordsField(
+                        default="", editable=False, help_text="What it is found by."
+                    ),
+                ),
                 (
                     "transcript",
                     models.ForeignKey(
@@ -306,6 +389,17 @@ class Migration(migrations.Migration):
                 ("store_id", models.CharField(max_length=100)),
                 ("file_id", models.CharField(blank=True, max_length=100)),
                 (
+                    "attributes",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text=(
+                            "What the store knows of the file, which search filters by; empty if that is "
+                            "not known."
+                        ),
+                    ),
+                ),
+                (
                     "digest",
                     models.CharField(blank=True, max_length=64, verbose_name="SHA-256 of the text synced"),
                 ),
@@ -327,7 +421,9 @@ class Migration(migrations.Migration):
                 (
                     "transcript",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        help_text="None once it is deleted here, until its file is taken out of the store.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="store_files",
                         to="transcripts.transcript",
                     ),
@@ -344,6 +440,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="transcript",
             index=models.Index(fields=["sector"], name="transcripts_sector_7db104_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="transcript",
+            index=models.Index(fields=["title"], name="transcripts_title_ac6f90_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="transcript",
+            index=models.Index(fields=["digest"], name="transcripts_digest_e09bba_idx"),
         ),
         migrations.AddConstraint(
             model_name="passage",

@@ -1,0 +1,49 @@
+"""What every format gives, and how it refuses."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MAX_BYTES = 8 * 1024 * 1024
+"""More than any call: a day of talk is under one megabyte."""
+
+
+class BadFile(Exception):
+    """A file that is refused: one plain sentence that says why."""
+
+
+class NoText(BadFile):
+    """A file without a word of a call."""
+
+
+class Line(NamedTuple):
+    """A line of a text, with its number from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cue:
+    """What was said from one time to another, as captions and recognizers tell it."""
+
+    number: int
+    """The line of the file it begins on; of formats without lines its place, from 1."""
+    text: str
+    start: float | None = None
+    """Seconds from the start of the call."""
+    end: float | None = None
+    speaker: str = ""
+    """As the format names them; a name within the text is not looked for here."""
+
+
+def lines_of(text: str) -> list[Line]:
+    """Return the lines of `text`, whose line end is a newline."""
+    return [Line(number, line) for number, line in enumerate(text.split("\n"), 1)]
+
+
+def seconds(stamp: str) -> float:
+    """Return a time `h:mm:ss.fff`, `mm:ss,fff` in seconds."""
+    total = 0.0
+    for part in stamp.replace(",", ".").split(":"):
+        total = total * 60 + float(part)
+    return total

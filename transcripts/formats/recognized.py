@@ -1,0 +1,198 @@
+"""JSON of speech recognizers → cues: Whisper, AssemblyAI, Deepgram, and what is built like theirs."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from transcripts.formats.base import BadFile, Cue
+
+TEXTS = ("text", "transcript", "content", "sentence", "display", "body")
+STARTS = ("start", "start_time", "startTime", "start_timestamp", "begin", "timestamp", "offset", "time", "ts")
+ENDS = ("end", "end_time", "endTime", "end_timestamp", "stop")
+SPEAKERS = ("speaker", "speaker_label", "speakerLabel", "speaker_name", "speaker_id", "speakerId", "name")
+LISTS = (
+    "utterances",
+    "segments",
+    "monologues",
+    "turns",
+    "sentences",
+    "audio_segments",
+    "transcript",
+    "paragraphs",
+)
+"""Where recognizers put the pieces, the best told first; an answer may hold several of the same talk."""
+MILLISECONDS = 20
+"""Time for a word, at least, where times are milliseconds; in seconds nobody takes so long."""
+DEEPEST = 12
+
+REFUSED = (
+    "It is JSON and not a transcript that is known here (it holds no utterances, segments or text of a "
+    "recognizer); save the call as text."
+)
+
+
+def is_json(text: str) -> bool:
+    """Return whether `text` is JSON that holds more than a word."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        _loaded(text)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def cues(text: str) -> list[Cue]:
+    """Return what a recognizer's answer says, in its order. Raises BadFile for JSON of another kind."""
+    try:
+        answer = _loaded(text)
+    except (ValueError, RecursionError):
+        raise BadFile(REFUSED) from None
+    pieces = _pieces(answer)
+    if pieces:
+        scale = _scale(pieces)
+        return [
+            Cue(
+                number=number,
+                text=str(_first(piece, TEXTS)).strip(),
+                start=_scaled(_first(piece, STARTS), scale),
+                end=_scaled(_first(piece, ENDS), scale),
+                speaker=_speaker(_first(piece, SPEAKERS)),
+            )
+            for number, piece in enumerate(pieces, 1)
+        ]
+    whole = _whole(answer)
+    if not whole:
+        raise BadFile(REFUSED)
+    return [Cue(number=1, text=whole)]
+
+
+def _loaded(text: str) -> Any:
+    # Of a number with many digits Python makes none.
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else digits)
+
+
+def _pieces(answer: Any) -> list[dict[str, Any]]:
+    """Return the objects of the best list of `answer` that hold words."""
+    if isinstance(answer, list):
+        return _with_words(answer)
+    for name in LISTS:
+        for found in _named(answer, name, 0):
+            if pieces := _with_words(found):
+                return pieces
+    for found in _named(answer, "words", 0):
+        if pieces := _joined(found):
+            return pieces
+    return []
+
+
+def _with_words(found: Any) -> list[dict[str, Any]]:
+    """Return the items of a list, each with its words, or nothing where it is no list of such."""
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        return []
+    pieces = []
+    for each in found:
+        inner = each.get("sentences") or each.get("elements")
+        if not _is_said(each) and isinstance(inner, list):
+            # Paragraphs of sentences (Deepgram), monologues of elements (Rev AI).
+            parts = [part for part in inner if isinstance(part, dict)]
+            blank = " " if "sentences" in each else ""
+            words = blank.join(str(_first(part, (*TEXTS, "value")) or "") for part in parts)
+            first = next((_first(part, STARTS) for part in parts if _first(part, STARTS) is not None), None)
+            each = {**each, "text": words, **({} if _first(each, STARTS) is not None else {"start": first})}
+        if _is_said(each):
+            pieces.append(each)
+    # What has a text and neither a time nor a speaker may be anything.
+    timed = any(_first(each, (*STARTS, *SPEAKERS)) is not None for each in pieces)
+    return pieces if timed else []
+
+
+def _is_said(piece: dict[str, Any]) -> bool:
+    words = _first(piece, TEXTS)
+    return isinstance(words, str) and bool(words.strip())
+
+
+def _joined(found: Any) -> list[dict[str, Any]]:
+    """Return single words joined where the same person goes on."""
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        return []
+    words = [each for each in found if isinstance(_first(each, ("punctuated_word", "word", *TEXTS)), str)]
+    pieces = []
+    for speaker, group in groupby(words, key=lambda word: _speaker(_first(word, SPEAKERS))):
+        run = list(group)
+        text = " ".join(str(_first(word, ("punctuated_word", "word", *TEXTS))).strip() for word in run)
+        start, end = _first(run[0], STARTS), _first(run[-1], ENDS)
+        pieces.append({"text": text, "start": start, "end": end, "speaker": speaker})
+    return pieces
+
+
+def _named(value: Any, name: str, depth: int) -> Iterator[Any]:
+    """Yield what is called `name` anywhere in `value`, the outermost first."""
+    if depth > DEEPEST:
+        return
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from _named(inner, name, depth + 1)
+    elif isinstance(value, list):
+        for inner in value[:50]:
+            yield from _named(inner, name, depth + 1)
+
+
+def _whole(answer: Any) -> str:
+    """Return the text of an answer that is not divided."""
+    if isinstance(answer, dict):
+        text = _first(answer, ("text", "transcript"))
+        if isinstance(text, str):
+            return text.strip()
+        for found in _named(answer, "transcript", 0):
+            if isinstance(found, str):
+                return found.strip()
+    return ""
+
+
+def _first(piece: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((piece[name] for name in names if piece.get(name) is not None), None)
+
+
+def _speaker(value: Any) -> str:
+    if isinstance(value, dict):
+        value = _first(value, ("name", "label", "id"))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"Speaker {value}"
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    """Return seconds, or milliseconds, of a number or of a text such as 2.5, 2.5s or 00:00:02.500."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        parts = value.strip().removesuffix("s").replace(",", ".").split(":")
+        try:
+            value = 0.0
+            for part in parts[:4]:
+                value = value * 60 + float(part)
+        except ValueError:
+            return None
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None
+
+
+def _scale(pieces: list[dict[str, Any]]) -> float:
+    """Return by what the times of `pieces` are multiplied to be seconds."""
+    paces = []
+    for piece in pieces:
+        start, end = _number(_first(piece, STARTS)), _number(_first(piece, ENDS))
+        if start is not None and end is not None and end > start:
+            paces.append((end - start) / max(1, len(str(_first(piece, TEXTS)).split())))
+    return 0.001 if paces and median(paces) >= MILLISECONDS else 1.0
+
+
+def _scaled(value: Any, scale: float) -> float | None:
+    number = _number(value)
+    return None if number is None else number * scale

@@ -1,0 +1,304 @@
+"""The lines above the talk → the facts of the call, and the lines that are left.
+
+Facts stand in a block between rules (`---`), as front matter or in the plain way of transcript services;
+or, without rules, as `Call Date: …` on lines of their own before anybody speaks.
+"""
+
+import datetime
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import PurePath
+
+from mcpsite.core.texts import clean
+from transcripts.days import days_in, one_day
+from transcripts.formats.base import Line
+
+NAMES = {
+    "title": ("title", "call title", "topic"),
+    "call_date": (
+        "call date",
+        "date",
+        "date of call",
+        "date of interview",
+        "interview date",
+        "recording date",
+    ),
+    "moderator": ("moderator",),
+    "sector": ("sector", "industry"),
+    "duration": ("duration", "length"),
+    "participants": ("participants", "speakers", "attendees"),
+}
+"""Field → what files call it."""
+FIELD = {name: each for each, names in NAMES.items() for name in names}
+LONGEST = {"title": 300, "moderator": 300, "sector": 300, "duration": 100}
+"""Characters of a field; a longer value stays among the other facts as well."""
+OTHER_NAMES = frozenset(
+    {
+        *("tags", "author", "summary", "source", "company", "language", "keywords", "id", "firm", "subject"),
+        *("description", "location", "time", "status", "created", "updated", "type", "version", "project"),
+    }
+)
+"""What else stands in headers, so that a block of these is one."""
+MOST_LINES = 300
+"""Lines of a header."""
+MOST_ABOVE = 40
+"""Lines without rules above the talk among which facts are looked for."""
+
+_FACT = re.compile(r"^([^\W\d_][\w /&-]{0,40})[:：](?:\s+(.*))?$")
+_ITEM = re.compile(r"^\s*[-*•]\s+(.+)$")
+_RULE = re.compile(r"^-{3,}\s*$")
+_ENDS = re.compile(r"^(?:-{3,}|\.{3})\s*$")
+_BLOCK = re.compile(r"^[>|][+-]?\d?$")
+_ABOUT_DAY = re.compile(
+    r"(?:\b(?:call|interview|meeting|conversation|discussion|session)\b.{0,40})?"
+    r"\b(?:conducted|held|recorded|took place|date|dated|on)\b[\s:]*(?:on\s)?(?:the\s)?$",
+    re.IGNORECASE,
+)
+_BESIDE_DAY = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\d{1,2}[:.h]\d{2}(?::\d{2})?(?:\s?[ap]\.?m\b\.?)?|\d+\s?(?:h|m|s|min"
+    r"|hours?|minutes?|seconds?)\b|\b(?:[ap]\.?m|utc|gmt|[ecmp][sd]?t|cest?|at|date)\b\.?|[\s,.;:|•·()+–—-]+|T(?=\d)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(kw_only=True, slots=True)
+class Header:
+    """What is known of a call before anybody speaks."""
+
+    title: str = ""
+    call_date: datetime.date | None = None
+    moderator: str = ""
+    sector: str = ""
+    duration: str = ""
+    participants: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    """Lines that no field holds."""
+    notes: list[str] = field(default_factory=list)
+    """What was not understood, in sentences."""
+
+
+@dataclass(slots=True)
+class _Fact:
+    name: str
+    value: str
+    lines: list[Line]
+
+
+def read(name: str, lines: list[Line]) -> tuple[Header, list[Line]]:
+    """Return the facts in `lines` and in the name of their file, and the lines that are no header."""
+    facts, rest = _block(lines)
+    if not facts:
+        facts, rest = _above(lines)
+    header = Header(title=title_of(name))
+    taken: set[str] = set()
+    for fact in facts:
+        known = FIELD.get(fact.name.casefold().replace("_", " "), "")
+        if known and known not in taken and _take(header, known, fact):
+            taken.add(known)
+        else:
+            header.others += [line.text.strip() for line in fact.lines if line.text.strip()]
+    _read_services(header, rest)
+    if header.call_date is None:
+        header.call_date = _day_above(rest, header.notes) or _day_of_name(name, header.notes)
+    return header, rest
+
+
+def title_of(name: str) -> str:
+    """A title from a file's name: without folder, suffix, leading date and underscores."""
+    stem = clean(PurePath(name).stem)
+    first = next(iter(days_in(stem[:40])), None)
+    rest = stem[first.end :] if first and first.start == 0 and first.day else stem
+    words = re.sub(r"[\s_]+", " ", rest).strip(" -")
+    return (words or stem)[:300]
+
+
+def _block(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
+    """Return the facts of a header that begins with a rule, and what follows it; none, and all the lines."""
+    start = next((place for place, line in enumerate(lines) if line.text.strip()), len(lines))
+    if start == len(lines) or not _RULE.match(lines[start].text):
+        return [], lines
+    inside = lines[start + 1 : start + 1 + MOST_LINES]
+    end = next((place for place, line in enumerate(inside) if _ENDS.match(line.text)), None)
+    if end is not None and all(_of_header(line.text) for line in inside[:end]):
+        facts, rest = _facts(inside[:end]), lines[start + 2 + end :]
+    else:
+        end = next(
+            (place for place, line in enumerate(inside) if not _of_header(line.text, blank=False)),
+            len(inside),
+        )
+        facts, rest = _facts(inside[:end]), lines[start + 1 + end :]
+        if rest and _ENDS.match(rest[0].text):
+            rest = rest[1:]
+    known = any(_is_known(fact) for fact in facts)
+    # Otherwise it is a rule of Markdown, and below it people may speak.
+    return (facts, rest) if known else ([], lines)
+
+
+def _is_known(fact: _Fact) -> bool:
+    name = fact.name.casefold().replace("_", " ")
+    return name in FIELD or name in OTHER_NAMES
+
+
+def _of_header(text: str, *, blank: bool = True) -> bool:
+    if not text.strip():
+        return blank
+    return bool(_FACT.match(text.rstrip()) or _ITEM.match(text)) or text[0] in " \t#"
+
+
+def _facts(lines: list[Line]) -> list[_Fact]:
+    facts: list[_Fact] = []
+    for line in lines:
+        found = _FACT.match(line.text.rstrip())
+        if found:
+            facts.append(_Fact(found[1].strip(), (found[2] or "").strip(), [line]))
+        elif facts and not line.text.startswith("#"):
+            facts[-1].lines.append(line)
+        else:
+            facts.append(_Fact("", line.text, [line]))
+    return facts
+
+
+def _above(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
+    """Return the facts that stand without rules above the talk, and the other lines."""
+    facts: list[_Fact] = []
+    rest: list[Line] = []
+    for place, line in enumerate(lines[:MOST_ABOVE]):
+        found = _FACT.match(line.text.strip().replace("**", ""))
+        name = found[1].strip().casefold().replace("_", " ") if found else ""
+        # A moderator may as well speak.
+        beside = name != "moderator" or bool(facts and facts[-1].lines[0].number == line.number - 1)
+        if found and name in FIELD and found[2] and beside:
+            facts.append(_Fact(found[1].strip(), found[2].strip(), [line]))
+        elif line.text.strip() and _talks(line.text):
+            return facts, rest + lines[place:]
+        else:
+            rest.append(line)
+    rest += lines[MOST_ABOVE:]
+    return (facts, rest) if any(line.text.strip() for line in rest) else ([], lines)
+
+
+def _talks(text: str) -> bool:
+    """Return whether somebody may speak in a line: then the facts are at an end."""
+    found = re.match(r"^[^:：]{1,80}[:：](?=\s|\S)", text.strip())
+    return (
+        bool(found) or bool(re.match(r"^\s*[\[(]?\d{1,2}:\d{2}", text)) or bool(re.match(r"^[QA]\.\s", text))
+    )
+
+
+def _take(header: Header, known: str, fact: _Fact) -> bool:
+    """Put a fact into its field; returns whether the field holds all of it."""
+    if known == "participants":
+        header.participants = _people(fact)
+        return bool(header.participants)
+    more = [line.text.strip() for line in fact.lines[1:] if line.text.strip()]
+    value = " ".join(filter(None, ["" if _BLOCK.match(fact.value) else _bare(fact.value), *more]))
+    if known == "call_date":
+        header.call_date = _day_of(value, fact, header.notes)
+        # With a time of the day, or what is not understood, the line stays beside the day.
+        return header.call_date is not None and not _beyond_day(value)
+    setattr(header, known, (value if value or known != "title" else header.title)[: LONGEST[known]])
+    return len(value) <= LONGEST[known]
+
+
+def _bare(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1].strip()
+    return text.strip("\"'")
+
+
+def _people(fact: _Fact) -> list[str]:
+    """Return the participants of a line, of a list in brackets, or of a list below with names and roles."""
+    people: list[str] = []
+    if fact.value.startswith("[") and fact.value.endswith("]"):
+        people += [_bare(each) for each in fact.value[1:-1].split(",")]
+    elif fact.value and not _BLOCK.match(fact.value):
+        people.append(_bare(fact.value))
+    for line in fact.lines[1:]:
+        item = _ITEM.match(line.text)
+        text = (item[1] if item else line.text).strip()
+        named = re.match(r"^(\w+):\s+(.+)$", text)
+        key, value = (named[1].casefold(), _bare(named[2])) if named else ("", _bare(text))
+        if item and (key == "name" or not named):
+            people.append(value)
+        elif item:
+            people.append(text)
+        elif people and key == "name":
+            people[-1] = f"{value} ({people[-1].partition(':')[2].strip()})"
+        elif people and value:
+            people[-1] += f" ({value})" if key in ("role", "title", "label") else f", {value}"
+    return [person for person in people if person]
+
+
+def _day_of(value: str, fact: _Fact, notes: list[str]) -> datetime.date | None:
+    where = f"Line {fact.lines[0].number}: the date “{value[:60]}”"
+    found = days_in(value)
+    days = {each.day for each in found}
+    if len(days) == 1 and None not in days:
+        if re.match(r"\s*(?:0?\d|1[0-2])\.(?:0?\d|1[0-2])\.\d{4}", value):
+            notes.append(f"{where} was read with the day first.")
+        return days.pop()
+    if not found:
+        notes.append(f"{where} was not understood; write it as 2026-03-31.")
+    elif len(days) > 1:
+        notes.append(f"{where} names several days, so none was taken; write one as 2026-03-31.")
+    elif _is_open(found[0].text):
+        notes.append(f"{where} may be day first or month first, so it was not taken; write it as 2026-03-31.")
+    else:
+        notes.append(f"{where} is a day that does not exist.")
+    return None
+
+
+def _is_open(text: str) -> bool:
+    numbers = [int(each) for each in re.findall(r"\d+", text)]
+    return len(numbers) == 3 and 1 <= numbers[0] <= 12 and 1 <= numbers[1] <= 12
+
+
+def _beyond_day(value: str) -> bool:
+    """Return whether a date's line says more than the day: a time, a place."""
+    found = days_in(value)
+    outside = value[: found[0].start] + value[found[0].end :]
+    weekday = r"\b(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?\b"
+    return bool(re.sub(rf"{weekday}|[\s,.]+", "", outside, flags=re.IGNORECASE))
+
+
+def _read_services(header: Header, rest: list[Line]) -> None:
+    """Take the participants from where services put them: below the word SPEAKERS."""
+    for line, below in pairwise(rest[:MOST_ABOVE]):
+        if line.text.strip() == "SPEAKERS" and below.text.strip() and not header.participants:
+            header.participants = [each.strip() for each in below.text.split(",") if each.strip()]
+
+
+def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
+    """Return the day that a line above the talk is about; the line itself stays where it is."""
+    seen: dict[datetime.date | None, str] = {}
+    for line in rest[:MOST_ABOVE]:
+        if line.text.strip() and re.match(r"^\s*(?:[\[(]|\d{1,2}:\d{2}\s)", line.text):
+            break
+        found = days_in(line.text)
+        if len(found) != 1:
+            continue
+        before, after = line.text[: found[0].start], line.text[found[0].end :]
+        alone = not _BESIDE_DAY.sub("", before + " " + after)
+        if alone or (_ABOUT_DAY.search(before) and len(before) < 80 and len(after.strip(" .")) < 20):
+            seen[found[0].day] = f"Line {line.number}: the date “{found[0].text}”"
+    if len(seen) == 1:
+        day, where = next(iter(seen.items()))
+        if day is None:
+            notes.append(f"{where} was not understood; write it as 2026-03-31.")
+        return day
+    if seen:
+        notes.append(f"{next(iter(seen.values()))} is not the only one, so none was taken.")
+    return None
+
+
+def _day_of_name(name: str, notes: list[str]) -> datetime.date | None:
+    stem = PurePath(name).stem
+    found = days_in(stem.replace("_", "-") if not days_in(stem) else stem)
+    day = one_day(stem) or one_day(stem.replace("_", "-"))
+    if found and day is None:
+        notes.append(
+            f"The date “{found[0].text}” in the file's name was not understood; write it as 2026-03-31."
+        )
+    return day

@@ -1,0 +1,618 @@
+"""Lines, or the cues of captions and recognizers, → turns: who said what, when.
+
+The rule above all others: never put words into another's mouth. What certainly begins somebody's turn does;
+what may begin one ends the turn before it, has no speaker, and is told.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from transcripts.formats.base import Cue, Line
+from transcripts.labels import BOILERPLATE, Kind, kind_of
+
+PARAGRAPH_WORDS = 200
+"""A longer paragraph of a file without speakers is divided at the ends of sentences."""
+OPENING_CHARACTERS = 300
+"""Of a line, in which its stamp and label stand."""
+SAME_BREATH = 2.0
+"""Seconds between two captions of one turn, at most."""
+MOST_SPEAKER = 200
+MOST_NOTES = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One turn."""
+
+    text: str
+    speaker: str = ""
+    offset: int | None = None
+    """Seconds from the start of the call."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Talk:
+    """All turns of a call, and what of it was not understood."""
+
+    turns: list[Said] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What was not understood, in sentences."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """How many turns each label of the file begins, before a curator names its speaker; `""` for no label."""
+    doubtful: dict[str, int] = field(default_factory=dict)
+    """The same of what may be a label and was not taken for one."""
+
+
+# What a line may begin with
+
+_FOLD = str.maketrans(
+    "：﹕（）［］【】｜＜＞－–—−０１２３４５６７８９\u00a0\u3000", "::()[][]|<>----0123456789  "
+)
+"""One character for each, so that places in a folded line are places in the line."""
+_TIME = r"(?:(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.,]\d{1,6}|:\d{2})?)"
+_SPAN = rf"(?P<time>{_TIME})(?:\s*(?:-+>?|to)\s*{_TIME})?"
+_STAMP = rf"[\[(<]\s*{_SPAN}\s*[\])>]"
+_WORDED = r"(?P<words>(?:\d+ hours? ?)?(?:\d+ minutes? ?)?\d+ seconds?)(?:\s?[\d:]+)?"
+"""A time in words, as a meeting's page gives it to screen readers, and the clock's that it is for."""
+_OUT = r":\[\]<>|?!*#{}\"“”;"
+_LABEL = rf"(?P<label>[^\s{_OUT}-](?:[^{_OUT}]{{0,158}}?[^\s{_OUT}])?)"
+"""It ends in no blank, so that each run of blanks is tried once."""
+_BOLD = r"(?:\*\*|__)?"
+_BEFORE = rf"(?:>{{1,2}}\s?)?(?:#{{1,6}}\s)?(?:[-•]\s(?=\*\*))?{_BOLD}\s?"
+_COLON = rf"{_BOLD}\s*:{_BOLD}"
+
+_STAMP_FIRST = re.compile(rf"{_BEFORE}{_STAMP}{_BOLD}[\s:|-]*")
+_BARE_FIRST = re.compile(rf"{_BEFORE}{_SPAN}(?:\s*[|-]+)?(?:\s+|$)")
+_BRACKETED = re.compile(
+    rf"{_BEFORE}\[(?P<label>[^\[\]\d:][^\[\]:]{{0,79}})\]\s*(?:[\[(]?\s*{_SPAN}\s*[\])]?)?\s*(?P<colon>:)?\s*"
+)
+_STAMP_BEHIND = re.compile(rf"{_BEFORE}{_LABEL}{_BOLD}\s*{_STAMP}{_BOLD}\s*(?P<colon>:)?{_BOLD}\s*")
+_STAMP_IN = re.compile(rf"{_BEFORE}{_LABEL}{_COLON}\s*{_STAMP}\s*")
+_ABOVE = re.compile(rf"{_BEFORE}{_LABEL}{_BOLD}(?P<gap>\s*[-|,•]\s*|\s{{2,}}|\t|\s)(?:{_SPAN}|{_WORDED})\s*$")
+_LABELLED = re.compile(rf"{_BEFORE}{_LABEL}{_COLON}(?P<blank>\s+|$|)")
+_UNREAD = re.compile(rf"{_BEFORE}[\[(]\s*[\d:.,'hms\s>-]*\d[\d:.,'hms\s>-]*[\])]\s*")
+_LETTER = re.compile(rf"{_BEFORE}(?P<label>[QA])(?:\d{{1,3}})?\s*[.)]\s+")
+_DASHED = re.compile(rf"{_BEFORE}{_LABEL}(?:\s+-{{1,2}}\s+|\t\s*)(?=\S)")
+_TIME_ALONE = re.compile(rf"(?:[\[(<]?\s?{_SPAN}\s?[\])>]?|{_WORDED})$")
+
+
+class Opening(NamedTuple):
+    """What a line may begin with."""
+
+    label: str
+    """Empty where a stamp stands alone."""
+    offset: int | None
+    rest: str
+    """Behind the stamp and the label."""
+    unnamed: str
+    """What is said if the label is none."""
+    form: str
+    """How it is written: stamped, above (on a line of its own), label, unread, letter."""
+
+
+def _opening(text: str) -> Opening | None:
+    """Return what the line `text` may begin with."""
+    text = text.strip()
+    head = text[:OPENING_CHARACTERS].translate(_FOLD)
+    if found := _STAMP_FIRST.match(head):
+        return _behind_stamp(text, head, found, bare=False)
+    if (found := _BRACKETED.match(head)) and (found["time"] or found["colon"]):
+        return _made(text, found, "stamped" if found["time"] else "label")
+    if (found := _BARE_FIRST.match(head)) and (opening := _behind_stamp(text, head, found, bare=True)):
+        return opening
+    if found := _STAMP_IN.match(head):
+        return _made(text, found, "stamped")
+    if found := _STAMP_BEHIND.match(head):
+        rest = text[found.end() :]
+        form = "stamped" if found["colon"] else "above" if not rest.strip() else "beside"
+        return _made(text, found, form)
+    if found := _ABOVE.match(head):
+        form = "above" if len(found["gap"]) > 1 or found["gap"] == "\t" or found["words"] else "close"
+        return _made(text, found, form)
+    if (found := _LABELLED.match(head)) and _divides(text, head, found):
+        return _made(text, found, "label")
+    if found := _LETTER.match(head):
+        return _made(text, found, "letter")
+    if found := _UNREAD.match(head):
+        behind = _LABELLED.match(head[found.end() :])
+        if behind and kind_of(_tidy(behind["label"])) is not Kind.NOT:
+            place = found.end() + behind.end()
+            return Opening(
+                _tidy(behind["label"]), None, f"{text[: found.end()]}{text[place:]}", text, "unread"
+            )
+    return None
+
+
+def _behind_stamp(text: str, head: str, stamp: re.Match[str], *, bare: bool) -> Opening | None:
+    """Return what follows a stamp: a label and a colon, a label alone, or only words."""
+    offset, rest = _offset(stamp), text[stamp.end() :]
+    behind = head[stamp.end() :]
+    found = _LABELLED.match(behind)
+    # A time without brackets may begin a sentence that has a colon.
+    named = found and not (bare and kind_of(_tidy(found["label"])) is Kind.NOT)
+    if found and named and _divides(rest, behind, found):
+        return Opening(_tidy(found["label"]), offset, rest[found.end() :], rest, "stamped")
+    if found := re.match(rf"{_LABEL}{_BOLD}\s*$", behind):
+        label = _tidy(found["label"])
+        if kind_of(label) is Kind.SURE and len(rest) < OPENING_CHARACTERS:
+            return Opening(label, offset, "", rest, "under")
+    if bare and rest.strip():
+        return Opening("", offset, rest, rest, "bare")
+    return Opening("", offset, rest, rest, "stamped")
+
+
+def _made(text: str, found: re.Match[str], form: str) -> Opening:
+    return Opening(_tidy(found["label"]), _offset(found), text[found.end() :], text, form)
+
+
+def _tidy(label: str) -> str:
+    return " ".join(label.strip().strip("*_").split())
+
+
+def _divides(text: str, head: str, found: re.Match[str]) -> bool:
+    """Return whether a colon stands between a label and words: with a blank behind it, or as wide as one."""
+    behind = head[found.end() : found.end() + 1]
+    if found["blank"] or not behind:
+        return True
+    colon = text[: found.end()].rstrip("*_")[-1:]
+    wide = colon != ":" or not found["label"].isascii()
+    return wide or (behind.isalpha() and kind_of(_tidy(found["label"])) is Kind.SURE)
+
+
+def _offset(found: re.Match[str]) -> int | None:
+    groups = found.groupdict()
+    if groups.get("words"):
+        numbers = re.findall(r"(\d+) (hour|minute|second)", groups["words"])
+        return sum(int(number) * {"hour": 3600, "minute": 60, "second": 1}[unit] for number, unit in numbers)
+    if not groups.get("time"):
+        return None
+    parts = [int(part) for part in re.split(r"[.,]", groups["time"])[0].split(":")]
+    # Four numbers end in a frame.
+    hours, minutes, secs = [0, *parts][-3:] if len(parts) < 4 else parts[:3]
+    return hours * 3600 + minutes * 60 + secs
+
+
+# Who speaks in this file
+
+
+class Speakers:
+    """Decides for each label of one file whether it begins a turn there."""
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        openings: Sequence[Opening | None],
+        known: set[str],
+        named: Mapping[str, str],
+    ) -> None:
+        self._named = named
+        self._known = {_key(each) for each in known} | {
+            _key(each) for each, name in named.items() if each and name
+        }
+        self._refused = {_key(each) for each, name in named.items() if each and not name}
+        spoken = [(place, each) for place, each in enumerate(openings) if each and each.label]
+        starts = {place for place, _ in spoken if place == 0 or not lines[place - 1].text.strip()}
+        self._starts = starts
+        stamped = [
+            (place, each) for place, each in spoken if each.form not in ("label", "letter", "close", "dash")
+        ]
+        self._stamped = {_key(each.label) for _, each in stamped if kind_of(each.label) is not Kind.NOT}
+        labels = [(place, each) for place, each in spoken if each.form == "label"]
+        sure = [(place, each) for place, each in labels if self._is_sure(each.label)]
+        self._at_start = {_key(each.label) for place, each in labels if place in starts}
+        self._counts = Counter(_key(each.label) for _, each in spoken)
+        self._has_stamps = len(stamped) >= 2 and len(stamped) >= len(sure) / 2
+        self._has_sure = bool(sure) or bool(stamped)
+        at_start = sum(place in starts for place, _ in sure or labels)
+        self._spaced = at_start >= 2 and at_start >= 0.8 * len(sure or labels)
+        self._letters = {each.label for _, each in spoken if each.form == "letter"} >= {"Q", "A"}
+        maybe = [each for place, each in labels if kind_of(each.label) is Kind.MAYBE]
+        blocks = sum(
+            bool(line.text.strip()) and (place == 0 or not lines[place - 1].text.strip() or not self._spaced)
+            for place, line in enumerate(lines)
+        )
+        self._mostly = (
+            len(maybe) >= 2 and len({each.label for each in maybe}) > 1 and len(maybe) >= 0.6 * blocks
+        )
+
+    def _is_sure(self, label: str) -> bool:
+        return _key(label) in self._known or _key(label) in self._stamped or kind_of(label) is Kind.SURE
+
+    def verdict(self, place: int, opening: Opening) -> Kind:
+        """Return whether the label of `opening`, of the line at `place`, begins a turn."""
+        label, key = opening.label, _key(opening.label)
+        if key in self._refused:
+            return Kind.NOT
+        if key in self._known:
+            return Kind.SURE
+        kind = kind_of(label)
+        if opening.form == "letter":
+            return Kind.SURE if self._letters else Kind.NOT
+        if opening.form in ("stamped", "under", "unread"):
+            return kind if kind is not Kind.MAYBE else Kind.SURE
+        if opening.form in ("above", "beside"):
+            if opening.form == "beside" and kind is not Kind.SURE and key not in self._stamped:
+                return Kind.NOT
+            return Kind.SURE if kind is not Kind.NOT else self._loose(label)
+        if opening.form == "close":
+            often = kind is Kind.MAYBE and self._counts[key] > 1
+            return Kind.SURE if kind is Kind.SURE or often else Kind.NOT
+        return self._of_label(place, key, kind)
+
+    def _loose(self, label: str) -> Kind:
+        """Return what a label on a line of its own is that is like no name: perhaps an account's."""
+        words = label.split()
+        return Kind.MAYBE if len(words) <= 4 and not re.search(r"[.!?,]$", label) else Kind.NOT
+
+    def _of_label(self, place: int, key: str, kind: Kind) -> Kind:
+        if kind is Kind.NOT:
+            return Kind.NOT
+        if key in self._stamped:
+            return Kind.SURE
+        starts = place in self._starts
+        if self._has_stamps:
+            # Who has no stamp among those who have is a point of what is said, unless a paragraph begins.
+            return Kind.SURE if kind is Kind.SURE and (starts or len(key.split()) == 1) else Kind.MAYBE
+        if kind is Kind.SURE:
+            alone = self._spaced and not starts and key not in self._at_start and self._counts[key] < 2
+            return Kind.MAYBE if alone else Kind.SURE
+        if not self._has_sure:
+            return Kind.SURE if self._mostly or self._counts[key] > 1 else Kind.NOT
+        if self._spaced:
+            return Kind.SURE if starts or key in self._at_start else Kind.MAYBE
+        return Kind.SURE if self._counts[key] > 1 else Kind.MAYBE
+
+    def shown(self, label: str) -> str:
+        """Return the speaker whom `label` stands for, as a curator named them or as the file does."""
+        return (self._named.get(label) or label)[:MOST_SPEAKER]
+
+
+def _key(label: str) -> str:
+    return label.casefold()
+
+
+# Lines
+
+
+def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -> Talk:
+    """Return the turns in `lines`.
+
+    `known` are labels that the header tells; `named` are a curator's names by label: a label that stands
+    there is one, with an empty name it is none, and the name of the empty label is for who has no label.
+    """
+    openings = [_opening(line.text) if line.text.strip() else None for line in lines]
+    _join_stamps(lines, openings)
+    if not any(each and (each.label or each.form == "stamped") for each in openings):
+        openings = _bare(lines, openings)
+    elif _mostly_bare(openings):
+        openings = [
+            each._replace(form="stamped") if each and each.form == "bare" else each for each in openings
+        ]
+    speakers = Speakers(lines, openings, known, named)
+    if not any(
+        each and each.label and speakers.verdict(place, each) is Kind.SURE
+        for place, each in enumerate(openings)
+    ):
+        openings = _dashed(lines, openings)
+        speakers = Speakers(
+            lines, openings, known | {each.label for each in openings if each and each.form == "dash"}, named
+        )
+    return _Walk(lines, openings, speakers).talk(named)
+
+
+def _join_stamps(lines: Sequence[Line], openings: list[Opening | None]) -> None:
+    """Join a stamp on a line of its own with the label on the line above or below it."""
+    filled = [place for place, line in enumerate(lines) if line.text.strip()]
+    for before, place, after in zip([-1, *filled], filled, [*filled[1:], -1], strict=False):
+        text = lines[place].text.strip()
+        found = _TIME_ALONE.match(text.translate(_FOLD)) if len(text) < 80 else None
+        if not found:
+            continue
+        offset = _offset(found)
+        below = openings[after] if after >= 0 else None
+        above = lines[before].text.strip() if before >= 0 and place - before == 1 else ""
+        openings[place] = Opening("", offset, "", lines[place].text, "stamped")
+        if below and below.label and below.offset is None and below.form == "label":
+            openings[after] = below._replace(offset=offset, form="stamped")
+            openings[place] = Opening("", None, "", "", "skipped")
+        elif above and not openings[before] and kind_of(above) is not Kind.NOT:
+            openings[before] = Opening(_tidy(above), offset, "", lines[before].text, "above")
+            openings[place] = Opening("", None, "", "", "skipped")
+        elif (
+            after >= 0
+            and after - place == 1
+            and not below
+            and kind_of(lines[after].text.strip()) is Kind.SURE
+        ):
+            openings[after] = Opening(_tidy(lines[after].text), offset, "", lines[after].text, "above")
+            openings[place] = Opening("", None, "", "", "skipped")
+
+
+def _mostly_bare(openings: Sequence[Opening | None]) -> bool:
+    """Return whether lines begin with a bare time as a rule, and in order: then it is a stamp."""
+    times = [each.offset for each in openings if each and each.form == "bare" and each.offset is not None]
+    return len(times) >= 3 and times == sorted(times)
+
+
+def _bare(lines: Sequence[Line], openings: list[Opening | None]) -> list[Opening | None]:
+    filled = sum(bool(line.text.strip()) for line in lines)
+    bare = sum(each is not None and each.form == "bare" for each in openings)
+    if not _mostly_bare(openings) or bare < 0.3 * filled:
+        return openings
+    return [each._replace(form="stamped") if each and each.form == "bare" else each for each in openings]
+
+
+def _dashed(lines: Sequence[Line], openings: list[Opening | None]) -> list[Opening | None]:
+    """Return the openings by a dash or a tab, where that is how this file names its speakers."""
+    found: list[Opening | None] = []
+    for line, opening in zip(lines, openings, strict=True):
+        match = (
+            _DASHED.match(line.text.strip()[:OPENING_CHARACTERS].translate(_FOLD))
+            if not (opening and opening.label)
+            else None
+        )
+        dashed = _made(line.text.strip(), match, "dash") if match else None
+        found.append(dashed if dashed and kind_of(dashed.label) is not Kind.NOT else None)
+    dashes = [each for each in found if each]
+    labels = Counter(each.label for each in dashes)
+    filled = sum(bool(line.text.strip()) for line in lines)
+    if len(labels) < 2 or max(labels.values()) < 2 or len(dashes) < 0.4 * filled:
+        return openings
+    return [dash or opening for dash, opening in zip(found, openings, strict=True)]
+
+
+class _Walk:
+    """Goes through the lines of a file once, and closes a turn wherever another begins."""
+
+    def __init__(self, lines: Sequence[Line], openings: Sequence[Opening | None], speakers: Speakers) -> None:
+        self._lines, self._openings, self._speakers = lines, openings, speakers
+        self._talk = Talk()
+        self._text: list[str] = []
+        self._label = ""
+        self._offset: int | None = None
+        self._began: int | None = None
+        """The line on which the turn began; None before anybody speaks, and behind what nobody says."""
+        self._doubts: list[Line] = []
+        self._unnamed: list[int] = []
+        self._unread: list[Line] = []
+        self._refused_labels: dict[str, int] = {}
+
+    def talk(self, named: Mapping[str, str]) -> Talk:
+        for place, (line, opening) in enumerate(zip(self._lines, self._openings, strict=True)):
+            self._line(place, line, opening)
+        self._close()
+        talk = self._talk
+        talk.doubtful.update(self._refused_labels)
+        if talk.labels:
+            self._tell()
+        elif named.get(""):
+            talk.turns = [replace(turn, speaker=named[""][:MOST_SPEAKER]) for turn in talk.turns]
+        talk.labels[""] = (
+            sum(not turn.speaker for turn in talk.turns) if not named.get("") else len(talk.turns)
+        )
+        return talk
+
+    def _line(self, place: int, line: Line, opening: Opening | None) -> None:
+        if opening and opening.form == "skipped":
+            return
+        if opening and opening.label:
+            verdict = self._speakers.verdict(place, opening)
+            if verdict is Kind.SURE:
+                if opening.form == "unread":
+                    self._unread.append(line)
+                self._open(line, opening.label, opening.offset, opening.rest, above=opening.form == "above")
+                return
+            if verdict is Kind.MAYBE or (
+                opening.offset is not None and opening.form in ("stamped", "under", "above")
+            ):
+                if opening.form == "label" or verdict is Kind.MAYBE:
+                    self._doubts.append(line)
+                    self._refused_labels[opening.label] = self._refused_labels.get(opening.label, 0) + 1
+                self._open(
+                    line, "", opening.offset, opening.unnamed if opening.form != "above" else line.text
+                )
+                return
+            if opening.form == "label":
+                self._refused_labels[opening.label] = self._refused_labels.get(opening.label, 0) + 1
+        elif opening and opening.form == "stamped":
+            self._open(line, "", opening.offset, opening.rest)
+            return
+        if BOILERPLATE.match(line.text[:OPENING_CHARACTERS]) and self._began is not None:
+            self._close()
+            self._began, self._text = None, [line.text]
+        elif self._talk_has_begun() and self._is_heading(place, line):
+            label = _tidy(line.text.strip().lstrip("#").strip())
+            if _key(label) in {_key(each) for each in self._talk.labels} | {_key(self._label)}:
+                self._open(line, label, None, "")
+            else:
+                self._doubts.append(line)
+                self._refused_labels[label] = self._refused_labels.get(label, 0) + 1
+                self._open(line, "", None, line.text)
+        else:
+            self._text.append(line.text)
+
+    def _talk_has_begun(self) -> bool:
+        return bool(self._label or self._talk.labels)
+
+    def _is_heading(self, place: int, line: Line) -> bool:
+        """Return whether a line stands alone and is like a name: somebody else may begin below it."""
+        text = line.text.strip()
+        if not text or len(text) > 120 or (place and self._lines[place - 1].text.strip()):
+            return False
+        last = place + 1 == len(self._lines)
+        if (
+            last
+            or re.search(r"[.!?…:;,\"”)]$", text)
+            or ((opening := self._openings[place]) and opening.label)
+        ):
+            return False
+        plain = text.lstrip("#").strip()
+        return text.startswith("#") or (
+            not text[:1].isdigit() and kind_of(plain) is Kind.SURE and not plain.isdigit()
+        )
+
+    def _open(self, line: Line, label: str, offset: int | None, rest: str, *, above: bool = False) -> None:
+        same = (label, offset) == (self._label, self._offset)
+        repeated = above and same and offset is not None
+        if repeated and not "".join(self._text).strip():
+            # The name stands twice above one turn.
+            self._text = []
+        self._close(repeated=repeated)
+        self._label, self._offset, self._text, self._began = label, offset, [rest], line.number
+
+    def _close(self, *, repeated: bool = False) -> None:
+        text = "\n".join(self._text).strip()
+        if self._began is None:
+            # Nobody's words: above the talk, between or below it.
+            for paragraph in re.split(r"\n\s*\n", text):
+                self._talk.turns += [Said(text=part) for part in _parts(paragraph.strip())]
+        elif text or (not repeated and (self._label or self._offset is not None)):
+            # A stamp or a name without words is said too: it would be lost otherwise.
+            speaker = self._speakers.shown(self._label) if self._label else ""
+            self._talk.turns.append(Said(text=text, speaker=speaker, offset=self._offset))
+            if self._label:
+                self._talk.labels[self._label] = self._talk.labels.get(self._label, 0) + 1
+            elif self._offset is not None and self._began not in {line.number for line in self._doubts}:
+                self._unnamed.append(self._began)
+        self._text, self._label, self._offset, self._began = [], "", None, None
+
+    def _tell(self) -> None:
+        notes = [
+            f"Line {line.number}: “{_short(line.text)}” may begin somebody's turn, so it has no speaker."
+            for line in self._doubts
+        ]
+        notes += [
+            f"Line {line.number}: the time in “{_short(line.text)}” was not understood."
+            for line in self._unread
+        ]
+        if self._unnamed:
+            some = ", ".join(map(str, self._unnamed[:MOST_NOTES]))
+            more = f" and {len(self._unnamed) - MOST_NOTES:,} more" if len(self._unnamed) > MOST_NOTES else ""
+            notes.append(f"Turns with a time and no speaker: line {some}{more}.")
+        self._talk.notes += bounded(notes)
+
+
+def bounded(notes: list[str]) -> list[str]:
+    """Return the first of `notes`, and how many more there are."""
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], f"And {more:,} more like these."] if more > 0 else notes
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _parts(paragraph: str) -> Iterable[str]:
+    """`paragraph`, or parts of it of about PARAGRAPH_WORDS that end where sentences do."""
+    if not paragraph:
+        return []
+    if len(paragraph.split()) <= PARAGRAPH_WORDS:
+        return [paragraph]
+    parts: list[str] = []
+    open_part: list[str] = []
+    words = 0
+    for sentence in re.split(r"(?<=[.!?。！？])\s+|\n", paragraph):
+        count = len(sentence.split())
+        if open_part and words + count > PARAGRAPH_WORDS:
+            parts.append(" ".join(open_part))
+            open_part, words = [], 0
+        open_part.append(sentence)
+        words += count
+    return [*parts, " ".join(open_part)]
+
+
+# Cues
+
+
+def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> Talk:
+    """Return the turns of captions or of a recognizer; `known` and `named` as for `of_lines`."""
+    cues = [part for cue in cues for part in _each_label(cue)]
+    lines = [Line(cue.number, "" if cue.speaker else cue.text.split("\n", 1)[0]) for cue in cues]
+    # Blank lines between them: each cue begins a paragraph.
+    spaced = [each for line in lines for each in (line, Line(line.number, ""))]
+    openings = [_opening(line.text) if line.text else None for line in spaced]
+    speakers = Speakers(spaced, openings, known, named)
+    talk, told = Talk(), list[str]()
+    said: list[tuple[str, Cue, str]] = []
+    for place, cue in enumerate(cues):
+        opening = openings[2 * place]
+        label, text = cue.speaker, cue.text
+        if not label and opening and opening.label and opening.form in ("label", "letter"):
+            verdict = speakers.verdict(2 * place, opening)
+            if verdict is Kind.SURE:
+                label = opening.label
+                text = "\n".join([opening.rest, *cue.text.split("\n")[1:]]).strip()
+            elif verdict is Kind.MAYBE:
+                told.append(f"Line {cue.number}: “{_short(cue.text)}” may begin with a speaker; it has none.")
+                talk.doubtful[opening.label] = talk.doubtful.get(opening.label, 0) + 1
+        said.append((label, cue, text))
+    carried = _carried([label for label, _, _ in said])
+    unnamed: list[int] = []
+    ends: list[float | None] = []
+    for label, cue, text in carried_over(said, carry=carried):
+        speaker = speakers.shown(label) if label and named.get(label, label) else ""
+        offset = int(cue.start) if cue.start is not None else None
+        talk.labels[label] = talk.labels.get(label, 0) + 1
+        if not label:
+            unnamed.append(cue.number)
+        last = talk.turns[-1] if talk.turns else None
+        if last and _goes_on(last, speaker, cue, ends[-1]):
+            talk.turns[-1] = replace(last, text=f"{last.text}\n{text}".strip())
+            ends[-1] = cue.end
+        else:
+            talk.turns.append(Said(text=text, speaker=speaker, offset=offset))
+            ends.append(cue.end)
+    if len(talk.labels) > 1 and unnamed:
+        some = ", ".join(map(str, unnamed[:MOST_NOTES]))
+        more = f" and {len(unnamed) - MOST_NOTES:,} more" if len(unnamed) > MOST_NOTES else ""
+        told.append(f"Turns with a time and no speaker: line {some}{more}.")
+    elif set(talk.labels) == {""} and named.get(""):
+        talk.turns = [replace(turn, speaker=named[""][:MOST_SPEAKER]) for turn in talk.turns]
+    talk.notes += bounded(told)
+    return talk
+
+
+def _each_label(cue: Cue) -> Iterator[Cue]:
+    """Yield a cue in parts, each of which begins with what may be a label: two people may share a caption."""
+    if cue.speaker or "\n" not in cue.text:
+        yield replace(cue, text=re.sub(r"^-\s+", "", cue.text))
+        return
+    part: list[str] = []
+    for line in cue.text.split("\n"):
+        line = re.sub(r"^-\s+", "", line)
+        opening = _opening(line)
+        if part and opening and opening.label and kind_of(opening.label) is not Kind.NOT:
+            yield replace(cue, text="\n".join(part))
+            part = []
+        part.append(line)
+    yield replace(cue, text="\n".join(part))
+
+
+def _carried(labels: list[str]) -> bool:
+    """Return whether a name stands only where the speaker changes, so that it counts until the next."""
+    named = [label for label in labels if label]
+    return len(named) > 1 and all(first != second for first, second in pairwise(named))
+
+
+def carried_over(said: Sequence[tuple[str, Cue, str]], *, carry: bool) -> Iterator[tuple[str, Cue, str]]:
+    """Yield cues with the label that goes on from the one before, where its sentence does."""
+    last = ""
+    before = ""
+    for label, cue, text in said:
+        if not label and carry and before and not re.search(r"[.!?。！？…\"”]\s*$", before):
+            label = last
+        last, before = label, text if label else ""
+        yield label, cue, text
+
+
+def _goes_on(last: Said, speaker: str, cue: Cue, end: float | None) -> bool:
+    """Return whether a cue belongs to the turn before it: the same person, in one breath."""
+    if last.speaker != speaker or end is None or cue.start is None or cue.start - end > SAME_BREATH:
+        return False
+    long = len(last.text.split()) >= PARAGRAPH_WORDS // 2
+    return not long and (bool(speaker) or not re.search(r"[.!?。！？…]\s*$", last.text))
