@@ -29,7 +29,7 @@ _DAY = re.compile(
       | (?P<a>\d{{1,2}})(?P<s3>[-/._])(?P<b>\d{{1,2}})(?P=s3)(?P<y3>(?:19|20)\d\d)
       | (?P<d4>\d{{1,2}}){_ORDINAL}[\s_-]*(?:of\s|de\s)?(?P<m4>{_LETTERS})\.?,?
         [\s_-]*(?:del?\s)?(?P<y4>(?:19|20)\d\d)
-    )(?![\d/]|[-.]\d)
+    )(?![\d/]|[-.]\d(?!\d{{3}}))
     | (?<![^\W\d_])(?P<m5>{_LETTERS})\.?[\s_-]*(?P<d5>\d{{1,2}}){_ORDINAL},?[\s_-]+(?P<y5>(?:19|20)\d\d)(?!\d)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -64,9 +64,10 @@ def one_day(text: str) -> datetime.date | None:
 def _day(found: re.Match[str]) -> datetime.date | None:
     if found["a"]:
         first, second, year = int(found["a"]), int(found["b"]), int(found["y3"])
-        if found["s3"] == "." or first > 12 or first == second:
-            return _date(year, second, first)
-        return _date(year, first, second) if second > 12 else None
+        if second > 12:
+            return _date(year, first, second)
+        # With dots the day is first wherever dates are written so.
+        return _date(year, second, first) if found["s3"] == "." or first > 12 or first == second else None
     for place in "1245":
         if year_text := found[f"y{place}"]:
             month = found[f"m{place}"]

@@ -6,6 +6,7 @@ or, without rules, as `Call Date: …` on lines of their own before anybody spea
 
 import datetime
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePath
@@ -163,19 +164,42 @@ def _above(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
     """Return the facts that stand without rules above the talk, and the other lines."""
     facts: list[_Fact] = []
     rest: list[Line] = []
-    for place, line in enumerate(lines[:MOST_ABOVE]):
-        found = _FACT.match(line.text.strip().replace("**", ""))
-        name = found[1].strip().casefold().replace("_", " ") if found else ""
-        # A moderator may as well speak.
-        beside = name != "moderator" or bool(facts and facts[-1].lines[0].number == line.number - 1)
-        if found and name in FIELD and found[2] and beside:
-            facts.append(_Fact(found[1].strip(), found[2].strip(), [line]))
-        elif line.text.strip() and _talks(line.text):
-            return facts, rest + lines[place:]
-        else:
-            rest.append(line)
+    for block in _blocks(lines[:MOST_ABOVE]):
+        found = [_plain_fact(line) for line in block]
+        known = [fact for fact in found if fact and fact.name.casefold() in FIELD and fact.value]
+        last = max((found.index(fact) for fact in known), default=-1)
+        for place, (line, fact) in enumerate(zip(block, found, strict=True)):
+            # What stands among facts is one, though people have such labels too: "Expert: Former VP".
+            among = len(known) > 1 and place <= last and all(found[:last])
+            if fact and (among or (fact in known and fact.name.casefold() != "moderator")):
+                facts.append(fact)
+            elif line.text.strip() and _talks(line.text):
+                rest += block[place:] + lines[block[-1].number - lines[0].number + 1 :]
+                return (facts, rest) if facts else ([], lines)
+            else:
+                rest.append(line)
     rest += lines[MOST_ABOVE:]
     return (facts, rest) if any(line.text.strip() for line in rest) else ([], lines)
+
+
+def _plain_fact(line: Line) -> _Fact | None:
+    found = _FACT.match(line.text.strip().replace("**", ""))
+    return _Fact(found[1].strip().replace("_", " "), (found[2] or "").strip(), [line]) if found else None
+
+
+def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
+    """Yield runs of lines that are not blank, and the blank ones between them one by one."""
+    block: list[Line] = []
+    for line in lines:
+        if line.text.strip():
+            block.append(line)
+            continue
+        if block:
+            yield block
+        yield [line]
+        block = []
+    if block:
+        yield block
 
 
 def _talks(text: str) -> bool:
@@ -295,8 +319,7 @@ def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
 
 def _day_of_name(name: str, notes: list[str]) -> datetime.date | None:
     stem = PurePath(name).stem
-    found = days_in(stem.replace("_", "-") if not days_in(stem) else stem)
-    day = one_day(stem) or one_day(stem.replace("_", "-"))
+    found, day = days_in(stem), one_day(stem)
     if found and day is None:
         notes.append(
             f"The date “{found[0].text}” in the file's name was not understood; write it as 2026-03-31."

@@ -119,7 +119,7 @@ def kind_of(label: str) -> Kind:
         return Kind.NOT
     if not all(_is_upper(word) or word.casefold() in PARTICLES or _is_number(word) for word in words):
         # A name all in small letters, of somebody who signed in with it.
-        alone = len(words) <= 2 and all(word.islower() and word.isalpha() for word in plain)
+        alone = len(words) <= 2 and all(word.islower() and word.isalpha() for word in words)
         return Kind.MAYBE if alone and not any(word in TOPICS for word in plain) else Kind.NOT
     if not _is_upper(words[-1]) or any(_is_number(word) for word in words):
         return Kind.MAYBE if _is_upper(words[0]) else Kind.NOT

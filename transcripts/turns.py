@@ -138,7 +138,7 @@ def _behind_stamp(text: str, head: str, stamp: re.Match[str], *, bare: bool) -> 
         return Opening(_tidy(found["label"]), offset, rest[found.end() :], rest, "stamped")
     if found := re.match(rf"{_LABEL}{_BOLD}\s*$", behind):
         label = _tidy(found["label"])
-        if kind_of(label) is Kind.SURE and len(rest) < OPENING_CHARACTERS:
+        if kind_of(label) is not Kind.NOT and len(rest) < OPENING_CHARACTERS:
             return Opening(label, offset, "", rest, "under")
     if bare and rest.strip():
         return Opening("", offset, rest, rest, "bare")
@@ -189,7 +189,7 @@ class Speakers:
         known: set[str],
         named: Mapping[str, str],
     ) -> None:
-        self._named = named
+        self._named, self._lines, self._openings = named, lines, openings
         self._known = {_key(each) for each in known} | {
             _key(each) for each, name in named.items() if each and name
         }
@@ -198,7 +198,9 @@ class Speakers:
         starts = {place for place, _ in spoken if place == 0 or not lines[place - 1].text.strip()}
         self._starts = starts
         stamped = [
-            (place, each) for place, each in spoken if each.form not in ("label", "letter", "close", "dash")
+            (place, each)
+            for place, each in spoken
+            if each.form not in ("label", "letter", "close", "dash", "under")
         ]
         self._stamped = {_key(each.label) for _, each in stamped if kind_of(each.label) is not Kind.NOT}
         labels = [(place, each) for place, each in spoken if each.form == "label"]
@@ -206,6 +208,8 @@ class Speakers:
         self._at_start = {_key(each.label) for place, each in labels if place in starts}
         self._counts = Counter(_key(each.label) for _, each in spoken)
         self._has_stamps = len(stamped) >= 2 and len(stamped) >= len(sure) / 2
+        # What stands above the first stamp tells of people, and is not said by them.
+        self._first_stamp = stamped[0][0] if self._has_stamps else 0
         self._has_sure = bool(sure) or bool(stamped)
         at_start = sum(place in starts for place, _ in sure or labels)
         self._spaced = at_start >= 2 and at_start >= 0.8 * len(sure or labels)
@@ -225,14 +229,19 @@ class Speakers:
     def verdict(self, place: int, opening: Opening) -> Kind:
         """Return whether the label of `opening`, of the line at `place`, begins a turn."""
         label, key = opening.label, _key(opening.label)
-        if key in self._refused:
+        if key in self._refused or (opening.form == "label" and place < self._first_stamp):
             return Kind.NOT
         if key in self._known:
             return Kind.SURE
         kind = kind_of(label)
         if opening.form == "letter":
             return Kind.SURE if self._letters else Kind.NOT
-        if opening.form in ("stamped", "under", "unread"):
+        if opening.form == "under":
+            # A short answer looks the same, but comes with no words below it.
+            below = self._lines[place + 1].text.strip() if place + 1 < len(self._lines) else ""
+            often = kind is Kind.SURE or (kind is Kind.MAYBE and self._counts[key] > 1)
+            return Kind.SURE if often and below and not self._openings[place + 1] else Kind.NOT
+        if opening.form in ("stamped", "unread"):
             return kind if kind is not Kind.MAYBE else Kind.SURE
         if opening.form in ("above", "beside"):
             if opening.form == "beside" and kind is not Kind.SURE and key not in self._stamped:
@@ -285,7 +294,7 @@ def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -
     there is one, with an empty name it is none, and the name of the empty label is for who has no label.
     """
     openings = [_opening(line.text) if line.text.strip() else None for line in lines]
-    _join_stamps(lines, openings)
+    _join_stamps(lines, openings, known)
     if not any(each and (each.label or each.form == "stamped") for each in openings):
         openings = _bare(lines, openings)
     elif _mostly_bare(openings):
@@ -304,7 +313,7 @@ def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -
     return _Walk(lines, openings, speakers).talk(named)
 
 
-def _join_stamps(lines: Sequence[Line], openings: list[Opening | None]) -> None:
+def _join_stamps(lines: Sequence[Line], openings: list[Opening | None], known: set[str]) -> None:
     """Join a stamp on a line of its own with the label on the line above or below it."""
     filled = [place for place, line in enumerate(lines) if line.text.strip()]
     for before, place, after in zip([-1, *filled], filled, [*filled[1:], -1], strict=False):
@@ -319,7 +328,7 @@ def _join_stamps(lines: Sequence[Line], openings: list[Opening | None]) -> None:
         if below and below.label and below.offset is None and below.form == "label":
             openings[after] = below._replace(offset=offset, form="stamped")
             openings[place] = Opening("", None, "", "", "skipped")
-        elif above and not openings[before] and kind_of(above) is not Kind.NOT:
+        elif above and not openings[before] and (kind_of(above) is Kind.SURE or above in known):
             openings[before] = Opening(_tidy(above), offset, "", lines[before].text, "above")
             openings[place] = Opening("", None, "", "", "skipped")
         elif (

@@ -208,9 +208,17 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text))
 
 
+TIMES = {"hour", "hours", "minute", "minutes", "second", "seconds", "to"}
+"""Words of stamps."""
+
+
 def lost(parsed: Parsed) -> Counter[str]:
-    """The words of a file that are in no turn and no fact, save for the names of facts."""
-    names = {word.casefold() for each in FIELD for word in each.split()}
+    """The words of a file that are in no turn and no fact, save for the names of facts.
+
+    Of a label, which may stand twice above one turn, one is enough.
+    """
+    names = {word.casefold() for each in FIELD for word in each.split()} | TIMES
+    names |= {word.casefold() for turn in parsed.turns for word in _words(turn.speaker)}
     turns = " ".join(f"{turn.speaker} {turn.text}" for turn in parsed.turns)
     facts = [parsed.title, parsed.moderator, parsed.sector, parsed.duration, *parsed.participants]
     held = Counter(_words(" ".join([turns, *facts, *parsed.others])))
