@@ -24,6 +24,7 @@ MOST_LINKS = 20
 
 class TranscriptsForm(UploadForm):
     suffixes = SUFFIXES
+    text_only = False
     explanation = (
         "A file with the name of a transcript that is here already replaces its text; what a curator "
         "corrected stays, and so do its collection and whether it is published."

@@ -46,6 +46,8 @@ class UploadForm(forms.Form):
 
     suffixes: ClassVar[frozenset[str]]
     """Of the files that can be loaded, in lower case."""
+    text_only: ClassVar[bool] = True
+    """Whether what is no UTF-8 text is refused here; otherwise the loader judges it."""
     explanation: ClassVar[str] = ""
     """What becomes of the files, in a few sentences above the form."""
 
@@ -62,7 +64,8 @@ class UploadForm(forms.Form):
         chosen = self.fields["chosen"]
         chosen.widget.attrs["accept"] = ",".join(sorted(self.suffixes))
         suffixes = get_text_list(sorted(self.suffixes), "or")
-        chosen.help_text = f"{suffixes}, UTF-8, at most {settings.UPLOAD_MAX_MB} MB together."
+        utf8 = "UTF-8, " if self.text_only else ""
+        chosen.help_text = f"{suffixes}, {utf8}at most {settings.UPLOAD_MAX_MB} MB together."
 
     def clean_chosen(self) -> list[File]:
         files: list[File] = self.cleaned_data["chosen"]
@@ -90,6 +93,8 @@ class UploadForm(forms.Form):
     def _problem(self, file: File, name: str) -> str:
         if Path(name).suffix.lower() not in self.suffixes:
             return f"is not one of {', '.join(sorted(self.suffixes))}"
+        if not self.text_only:
+            return ""
         file.seek(0)
         start = file.read(LOOKED_AT)
         file.seek(0)

@@ -14,8 +14,9 @@ from mcpsite.uploads import queue as queues
 from mcpsite.uploads.forms import safe_name
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.progress import ProgressReporter
+from tests.site import ROOT
 from tests.uploads.conftest import Queue, fares, file
-from transcripts.models import Collection
+from transcripts.models import Collection, Transcript
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +131,14 @@ def test_the_lists_lead_to_the_forms(page: Client) -> None:
     assert "Upload files" in page.get("/admin/transcripts/transcript/").content.decode()
     answer = page.get("/admin/transcripts/transcript/upload_files/", follow=True)
     assert answer.request["PATH_INFO"] == TRANSCRIPTS
+
+
+@pytest.mark.parametrize("name", ["interview.docx", "printed.pdf", "captions.srt", "unicode_text.txt"])
+def test_the_page_takes_the_files_that_the_command_takes(page: Client, name: str) -> None:
+    whole = (ROOT / "tests" / "cases" / "transcripts" / "files" / name).read_bytes()
+    page.post(TRANSCRIPTS, {"chosen": [file(name, whole)]})
+    call_command("process_uploads")
+    assert Transcript.objects.get().turns.exclude(speaker="").count() >= 4
 
 
 # What is refused at once
