@@ -27,10 +27,12 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from airfare import corrections, curation, dimensions, loading, notables, queries
+from airfare import corrections, curation, dimensions, loading, loads, notables, queries, versions
 from airfare.corrections import Corrections, FareRowColumns
 from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
+from airfare.edits import EDITABLE
 from airfare.expressions import Among, array_of
+from airfare.keyed import KeyedAdmin
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.records import NUMBERS, expected, number_of, too_long
 from mcpsite.core.folders import FILES_STAY
@@ -77,6 +79,7 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
     filter_horizontal = ("groups",)
     date_hierarchy = "loaded_at"
     actions_list = ("upload",)
+    actions_submit_line = ("undo_load",)
     resource_classes = (
         columns(
             SourceFile,
@@ -90,6 +93,34 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
 
     def has_upload_permission(self, request: HttpRequest) -> bool:
         return cast(User, request.user).has_perm("airfare.add_sourcefile")
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: int) -> list[Any]:
+        source = super().get_object(request, str(object_id))
+        if source is None or not self.has_upload_permission(request) or not loads.undoable(source):
+            return []
+        actions: list[Any] = super().get_actions_submit_line(request, object_id)
+        return actions
+
+    @action(description="Undo the last load", icon="undo")  # type: ignore[untyped-decorator]
+    def undo_load(self, request: HttpRequest, obj: SourceFile) -> None:
+        try:
+            load = loading.undo(obj, by=cast(User, request.user))
+        except loads.Lost as lost:
+            self.message_user(request, f"{obj.name} {lost}.", messages.ERROR)
+            return
+        text = (
+            f"{obj.name} holds again what was loaded {load.finished_at:%Y-%m-%d %H:%M}: {load.rows:,} rows."
+        )
+        self.message_user(request, text, messages.SUCCESS)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> SourceFile | None:
+        if request.method == "POST":
+            # No load may switch the file between here and where it is saved.
+            versions.lock()
+        source: SourceFile | None = super().get_object(request, object_id, from_field)
+        return source
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceFile]:
         files: QuerySet[SourceFile] = super().get_queryset(request)
@@ -118,8 +149,10 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
         lines: list[str] = []
         deleted = Counter[str]()
         for source in objs:
-            curated = len(curation.curated(source.pk))
-            rows = FareRow.objects.filter(source_file=source).count() - curated
+            kept = curation.curated(source)
+            curated = kept.count()
+            # Rows that vanished are none of those that the file held.
+            rows = source.rows - kept.filter(vanished=False).count()
             deleted.update({"source files": 1, "fare rows": rows})
             lines.append(_what_stays(source, rows, curated))
         if any(source.folder != str(UPLOADS) for source in objs):
@@ -174,11 +207,11 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:  # noqa: ARG002
         match self.value():
             case "hidden":
-                return queryset.filter(hidden=True)
+                return queryset.filter(hidden=True, key__in=Edit.objects.filter(hidden=True).values("key"))
             case "edited":
-                return queryset.filter(id__in=Edit.objects.values("row_id"))
+                return queryset.filter(key__in=Edit.objects.edited().values("key"))
             case "vanished":
-                return queryset.filter(vanished=True)
+                return queryset.filter(vanished=True, key__in=Edit.objects.values("key"))
             case "all":
                 return queryset
             case _:
@@ -262,6 +295,20 @@ class SeasonFilter(DimensionFilter):
     parameter_name = "season"
 
 
+class FileFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+    """The rows of a file, which stand together."""
+
+    exact = "load__file__id__exact"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FareRow]) -> QuerySet[FareRow]:
+        rows: QuerySet[FareRow] = super().queryset(request, queryset)
+        number = str(request.GET.get(self.exact) or 0)
+        source = SourceFile.objects.filter(pk=number).select_related("current").first()
+        if source is None or source.current is None:
+            return rows
+        return rows.filter(id__range=(source.current.first_id, source.current.last_id))
+
+
 class DateFilter(admin.SimpleListFilter):
     """Years, and the months of the chosen year, between the first and the last day there is."""
 
@@ -330,7 +377,7 @@ class FareRowForm(FareRowListForm):
     class Meta:
         model = FareRow
         fields: ClassVar[list[str]] = [
-            *(name for name in curation.EDITABLE if name != "notable_event"),
+            *(name for name in EDITABLE if name != "notable_event"),
             "hidden",
         ]
 
@@ -341,13 +388,14 @@ class FareRowForm(FareRowListForm):
 
 
 @admin.register(FareRow)
-class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRow]):
+class FareRowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRow]):
     """Rows as the answers hold them, to correct, hide and publish."""
 
     form = FareRowForm
     resource_classes = (FareRowColumns,)
     import_resource_classes = (Corrections,)
     import_kind = corrections.KIND
+    export_identity = "key"
     list_display = (
         "label",
         "airline",
@@ -368,10 +416,10 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
         RouteFilter,
         AirlineFilter,
         SeasonFilter,
-        ("source_file", AutocompleteSelectFilter),
+        ("load__file", FileFilter),
     )
     list_filter_submit = True
-    list_select_related = ("source_file", "edit", "notable")
+    list_select_related = ("load__file", "notable")
     list_per_page = PER_PAGE
     search_fields = ("notable_event",)
     search_help_text = "Part of the route, the airline, the season or the notable event."
@@ -395,15 +443,15 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
                     "query_count",
                     "week_id",
                     "linked_tickers",
-                    "source_file",
+                    "file_name",
                     "position",
                     "badges",
-                    "file_values",
+                    "said",
                 )
             },
         ),
     )
-    readonly_fields = ("source_file", "position", "badges", "file_values")
+    readonly_fields = ("file_name", "position", "badges", "said")
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
         return False
@@ -419,7 +467,7 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Published rows have an index in the order of an answer; the rows of a file stand by their ids.
-        filtered = {"state", "source_file__id__exact"}.intersection(request.GET)
+        filtered = {"state", FileFilter.exact}.intersection(request.GET)
         return () if filtered else ANSWER_ORDER
 
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -470,42 +518,44 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
 
     @admin.display(description="File")
     def file(self, row: FareRow) -> str:
-        return f"{row.source_file.name}:{row.position}"
+        return f"{row.load.name}:{row.position}"
+
+    @admin.display(description="Source file")
+    def file_name(self, row: FareRow) -> str:
+        return row.load.name
 
     @admin.display(description="Curation")
     def badges(self, row: FareRow) -> SafeString:
         marks = []
         if row.hidden:
             marks.append("hidden")
-        if edit := _edit(row):
-            marks.append(f"edited: {edit}")
+        if row.file_values:
+            marks.append(f"edited: {', '.join(sorted(row.file_values))}")
         if row.vanished:
             marks.append("vanished from its file")
         return format_html("{}", ", ".join(marks) or "–")
 
     @admin.display(description="The file's values of edited fields")
-    def file_values(self, row: FareRow) -> str:
-        edit = _edit(row)
-        if edit is None:
-            return "–"
-        return "; ".join(f"{name}: {_display(value)}" for name, value in sorted(edit.original.items()))
+    def said(self, row: FareRow) -> str:
+        said = sorted((row.file_values or {}).items())
+        return "; ".join(f"{name}: {_display(value)}" for name, value in said) or "–"
 
     # Changes
 
     def save_model(self, request: HttpRequest, obj: FareRow, form: Any, change: bool) -> None:  # noqa: ARG002
         user = cast(User, request.user)
-        values = {name: form.cleaned_data[name] for name in form.changed_data if name in curation.EDITABLE}
+        values = {name: form.cleaned_data[name] for name in form.changed_data if name in EDITABLE}
         if values:
             curation.edit(obj, values, user)
         if "hidden" in form.changed_data:
-            row = FareRow.objects.filter(pk=obj.pk)
+            row = FareRow.objects.filter(key=obj.key)
             if form.cleaned_data["hidden"]:
                 curation.hide(row, by=user)
             else:
                 curation.publish(row, by=user)
 
     def delete_model(self, request: HttpRequest, obj: FareRow) -> None:
-        curation.delete_vanished(FareRow.objects.filter(pk=obj.pk), by=cast(User, request.user))
+        curation.delete_vanished(FareRow.objects.filter(key=obj.key), by=cast(User, request.user))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
@@ -529,10 +579,6 @@ class FareRowAdmin(QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[FareRo
     def _report(self, request: HttpRequest, changed: int, what: str) -> None:
         text = ngettext("%(n)s row was %(what)s.", "%(n)s rows were %(what)s.", changed)
         self.message_user(request, text % {"n": f"{changed:,}", "what": what}, messages.SUCCESS)
-
-
-def _edit(row: FareRow) -> Edit | None:
-    return getattr(row, "edit", None)
 
 
 def _display(value: object) -> str:

@@ -1,8 +1,9 @@
 """Fare rows as a spreadsheet, and what a curator corrected in it.
 
-Rows are found by their id. A cell that reads as the export would write the row's value of now changes
-nothing, whatever became of it on its way through a spreadsheet. Each exported row carries its version, so
-that what somebody else changed since is a conflict and is never set back.
+Rows are found by their key, which the column `id` holds: it outlives every load. A cell that reads as the
+export would write the row's value of now changes nothing, whatever became of it on its way through a
+spreadsheet. Each exported row carries its version, so that what somebody else changed since is a conflict
+and is never set back.
 """
 
 import hashlib
@@ -17,8 +18,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from import_export.results import Error, InvalidRow, Result
 
-from airfare import curation, versions
-from airfare.curation import BATCH, EDITABLE
+from airfare import curation, keys, versions
+from airfare.edits import BATCH, EDITABLE
 from airfare.models import FareRow
 from airfare.records import NUMBERS, day_of, expected, number_of, too_long
 from mcpsite.core.texts import clean
@@ -29,15 +30,15 @@ from mcpsite.exchange.workbook import spelled
 from mcpsite.history.models import Change
 
 PATHS = {
-    "id": "id",
     **{name: name for name in EDITABLE if name != "notable_event"},
     "notable_event": "notable__text",
     "hidden": "hidden",
     "vanished": "vanished",
-    "source_file": "source_file__name",
+    "source_file": "load__name",
     "position": "position",
 }
 """Each column, and where its value is found from a fare row."""
+ID = "id"
 CHANGEABLE = (*EDITABLE, "hidden")
 KIND = "airfare-corrections"
 """Of the uploads by which many corrections are imported."""
@@ -62,6 +63,7 @@ def version_of(values: Sequence[Any]) -> str:
 
 FareRowColumns = columns(
     FareRow,
+    first={ID: Derived(ID, ["key"], lambda values: keys.written(*values))},
     derived={VERSION: Derived(VERSION, [PATHS[name] for name in CHANGEABLE], version_of)},
     **PATHS,
 )
@@ -73,7 +75,7 @@ class Corrected(Result):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.changes: dict[int, tuple[str, dict[str, tuple[Any, Any]]]] = {}
-        """By row id: what the row is called, and each changed field before and after."""
+        """By row key: what the row is called, and each changed field before and after."""
         self.left_alone: list[str] = []
         """Columns of the file that no import changes."""
         self.has_versions = True
@@ -112,7 +114,7 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
         if problem := _header_problem(names):
             result.append_base_error(Error(problem))
             return result
-        result.left_alone = [name for name in names if name not in (*CHANGEABLE, "id", VERSION)]
+        result.left_alone = [name for name in names if name not in (*CHANGEABLE, ID, VERSION)]
         result.has_versions = VERSION in names
         if dry_run:
             _compare(dataset, names, result)
@@ -127,8 +129,8 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
                 )
             if not result.has_errors() and not result.has_validation_errors():
                 corrections = {
-                    number: {name: after for name, (_, after) in fields.items()}
-                    for number, (_, fields) in result.changes.items()
+                    key: {name: after for name, (_, after) in fields.items()}
+                    for key, (_, fields) in result.changes.items()
                 }
                 reason = f"Import of {file_name}"
                 curation.correct(
@@ -138,11 +140,11 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
 
 
 def _header_problem(names: list[str]) -> str:
-    if "id" not in names:
+    if ID not in names:
         return "The file has no column “id”; export the list here and correct that file."
-    unknown = [name for name in names if name not in (*PATHS, VERSION)]
+    unknown = [name for name in names if name not in (ID, *PATHS, VERSION)]
     if unknown:
-        known = ", ".join((*PATHS, VERSION))
+        known = ", ".join((ID, *PATHS, VERSION))
         return f"There is no column {unknown[0][:60]!r} here; a file may have: {known}."
     return ""
 
@@ -154,11 +156,12 @@ def _compare(sheet: Sheet, names: list[str], result: Corrected) -> None:
     seen: set[int] = set()
     while batch := list(islice(numbered, BATCH)):
         rows = [(number, dict(zip(names, cells, strict=True))) for number, cells in batch]
-        ids = {int(cells["id"]) for _, cells in rows if _is_id(cells["id"])}
-        stored = FareRow.objects.select_related("notable", "source_file").in_bulk(ids)
+        named = {key for _, cells in rows if (key := keys.read(cells[ID])) is not None}
+        found = FareRow.objects.filter(key__in=named).select_related("notable", "load")
+        stored = {row.key: row for row in found}
         for number, cells in rows:
             try:
-                row = _row(cells["id"], stored, seen)
+                row = _row(cells[ID], stored, seen)
                 changed = _changed(row, cells, read)
                 if changed:
                     _demand_version(row, cells, changed)
@@ -166,7 +169,7 @@ def _compare(sheet: Sheet, names: list[str], result: Corrected) -> None:
                 result.invalid_rows.append(InvalidRow(number, error, list(cells.values())))
                 continue
             if changed:
-                result.changes[row.pk] = (str(row), changed)
+                result.changes[row.key] = (str(row), changed)
 
 
 def _has_decimal_commas(sheet: Sheet, names: list[str]) -> bool:
@@ -193,25 +196,22 @@ def _short(value: Any) -> str:
     return "empty" if value in (None, "") else repr(value)[:80]
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
-
-
 def _row(text: str, stored: dict[int, FareRow], seen: set[int]) -> FareRow:
-    if not _is_id(text):
+    key = keys.read(text)
+    if key is None:
         raise ValidationError(
-            f"id is {text[:40]!r}, which is no number of a row; rows are added by loading a file."
+            f"id is {text[:40]!r}, which names no row; rows are added by loading a file."
             if text
             else "id is empty; an import corrects rows that are here, and rows are added by loading a file."
         )
-    row = stored.get(int(text))
+    row = stored.get(key)
     if row is None:
         raise ValidationError(
-            f"there is no row with the id {text}: its file was loaded again since; export the list anew."
+            f"there is no row with the id {text}: its file holds it no longer; export the list anew."
         )
-    if row.pk in seen:
+    if key in seen:
         raise ValidationError(f"the id {text} stands in an earlier row too.")
-    seen.add(row.pk)
+    seen.add(key)
     return row
 
 

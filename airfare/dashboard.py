@@ -39,15 +39,17 @@ def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
 
 
 def _rows(published: int, upload: Cell | None) -> Panel:
-    hidden = FareRow.objects.filter(hidden=True).count()
-    vanished = FareRow.objects.filter(vanished=True).count()
+    hidden = Edit.objects.filter(hidden=True).count()
+    vanished = FareRow.objects.filter(key__in=Edit.objects.values("key"), vanished=True).count()
     nothing = not (published or hidden)
     return Panel(
         title="Fare rows",
         figures=[
             Figure(label="Published", value=published, url=list_url(FareRow)),
             Figure(label="Hidden", value=hidden, url=list_url(FareRow, state="hidden")),
-            Figure(label="Edited", value=Edit.objects.count(), url=list_url(FareRow, state="edited")),
+            Figure(
+                label="Edited", value=Edit.objects.edited().count(), url=list_url(FareRow, state="edited")
+            ),
             Figure(
                 label="Gone from their files",
                 value=vanished,
@@ -93,17 +95,17 @@ def _files() -> Panel:
 
 
 def _last_loads(*, rows: bool) -> Panel:
-    there = SourceFile.objects.exclude(state=SourceFile.State.REMOVED)
-    files = list(there.order_by("-loaded_at", "name")[:LOADS])
-    counts = CombinationCount.objects.filter(source_file__in=files)
-    published = dict(counts.values_list("source_file").annotate(Sum("rows")))
+    states = (SourceFile.State.LOADED, SourceFile.State.GONE)
+    files = list(SourceFile.objects.filter(state__in=states).order_by("-loaded_at", "name")[:LOADS])
+    counts = CombinationCount.objects.filter(load__in=[file.current_id for file in files])
+    published = dict(counts.values_list("load").annotate(Sum("rows")))
     columns = ["File", "Loaded", *(["Published rows"] if rows else [])]
     table = [
         [
             Cell(file.name, change_url(file)),
             moment(file.loaded_at),
             *(
-                [Cell(published.get(file.pk, 0), list_url(FareRow, source_file__id__exact=file.pk))]
+                [Cell(published.get(file.current_id, 0), list_url(FareRow, load__file__id__exact=file.pk))]
                 if rows
                 else []
             ),

@@ -123,11 +123,9 @@ class Combinations:
 
 
 @cache
-def _counts(*, of_some_files: bool) -> Statement:
-    """Each combination that published rows have, with their number, their first and their last day."""
-    counts = CombinationCount.objects.order_by()
-    if of_some_files:
-        counts = counts.filter(Among("source_file_id", Blank("files")))
+def _counts() -> Statement:
+    """Each combination that published rows of some loads have, with their number, first and last day."""
+    counts = CombinationCount.objects.filter(Among("load_id", Blank("loads")), rows__gt=0).order_by()
     counted = counts.values_list("combination_id").annotate(Sum("rows"), Min("first_day"), Max("last_day"))
     return Statement(counted)
 
@@ -145,17 +143,17 @@ class Snapshot:
 
     def __init__(self, version: int, visible: frozenset[int] | None) -> None:
         self.state = (version, visible)
-        self.visible = visible
         files = SourceFile.objects.published().order_by("name")
-        given = {} if visible is None else {"files": array_of(sorted(visible))}
-        if given:
-            files = files.filter(Among("id", Value(given["files"])))
-        self.file_names: dict[int, str] = dict(files.values_list("id", "name"))
-        """By their ids, in order of names."""
+        if visible is not None:
+            files = files.filter(Among("id", Value(array_of(sorted(visible)))))
+        self.file_names: dict[int, str] = dict(files.values_list("current_id", "name"))
+        """By the ids of their current loads, in order of names."""
         self.files = list(self.file_names.values())
         self.is_ascending = list(self.file_names) == sorted(self.file_names)
-        """Whether the ids of the files ascend as their names do."""
-        found = _counts(of_some_files=bool(given)).run(given)
+        """Whether the ids of the loads ascend as the names of the files do."""
+        self.loads = array_of(sorted(self.file_names))
+        """The loads of which rows may be seen, as a parameter of a statement."""
+        found = _counts().run({"loads": self.loads})
         # Read after the counts, so that each of them is known.
         self.combinations = _combinations()
         number = len(self.combinations.ids)

@@ -37,6 +37,20 @@ class Among(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=f"{self._left}{joiner}")
 
 
+class MostlyAmong(Among):
+    """The same, of numbers that about every second row has, whatever the statistics of the database say.
+
+    They know nothing yet of a load that is the current one since a moment. No index is used.
+    """
+
+    def __init__(self, field: str, numbers: Expression) -> None:
+        super().__init__(field, numbers, indexed=False)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        template = "((%(expressions)s::bigint[]))) IS FALSE)"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=" NOT IN (SELECT unnest(")
+
+
 class Blank(Expression):
     """A parameter that is filled in when the statement runs: what `Statement` is made of."""
 
@@ -66,3 +80,16 @@ def array_of(numbers: Iterable[int]) -> str:
     """Return `numbers` as one parameter of a statement."""
     inside = ",".join(map(str, numbers))
     return f"[{inside}]" if connection.vendor == "sqlite" else f"{{{inside}}}"
+
+
+class CurrentLoads(Expression):
+    """The loads that files point at, as a parameter of `Among`."""
+
+    def __init__(self) -> None:
+        super().__init__(output_field=BooleanField())  # Of no meaning, as for `Blank`.
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 (Django's signature)
+        # One value, found before the first row is looked at, whatever the planner thinks of it.
+        function = "json_group_array" if connection.vendor == "sqlite" else "array_agg"
+        loads = f"SELECT {function}(current_id) FROM airfare_sourcefile WHERE current_id IS NOT NULL"  # noqa: S608
+        return f"({loads})", []

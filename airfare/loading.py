@@ -1,32 +1,28 @@
 """Files to rows: what `load_airfare` does.
 
-Each file is one transaction. Whatever happens to the process, the database holds the file's old rows
-or its new ones, and the answers change from one to the other at once.
+Each file becomes a load, written in short transactions that nobody sees the rows of; one more lets the file
+point at it. Whatever happens to the process, answers are of the file's old rows or of its new ones, and
+change from one to the other at once.
 """
-
-# ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from django.contrib.auth.models import Group
-from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
+from django.contrib.auth.models import Group, User
+from django.db import DatabaseError, transaction
 
-from airfare import combinations, curation, notables, statistics, versions
-from airfare.combinations import Counts, Ids
-from airfare.curation import Kept
-from airfare.models import SourceFile
-from airfare.notables import Texts
-from airfare.parsing import FORMATS, RefusedFile, open_table
-from airfare.records import COLUMNS, MOST_NAMED, PROSE, SOURCE_FIELDS, Reader, Records, Unreadable
+from airfare import cleaning, curation, loads, statistics, versions, writing
+from airfare.edits import Overlay
+from airfare.loads import Lost
+from airfare.models import Load, SourceFile
+from airfare.parsing import FORMATS, RefusedFile, Unused, open_table
+from airfare.records import COLUMNS, MOST_NAMED, PROSE, Reader, Records, Unreadable
 from mcpsite.core import folders
 from mcpsite.core.outage import why_not_stored
 from mcpsite.history import kinds, recording
@@ -39,9 +35,7 @@ logger = logging.getLogger(__name__)
 Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "left out", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
 
-_INSERTED = ("source_file_id", *SOURCE_FIELDS, "combination_id", "notable_id", "hidden", "vanished")
-_COMBINED = [SOURCE_FIELDS.index(name) for name in ("route", "airline", "season")]
-_DAY = SOURCE_FIELDS.index("snapshot_day")
+UNDONE = "was undone as it is, and is loaded again when it has changed, or with --force"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,11 +170,10 @@ def load(
     left out otherwise; so are those whose SHA-256 is in `without`.
     """
     listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
-    changed: set[Result] = set()
     for each in found:
         if prune and each.stands_for == "empty":
             continue
-        outcome = _load_one(
+        yield _load_one(
             each,
             loaded_by=loaded_by,
             dry_run=dry_run,
@@ -192,19 +185,9 @@ def load(
             allow_empty=allow_empty,
             progress=progress,
         )
-        changed.add(outcome.result)
-        yield outcome
-    for outcome in _gone(found, listed, loaded_by=loaded_by, dry_run=dry_run, prune=prune):
-        changed.add(outcome.result)
-        yield outcome
-    if dry_run:
-        return
-    if changed & {"replaced", "pruned"}:
-        with transaction.atomic():
-            versions.bump()
-            _forget_unused()
-    if changed & {"new", "replaced", "pruned"}:
-        statistics.refresh()
+    yield from _gone(found, listed, loaded_by=loaded_by, dry_run=dry_run, prune=prune)
+    if not dry_run:
+        cleaning.clean()
 
 
 def _load_one(
@@ -222,33 +205,44 @@ def _load_one(
 ) -> Outcome:
     if found.refused:
         return Outcome(name=found.name, result="rejected", reason=found.refused)
+
+    def wanted(known: SourceFile | None) -> bool:
+        return force or not known or known.digest != digest
+
     try:
         digest = _digest(found.path)
         known = SourceFile.objects.filter(name=found.name).first()
         if known and known.state == SourceFile.State.REMOVED and not restore:
             return Outcome(name=found.name, result="removed")
-        if known and known.digest == digest and not force:
-            if not dry_run:
-                _still_there(known, found)
-            return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
+        if not wanted(known):
+            return _unchanged(found, dry_run=dry_run)
         if digest in without:
             return Outcome(name=found.name, result="left out")
-        with nullcontext() if dry_run else transaction.atomic(), _action(Change.Action.LOAD, loaded_by):
-            load = _Load(
-                found,
-                digest,
-                loaded_by,
-                strict=strict,
-                allow_empty=allow_empty,
-                groups=groups,
-                progress=progress,
-            )
-            return load.run(dry_run=dry_run)
+        if known and known.undone_digest == digest and not (force or found.folder == UPLOADS):
+            return Outcome(name=found.name, result="left out", reason=UNDONE)
+        load = _Load(
+            found,
+            digest,
+            loaded_by,
+            strict=strict,
+            allow_empty=allow_empty,
+            groups=groups,
+            progress=progress,
+        )
+        # Somebody else may have loaded it while this load waited for its turn.
+        return load.run(wanted=wanted, dry_run=dry_run) or _unchanged(found, dry_run=dry_run)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
     except DatabaseError as error:
         logger.exception("%a could not be loaded", found.name)
         return Outcome(name=found.name, result="rejected", reason=why_not_stored(error))
+
+
+def _unchanged(found: Found, *, dry_run: bool) -> Outcome:
+    known = SourceFile.objects.get(name=found.name)
+    if not dry_run:
+        _still_there(known, found)
+    return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
 
 
 def summary(outcomes: Collection[Outcome]) -> Summary:
@@ -261,7 +255,7 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
                 f"{each.rows:,} now. If it was cut off, load the whole file again."
             )
         told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
-        if each.result in ("rejected", "gone"):
+        if each.reason:
             told.notes.append(f"{each.name}: {each.reason}.")
         if each.first_unreadable:
             shown = "; ".join(f"line {bad.line}: {bad}" for bad in each.first_unreadable)
@@ -305,7 +299,7 @@ def _still_there(known: SourceFile, found: Found) -> None:
 
 
 class _Load:
-    """The load of one file, inside its transaction."""
+    """The load of one file."""
 
     def __init__(
         self,
@@ -325,111 +319,98 @@ class _Load:
         self._allow_empty = allow_empty
         self._groups = groups
         self._progress = progress
-        self._before: dict[str, Any] = {}
 
-    def run(self, *, dry_run: bool) -> Outcome:
-        """Replace the file's rows; with `dry_run` only read the file. Raises RefusedFile."""
-        found = self._found
-        if not dry_run:
-            versions.bump()
-        known = SourceFile.objects.filter(name=found.name).first()
-        before = known.rows if known else 0
-        vanished = 0
-        with open_table(found.path, columns=COLUMNS, prose=PROSE, progress=self._told) as table:
-            reader = Reader(header=table.header, fallback=found.path.name)
-            records = (reader.read(batch) for batch in table.batches)
-            if dry_run:
+    def run(self, *, wanted: Callable[[SourceFile | None], bool], dry_run: bool) -> Outcome | None:
+        """Replace the file's rows, unless the file is not `wanted` any more, which gives None.
+
+        With `dry_run` only read the file. Raises RefusedFile.
+        """
+        if dry_run:
+            known = SourceFile.objects.filter(name=self._found.name).first()
+            with self._open() as (reader, records, unused):
                 for _ in records:
                     pass
-            else:
-                source = self._register(known)
-                vanished = self._replace(source, records)
-        if self._strict and reader.first_unreadable:
-            raise RefusedFile(str(reader.first_unreadable[0]), reader.first_unreadable[0].line)
-        if before and not reader.rows and not self._allow_empty:
-            raise RefusedFile(
-                f"holds no rows, and {before:,} of it are here, which stay; if they are to go, allow that "
-                "(--allow-empty)"
-            )
-        if not dry_run:
-            SourceFile.objects.filter(pk=source.pk).update(rows=reader.rows, unreadable=reader.unreadable)
-            self._record(source, reader)
-        return Outcome(
-            name=found.name,
-            result="replaced" if known else "new",
-            rows=reader.rows,
-            unreadable=reader.unreadable,
-            vanished=vanished,
-            lost=max(0, before - reader.rows),
-            first_unreadable=reader.first_unreadable,
-            unused=table.unused,
-            skipped=table.unused.skipped,
+            self._check(reader, known)
+            return self._outcome(known, reader, unused)
+        load = loads.claim(
+            self._found.name,
+            folder=str(self._found.folder),
+            format_=FORMATS[self._found.path.suffix.lower()],
+            digest=self._digest,
+            loaded_by=self._loaded_by,
+            wanted=wanted,
         )
+        if load is None:
+            return None
+        try:
+            with loads.given_up_on_failure(load):
+                return self._write(load)
+        except Lost as lost:
+            raise RefusedFile(str(lost)) from None
 
-    def _record(self, source: SourceFile, reader: Reader) -> None:
-        after: dict[str, Any] = {"rows": reader.rows, "digest": source.digest, "state": source.state}
-        if not self._before:
-            after |= kinds.field_values(SourceFile, [source.pk], ["groups"])[source.pk]
-        with _action(Change.Action.LOAD, self._loaded_by) as action:
-            action.add(source, recording.differences(self._before, after))
+    def _write(self, load: Load) -> Outcome:
+        known = SourceFile.objects.get(loads=load)
+        overlay = Overlay(load, known)
+        with self._open() as (reader, records, unused):
+            writing.write(load, records, overlay)
+        self._check(reader, known)
+        load.rows, load.unreadable = reader.rows, reader.unreadable
+        overlay.bring()
+        statistics.refresh_for(load)
+        overlay.catch_up()
+        with transaction.atomic(), _action(Change.Action.LOAD, self._loaded_by) as action:
+            versions.bump()
+            source = loads.switch(load, known, overlay, action)
+            self._record(action, known, source)
+        return self._outcome(known, reader, unused, len(overlay.vanished))
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Reader, Iterator[Records], Unused]]:
+        """Yield the reader of the file, the records that it reads, and what is not used of the file."""
+        path = self._found.path
+        with open_table(path, columns=COLUMNS, prose=PROSE, progress=self._told) as table:
+            reader = Reader(header=table.header, fallback=path.name)
+            yield reader, (reader.read(batch) for batch in table.batches), table.unused
 
     def _told(self, read: int) -> None:
         if self._progress:
             self._progress(self._found, read)
 
-    def _register(self, known: SourceFile | None) -> SourceFile:
-        source = known or SourceFile(name=self._found.name)
-        self._before = {"rows": source.rows, "digest": source.digest, "state": source.state} if known else {}
-        source.folder = str(self._found.folder)
-        source.digest = self._digest
-        source.format = FORMATS[self._found.path.suffix.lower()]
-        source.loaded_at = timezone.now()
-        source.loaded_by = self._loaded_by
-        source.state = SourceFile.State.LOADED
-        source.save()
-        if known is None:
-            source.groups.set(self._groups)
-        return source
-
-    def _replace(self, source: SourceFile, records: Iterable[Records]) -> int:
-        kept = Kept(source.pk)
-        kept.drop_others()
-        combinations.forget_counts(source.pk)
-        texts, ids, counts = Texts(), Ids(), Counts()
-        for each in records:
-            plain = each
-            if kept:
-                plain, met = kept.take(each)
-                kept.renew(met, texts)
-            if plain.columns:
-                combined = ids.of(list(zip(*(plain.columns[place] for place in _COMBINED), strict=True)))
-                counted = Counter(zip(combined, plain.columns[_DAY], strict=True))
-                for (combination, day), rows in counted.items():
-                    counts.add(source.pk, combination, rows, day, day)
-                _insert(source.pk, [*plain.columns, combined, texts.numbers(plain.notables)])
-            if len(counts) > 50_000:
-                counts.store()
-        vanished = kept.mark_vanished()
-        kept.count(counts)
-        counts.store()
-        return vanished
-
-
-def _insert(source_file_id: int, columns: Sequence[Sequence[Any]]) -> None:
-    rows = zip(repeat(source_file_id), *columns, repeat(False), repeat(False), strict=False)
-    names = ", ".join(_INSERTED)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY airfare_farerow ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        else:
-            # The drivers take any iterable, and a list would be a copy.
-            places = ", ".join(["%s"] * len(_INSERTED))
-            cursor.executemany(
-                f"INSERT INTO airfare_farerow ({names}) VALUES ({places})",
-                cast(Any, rows),
+    def _check(self, reader: Reader, known: SourceFile | None) -> None:
+        """Raise RefusedFile where what was read must not replace what is here."""
+        if self._strict and reader.first_unreadable:
+            raise RefusedFile(str(reader.first_unreadable[0]), reader.first_unreadable[0].line)
+        if known and known.rows and not reader.rows and not self._allow_empty:
+            raise RefusedFile(
+                f"holds no rows, and {known.rows:,} of it are here, which stay; if they are to go, allow "
+                "that (--allow-empty)"
             )
+
+    def _record(self, action: recording.Recorder, known: SourceFile, source: SourceFile) -> None:
+        names = ("rows", "digest", "state")
+        after: dict[str, Any] = {name: getattr(source, name) for name in names}
+        if known.state == SourceFile.State.LOADING:
+            source.groups.set(self._groups)
+            after |= kinds.field_values(SourceFile, [source.pk], ["groups"])[source.pk]
+            before = {}
+        else:
+            before = {name: getattr(known, name) for name in names}
+        action.add(source, recording.differences(before, after))
+
+    def _outcome(
+        self, known: SourceFile | None, reader: Reader, unused: Unused, vanished: int = 0
+    ) -> Outcome:
+        return Outcome(
+            name=self._found.name,
+            result="replaced" if known and known.state != SourceFile.State.LOADING else "new",
+            rows=reader.rows,
+            unreadable=reader.unreadable,
+            vanished=vanished,
+            lost=max(0, (known.rows if known else 0) - reader.rows),
+            first_unreadable=reader.first_unreadable,
+            unused=unused,
+            skipped=unused.skipped,
+        )
 
 
 def _prunable(found: Sequence[Found], *, allow_empty: bool) -> set[Path]:
@@ -477,9 +458,12 @@ def _gone(
                 reason="is gone from its folder; its rows stay until a run with --prune",
             )
             continue
-        # A file that was for some groups alone must not be for everybody when it comes back.
-        keep = source.groups.exists()
-        vanished = 0 if dry_run else _prune(source, loaded_by, SourceFile.State.GONE, keep=keep)
+        vanished = 0
+        if not dry_run:
+            with _action(Change.Action.PRUNE, loaded_by) as action:
+                # A file that was for some groups alone must not be for everybody when it comes back.
+                keep = source.groups.exists()
+                vanished = loads.empty(source, action, state=SourceFile.State.GONE, keep=keep)
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 
@@ -490,37 +474,20 @@ def remove(source: SourceFile, *, curated: bool = False) -> int:
     file is kept with its groups; only an upload that is for everybody leaves nothing behind. In the history
     it is part of the caller's action.
     """
-    with transaction.atomic(), recording.action(Change.Action.DELETE):
+    with transaction.atomic(), recording.action(Change.Action.DELETE) as action:
         if curated:
-            curation.delete_curated(source.pk)
+            curation.delete_curated(source)
         keep = source.folder != str(UPLOADS) or source.groups.exists()
-        _prune(source, "", SourceFile.State.REMOVED, keep=keep)
-        _forget_unused()
-        return len(curation.curated(source.pk))
+        loads.empty(source, action, state=SourceFile.State.REMOVED, keep=keep)
+        return curation.curated(source).count()
 
 
-def _forget_unused() -> None:
-    """Delete what was stored once for many rows, and no row has any more."""
-    notables.forget_unused()
-    combinations.forget_unused()
+def undo(source: SourceFile, *, by: User | None = None, loaded_by: str = "") -> Load:
+    """Make the load of a file current again that its last one replaced; returns it. Raises Lost.
 
-
-def _prune(source: SourceFile, loaded_by: str, state: SourceFile.State, *, keep: bool) -> int:
-    """Delete a file's rows, and its record unless `keep` or curated rows stay; returns how many vanished."""
-    with transaction.atomic(), _action(Change.Action.PRUNE, loaded_by) as action:
-        versions.bump()
-        kept = Kept(source.pk)
-        kept.drop_others()
-        combinations.forget_counts(source.pk)
-        vanished = kept.mark_vanished()
-        if not (keep or kept.curated):
-            action.add(source, {"rows": (source.rows, None)})
-            source.delete()
-            return 0
-        action.add(source, {"rows": (source.rows, None), "state": (source.state, state)})
-        counts = Counts()
-        kept.count(counts)
-        counts.store()
-        # Without a digest: should the file come back as it was, its rows have to be loaded again.
-        SourceFile.objects.filter(pk=source.pk).update(state=state, digest="", rows=0, unreadable=0)
-        return vanished
+    What curators did since goes on applying. Loads leave the file out as long as it is what was undone.
+    """
+    with recording.action(
+        Change.Action.LOAD, by=by, author=loaded_by, source="undo_load", reason="Undo of the last load"
+    ) as action:
+        return loads.undo(source, action)

@@ -1,8 +1,9 @@
-"""What is stored: files, the rows they hold, and what a curator changed in them.
+"""What is stored: files, their loads, the rows of each load, and what curators want of rows.
 
-The rows are kept lean, for a file may hold a million of them: free text is stored once for each
-distinct text, counts are kept beside the rows instead of being counted, and a row that no curator
-touched carries nothing for curation but two booleans.
+Rows belong to a load, and a file points at the load that answers speak of: the others are being written,
+or were replaced. The rows are kept lean, for a file may hold a million of them: free text is stored once
+for each distinct text, counts are kept beside the rows instead of being counted, and no row has a foreign
+key that the database checks; what such keys would guard, `airfare.checking` verifies.
 """
 
 import datetime
@@ -15,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
+from airfare.expressions import Among, CurrentLoads
 from mcpsite.access.policies import GroupPolicy, Principal, keep_limiting_groups
 
 FILES = GroupPolicy(permission="airfare.view_farerow")
@@ -33,8 +35,8 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
 
     def published(self) -> "SourceFileQuerySet":
         """Files that answers speak of: those whose rows are here, even if only curated ones are left."""
-        counts = CombinationCount.objects.filter(source_file=OuterRef("pk"))
-        return self.filter(~Q(digest="") | Exists(counts))
+        counts = CombinationCount.objects.filter(load=OuterRef("current"), rows__gt=0)
+        return self.filter(Q(current__isnull=False) & (~Q(digest="") | Exists(counts)))
 
     def loaded_from(self, folders: Iterable[Path]) -> "SourceFileQuerySet":
         """Files of `folders` whose rows are here; those that were pruned or removed are not."""
@@ -42,7 +44,7 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
 
 
 class SourceFile(models.Model):
-    """A file that was loaded, and where its rows come from."""
+    """A file that was loaded, and where its rows come from: what is said of it is so for its current load."""
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -50,6 +52,8 @@ class SourceFile(models.Model):
         JSON = "json", "JSON"
 
     class State(models.TextChoices):
+        LOADING = "loading", "being loaded"
+        """For the first time: nothing of it is in an answer yet."""
         LOADED = "loaded", "loaded"
         GONE = "gone", "gone from its folder"
         REMOVED = "removed", "removed"
@@ -70,6 +74,14 @@ class SourceFile(models.Model):
     groups = models.ManyToManyField(
         Group, blank=True, help_text="Who may read its rows. With none, everybody who may read fares."
     )
+    current = models.OneToOneField(
+        "Load", models.SET_NULL, null=True, editable=False, related_name="current_of"
+    )
+    """The load whose rows are in the answers; None where there are none."""
+    serial = models.PositiveBigIntegerField(default=0, editable=False)
+    """How often curators changed rows of the file: each of their edits remembers which time it was."""
+    undone_digest = models.CharField(max_length=64, blank=True, editable=False)
+    """Of the load that somebody undid last: as long as the file is that one, loads leave it out."""
 
     objects = SourceFileQuerySet.as_manager()
 
@@ -84,13 +96,59 @@ class SourceFile(models.Model):
 keep_limiting_groups(SourceFile)
 
 
+class Load(models.Model):
+    """One reading of a file. Made, switched to and given up by `airfare.loads` alone.
+
+    Its rows are found by their ids, which are from `first_id` to `last_id`; rows of other loads may be there
+    too.
+    """
+
+    class State(models.TextChoices):
+        WRITING = "writing", "being written"
+        CURRENT = "current", "current"
+        REPLACED = "replaced", "replaced"
+        """By a later load, or undone: it is kept for a while, and can be made current again."""
+        ABANDONED = "abandoned", "abandoned"
+
+    file = models.ForeignKey(SourceFile, models.SET_NULL, null=True, related_name="loads")
+    """None once the file is deleted: the rows go after it, in pieces."""
+    name = models.CharField(help_text="The file's name.")
+    """Beside the rows, which are in the order of their files' names where they are equal."""
+    state = models.CharField(max_length=9, choices=State, default=State.WRITING, db_index=True)
+    folder = models.CharField()
+    digest = models.CharField("SHA-256", max_length=64)
+    rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held.")
+    unreadable = models.PositiveIntegerField(default=0)
+    loaded_by = models.CharField(max_length=150)
+    first_id = models.BigIntegerField(default=0)
+    last_id = models.BigIntegerField(default=0)
+    serial = models.PositiveBigIntegerField(help_text="Edits up to this serial of the file are in the rows.")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField()
+    """When it was last written to or, where it was replaced, last in an answer."""
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["file"], condition=Q(state="writing"), name="airfare_one_writes")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.started_at:%Y-%m-%d %H:%M}"
+
+    def extend(self, first: int, last: int) -> None:
+        """Remember that the rows with the ids `first` to `last`, which are higher than before, are here."""
+        self.first_id, self.last_id = self.first_id or first, last
+        Load.objects.filter(pk=self.pk).update(first_id=self.first_id, last_id=last)
+
+
 class NotableText(models.Model):
     """A distinct text of `notable_event`. Rows point at it, so an index on free text holds it once.
 
-    Made by `airfare.notables` alone, which gives the ids.
+    Made by `airfare.notables` alone, and never changed.
     """
 
-    digest = models.BigIntegerField(db_index=True, help_text="The first 64 bits of the text's BLAKE2 digest.")
+    digest = models.UUIDField(unique=True, help_text="The text's BLAKE2 digest.")
     text = models.TextField()
     folded = models.TextField(help_text="The text casefolded: what is searched.")
 
@@ -124,17 +182,28 @@ class Combination(models.Model):
         return " ".join(filter(None, (self.route, self.airline, self.season)))
 
 
+class CurrentRows(models.Manager["FareRow"]):
+    """The rows of the loads that files point at."""
+
+    def get_queryset(self) -> models.QuerySet["FareRow"]:
+        return super().get_queryset().filter(Among("load_id", CurrentLoads()))
+
+
 class FareRow(models.Model):
-    """One row of a file: a fare on a route, or a week of searches.
+    """One row of a load: a fare on a route, or a week of searches.
 
     An empty text and a NULL number mean that the file says nothing; 0 is a value.
     """
 
-    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="fare_rows")
+    load = models.ForeignKey(
+        Load, models.DO_NOTHING, editable=False, db_constraint=False, db_index=False, related_name="+"
+    )
     combination = models.ForeignKey(
         Combination, models.DO_NOTHING, editable=False, db_constraint=False, db_index=False, related_name="+"
     )
-    """That of the row's route, airline and season; without a constraint, for it is checked for each row."""
+    """That of the row's route, airline and season."""
+    key = models.BigIntegerField(editable=False)
+    """Which row of which file it is, over all loads of the file (see `airfare.keys`)."""
     position = models.PositiveIntegerField(help_text="The row's place in its file, from 1.")
     snapshot_date = models.CharField(blank=True, help_text="As the file gives it.")
     snapshot_day = models.DateField(default=NO_DAY, editable=False)
@@ -161,7 +230,13 @@ class FareRow(models.Model):
     load_factor_pct = models.FloatField("load factor (%)", null=True, blank=True)
     ancillary_revenue_pct = models.FloatField("ancillary revenue (%)", null=True, blank=True)
     notable = models.ForeignKey(
-        NotableText, models.PROTECT, null=True, blank=True, db_index=False, related_name="fare_rows"
+        NotableText,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     hidden = models.BooleanField(default=False, help_text="A hidden row is in no answer.")
     vanished = models.BooleanField(
@@ -169,25 +244,29 @@ class FareRow(models.Model):
         editable=False,
         help_text="A curator changed this row, and its file no longer holds it.",
     )
+    file_values = models.JSONField(null=True, editable=False)
+    """What the file says of the fields that a curator changed; NULL where there are none."""
+
+    objects = CurrentRows()
+    all_loads: ClassVar[models.Manager["FareRow"]] = models.Manager()
 
     class Meta:
         verbose_name = "fare row"
-        # The first two serve the two plans of `airfare.queries`; hidden rows, not in them, cost nothing.
+        # The first two serve the two plans of `airfare.queries`; hidden rows, not in them, cost nothing, and
+        # rows of other loads next to nothing, for the index tells them.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
-                fields=["snapshot_day", "subject", "airline"],
+                fields=["snapshot_day", "subject", "airline", "load"],
                 condition=Q(hidden=False),
                 name="airfare_by_day",
             ),
             models.Index(
-                fields=["combination", "snapshot_day"],
+                fields=["combination", "snapshot_day", "load"],
                 condition=Q(hidden=False),
                 name="airfare_by_combination",
             ),
             models.Index(fields=["notable", "hidden"], name="airfare_by_notable"),
-            # Few rows are in these two: they find what a curator did.
-            models.Index(fields=["source_file"], condition=Q(hidden=True), name="airfare_hidden"),
-            models.Index(fields=["source_file"], condition=Q(vanished=True), name="airfare_vanished"),
+            models.Index(fields=["key"], name="airfare_by_key"),
         ]
 
     def __str__(self) -> str:
@@ -204,26 +283,57 @@ class FareRow(models.Model):
         return self.notable.text if self.notable else ""
 
 
-class Edit(models.Model):
-    """What a curator changed in a row; the row itself holds the new values."""
+class EditQuerySet(models.QuerySet["Edit"]):
+    def edited(self) -> "EditQuerySet":
+        """Return those that give fields other values than the file does."""
+        return self.exclude(values={})
 
-    row = models.OneToOneField(FareRow, models.CASCADE, related_name="edit")
-    original = models.JSONField(help_text="The file's value of each edited field.")
+
+class Edit(models.Model):
+    """What curators want of a row, by the row's key: each load of the file is given it.
+
+    Where nothing is wanted any more the edit stays as long as there is a load that may not know it yet, and
+    as long as the row has vanished from its file.
+    """
+
+    file = models.ForeignKey(SourceFile, models.CASCADE, db_index=False, related_name="edits")
+    key = models.BigIntegerField()
+    values = models.JSONField(default=dict, help_text="The value of each edited field.")
+    hidden = models.BooleanField(default=False)
+    deleted = models.BooleanField(default=False)
+    """Whether the row, having vanished from its file, was deleted."""
+    met = models.JSONField(default=dict, help_text="Fields of which the file came to say the same.")
+    met_in = models.ForeignKey(Load, models.SET_NULL, null=True, db_index=False, related_name="+")
+    """The load that did: with it undone, they are edited again."""
+    serial = models.PositiveBigIntegerField()
     edited_at = models.DateTimeField(auto_now=True)
     edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 
+    objects = EditQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["key", "file"], name="airfare_edit_once")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["file", "serial"], name="airfare_edit_by_serial")
+        ]
+
     def __str__(self) -> str:
-        return ", ".join(sorted(self.original))
+        return ", ".join(sorted(self.values))
 
 
 class CombinationCount(models.Model):
-    """How many published rows of a file have a combination, and between which days they are.
+    """How many published rows of a load have a combination, and between which days they are.
 
     Changed in the transaction that changes the rows (see `airfare.combinations`), so that no call counts a
-    million rows to find out which routes there are. The number is exact; curators only widen the days.
+    million rows to find out which routes there are. The number is exact, and 0 where all rows are hidden;
+    curators only widen the days.
     """
 
-    source_file = models.ForeignKey(SourceFile, models.CASCADE, related_name="counts", db_index=False)
+    load = models.ForeignKey(
+        Load, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="counts"
+    )
     combination = models.ForeignKey(
         Combination, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -233,7 +343,7 @@ class CombinationCount(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["source_file", "combination"], name="airfare_count_once")
+            models.UniqueConstraint(fields=["load", "combination"], name="airfare_count_once")
         ]
 
     def __str__(self) -> str:
@@ -241,11 +351,12 @@ class CombinationCount(models.Model):
 
 
 class DataVersion(models.Model):
-    """One row: a random number that changes in every transaction that changes what answers hold."""
+    """A random number that changes in every transaction that changes what answers hold.
+
+    There are two rows: one for all of it, and one for the combinations there are.
+    """
 
     token = models.BigIntegerField()
-    combinations = models.BigIntegerField(default=0)
-    """The same for the combinations there are, which most changes leave as they are."""
 
     def __str__(self) -> str:
         return str(self.token)

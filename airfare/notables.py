@@ -9,8 +9,9 @@ the trigram index only narrows down which texts are compared.
 import json
 from collections.abc import Sequence
 from hashlib import blake2b
+from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
 from airfare.models import NotableText
@@ -19,78 +20,100 @@ TRIGRAMS = 6
 """Trigrams of a needle that the index is asked for; more of them no longer narrow anything down."""
 
 
-def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
+def _digest(text: str) -> UUID:
+    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
 class Texts:
-    """The numbers of texts, made for new texts. Used in the transaction of `versions.bump`."""
+    """The numbers of texts, made for new texts, by as many processes at once as there may be."""
 
     def __init__(self, size: int = 100_000) -> None:
         self._numbers: dict[str, int | None] = {"": None}
         self._size = size
 
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """Return those of `texts` whose number is not remembered, each once."""
+        return [text for text in dict.fromkeys(texts) if text not in self._numbers]
+
     def numbers(self, texts: Sequence[str]) -> list[int | None]:
         """The number of each text; None for an empty one."""
         if len(self._numbers) > self._size:
             self._numbers = {"": None}
-        unknown = {text: _digest(text) for text in dict.fromkeys(texts) if text not in self._numbers}
-        if unknown:
-            self._numbers |= _find(unknown)
-            self._numbers |= _insert(
-                {text: digest for text, digest in unknown.items() if text not in self._numbers}
-            )
+        if unknown := self.unknown(texts):
+            self._numbers |= _numbers({_digest(text): text for text in unknown})
         return list(map(self._numbers.__getitem__, texts))
 
 
-def _find(digests: dict[str, int]) -> dict[str, int]:
+def _numbers(texts: dict[UUID, str]) -> dict[str, int]:
+    """Return the numbers of texts by their digests; those that are new are stored."""
+    found = _find(texts)
+    if len(found) < len(texts):
+        with transaction.atomic():
+            # On SQLite nobody else writes from here on: what is not found now has to be stored.
+            found |= _find(texts)
+            _insert({digest: text for digest, text in texts.items() if text not in found})
+            found |= _find(texts)
+    return found
+
+
+def _find(texts: dict[UUID, str]) -> dict[str, int]:
     """The numbers of those texts that are stored."""
-    parameter: object
-    if connection.vendor == "sqlite":
-        chosen, parameter = "IN (SELECT value FROM json_each(%s))", json.dumps(list(digests.values()))
-    else:
-        chosen, parameter = "= ANY(%s)", list(digests.values())
+    chosen, parameter = (
+        ("IN (SELECT value FROM json_each(%s))", json.dumps([digest.hex for digest in texts]))
+        if connection.vendor == "sqlite"
+        else ("= ANY(%s)", list(texts))
+    )
     with connection.cursor() as cursor:
+        cursor.execute(f"SELECT digest, id FROM airfare_notabletext WHERE digest {chosen}", [parameter])
+        return {texts[_uuid(digest)]: number for digest, number in cursor.fetchall()}
+
+
+def _uuid(stored: UUID | str) -> UUID:
+    return stored if isinstance(stored, UUID) else UUID(hex=stored)
+
+
+def _insert(texts: dict[UUID, str]) -> None:
+    """Store texts. In the order of their digests, so that no two processes wait for each other."""
+    stored = [(digest, texts[digest], texts[digest].casefold()) for digest in sorted(texts)]
+    with connection.cursor() as cursor:
+        insert = "INSERT INTO airfare_notabletext (digest, text, folded) VALUES (%s, %s, %s)"
+        if connection.vendor == "postgresql":
+            cursor.executemany(f"{insert} ON CONFLICT (digest) DO NOTHING", stored)
+            return
+        # Only one process writes at a time: nothing of this has been stored since it was looked for.
+        cursor.executemany(insert, [(digest.hex, *rest) for digest, *rest in stored])
         cursor.execute(
-            f"SELECT text, id FROM airfare_notabletext WHERE digest {chosen}",
-            [parameter],
+            "INSERT INTO airfare_notable_trigrams (rowid, folded) "
+            "SELECT id, folded FROM airfare_notabletext ORDER BY id DESC LIMIT %s",
+            [len(stored)],
         )
-        return {text: number for text, number in cursor.fetchall() if text in digests}
 
 
-def _insert(digests: dict[str, int]) -> dict[str, int]:
-    """Store texts; returns their numbers."""
-    if not digests:
-        return {}
-    last = NotableText.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    numbers = {text: number for number, text in enumerate(digests, start=last + 1)}
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO airfare_notabletext (id, digest, text, folded) VALUES (%s, %s, %s, %s)",
-            [(number, digests[text], text, text.casefold()) for text, number in numbers.items()],
-        )
-        if connection.vendor == "sqlite":
-            cursor.execute(
-                "INSERT INTO airfare_notable_trigrams (rowid, folded) "
-                "SELECT id, folded FROM airfare_notabletext WHERE id > %s ORDER BY id",
-                [last],
-            )
-    return numbers
+def forget_unused(after: int, most: int) -> int | None:
+    """Delete those of the next `most` texts after the number `after` that no row points at.
 
-
-def forget_unused() -> None:
-    """Delete the texts that no row points at, so that what was taken out of the data is gone."""
+    Returns the number of the last of them, and None where there is none. Under `versions.lock`, while no load
+    is being written.
+    """
+    numbers = list(
+        NotableText.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)[:most]
+    )
+    if not numbers:
+        return None
     unused = (
-        "FROM airfare_notabletext WHERE NOT EXISTS "
+        "FROM airfare_notabletext WHERE id > %s AND id <= %s AND NOT EXISTS "
         "(SELECT 1 FROM airfare_farerow WHERE notable_id = airfare_notabletext.id)"
     )
+    between = [after, numbers[-1]]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
                 "INSERT INTO airfare_notable_trigrams (airfare_notable_trigrams, rowid, folded) "
-                f"SELECT 'delete', id, folded {unused}"
+                f"SELECT 'delete', id, folded {unused}",
+                between,
             )
-        cursor.execute(f"DELETE {unused}")
+        cursor.execute(f"DELETE {unused}", between)
+    return numbers[-1]
 
 
 def matching(needle: str, most: int) -> list[int] | None:

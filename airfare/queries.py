@@ -23,8 +23,8 @@ from django.db.models.functions import Coalesce, StrIndex
 
 from airfare import dimensions, notables
 from airfare.dimensions import EVERY, NONE, Chosen, Snapshot
-from airfare.expressions import Among, Blank, Cut, array_of
-from airfare.models import FareRow, SourceFile
+from airfare.expressions import Among, Blank, Cut, MostlyAmong, array_of
+from airfare.models import FareRow, Load
 from airfare.records import NUMBERS, day_of
 from airfare.statements import Statement, ordinal
 from mcpsite.access.policies import Principal
@@ -131,8 +131,8 @@ class _Meaning:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether the indexes of combinations and days alone tell how many rows match."""
-        return not self.needle and self.given.keys() <= {"first", "last", "combinations"}
+        """Whether the indexes of combinations and days, with loads in them, tell how many rows match."""
+        return not self.needle and self.given.keys() <= {"loads", "first", "last", "combinations"}
 
     @property
     def texts(self) -> int | None:
@@ -256,9 +256,9 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
         last = min(last, filters.end_day.toordinal() - 1)
     if first > last or not snapshot.rows_of(chosen):
         return _Meaning(given={}, matched=0)
-    given = _between(first, last) if filters.first_day or (first, last) != snapshot.days else {}
-    if snapshot.visible is not None:
-        given["files"] = array_of(sorted(snapshot.visible))
+    given = {"loads": snapshot.loads}
+    if filters.first_day or (first, last) != snapshot.days:
+        given |= _between(first, last)
     # What is counted by a look at rows: only they know what they say, and on which side of a day they are.
     known, unknown = chosen, NONE
     if (first, last) != days:
@@ -288,7 +288,7 @@ def _texts(needle: str, snapshot: Snapshot) -> tuple[str, int | None]:
         texts = notables.matching(needle, MOST_TEXTS)
         if texts is None:
             return ("", None), 0
-        given = {"texts": array_of(texts)}
+        given = {"loads": snapshot.loads, "texts": array_of(texts)}
         [(rows,)] = _counting(frozenset(given), False, "texts").run(given)
         return (given["texts"], int(rows)), getsizeof(given["texts"])
 
@@ -335,9 +335,9 @@ def _meant(
 
 def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
     """How many rows are meant by `meaning`, which is all that `filters` mean or a part of it."""
-    if meaning.given.keys() == {"texts"}:
+    if meaning.given.keys() == {"loads", "texts"}:
         return meaning.reached
-    if meaning.needle and not meaning.given:
+    if meaning.needle and meaning.given.keys() == {"loads"}:
         return _every(meaning, "").count()
     if meaning.needle:
         # Each row that `filters` mean has to be looked at, so that its day is known as well.
@@ -462,7 +462,7 @@ def _narrowed(
 
     Rows are found by the `index` named, or, where it is empty, by none of what they fulfil but the days.
     """
-    rows = FareRow.objects.all()
+    rows = FareRow.all_loads.filter(MostlyAmong("load_id", parameter("loads")))
     if index == STORED:
         # Said so that no index of published rows is one of these.
         rows = rows.alias(unpublished=Coalesce("hidden", "hidden")).filter(unpublished=False)
@@ -472,8 +472,6 @@ def _narrowed(
         first, last = parameter("first"), parameter("last")
         day = UNINDEXED_DAY if index in ("texts", STORED) else F("snapshot_day")
         rows = rows.alias(day=day).filter(day__gte=first, day__lte=last)
-    if "files" in names:
-        rows = rows.filter(Among("source_file_id", parameter("files"), indexed=False))
     if "combinations" in names:
         indexed = index == "combinations"
         among = Among("combination_id", parameter("combinations"), outside=outside, indexed=indexed)
@@ -514,21 +512,21 @@ def _reading(names: frozenset[str], outside: bool, index: str, plan: Plan, is_as
     # What is sorted has no index, whatever the planner thinks of it.
     in_order = plan is Plan.IN_ORDER
     ids = _ordered(_narrowed(names, outside, index, Blank), is_ascending, by_index=in_order).values("id")
-    rows = FareRow.objects.filter(id__in=Cut(ids, Blank("limit"), Blank("offset")))
-    columns = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable__text", "source_file_id")
+    rows = FareRow.all_loads.filter(id__in=Cut(ids, Blank("limit"), Blank("offset")))
+    columns = (*TEXT_FIELDS, *NUMBER_FIELDS, "notable__text", "load_id")
     return Statement(_ordered(rows, is_ascending, by_index=False).values_list(*columns))
 
 
 def _ordered(rows: QuerySet[FareRow], is_ascending: bool, *, by_index: bool) -> QuerySet[FareRow]:
     """`rows` in the order of an answer, with `by_index` in that of an index.
 
-    The ids of files stand for their names where they ascend as these do.
+    The ids of loads stand for the names of their files where they ascend as these do.
     """
     day = F("snapshot_day") if by_index else UNINDEXED_DAY
     if is_ascending:
-        file: Any = F("source_file_id")
+        file: Any = F("load_id")
     else:
-        file = Subquery(SourceFile.objects.filter(pk=OuterRef("source_file_id")).values("name"))
+        file = Subquery(Load.objects.filter(pk=OuterRef("load_id")).values("name"))
     return rows.order_by(day.desc(), "-subject", "-airline", file, "position", "id")
 
 

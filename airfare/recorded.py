@@ -6,26 +6,27 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from airfare import curation
-from airfare.models import Edit, FareRow, SourceFile
+from airfare.edits import EDITABLE
+from airfare.models import FareRow, SourceFile
 from airfare.records import as_stored, too_long
 from mcpsite.history import kinds
 from mcpsite.history.kinds import CannotRevert, ValuesById
 
 
-def _read(ids: Sequence[int], names: Collection[str]) -> ValuesById:
+def _read(keys: Sequence[int], names: Collection[str]) -> ValuesById:
     columns = {name: "notable__text" if name == "notable_event" else name for name in names}
-    found = FareRow.objects.filter(id__in=ids).values_list("id", *columns.values())
-    stored = {number: dict(zip(columns, values, strict=True)) for number, *values in found}
+    found = FareRow.objects.filter(key__in=keys).values_list("key", *columns.values())
+    stored = {key: dict(zip(columns, values, strict=True)) for key, *values in found}
     for values in stored.values():
         if "notable_event" in values:
             values["notable_event"] = values["notable_event"] or ""
     return stored
 
 
-def _from_file(ids: Sequence[int]) -> ValuesById:
-    stored = _read(ids, curation.EDITABLE)
-    for number, original in Edit.objects.filter(row_id__in=ids).values_list("row_id", "original"):
-        stored[number] |= original
+def _from_file(keys: Sequence[int]) -> ValuesById:
+    stored = _read(keys, EDITABLE)
+    for key, said in FareRow.objects.filter(key__in=stored).values_list("key", "file_values"):
+        stored[key] |= said or {}
     return stored
 
 
@@ -40,7 +41,8 @@ def _write(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
 kinds.register_kind(
     kinds.Kind(
         model=FareRow,
-        fields=(*curation.EDITABLE, "hidden"),
+        identity="key",
+        fields=(*EDITABLE, "hidden"),
         read=_read,
         corrected=curation.EDITED,
         from_file=_from_file,

@@ -1,6 +1,6 @@
 """The sample fares: which of the files they are, and the way to be rid of them."""
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from airfare import curation
 from airfare.loading import remove
@@ -18,8 +18,7 @@ def loaded() -> QuerySet[SourceFile]:
     """
     digests = samples.digests(KIND)
     left = Q(digest="", folder=str(samples.folder_of(KIND)), name__in=digests)
-    rows = FareRow.objects.filter(source_file=OuterRef("pk"))
-    return SourceFile.objects.filter(Q(digest__in=digests.values()) | left & Exists(rows))
+    return SourceFile.objects.filter(Q(digest__in=digests.values()) | left, current__isnull=False)
 
 
 def removed() -> bool:
@@ -33,8 +32,8 @@ def described() -> list[str]:
     """Return each of them in words, with what would be lost with it."""
     descriptions = []
     for source in loaded():
-        rows = FareRow.objects.filter(source_file=source).count()
-        curated = len(curation.curated(source.pk))
+        rows = FareRow.objects.filter(load=source.current).count()
+        curated = curation.curated(source).count()
         changed = f", {curated:,} of them edited or hidden by a curator" if curated else ""
         descriptions.append(f"{source.name}: {rows:,} {'row' if rows == 1 else 'rows'}{changed}")
     return descriptions

@@ -2,9 +2,37 @@
 
 from django.db import connection, transaction
 
+from airfare.models import Load
+
 ROWS = 10_000
 """Rows of each index that SQLite looks at, so that a million of them take no longer than that."""
 _TABLES = ("airfare_farerow", "airfare_notabletext")
+
+
+_SHARE = 0.2
+"""The part of all rows from which on a load counts."""
+
+
+def refresh_for(load: Load) -> None:
+    """Let the planner look at the rows there are, if those of `load` are a fifth of those it knows."""
+    if load.rows and load.rows >= _SHARE * _known():
+        refresh()
+
+
+def _known() -> int:
+    """How many rows the planner knows of."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'")
+            if cursor.fetchone() is None:
+                return 0
+            cursor.execute(
+                "SELECT max(CAST(stat AS integer)) FROM sqlite_stat1 WHERE tbl = 'airfare_farerow'"
+            )
+        else:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'airfare_farerow'::regclass")
+        (known,) = cursor.fetchone()
+    return int(known or 0)
 
 
 def refresh() -> None:

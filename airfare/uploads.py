@@ -23,7 +23,7 @@ MOST_LINKS = 20
 class AirfareForm(UploadForm):
     suffixes = frozenset(FORMATS)
     explanation = (
-        "Each file is loaded in one step, or refused with the line and the reason. A file with the name of "
+        "Each file is loaded as a whole, or refused with the line and the reason. A file with the name of "
         "one that is here already replaces it: its old rows go, but what a curator edited or hid stays. "
         "Where that file came from the data folder, the next load of the folder puts its own version back."
     )
@@ -88,7 +88,7 @@ def run(task: Task) -> list[Summary]:
         loaded = [each.name for each in outcomes if each.result != "rejected"][:MOST_LINKS]
         rows = reverse("admin:airfare_farerow_changelist")
         result.links = [
-            (f"Rows of {source.name}", f"{rows}?source_file__id__exact={source.pk}")
+            (f"Rows of {source.name}", f"{rows}?load__file__id__exact={source.pk}")
             for source in SourceFile.objects.filter(name__in=loaded)
         ]
     return [result]

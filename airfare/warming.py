@@ -1,5 +1,9 @@
-"""What a process computes of the fares ahead of the next call."""
+"""What a server does for fares between calls: what the next one needs, and what nobody needs any more."""
 
-from airfare.dimensions import warm
+from airfare import cleaning, dimensions
 
-__all__ = ["warm"]
+
+def warm() -> None:
+    """Compute what the next callers need of a new version of the data, and delete a piece of what is due."""
+    dimensions.warm()
+    cleaning.go_on()

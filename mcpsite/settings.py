@@ -181,6 +181,8 @@ env.derive(None, limits.rate, "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", FAILED_SIGN_I
 # Data
 TREND_DATA_DIR = env.read("TREND_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "airfare")
 TRANSCRIPT_DATA_DIR = env.read("TRANSCRIPT_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "transcripts")
+# For how long the load that another one replaced is kept, so that it can be made current again
+LOAD_UNDO_HOURS = env.read("LOAD_UNDO_HOURS", decimal(0, 8_784), 24.0)
 
 # Files that people upload in the admin: kept here, served to nobody
 UPLOAD_DIR = env.read("UPLOAD_DIR", folder(BASE_DIR), STATE_DIR / "uploads")

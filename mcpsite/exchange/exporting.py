@@ -42,12 +42,20 @@ class Derived(Field):  # type: ignore[misc]
 
 
 def columns(
-    model: type[Model], *names: str, derived: Mapping[str, Derived] = MappingProxyType({}), **paths: str
+    model: type[Model],
+    *names: str,
+    first: Mapping[str, Derived] = MappingProxyType({}),
+    derived: Mapping[str, Derived] = MappingProxyType({}),
+    **paths: str,
 ) -> type[ModelResource]:
-    """A resource of these fields of `model`, further ones by their paths (`a__b`), and `derived` ones."""
+    """A resource of these fields of `model`, further ones by their paths (`a__b`), and derived ones.
+
+    Those of `first` stand before all others, those of `derived` behind them.
+    """
     every = {**{name: name for name in names}, **paths}
-    order = [*every, *derived]
-    fields = {name: Field(attribute=path, column_name=name) for name, path in every.items()} | dict(derived)
+    order = [*first, *every, *derived]
+    fields = {name: Field(attribute=path, column_name=name) for name, path in every.items()}
+    fields |= {**first, **derived}
     resource: type[ModelResource] = modelresource_factory(
         model, meta_options={"fields": order, "export_order": order}, custom_fields=fields
     )
@@ -84,6 +92,8 @@ class ExportMixin(AnyAddress, _OwnTemplate):
 
     export_template_name = "exchange/export.html"
     export_form_class = SelectableFieldsExportForm
+    export_identity: ClassVar[str] = "pk"
+    """The field by which the rows are named that were selected in the list."""
     export_newest_first: ClassVar[bool] = False
     """Whether the rows with the highest keys come first."""
 
@@ -99,7 +109,9 @@ class ExportMixin(AnyAddress, _OwnTemplate):
         selected = parameters.pop(SELECTED, None)
         listed.GET = parameters  # type: ignore[assignment]
         rows: QuerySet[Any] = super().get_export_queryset(listed)
-        return rows.filter(pk__in=selected[-1].split(",")) if selected else rows
+        if selected:
+            return rows.filter(**{f"{self.export_identity}__in": selected[-1].split(",")})
+        return rows
 
     def export_action(self, request: HttpRequest) -> HttpResponseBase:
         try:
@@ -131,7 +143,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
         """The export of the selected rows; of all of them, it is the export of the list."""
         parameters = request.GET.copy()
         if request.POST.get("select_across") != "1":
-            keys = queryset.order_by().values_list("pk", flat=True)
+            keys = queryset.order_by().values_list(self.export_identity, flat=True)
             parameters[SELECTED] = ",".join(map(str, keys))
         url = reverse("admin:{}_{}_export".format(*self.get_model_info()))
         return redirect(f"{url}?{parameters.urlencode()}" if parameters else url)

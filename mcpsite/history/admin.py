@@ -264,7 +264,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         model = content_type.model_class()
         if model is None or kinds.of(model) is None:
             raise Http404
-        obj = model._default_manager.filter(pk=pk).first()
+        obj = kinds.find(model, pk)
         if not self._may(request, model, "view", obj):
             raise PermissionDenied
         every = (
@@ -304,7 +304,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         if only is None and change.size == 1:
             only = change.changed.first()
         model = change.content_type.model_class()
-        obj = model._default_manager.filter(pk=only.object_id).first() if only and model else None
+        obj = kinds.find(model, only.object_id) if only else None
         if not self.may_revert(request, change, only, obj):
             raise PermissionDenied
         if request.method == "POST":

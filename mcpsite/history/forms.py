@@ -7,6 +7,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.http import QueryDict
 
 from mcpsite.core.modeladmin import ModelForm
+from mcpsite.history import kinds
 from mcpsite.history.models import Change
 
 
@@ -53,7 +54,8 @@ class KeepsOthersChanges(ModelForm[Any]):
 
     def _last_author(self) -> str:
         kind = ContentType.objects.get_for_model(self.instance)
-        last = Change.objects.filter(content_type=kind, changed__object_id=self.instance.pk).first()
+        number = kinds.identity_of(self.instance)
+        last = Change.objects.filter(content_type=kind, changed__object_id=number).first()
         return last.author if last else "Somebody"
 
 

@@ -114,6 +114,8 @@ class Kind:
     """What the history knows of a model."""
 
     model: type[Model]
+    identity: str = "pk"
+    """The field whose numbers name an object here and in the addresses of its pages."""
     fields: tuple[str, ...]
     """What is recorded when an object is saved in the admin, and can be set back where there is `write`."""
     write: Writer | None = None
@@ -141,6 +143,20 @@ def register_kind(kind: Kind) -> None:
 
 def of(model: type[Model] | None) -> Kind | None:
     return _kinds.get(model) if model else None
+
+
+def identity_of(changed: Model) -> int:
+    """Return the number that names an object."""
+    kind = of(type(changed))
+    return int(getattr(changed, kind.identity if kind else "pk"))
+
+
+def find(model: type[Model] | None, number: int) -> Model | None:
+    """Return the object that `number` names; None where it is gone."""
+    kind = of(model)
+    if model is None or kind is None:
+        return None
+    return model._default_manager.filter(**{kind.identity: number}).first()
 
 
 def every() -> list[Kind]:

@@ -67,13 +67,14 @@ class Recorder:
                 for pk, label, values in batch
             )
 
-    def add_all(self, objects: QuerySet[Any], values: Values, label: Combinable) -> int:
+    def add_all(self, objects: QuerySet[Any], values: Values, label: Combinable, identity: str = "pk") -> int:
         """All of `objects`, as they are before they change, are given the same values; returns how many.
 
-        One statement, whatever their number; `label` gives their names.
+        One statement, whatever their number; `label` gives their names, and `identity` is the field that
+        identifies them (see `Kind`).
         """
         change = self._change(objects.model, json_values(values), 0)
-        chosen = objects.order_by().values_list(Value(change), "pk", label)
+        chosen = objects.order_by().values_list(Value(change), identity, label)
         number = 0
         with suppress(EmptyResultSet), connection.cursor() as cursor:
             sql, parameters = chosen.query.get_compiler(connection=connection).as_sql()

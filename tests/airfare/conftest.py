@@ -34,6 +34,12 @@ def load_folder(folder: Path, db: None) -> Load:
 
 
 @pytest.fixture
+def cleaned_at_once(settings: Any) -> None:
+    """What a load replaces is deleted at its end."""
+    settings.LOAD_UNDO_HOURS = settings.MCP_DEADLINE_SECONDS = 0
+
+
+@pytest.fixture
 def curator(client: Client) -> User:
     user = User.objects.create_user("curator", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))

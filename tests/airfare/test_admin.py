@@ -43,7 +43,7 @@ def shown(client: Client, query: str = "") -> list[str]:
 
 
 def number(airline: str) -> int:
-    return FareRow.objects.get(airline=airline).pk
+    return FareRow.objects.get(airline=airline).key
 
 
 def answered() -> list[str]:
@@ -95,7 +95,7 @@ def test_the_filters_offer_the_values_there_are(client: Client, curator: User, l
 
 def test_the_list_is_filtered_by_file(client: Client, curator: User, loaded: None) -> None:
     source = SourceFile.objects.get(name="b.csv")
-    assert shown(client, f"?source_file__id__exact={source.pk}") == ["Breeze"]
+    assert shown(client, f"?load__file__id__exact={source.pk}") == ["Breeze"]
 
 
 def test_rows_are_hidden_and_published_by_actions(client: Client, curator: User, loaded: None) -> None:
@@ -112,7 +112,7 @@ def test_rows_are_hidden_and_published_by_actions(client: Client, curator: User,
 
 def test_an_action_takes_all_rows_of_a_filter(client: Client, curator: User, load_folder: Load) -> None:
     load_folder({"a.csv": table(*(fare(fare=n) for n in range(300)), fare(airline="United"))})
-    page = {"action": "hide", "select_across": "1", "_selected_action": [FareRow.objects.first().pk]}  # type: ignore[union-attr]
+    page = {"action": "hide", "select_across": "1", "_selected_action": [FareRow.objects.first().key]}  # type: ignore[union-attr]
     response = client.post(f"{LIST}?airline=Delta", page, follow=True)
     assert "300 rows were hidden." in response.content.decode()
     assert answered() == ["United"]
@@ -131,7 +131,7 @@ def test_a_fare_is_edited_in_the_list(client: Client, curator: User, loaded: Non
     response = client.post(f"{LIST}?airline=United", form, follow=True)
     assert "1 fare row was changed successfully" in response.content.decode()
     assert queries.page(Filters(airline_contains="united"), None, limit=1).rows[0]["avg_fare_usd"] == 0
-    assert Edit.objects.get().original == {"avg_fare_usd": 2.0}
+    assert FareRow.objects.get(airline="United").file_values == {"avg_fare_usd": 2.0}
     assert Edit.objects.get().edited_by == curator
 
 
@@ -148,7 +148,8 @@ def test_a_row_is_edited_on_its_page(client: Client, curator: User, loaded: None
     change(client, number("Delta"), route="BOS-SFO", notable_event="Storms")
     [answer] = queries.page(Filters(origin_airport="BOS", notable_contains="storm"), None, limit=9).rows
     assert (answer["destination_airport"], answer["avg_fare_usd"]) == ("SFO", 1)
-    assert Edit.objects.get().original == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
+    row = FareRow.objects.get(airline="Delta")
+    assert row.file_values == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
     assert counted() == counted_by_hand()
     page = client.get(reverse("admin:airfare_farerow_change", args=[number("Delta")])).content.decode()
     assert "edited: notable_event, route" in page

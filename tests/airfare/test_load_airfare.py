@@ -1,9 +1,7 @@
 """The command, as a person or a scheduler runs it."""
 
-import random
 import re
 import signal
-import time
 from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
@@ -20,15 +18,13 @@ from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import fare, table
+from tests.airfare.killer import PROGRAM
 from tests.commands import Commands
 from tests.lost_folders import emptied, hidden, missing
 from tests.site import ask, environment
 from tests.unprivileged import open_folder, unprivileged
 
 __all__ = ["open_folder"]
-
-ROWS = 20_000
-"""Enough that a kill falls into the writing of them."""
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -103,42 +99,77 @@ def test_the_bundled_data_loads_without_an_unreadable_value() -> None:
 
 # Killed
 
+POINTS = [5, pytest.param(20, marks=pytest.mark.e2e)]
+"""How many moments of a load, from its first to its last."""
+FARES = 200
 
-def held(env: dict[str, str]) -> tuple[int, int, int]:
-    """How many rows there are, how many of the new file, and how many the counts say."""
-    [row] = ask(
+
+def fares_held(env: dict[str, str]) -> dict[str, int]:
+    """How many rows answers can be of, by airline; with what does not fit together."""
+    found = ask(
         env,
-        "SELECT count(*) AS rows, count(*) FILTER (WHERE airline = 'New') AS new, "
-        "(SELECT coalesce(sum(rows), 0) FROM airfare_combinationcount) AS counted FROM airfare_farerow",
+        "SELECT airline, count(*) AS number FROM airfare_farerow "
+        "JOIN airfare_sourcefile ON current_id = load_id WHERE NOT hidden GROUP BY airline",
     )
     if "DATABASE_URL" not in env:
         assert ask(env, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
-    return row["rows"], row["new"], row["counted"]
+    return {row["airline"]: row["number"] for row in found}
 
 
-def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new(folder: Path) -> None:
+def killed_at(moment: int, *arguments: str) -> tuple[str, ...]:
+    """The arguments of a command that runs another one and kills itself at its `moment`."""
+    code = f"moment, arguments = {moment}, {arguments!r}\n{PROGRAM}"
+    return ("shell", "--no-imports", "-c", code)
+
+
+# An hour later: nobody waits for what was killed, and what was replaced can go.
+LATER = "UPDATE airfare_load SET seen_at = '2026-01-01 00:00:00'"
+
+
+@pytest.mark.parametrize("points", POINTS)
+def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new_and_every_edit(
+    folder: Path, points: int
+) -> None:
     path = folder / "a.csv"
-    path.write_text(table(*(fare(airline="Old", fare=n) for n in range(500))))
-    old, new = (500, 0, 500), (ROWS, ROWS, ROWS)
-    with environment() as env, closing(Commands(env)) as commands:
-        commands.run("load_airfare", str(folder))
-        assert held(env) == old
-        path.write_text(table(*(fare(airline="New", fare=n, note=f"note {n}") for n in range(ROWS))))
 
-        started = time.monotonic()
-        commands.run("load_airfare", str(folder), "--dry-run")
-        whole = 2 * (time.monotonic() - started)
-        chance = random.Random(7)
-        killed = 0
-        for part in range(6):
-            command = commands.start("load_airfare", str(folder))
-            time.sleep(whole * (part + chance.random()) / 6)
-            command.kill()
-            killed += command.completed().returncode == -signal.SIGKILL
-            assert held(env) in (old, new)
-        assert killed > 0
+    def write(airline: str) -> None:
+        plain = (fare(airline=airline, fare=n, note=f"{airline} {n}") for n in range(FARES))
+        path.write_text(table(fare(airline="Hidden"), fare(airline="Edited"), *plain))
+
+    old, new = {"Old": FARES, "Corrected": 1}, {"New": FARES, "Corrected": 1}
+    curate = (
+        "from airfare import curation; from airfare.models import FareRow; "
+        "curation.hide(FareRow.objects.filter(airline='Hidden')); "
+        "curation.edit(FareRow.objects.get(airline='Edited'), {'airline': 'Corrected'}, None)"
+    )
+    with environment({"LOAD_UNDO_HOURS": "0"}) as env, closing(Commands(env)) as commands:
+        write("Old")
         commands.run("load_airfare", str(folder))
-        assert held(env) == new
+        commands.run("shell", "--no-imports", "-c", curate)
+        ask(env, LATER)
+        write("New")
+        whole = commands.run(*killed_at(0, "load_airfare", str(folder))).stdout
+        moments = int(whole.rpartition("moments ")[2])
+        held = [fares_held(env)]
+        assert held == [new]
+        for point in range(points):
+            if held[-1] == new:
+                write("Old")
+                commands.run("load_airfare", str(folder))
+                write("New")
+            ask(env, LATER)
+            moment = 1 + moments * point // points
+            command = commands.start(*killed_at(moment, "load_airfare", str(folder)))
+            assert command.completed().returncode == -signal.SIGKILL
+            held.append(fares_held(env))
+            assert held[-1] in (old, new)
+            assert "All fits together" in commands.run("check_data").stdout
+        assert old in held
+        assert new in held[1:]
+        ask(env, LATER)
+        commands.run("load_airfare", str(folder))
+        assert fares_held(env) == new
+        assert "All fits together" in commands.run("check_data").stdout
 
 
 # Pruning what may only be out of reach

@@ -67,7 +67,7 @@ def test_a_changed_file_is_replaced(load_folder: Load) -> None:
     assert versions.read() != version
 
 
-def test_texts_that_no_row_has_any_more_are_forgotten(load_folder: Load) -> None:
+def test_texts_that_no_row_has_any_more_are_forgotten(load_folder: Load, cleaned_at_once: None) -> None:
     load_folder({"a.csv": table(fare(note="old"), fare(note="kept"))})
     load_folder({"a.csv": table(fare(note="kept"), fare(note="new"))})
     assert sorted(NotableText.objects.values_list("text", flat=True)) == ["kept", "new"]
@@ -87,7 +87,8 @@ def test_counts_are_those_of_the_rows(load_folder: Load) -> None:
 
 def counted() -> list[tuple[object, ...]]:
     """The counts that are kept."""
-    return sorted(CombinationCount.objects.values_list("source_file", *NAMES, "rows"))
+    counts = CombinationCount.objects.filter(load__current_of__isnull=False, rows__gt=0)
+    return sorted(counts.values_list("load__file", *NAMES, "rows"))
 
 
 NAMES = [f"combination__{name}" for name in ("route", "airline", "season")]
@@ -98,7 +99,7 @@ def counted_by_hand() -> list[tuple[object, ...]]:
     rows = FareRow.objects.filter(hidden=False).order_by()
     assert not rows.exclude(combination__route=F("route"), combination__airline=F("airline")).exists()
     assert not rows.exclude(combination__season=F("season")).exists()
-    return sorted(rows.values_list("source_file", "route", "airline", "season").annotate(Count("id")))
+    return sorted(rows.values_list("load__file", "route", "airline", "season").annotate(Count("id")))
 
 
 def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
@@ -178,7 +179,7 @@ def test_a_gone_file_that_comes_back_is_no_longer_gone(load_folder: Load, folder
     assert SourceFile.objects.get(name="a.csv").state == "loaded"
 
 
-def test_prune_deletes_the_rows_of_gone_files(load_folder: Load, folder: Path) -> None:
+def test_prune_deletes_the_rows_of_gone_files(load_folder: Load, folder: Path, cleaned_at_once: None) -> None:
     load_folder({"a.csv": table(fare(note="gone")), "b.csv": table(fare(fare=2))})
     (folder / "a.csv").unlink()
     assert load_folder(prune=True)["a.csv"].result == "pruned"
@@ -309,7 +310,7 @@ def test_json_of_another_shape_is_refused_by_name_and_the_rows_stay(load_folder:
     assert [outcomes[f"{name}.json"].result, outcomes["other.json"].result] == ["rejected", "new"]
     told = "is an object" if name in ("pandas_columns", "nested_number") else "names no column that is known"
     assert told in "".join(summary(outcomes.values()).notes)
-    assert FareRow.objects.filter(source_file__name=f"{name}.json").count() == 1
+    assert FareRow.objects.filter(load__name=f"{name}.json").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_number_that_no_file_may_hold_is_refused_in_the_form(
     client: Client, curator: User, load_folder: Load, typed: str
 ) -> None:
     load_folder({"a.csv": table(fare())})
-    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().pk])
+    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().key])
     page = client.post(url, {"avg_fare_usd": typed, "airline": "Delta"}).content.decode()
     assert "Write a number from 0 to 10,000,000." in page
     assert FareRow.objects.get().avg_fare_usd == 452
@@ -66,7 +66,7 @@ def test_what_cannot_be_seen_does_not_come_in_by_the_form(
     client: Client, curator: User, load_folder: Load
 ) -> None:
     load_folder({"a.csv": table(fare())})
-    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().pk])
+    url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().key])
     client.post(url, {"airline": "Del\u202eta\u200b 2", "notable_event": "Fuel\U000e0041"})
     row = FareRow.objects.get()
     assert (row.airline, row.notable_event) == ("Delta 2", "Fuel")

@@ -120,13 +120,13 @@ def _curate(chance: random.Random, files: list[File]) -> None:
     """Hide some rows, edit some, and give some of them back."""
     places = {id(row): (file.name, row.position) for file in files for row in file.rows}
     rows = [row for file in files for row in file.rows]
-    ids = {
-        (name, position): pk
-        for pk, name, position in FareRow.objects.values_list("id", "source_file__name", "position")
+    keys = {
+        (name, position): key
+        for key, name, position in FareRow.objects.values_list("key", "load__name", "position")
     }
 
     def stored(chosen: list[Row]) -> Any:
-        return FareRow.objects.filter(id__in=[ids[places[id(row)]] for row in chosen])
+        return FareRow.objects.filter(key__in=[keys[places[id(row)]] for row in chosen])
 
     hidden = chance.sample(rows, len(rows) // 10)
     published = hidden[::4]
@@ -135,7 +135,7 @@ def _curate(chance: random.Random, files: list[File]) -> None:
     for row in hidden:
         row.hidden = row not in published
     edits = list(shapes.edits(chance, rows))
-    curation.edit_each([(ids[places[id(row)]], values) for row, values in edits], None)
+    curation.edit_each([(keys[places[id(row)]], values) for row, values in edits], None)
     for row, values in edits:
         row.edit(values)
     reverted = [row for row, _ in edits[::5]]

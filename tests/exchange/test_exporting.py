@@ -140,7 +140,7 @@ def test_only_the_chosen_columns_are_exported(alice: User, loaded: None) -> None
 
 def test_selected_rows_are_exported(client: Client, alice: User, loaded: None) -> None:
     client.force_login(alice)
-    chosen = list(FareRow.objects.exclude(airline="Delta").values_list("pk", flat=True))
+    chosen = list(FareRow.objects.exclude(airline="Delta").values_list("key", flat=True))
     page = {"action": "export_selected", "_selected_action": chosen}
     answer = client.post(f"{ROWS}?season=Summer", page)
     query = answer.headers["Location"].partition("?")[2]
@@ -150,7 +150,7 @@ def test_selected_rows_are_exported(client: Client, alice: User, loaded: None) -
 
 def test_the_selection_of_all_is_the_list_with_its_filters(client: Client, alice: User, loaded: None) -> None:
     client.force_login(alice)
-    one = FareRow.objects.values_list("pk", flat=True)[:1]
+    one = FareRow.objects.values_list("key", flat=True)[:1]
     page = {"action": "export_selected", "_selected_action": one, "select_across": "1"}
     answer = client.post(f"{ROWS}?airline=Delta", page)
     assert answer.headers["Location"] == f"{ROWS}export/?airline=Delta"

@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from airfare import curation
+from airfare import curation, keys
 from airfare.models import Edit, FareRow
 from mcpsite.exchange import sheets
 from mcpsite.exchange import workbook as workbook_reader
@@ -128,7 +128,7 @@ def test_rows_are_hidden_and_published_by_their_column(client: Client, curator: 
     confirm(client, preview(client, corrected(curator, "United", hidden="true")))
     assert FareRow.objects.get(airline="United").hidden
     row = FareRow.objects.get(airline="United")
-    confirm(client, preview(client, f"id,hidden\n{row.pk},no\n".encode()))
+    confirm(client, preview(client, f"id,hidden\n{keys.written(row.key)},no\n".encode()))
     assert not FareRow.objects.get(airline="United").hidden
 
 
@@ -160,7 +160,7 @@ def test_columns_that_no_import_changes_are_named_and_left_alone(
     answer = preview(client, corrected(curator, "Delta", source_file="b.csv", avg_fare_usd="1"))
     assert "Not imported, whatever they say: vanished, source_file, position." in answer.content.decode()
     confirm(client, answer)
-    assert FareRow.objects.get(airline="Delta").source_file.name == "a.csv"
+    assert FareRow.objects.get(airline="Delta").load.name == "a.csv"
 
 
 def test_one_bad_cell_refuses_the_whole_file_with_its_row(
@@ -183,9 +183,9 @@ def test_one_bad_cell_refuses_the_whole_file_with_its_row(
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     [
-        ("id,airline\n999999,Delta\n", "Row 2: there is no row with the id 999999"),
+        ("id,airline\nk0000000000000000,Delta\n", "Row 2: there is no row with the id k0000000000000000"),
         ("id,airline\n,Delta\n", "Row 2: id is empty; an import corrects rows that are here"),
-        ("id,airline\nnew,Delta\n", "Row 2: id is &#x27;new&#x27;, which is no number of a row"),
+        ("id,airline\nnew,Delta\n", "Row 2: id is &#x27;new&#x27;, which names no row"),
         ("airline\nDelta\n", "The file has no column “id”"),
         ("id,avg_fare\n1,2\n", "There is no column &#x27;avg_fare&#x27; here"),
         ("id,id\n1,2\n", "The header names id twice."),
@@ -201,9 +201,9 @@ def test_a_file_that_fits_no_rows_is_refused_with_a_sentence(
 
 
 def test_the_same_row_twice_is_refused(client: Client, curator: User, loaded: None) -> None:
-    pk = FareRow.objects.order_by("pk").values_list("pk", flat=True)[0]
-    text = preview(client, f"id,airline\n{pk},A\n{pk},B\n".encode()).content.decode()
-    assert f"Row 3: the id {pk} stands in an earlier row too." in text
+    id_ = keys.written(FareRow.objects.all()[0].key)
+    text = preview(client, f"id,airline\n{id_},A\n{id_},B\n".encode()).content.decode()
+    assert f"Row 3: the id {id_} stands in an earlier row too." in text
 
 
 def test_what_changed_since_the_preview_is_not_overwritten(
@@ -308,6 +308,10 @@ def delta() -> FareRow:
     return FareRow.objects.get(airline="Delta")
 
 
+def delta_id() -> str:
+    return keys.written(delta().key)
+
+
 def colour_a_far_row(sheet: Sheet) -> None:
     sheet.cell(60_001, 1).fill = PatternFill("solid", fgColor="FFFF00")
 
@@ -320,7 +324,7 @@ def raise_a_far_row(sheet: Sheet) -> None:
 def test_rows_of_a_workbook_that_hold_nothing_do_not_count(
     client: Client, curator: User, loaded: None, change: Any
 ) -> None:
-    data = workbook([["id", "avg_fare_usd"], [delta().pk, 701.5]], change)
+    data = workbook([["id", "avg_fare_usd"], [delta_id(), 701.5]], change)
     assert preview(client, data, "a.xlsx").context["changed_rows"] == 1
 
 
@@ -337,21 +341,21 @@ def test_rows_that_hold_nothing_take_next_to_no_time() -> None:
 
 
 def test_lines_of_commas_alone_do_not_count(client: Client, curator: User, loaded: None) -> None:
-    data = f"id,season\n{delta().pk},Winter\n" + ",\n" * 50_005
+    data = f"id,season\n{delta_id()},Winter\n" + ",\n" * 50_005
     assert preview(client, data.encode()).context["changed_rows"] == 1
 
 
 def test_a_problem_names_its_row_as_the_spreadsheet_counts(
     client: Client, curator: User, loaded: None
 ) -> None:
-    data = f"id,avg_fare_usd\n,\n,\n{delta().pk},much\n"
+    data = f"id,avg_fare_usd\n,\n,\n{delta_id()},much\n"
     assert "Row 4: avg_fare_usd is" in preview(client, data.encode()).content.decode()
 
 
 def test_a_formula_without_its_result_is_refused_with_its_cell(
     client: Client, curator: User, loaded: None
 ) -> None:
-    data = workbook([["id", "avg_fare_usd"], [delta().pk, "=700+1.5"]])
+    data = workbook([["id", "avg_fare_usd"], [delta_id(), "=700+1.5"]])
     assert "Cell B2 holds a formula" in preview(client, data, "a.xlsx").content.decode()
 
 
@@ -375,7 +379,7 @@ def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User
     def as_percentage(sheet: Sheet) -> None:
         sheet.cell(2, 2).number_format = "0%"
 
-    data = workbook([["id", "load_factor_pct"], [delta().pk, 0.9]], as_percentage)
+    data = workbook([["id", "load_factor_pct"], [delta_id(), 0.9]], as_percentage)
     text = preview(client, data, "a.xlsx").content.decode()
     assert (
         "Row 2: load_factor_pct is &#x27;90%&#x27;, which is not a number from 0 to 200; write it without"
@@ -387,7 +391,7 @@ def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User
 def test_a_quote_that_is_not_closed_is_refused_with_its_line(
     client: Client, curator: User, loaded: None, quote: str
 ) -> None:
-    data = f"id,season\n{delta().pk},Winter\n{delta().pk},{quote}"
+    data = f"id,season\n{delta_id()},Winter\n{delta_id()},{quote}"
     text = preview(client, data.encode()).content.decode()
     assert "Line 3 cannot be read as CSV" in text or "Line 4 cannot be read as CSV" in text
 
@@ -439,7 +443,7 @@ def test_an_old_export_of_a_row_that_says_the_same_is_no_conflict(
 def test_without_versions_the_preview_says_what_it_cannot_tell(
     client: Client, curator: User, loaded: None
 ) -> None:
-    data = f"id,avg_fare_usd\n{delta().pk},460\n".encode()
+    data = f"id,avg_fare_usd\n{delta_id()},460\n".encode()
     assert "The file has no column “version”" in preview(client, data).content.decode()
 
 

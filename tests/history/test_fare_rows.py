@@ -48,7 +48,7 @@ def test_an_edit_tells_who_and_from_what_to_what_from_the_first_one_on(rows: Non
         1,
     )
     changed = change.changed.get()
-    assert changed.object_id == row("Delta").pk
+    assert changed.object_id == row("Delta").key
     assert changed.label == "2025-10-06 JFK-LAX Delta Summer"
     assert changed.values == {
         "avg_fare_usd": [1.0, 7.0],
@@ -67,8 +67,8 @@ def test_hiding_many_rows_is_one_change_that_names_each(rows: None, alice: User)
     change = only()
     assert (change.action, change.size, change.values) == ("hide", 2, {"hidden": [False, True]})
     assert set(change.changed.values_list("object_id", "label", "values")) == {
-        (row("Delta").pk, "2025-10-06 JFK-LAX Delta Summer", None),
-        (row("United").pk, "2025-10-06 JFK-LAX United Summer", None),
+        (row("Delta").key, "2025-10-06 JFK-LAX Delta Summer", None),
+        (row("United").key, "2025-10-06 JFK-LAX United Summer", None),
     }
 
 
@@ -92,11 +92,11 @@ def test_hiding_costs_the_same_number_of_statements_for_any_number_of_rows(
 
 
 def test_restoring_the_files_values_is_recorded(rows: None, alice: User) -> None:
-    curation.edit_each([(each.pk, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
+    curation.edit_each([(each.key, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
     assert curation.restore(FareRow.objects.all(), by=alice) == 3
     change = Change.objects.get(action=Change.Action.RESTORE)
     assert change.size == 3
-    assert change.changed.get(object_id=row("United").pk).values == {
+    assert change.changed.get(object_id=row("United").key).values == {
         "avg_fare_usd": [9.0, 2.0],
         "edited": [["avg_fare_usd"], []],
     }
@@ -159,25 +159,25 @@ def test_a_load_tells_which_curated_rows_vanished(rows: None, alice: User, load_
     load_folder({"a.csv": table(fare(fare=2, airline="United"))})
     change = Change.objects.get(source="load_airfare", content_type__model="farerow")
     assert change.values == {"vanished": [False, True]}
-    assert change.changed.get().object_id == row("Delta").pk
+    assert change.changed.get().object_id == row("Delta").key
 
 
-def test_a_row_with_a_history_keeps_its_id_over_a_reload(rows: None, alice: User, load_folder: Load) -> None:
-    pk = row("Delta").pk
-    curation.hide(FareRow.objects.filter(pk=pk), by=alice)
-    curation.publish(FareRow.objects.filter(pk=pk), by=alice)
+def test_a_row_keeps_its_key_over_a_reload(rows: None, alice: User, load_folder: Load) -> None:
+    key = row("Delta").key
+    curation.hide(FareRow.objects.filter(key=key), by=alice)
+    curation.publish(FareRow.objects.filter(key=key), by=alice)
     load_folder({"a.csv": table(fare(fare=5, airline="United"), fare(fare=6))})
-    again = FareRow.objects.get(pk=pk)
+    again = FareRow.objects.get(key=key)
     assert (again.airline, again.avg_fare_usd, again.position) == ("Delta", 6, 2)
 
 
 def test_a_row_that_was_given_back_goes_with_its_file_and_its_history_stays(
     rows: None, alice: User, load_folder: Load
 ) -> None:
-    pk = row("Delta").pk
+    key = row("Delta").key
     curation.edit(row("Delta"), {"avg_fare_usd": 7.0}, alice)
-    curation.restore(FareRow.objects.filter(pk=pk), by=alice)
+    curation.restore(FareRow.objects.filter(key=key), by=alice)
     outcome = load_folder({"a.csv": table(fare(fare=5, airline="United"))})["a.csv"]
     assert outcome.vanished == 0
-    assert not FareRow.objects.filter(pk=pk).exists()
-    assert ChangedObject.objects.filter(object_id=pk, change__content_type__model="farerow").count() == 2
+    assert not FareRow.objects.filter(key=key).exists()
+    assert ChangedObject.objects.filter(object_id=key, change__content_type__model="farerow").count() == 2

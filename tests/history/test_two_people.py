@@ -66,7 +66,7 @@ def bob() -> User:
 @pytest.fixture
 def url(load_folder: Load) -> str:
     load_folder({"a.csv": table(fare(fare=1, note="Snow"))})
-    return reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().pk])
+    return reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().key])
 
 
 def test_the_second_save_of_the_same_field_is_told_and_keeps_its_value(

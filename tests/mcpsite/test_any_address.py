@@ -82,7 +82,7 @@ def test_no_key_makes_a_page_of_an_object_fail(model: type[Model], client: Clien
             assert client.get(asked).status_code in (302, 403, 404), asked
 
 
-@pytest.mark.parametrize("parameter", ["airline=%00", "source_file__id__exact=99999999999999999999"])
+@pytest.mark.parametrize("parameter", ["airline=%00", "load__file__id__exact=99999999999999999999"])
 def test_a_filter_that_cannot_be_meant_lists_nothing(client: Client, parameter: str) -> None:
     assert client.get(f"{address(FareRow)}?{parameter}").context["cl"].result_count == 0
 
@@ -94,7 +94,7 @@ def test_an_empty_list_says_that_its_filter_cannot_be_meant(client: Client) -> N
 
 
 def test_the_list_is_whole_again_without_the_filter(client: Client) -> None:
-    client.get(f"{address(FareRow)}?source_file__id__exact=99999999999999999999")
+    client.get(f"{address(FareRow)}?load__file__id__exact=99999999999999999999")
     assert client.get(address(FareRow)).context["cl"].result_count == 2
 
 
@@ -108,7 +108,7 @@ def test_an_export_of_what_cannot_be_meant_leads_back_to_the_list(client: Client
 
 @pytest.mark.parametrize("term", MEANINGLESS)
 def test_suggestions_for_what_cannot_be_meant_do_not_fail(client: Client, term: str) -> None:
-    asked = {"app_label": "airfare", "model_name": "farerow", "field_name": "source_file", "term": term}
+    asked = {"app_label": "airfare", "model_name": "load", "field_name": "file", "term": term}
     response = client.get(reverse("admin:autocomplete"), asked)
     assert response.status_code == 200
     assert SourceFile.objects.exists()

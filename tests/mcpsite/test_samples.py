@@ -116,7 +116,7 @@ def test_it_is_loaded_again_by_whoever_names_its_folder() -> None:
 
 def test_what_a_curator_changed_is_told_before_it_goes_too() -> None:
     prepare()
-    first, second, *_ = FareRow.objects.filter(source_file__name=SAMPLE)
+    first, second, *_ = FareRow.objects.filter(load__name=SAMPLE)
     curation.edit(first, {"season": "Autumn"}, None)
     curation.hide(FareRow.objects.filter(pk=second.pk))
     Transcript.objects.filter(source_file="Vacation_Rental_Roundtable.txt").update(corrected=["title"])
@@ -164,7 +164,7 @@ def test_it_is_recognised_wherever_it_was_loaded_from(tmp_path: Path) -> None:
 
 def test_rows_that_were_kept_when_their_file_was_deleted_go_too() -> None:
     prepare()
-    curation.edit(FareRow.objects.filter(source_file__name=SAMPLE)[0], {"season": "Autumn"}, None)
+    curation.edit(FareRow.objects.filter(load__name=SAMPLE)[0], {"season": "Autumn"}, None)
     for source in SourceFile.objects.all():
         loading.remove(source)
     assert held() == (1, 11)

@@ -15,7 +15,7 @@ from mcpsite.history import recording
 class Command(LoadCommand):
     help = (
         "Load airfare files (CSV, TSV, JSON) into the database. Files that have not changed are skipped; "
-        "a changed one replaces its rows in one transaction, and what a curator edited or hid stays."
+        "the rows of a changed one are replaced at once, and what a curator edited or hid stays."
     )
     sample_data = SAMPLES
     content = "rows"

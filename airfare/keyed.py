@@ -1,0 +1,80 @@
+"""Pages of rows that are named by key, and so outlive the loads of their files."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.admin import checkbox
+from unfold.views import ChangeList
+
+from airfare.models import FareRow
+from mcpsite.core.modeladmin import ModelAdmin
+
+
+class KeyedChangeList(ChangeList):  # type: ignore[misc]
+    """Links its rows by their keys."""
+
+    def url_for_result(self, result: FareRow) -> str:
+        return reverse("admin:airfare_farerow_change", args=[result.key])
+
+
+class KeyedAdmin(ModelAdmin[FareRow]):
+    """Finds rows, on their pages and where they were selected in the list, by their keys.
+
+    What Django's templates link by a row's number of today is led to the page that will stay.
+    """
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002 (Django's signature)
+        return KeyedChangeList
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> FareRow | None:
+        return super().get_object(request, object_id, from_field or "key") or super().get_object(
+            request, object_id
+        )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return self._elsewhere(request, object_id, "change") or super().changeform_view(
+            request, object_id, form_url, extra_context
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._elsewhere(request, object_id, "history") or super().history_view(
+            request, object_id, extra_context
+        )
+
+    def _elsewhere(self, request: HttpRequest, object_id: str | None, page: str) -> HttpResponse | None:
+        """Return the way to the page of the row that is named by its number of today, if it is."""
+        if request.method != "GET" or object_id is None:
+            return None
+        row = self.get_object(request, object_id)
+        if row is None or str(row.key) == object_id:
+            return None
+        return redirect(reverse(f"admin:airfare_farerow_{page}", args=[row.key]))
+
+    @admin.display(description=checkbox.render("action_toggle_all", 1))
+    def action_checkbox(self, obj: FareRow) -> SafeString:
+        rendered: SafeString = checkbox.render(ACTION_CHECKBOX_NAME, str(obj.key))
+        return rendered
+
+    def response_action(self, request: HttpRequest, queryset: Any, *_: Any) -> HttpResponse | None:
+        data = request.POST.copy()
+        selected = [key for key in data.getlist(ACTION_CHECKBOX_NAME) if key.isdecimal()]
+        rows = queryset.filter(key__in=selected).order_by().values_list("pk", flat=True)
+        data.setlist(ACTION_CHECKBOX_NAME, list(map(str, rows)))
+        request.POST = data  # type: ignore[assignment]
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response

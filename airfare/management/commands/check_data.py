@@ -1,0 +1,22 @@
+"""`manage.py check_data`: look whether what is stored of the fares fits together."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from airfare import checking
+
+
+class Command(BaseCommand):
+    help = (
+        "Look whether what is stored of the fares fits together: rows, counts, loads and what curators want. "
+        "Says what does not, and ends with 1 then."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
+        with transaction.atomic():
+            found = list(checking.problems())
+        self.stdout.write("\n".join(found) or "All fits together.")
+        if found:
+            raise SystemExit(1)

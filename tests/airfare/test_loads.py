@@ -1,0 +1,533 @@
+"""The life of a load, beside what curators do before it, while it lasts and after it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from airfare import checking, cleaning, curation, loading, loads, queries, writing
+from airfare.edits import Overlay
+from airfare.loading import find, load
+from airfare.loads import Lost
+from airfare.models import Combination, CombinationCount, Edit, FareRow, Load, NotableText, SourceFile
+from airfare.queries import Filters
+from mcpsite.access.caller import Caller
+from mcpsite.history.models import Change
+from tests.airfare.conftest import Load as LoadFolder
+from tests.airfare.conftest import fare, table
+
+pytestmark = pytest.mark.django_db
+
+OLD = table(
+    fare(airline="Delta", fare=1, note="Lounge"),
+    fare(airline="United", fare=2),
+    fare(airline="Alaska", fare=3),
+    fare(airline="Breeze", fare=4),
+)
+NEW = table(
+    fare(airline="Added", fare=50),
+    fare(airline="Alaska", fare=30),
+    fare(airline="United", fare=20),
+    fare(airline="Delta", fare=10),
+)
+
+
+@pytest.fixture(autouse=True)
+def all_fits_together() -> Iterator[None]:
+    """After every test, whatever it did."""
+    yield
+    assert list(checking.problems()) == []
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice")
+
+
+def row(airline: str) -> FareRow:
+    return FareRow.objects.get(airline=airline)
+
+
+def answered(who: Caller | None = None) -> dict[str, Any]:
+    """The fares that are published, by airline."""
+    rows = queries.page(Filters(), who, limit=200).rows
+    return {str(each["airline"]): each["avg_fare_usd"] for each in rows}
+
+
+# What curators do, and when
+
+
+def edit(airline: str, fare: float) -> None:
+    curation.edit(row(airline), {"avg_fare_usd": fare}, None)
+
+
+def hide(airline: str) -> None:
+    curation.hide(FareRow.objects.filter(airline=airline))
+
+
+def restore(airline: str) -> None:
+    curation.restore(FareRow.objects.filter(airline=airline))
+
+
+def publish(airline: str) -> None:
+    curation.publish(FareRow.objects.filter(airline=airline))
+
+
+def edit_and_hide(airline: str) -> None:
+    edit(airline, 33)
+    hide(airline)
+
+
+# With Delta edited to 7 and United hidden long before: Delta, United, Alaska, Breeze and the added row.
+PLAIN = {"Delta": 7, "Alaska": 30, "Added": 50}
+ACTS: dict[str, tuple[Callable[[], None], dict[str, Any]]] = {
+    "an edit": (lambda: edit("Alaska", 33), PLAIN | {"Alaska": 33}),
+    "an edit of an edited row": (lambda: edit("Delta", 8), PLAIN | {"Delta": 8}),
+    "an edit to what the new file says": (lambda: edit("Alaska", 30), PLAIN),
+    "hiding": (lambda: hide("Alaska"), {"Delta": 7, "Added": 50}),
+    "hiding and editing": (lambda: edit_and_hide("Alaska"), {"Delta": 7, "Added": 50}),
+    "a restore": (lambda: restore("Delta"), PLAIN | {"Delta": 10}),
+    "publishing": (lambda: publish("United"), PLAIN | {"United": 20}),
+    "an edit of a row that vanishes": (lambda: edit("Breeze", 44), PLAIN | {"Breeze": 44}),
+    "hiding a row that vanishes": (lambda: hide("Breeze"), PLAIN),
+}
+MOMENTS = ("before", "while the file is read", "before the switch", "after")
+
+
+def do_at(moment: str, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Have `act` done once at a moment of the next load; returns options for it."""
+    done: list[None] = []
+
+    def once(*_: Any) -> None:
+        if not done:
+            done.append(None)
+            act()
+
+    if moment == "while the file is read":
+        return {"progress": once}
+    if moment == "before the switch":
+        catch_up = Overlay.catch_up
+
+        def then(self: Overlay) -> None:
+            catch_up(self)
+            once()
+
+        monkeypatch.setattr(Overlay, "catch_up", then)
+    return {}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("name", ACTS)
+def test_what_a_curator_does_stays_whenever_it_is_done(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, name: str, moment: str
+) -> None:
+    act, expected = ACTS[name]
+    if moment == "after" and "vanishes" in name:
+        pytest.skip("the row has gone with the load")
+    load_folder({"a.csv": OLD})
+    edit("Delta", 7)
+    hide("United")
+    if moment == "before":
+        act()
+    options = do_at(moment, act, monkeypatch)
+    assert load_folder({"a.csv": NEW}, **options)["a.csv"].result == "replaced"
+    if moment == "after":
+        act()
+    assert answered() == expected
+    # It outlives further loads, and meets a row that comes back.
+    load_folder(force=True)
+    assert answered() == expected
+    load_folder({"a.csv": OLD})
+    again = {airline: value for airline, value in answered().items() if airline in expected}
+    edited = {airline: value for airline, value in expected.items() if value in (7, 8, 33, 44)}
+    assert {airline: again[airline] for airline in edited} == edited
+    assert "Added" not in again
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_change_of_who_may_read_takes_effect_whenever_it_is_made(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, caller: Caller, moment: str
+) -> None:
+    load_folder({"a.csv": OLD})
+    assert len(answered(caller)) == 4
+
+    def limit() -> None:
+        SourceFile.objects.get().groups.add(Group.objects.create(name="board"))
+        assert answered(caller) == {}
+
+    if moment == "before":
+        limit()
+    load_folder({"a.csv": NEW}, **do_at(moment, limit, monkeypatch))
+    if moment == "after":
+        limit()
+    assert answered(caller) == {}
+    assert len(answered()) == 4
+
+
+def test_nobody_sees_rows_before_the_switch(load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_folder({"a.csv": OLD})
+    before = answered()
+    seen: list[Any] = []
+    options = do_at("before the switch", lambda: seen.append(answered()), monkeypatch)
+    load_folder({"a.csv": NEW}, **options)
+    assert seen == [before]
+    assert FareRow.all_loads.count() == 8
+    assert sorted(answered()) == ["Added", "Alaska", "Delta", "United"]
+
+
+def test_a_row_that_is_deleted_while_its_file_is_loaded_stays_deleted(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD})
+    edit("Breeze", 44)
+    load_folder({"a.csv": NEW})
+
+    def delete() -> None:
+        assert curation.delete_vanished(FareRow.objects.all()) == 1
+
+    load_folder({"a.csv": NEW}, force=True, **do_at("before the switch", delete, monkeypatch))
+    assert "Breeze" not in answered()
+    load_folder({"a.csv": OLD})
+    assert answered()["Breeze"] == 4
+
+
+def test_a_vanished_row_that_was_given_back_stays_until_it_is_deleted(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    edit("Breeze", 44)
+    load_folder({"a.csv": NEW})
+    restore("Breeze")
+    load_folder(force=True)
+    assert answered()["Breeze"] == 4
+    assert row("Breeze").vanished
+
+
+def test_a_load_writes_in_short_transactions_whatever_its_size(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "ROWS", 10)
+    heartbeats: list[int] = []
+    alive = loads.alive
+
+    def counted(load: Load) -> None:
+        alive(load)
+        heartbeats.append(FareRow.all_loads.count())
+
+    monkeypatch.setattr(loads, "alive", counted)
+    load_folder({"a.csv": table(*(fare(fare=n) for n in range(35)))})
+    assert heartbeats == [0, 10, 20, 30, 35]
+
+
+def test_switching_costs_the_same_for_any_number_of_rows_and_of_old_edits(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[int] = []
+    switch = loads.switch
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        with CaptureQueriesContext(connection) as captured:
+            file = switch(*arguments, **options)
+        statements.append(len(captured))
+        return file
+
+    monkeypatch.setattr(loads, "switch", counted)
+    for number in (3, 600):
+        rows = [fare(airline=f"Line {n}", fare=n) for n in range(number)]
+        load_folder({"a.csv": table(*rows)})
+        curation.hide(FareRow.objects.filter(avg_fare_usd__lt=number - 1))
+        load_folder({"a.csv": table(fare(airline="Added"), *rows)})
+    assert statements[1] == statements[3]
+
+
+# Two loads at once
+
+
+def test_a_second_load_of_a_file_waits_and_finds_it_done(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, folder: Any
+) -> None:
+    load_folder({"a.csv": OLD})
+    claim = loads.claim
+    outcomes: list[Any] = []
+
+    def after_another(name: str, **options: Any) -> Load | None:
+        if not outcomes:
+            outcomes.append(None)
+            outcomes.extend(load(find([folder]), loaded_by="bob"))
+        return claim(name, **options)
+
+    monkeypatch.setattr(loads, "claim", after_another)
+    outcome = load_folder({"a.csv": NEW})["a.csv"]
+    assert (outcome.result, outcomes[1].result) == ("unchanged", "replaced")
+    assert SourceFile.objects.get().loaded_by == "bob"
+
+
+def test_a_load_that_is_silent_for_a_minute_is_given_up_by_the_next(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    silent = claimed("a.csv")
+    Load.objects.filter(pk=silent.pk).update(seen_at="2026-01-01T00:00Z")
+    load_folder({"a.csv": NEW})
+    with pytest.raises(Lost):
+        loads.alive(silent)
+
+
+def test_a_load_is_waited_for_as_long_as_it_is_written(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD})
+    other = claimed("a.csv")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            Load.objects.filter(pk=other.pk).update(state=Load.State.ABANDONED)
+
+    monkeypatch.setattr("airfare.loads.time.sleep", sleep)
+    assert load_folder({"a.csv": NEW})["a.csv"].result == "replaced"
+    assert len(waited) == 3
+
+
+def claimed(name: str) -> Load:
+    load = loads.claim(name, folder="", format_="csv", digest="", loaded_by="")
+    assert load
+    return load
+
+
+def test_a_load_whose_file_was_deleted_meanwhile_is_refused(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD})
+
+    def remove() -> None:
+        loading.remove(SourceFile.objects.get())
+
+    outcome = load_folder({"a.csv": NEW}, **do_at("before the switch", remove, monkeypatch))["a.csv"]
+    assert outcome.result == "rejected"
+    assert outcome.reason == "was deleted, or loaded by somebody else, while it was being loaded"
+    assert answered() == {}
+
+
+def test_a_first_load_that_fails_leaves_no_file(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": table(fare(), "1,2")})
+    assert not SourceFile.objects.exists()
+    cleaning.clean()
+    assert not (Load.objects.exists())
+    assert not (FareRow.all_loads.exists())
+    assert not (Combination.objects.exists())
+
+
+# Undo
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("name", ACTS)
+def test_what_a_curator_does_stays_over_an_undo(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, name: str, moment: str
+) -> None:
+    act, expected = ACTS[name]
+    if "vanishes" in name:
+        pytest.skip("the new rows are loaded first here")
+    load_folder({"a.csv": NEW})
+    edit("Delta", 7)
+    hide("United")
+    load_folder({"a.csv": OLD})
+    if moment != "after":
+        act()
+    loading.undo(SourceFile.objects.get())
+    if moment == "after":
+        act()
+    assert answered() == expected
+
+
+def test_an_undo_brings_the_rows_before_back_and_another_one_those_after(
+    load_folder: LoadFolder, alice: User
+) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    source = SourceFile.objects.get()
+    loading.undo(source, by=alice)
+    assert answered() == {"Delta": 1, "United": 2, "Alaska": 3, "Breeze": 4}
+    change = Change.objects.latest("pk")
+    assert (change.author, change.reason) == ("alice with undo_load", "Undo of the last load")
+    source.refresh_from_db()
+    loading.undo(source)
+    assert answered() == {"Delta": 10, "United": 20, "Alaska": 30, "Added": 50}
+
+
+def test_an_edit_that_the_undone_file_caught_up_with_is_one_again(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    edit("Alaska", 30)
+    load_folder({"a.csv": NEW})
+    assert not Edit.objects.edited().exists()
+    loading.undo(SourceFile.objects.get())
+    assert (answered()["Alaska"], row("Alaska").file_values) == (30, {"avg_fare_usd": 3.0})
+    restore("Alaska")
+    assert answered()["Alaska"] == 3
+
+
+def test_an_edit_of_a_row_that_only_the_undone_file_held_is_kept_as_vanished(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    edit("Added", 55)
+    loading.undo(SourceFile.objects.get())
+    assert answered()["Added"] == 55
+    assert row("Added").vanished
+
+
+def test_an_undone_file_is_left_out_until_it_has_changed(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    loading.undo(SourceFile.objects.get())
+    outcome = load_folder()["a.csv"]
+    assert (outcome.result, outcome.reason) == ("left out", loading.UNDONE)
+    assert answered()["Delta"] == 1
+    assert load_folder(force=True)["a.csv"].result == "replaced"
+    assert answered()["Delta"] == 10
+
+
+def test_there_is_nothing_to_undo_after_the_first_load_and_when_it_is_cleaned_up(
+    load_folder: LoadFolder, settings: Any
+) -> None:
+    load_folder({"a.csv": OLD})
+    source = SourceFile.objects.get()
+    with pytest.raises(Lost, match="no load that can be undone"):
+        loading.undo(source)
+    load_folder({"a.csv": NEW})
+    settings.LOAD_UNDO_HOURS = settings.MCP_DEADLINE_SECONDS = 0
+    cleaning.clean()
+    with pytest.raises(Lost, match="no load that can be undone"):
+        loading.undo(source)
+
+
+def test_a_file_that_is_being_loaded_is_not_undone(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    claimed("a.csv")
+    with pytest.raises(Lost, match="is being loaded at this moment"):
+        loading.undo(SourceFile.objects.get())
+
+
+# Cleaning
+
+
+def test_what_was_replaced_is_kept_for_a_day_or_until_the_next_load(
+    load_folder: LoadFolder, settings: Any
+) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    settings.MCP_DEADLINE_SECONDS = 0
+    cleaning.clean()
+    assert FareRow.all_loads.count() == 8
+    load_folder({"a.csv": OLD})
+    assert FareRow.all_loads.count() == 8
+    Load.objects.filter(state=Load.State.REPLACED).update(seen_at="2026-01-01T00:00Z")
+    cleaning.clean()
+    assert FareRow.all_loads.count() == FareRow.objects.count() == 4
+
+
+def test_rows_that_a_call_may_still_read_are_not_deleted(load_folder: LoadFolder, settings: Any) -> None:
+    settings.LOAD_UNDO_HOURS = 0
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    assert FareRow.all_loads.count() == 8
+    Load.objects.filter(state=Load.State.REPLACED).update(seen_at="2026-01-01T00:00Z")
+    cleaning.clean()
+    assert FareRow.all_loads.count() == 4
+
+
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_cleaning_deletes_rows_counts_texts_combinations_and_edits_in_pieces(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "PIECE", 2)
+    load_folder({"a.csv": OLD})
+    edit("Alaska", 30)
+    monkeypatch.setattr(cleaning, "clean", lambda: None)
+    load_folder({"a.csv": NEW})
+    assert len(list(cleaning.pieces())) > 5
+    assert (FareRow.all_loads.count(), CombinationCount.objects.count()) == (4, 4)
+    assert sorted(Combination.objects.values_list("airline", flat=True)) == sorted(answered())
+    assert not (NotableText.objects.exists())
+    assert not (Edit.objects.exists())
+    assert Load.objects.count() == 1
+
+
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_texts_and_combinations_stay_while_a_load_is_being_written(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD})
+    other = claimed("b.csv")
+    load_folder({"a.csv": NEW})
+    assert NotableText.objects.exists()
+    assert Combination.objects.filter(airline="Breeze").exists()
+    with pytest.raises(RuntimeError), loads.given_up_on_failure(other):
+        raise RuntimeError
+    cleaning.clean()
+    assert not (NotableText.objects.exists())
+    assert not (Combination.objects.filter(airline="Breeze").exists())
+
+
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_deleting_a_file_deletes_its_rows_in_pieces_afterwards(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    with CaptureQueriesContext(connection) as captured:
+        loading.remove(SourceFile.objects.get())
+    assert not [each for each in captured if "DELETE FROM airfare_farerow" in each["sql"]]
+    assert answered() == {}
+    assert FareRow.all_loads.count() == 4
+    cleaning.clean()
+    assert not FareRow.all_loads.exists()
+
+
+def test_a_load_that_died_is_cleaned_up_without_a_next_one(load_folder: LoadFolder) -> None:
+    died = claimed("b.csv")
+    Load.objects.filter(pk=died.pk).update(seen_at="2026-01-01T00:00Z")
+    cleaning.clean()
+    assert not (SourceFile.objects.exists())
+    assert not (Load.objects.exists())
+
+
+# The commands
+
+
+def test_undo_load_tells_what_it_did(load_folder: LoadFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    call_command("undo_load", "a.csv")
+    assert "a.csv holds again what was loaded" in capsys.readouterr().out
+    assert answered()["Delta"] == 1
+
+
+def test_check_data_tells_what_does_not_fit(
+    load_folder: LoadFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_folder({"a.csv": OLD})
+    call_command("check_data")
+    assert "All fits together." in capsys.readouterr().out
+    FareRow.objects.filter(airline="Delta").update(hidden=True)
+    with pytest.raises(SystemExit):
+        call_command("check_data")
+    out = capsys.readouterr().out
+    assert "Counts are not those of the published rows" in out
+    assert "Rows are curated and nobody wanted that" in out
+    FareRow.objects.filter(airline="Delta").update(hidden=False)
+
+
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_a_server_deletes_what_is_due_piece_by_piece(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "PIECE", 3)
+    monkeypatch.setattr(cleaning, "LOOK_SECONDS", 0)
+    load_folder({"a.csv": OLD})
+    loading.remove(SourceFile.objects.get())
+    left = []
+    for _ in range(20):
+        cleaning.go_on()
+        left.append(FareRow.all_loads.count())
+    assert list(dict.fromkeys(left)) == [4, 1, 0]
+    assert not Load.objects.exists()
