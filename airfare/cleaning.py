@@ -59,7 +59,7 @@ def due() -> QuerySet[Load]:
 def pieces() -> Iterator[None]:
     """Delete what is due, and yield after each short transaction."""
     _give_up_silent()
-    found = list(due())
+    found = _given_up()
     for load in found:
         while _delete_rows(load):
             yield
@@ -78,6 +78,17 @@ def pieces() -> Iterator[None]:
             Load.objects.filter(pk__in=[load.pk for load in found]).delete()
         edits.forget_void(Edit.objects.all())
     yield
+
+
+def _given_up() -> list[Load]:
+    """Return the loads that are due. None of them can be made current again from here on."""
+    if not due().exists():
+        return []
+    with transaction.atomic():
+        versions.lock()
+        found = list(due())
+        Load.objects.filter(pk__in=[load.pk for load in found]).update(state=Load.State.ABANDONED)
+    return found
 
 
 def _give_up_silent() -> None:

@@ -86,8 +86,8 @@ def _remember_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None) 
             "SELECT file.id, stored.key, file.serial, '{}', '{}', %s, %s, %s, %s "
             "FROM airfare_farerow stored JOIN airfare_sourcefile file ON file.current_id = stored.load_id "
             f"WHERE stored.id IN ({sql}) "
-            "ON CONFLICT (key, file_id) DO UPDATE SET hidden = excluded.hidden, serial = excluded.serial, "
-            "edited_at = excluded.edited_at, edited_by_id = excluded.edited_by_id",
+            "ON CONFLICT (key, file_id) DO UPDATE SET hidden = excluded.hidden, deleted = excluded.deleted, "
+            "serial = excluded.serial, edited_at = excluded.edited_at, edited_by_id = excluded.edited_by_id",
             [hidden, False, timezone.now(), by.pk if by else None, *parameters],
         )
 
@@ -208,7 +208,7 @@ def _edit(
         ],
         update_conflicts=True,
         unique_fields=["key", "file"],
-        update_fields=["values", "serial", "edited_at", "edited_by"],
+        update_fields=["values", "deleted", "serial", "edited_at", "edited_by"],
     )
     _forget_void(serials)
     return differences

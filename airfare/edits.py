@@ -8,7 +8,7 @@ does no more than laying it once, for each row remembers what its file says.
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,9 +153,13 @@ class Laid:
 class Overlay:
     """Brings the edits of a file into one of its loads, while that is written or before it is used again."""
 
-    def __init__(self, load: Load, file: SourceFile) -> None:
-        """`load` is of `file`, which points at another one or at none."""
+    def __init__(self, load: Load, file: SourceFile, alive: Callable[[Load], None]) -> None:
+        """`load` is of `file`, which points at another one or at none.
+
+        `alive` is called at the start of each transaction that writes to it, and raises what ends this.
+        """
         self._load, self._file, self._before = load, file, file.current_id
+        self._alive = alive
         self._serial = load.serial
         self._texts, self._ids = Texts(), Ids()
         self._unseen = set(Edit.objects.filter(file=file).values_list("key", flat=True))
@@ -203,6 +207,7 @@ class Overlay:
         """
         for chunk in chunks(self._unseen):
             with transaction.atomic():
+                self._alive(self._load)
                 self._bring(chunk)
         self._unseen.clear()
 
@@ -231,6 +236,7 @@ class Overlay:
             since = self._since()
             for chunk in chunks(since):
                 with transaction.atomic():
+                    self._alive(self._load)
                     self._apply(chunk)
             self._serial = serial
             if len(since) <= BATCH:

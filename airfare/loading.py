@@ -339,6 +339,7 @@ class _Load:
             digest=self._digest,
             loaded_by=self._loaded_by,
             wanted=wanted,
+            groups=self._groups,
         )
         if load is None:
             return None
@@ -350,7 +351,7 @@ class _Load:
 
     def _write(self, load: Load) -> Outcome:
         known = SourceFile.objects.get(loads=load)
-        overlay = Overlay(load, known)
+        overlay = Overlay(load, known, loads.alive)
         with self._open() as (reader, records, unused):
             writing.write(load, records, overlay)
         self._check(reader, known)
@@ -390,7 +391,6 @@ class _Load:
         names = ("rows", "digest", "state")
         after: dict[str, Any] = {name: getattr(source, name) for name in names}
         if known.state == SourceFile.State.LOADING:
-            source.groups.set(self._groups)
             after |= kinds.field_values(SourceFile, [source.pk], ["groups"])[source.pk]
             before = {}
         else:

@@ -6,12 +6,13 @@ under the lock of `airfare.versions`; what takes long is outside of them.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -43,8 +44,11 @@ def claim(
     loaded_by: str,
     wanted: Callable[[SourceFile | None], bool] = lambda _: True,
     take_over: bool = False,
+    groups: Collection[Group] = (),
 ) -> Load | None:
     """Return a new load of the file `name`; None if that is not `wanted` any more.
+
+    A new file is for `groups` alone, where there are any; who may read it can be changed from then on.
 
     One load of a file is written at a time: another one is waited for until it is over or silent, or given up
     at once if `take_over`.
@@ -68,6 +72,8 @@ def claim(
                         loaded_by=loaded_by,
                         state=SourceFile.State.LOADING,
                     )
+                if groups and file.state == SourceFile.State.LOADING:
+                    file.groups.set(groups)
                 return Load.objects.create(
                     file=file,
                     name=name,
@@ -82,8 +88,11 @@ def claim(
 
 
 def alive(load: Load) -> None:
-    """Tell that `load` is being written, at the start of each transaction that does. Raises Lost."""
-    mine = Load.objects.filter(pk=load.pk, state=Load.State.WRITING)
+    """Tell that `load` is being written, at the start of each transaction that does. Raises Lost.
+
+    Nobody else writes to it, or gives it up, before that transaction ends.
+    """
+    mine = Load.objects.filter(pk=load.pk, state=load.state)
     if not mine.update(seen_at=Now()):
         raise Lost("was deleted, or loaded by somebody else, while it was being loaded")
 
@@ -171,7 +180,7 @@ def empty(file: SourceFile, recorder: Recorder, *, state: SourceFile.State, keep
     if load is None:
         raise Lost("is gone")
     load.finished_at = file.loaded_at
-    overlay = Overlay(load, file)
+    overlay = Overlay(load, file, alive)
     overlay.bring()
     overlay.catch_up()
     with transaction.atomic():
@@ -202,13 +211,15 @@ def undo(file: SourceFile, recorder: Recorder) -> Load:
     writing = Load.objects.filter(file=file, state=Load.State.WRITING, seen_at__gte=Now() - SILENT)
     if writing.exists():
         raise Lost("is being loaded at this moment; undo that when it is done")
-    overlay = Overlay(load, file)
+    overlay = Overlay(load, file, alive)
     overlay.bring()
     overlay.catch_up()
     with transaction.atomic():
         versions.bump()
         _edit_again(file)
         restored = switch(load, file, overlay, recorder, undone_digest=file.digest)
+        # The load that is undone does not know the edits that were just made again.
+        Load.objects.filter(file=file, state=Load.State.REPLACED).update(serial=F("serial") - 1)
         names = ("rows", "digest", "state")
         changed = {name: (getattr(file, name), getattr(restored, name)) for name in names}
         recorder.add(restored, {name: pair for name, pair in changed.items() if pair[0] != pair[1]})

@@ -168,6 +168,17 @@ def test_a_change_of_who_may_read_takes_effect_whenever_it_is_made(
     assert len(answered()) == 4
 
 
+def test_who_may_read_a_file_can_be_limited_while_it_is_loaded_for_the_first_time(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, caller: Caller
+) -> None:
+    def limit() -> None:
+        SourceFile.objects.get().groups.add(Group.objects.create(name="board"))
+
+    load_folder({"a.csv": OLD}, **do_at("before the switch", limit, monkeypatch))
+    assert answered(caller) == {}
+    assert len(answered()) == 4
+
+
 def test_nobody_sees_rows_before_the_switch(load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     load_folder({"a.csv": OLD})
     before = answered()
@@ -319,6 +330,24 @@ def test_a_first_load_that_fails_leaves_no_file(load_folder: LoadFolder) -> None
     assert not (Combination.objects.exists())
 
 
+def test_a_load_that_was_given_up_and_cleaned_up_writes_nothing_any_more(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD})
+    edit("Breeze", 44)
+    bring = Overlay.bring
+
+    def remove(self: Overlay) -> None:
+        monkeypatch.setattr(Overlay, "bring", bring)
+        loading.remove(SourceFile.objects.get())
+        cleaning.clean()
+        bring(self)
+
+    monkeypatch.setattr(Overlay, "bring", remove)
+    assert load_folder({"a.csv": NEW})["a.csv"].result == "rejected"
+    assert answered() == {"Breeze": 44}
+
+
 # Undo
 
 
@@ -368,6 +397,33 @@ def test_an_edit_that_the_undone_file_caught_up_with_is_one_again(load_folder: L
     assert answered()["Alaska"] == 3
 
 
+def test_an_edit_that_the_file_caught_up_with_outlives_an_undo_of_the_undo(load_folder: LoadFolder) -> None:
+    load_folder({"a.csv": OLD})
+    edit("Alaska", 30)
+    load_folder({"a.csv": NEW})
+    for expected in ({"avg_fare_usd": 3.0}, None, {"avg_fare_usd": 3.0}):
+        loading.undo(SourceFile.objects.get())
+        assert (answered()["Alaska"], row("Alaska").file_values) == (30, expected)
+        assert list(checking.problems()) == []
+
+
+@pytest.mark.parametrize("act", [hide, lambda airline: edit(airline, 56)], ids=["hidden", "edited"])
+def test_a_row_is_curated_again_that_was_deleted_and_came_back(
+    load_folder: LoadFolder, act: Callable[[str], None]
+) -> None:
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    edit("Added", 55)
+    loading.undo(SourceFile.objects.get())
+    curation.delete_vanished(FareRow.objects.filter(airline="Added"))
+    loading.undo(SourceFile.objects.get())
+    act("Added")
+    expected = answered().get("Added")
+    loading.undo(SourceFile.objects.get())
+    assert answered().get("Added") == expected
+    assert row("Added").vanished
+
+
 def test_an_edit_of_a_row_that_only_the_undone_file_held_is_kept_as_vanished(load_folder: LoadFolder) -> None:
     load_folder({"a.csv": OLD})
     load_folder({"a.csv": NEW})
@@ -400,6 +456,19 @@ def test_there_is_nothing_to_undo_after_the_first_load_and_when_it_is_cleaned_up
     cleaning.clean()
     with pytest.raises(Lost, match="no load that can be undone"):
         loading.undo(source)
+
+
+def test_a_load_of_which_rows_were_deleted_is_not_made_current_again(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "PIECE", 2)
+    load_folder({"a.csv": OLD})
+    load_folder({"a.csv": NEW})
+    Load.objects.filter(state=Load.State.REPLACED).update(seen_at="2026-01-01T00:00Z")
+    next(cleaning.pieces())
+    with pytest.raises(Lost, match="no load that can be undone"):
+        loading.undo(SourceFile.objects.get())
+    assert len(answered()) == 4
 
 
 def test_a_file_that_is_being_loaded_is_not_undone(load_folder: LoadFolder) -> None:
