@@ -462,6 +462,15 @@ class FareRowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, Model
 
     # The list
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FareRow]:
+        rows: QuerySet[FareRow] = super().get_queryset(request)
+        match = request.resolver_match
+        if match is None or match.url_name != "airfare_farerow_export":
+            return rows
+        # An export is read in pieces: all of them are of the loads there are now.
+        now = SourceFile.objects.filter(current__isnull=False).values_list("current_id", flat=True)
+        return FareRow.all_loads.filter(Among("load_id", Value(array_of(sorted(now)))))
+
     def get_changelist_form(self, request: HttpRequest, **options: Any) -> type[ModelForm[FareRow]]:
         return super().get_changelist_form(request, form=FareRowListForm, **options)
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
+from airfare.corrections import FareRowColumns
 from airfare.models import FareRow
-from mcpsite.exchange import formats
+from mcpsite.exchange import exporting, formats
 from mcpsite.exchange.cells import escape_formula, unescape_formula
 from mcpsite.exchange.exporting import ExportMixin
 from tests.airfare.conftest import Load, fare, table
@@ -131,6 +132,26 @@ def test_xlsx_of_too_many_rows_is_refused_with_a_sentence(
 def test_more_than_a_chunk_is_exported_once_each(alice: User, load_folder: Load) -> None:
     load_folder({"a.csv": table(*(fare(fare=number) for number in range(4500)))})
     assert [row["position"] for row in exported(alice)] == [str(number) for number in range(1, 4501)]
+
+
+def test_a_file_that_is_loaded_meanwhile_is_exported_as_it_was(
+    alice: User, load_folder: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (table(*(fare(airline=f"{name} {n}") for n in range(5))) for name in ("Old", "New"))
+    load_folder({"a.csv": old, "b.csv": table(fare(airline="Other"))})
+    monkeypatch.setattr(exporting, "CHUNK", 2)
+    cells = FareRowColumns.fields["id"].function
+    seen: list[None] = []
+
+    def load_meanwhile(values: Any) -> Any:
+        seen.append(None)
+        if len(seen) == 2:
+            load_folder({"a.csv": new})
+        return cells(values)
+
+    monkeypatch.setattr(FareRowColumns.fields["id"], "function", load_meanwhile)
+    rows = exported(alice)
+    assert [row["airline"] for row in rows] == [*(f"Old {n}" for n in range(5)), "Other"]
 
 
 def test_only_the_chosen_columns_are_exported(alice: User, loaded: None) -> None:
