@@ -94,6 +94,10 @@ BOILERPLATE = re.compile(
 """What nobody says and services add: it ends a turn."""
 
 
+_PREFIXED = re.compile(r"(d|l|al|el|ibn|bin|abu|an|ad|as|ash)[-'’](\w+)$")
+"""A word that is a particle and a name: d'Angelo, al-Rashid."""
+
+
 class Kind(Enum):
     """How sure it is that a label names a person or role."""
 
@@ -138,6 +142,8 @@ def _divided(label: str) -> tuple[str, str]:
 
 def _is_upper(word: str) -> bool:
     """Return whether a word begins as names do: not with a small letter, where the script has such."""
+    if found := _PREFIXED.match(word):
+        word = found[2]
     letter = next((each for each in word if each.isalpha()), "")
     return bool(letter) and not letter.islower()
 

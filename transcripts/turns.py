@@ -8,11 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
 from transcripts.formats.base import Cue, Line
 from transcripts.labels import BOILERPLATE, Kind, kind_of
+from transcripts.stores.words import UNSPACED
 
 PARAGRAPH_WORDS = 200
 """A longer paragraph of a file without speakers is divided at the ends of sentences."""
@@ -215,6 +217,9 @@ class Speakers:
         self._spaced = at_start >= 2 and at_start >= 0.8 * len(sure or labels)
         self._letters = {each.label for _, each in spoken if each.form == "letter"} >= {"Q", "A"}
         maybe = [each for place, each in labels if kind_of(each.label) is Kind.MAYBE]
+        self._written = {_key(each.label): each.label for each in maybe}
+        beside = pairwise([_key(each.label) if each in maybe else "" for _, each in spoken])
+        self._together = {key for pair in beside if all(pair) for key in pair}
         blocks = sum(
             bool(line.text.strip()) and (place == 0 or not lines[place - 1].text.strip() or not self._spaced)
             for place, line in enumerate(lines)
@@ -271,9 +276,12 @@ class Speakers:
             return Kind.MAYBE if alone else Kind.SURE
         if not self._has_sure:
             return Kind.SURE if self._mostly or self._counts[key] > 1 else Kind.NOT
+        if key.islower() and key == self._written.get(key):
+            return Kind.MAYBE
         if self._spaced:
             return Kind.SURE if starts or key in self._at_start else Kind.MAYBE
-        return Kind.SURE if self._counts[key] > 1 else Kind.MAYBE
+        # Points of a list stand together; who speaks again and again stands between others.
+        return Kind.SURE if self._counts[key] > 1 and key not in self._together else Kind.MAYBE
 
     def shown(self, label: str) -> str:
         """Return the speaker whom `label` stands for, as a curator named them or as the file does."""
@@ -427,6 +435,9 @@ class _Walk:
                 return
             if opening.form == "label":
                 self._refused_labels[opening.label] = self._refused_labels.get(opening.label, 0) + 1
+                if not BOILERPLATE.match(line.text[:OPENING_CHARACTERS]):
+                    self._go_on(line.text)
+                    return
         elif opening and opening.form == "stamped":
             self._open(line, "", opening.offset, opening.rest)
             return
@@ -443,6 +454,11 @@ class _Walk:
                 self._open(line, "", None, line.text)
         else:
             self._text.append(line.text)
+
+    def _go_on(self, text: str) -> None:
+        """Add a line that a reader might take for somebody's turn: behind what is said, not below it."""
+        said = "\n".join(self._text).rstrip()
+        self._text = [joined(said, text)] if said and self._began is not None else [*self._text, text]
 
     def _talk_has_begun(self) -> bool:
         return bool(self._label or self._talk.labels)
@@ -511,6 +527,13 @@ def bounded(notes: list[str]) -> list[str]:
     return [*notes[:MOST_NOTES], f"And {more:,} more like these."] if more > 0 else notes
 
 
+def joined(before: str, text: str) -> str:
+    """Return two pieces of what somebody said as one, with a blank where their script has blanks."""
+    before, text = before.rstrip(), text.lstrip()
+    unspaced = before and text and UNSPACED.match(before[-1]) and UNSPACED.match(text[0])
+    return f"{before}{'' if unspaced else ' '}{text}".strip()
+
+
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:59]}…"
@@ -541,7 +564,7 @@ def _parts(paragraph: str) -> Iterable[str]:
 def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> Talk:
     """Return the turns of captions or of a recognizer; `known` and `named` as for `of_lines`."""
     cues = [part for cue in cues for part in _each_label(cue)]
-    lines = [Line(cue.number, "" if cue.speaker else cue.text.split("\n", 1)[0]) for cue in cues]
+    lines = [Line(cue.number, "" if cue.speaker else cue.text) for cue in cues]
     # Blank lines between them: each cue begins a paragraph.
     spaced = [each for line in lines for each in (line, Line(line.number, ""))]
     openings = [_opening(line.text) if line.text else None for line in spaced]
@@ -555,7 +578,7 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
             verdict = speakers.verdict(2 * place, opening)
             if verdict is Kind.SURE:
                 label = opening.label
-                text = "\n".join([opening.rest, *cue.text.split("\n")[1:]]).strip()
+                text = opening.rest
             elif verdict is Kind.MAYBE:
                 told.append(f"Line {cue.number}: “{_short(cue.text)}” may begin with a speaker; it has none.")
                 talk.doubtful[opening.label] = talk.doubtful.get(opening.label, 0) + 1
@@ -571,7 +594,7 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
             unnamed.append(cue.number)
         last = talk.turns[-1] if talk.turns else None
         if last and _goes_on(last, speaker, cue, ends[-1]):
-            talk.turns[-1] = replace(last, text=f"{last.text}\n{text}".strip())
+            talk.turns[-1] = replace(last, text=joined(last.text, text))
             ends[-1] = cue.end
         else:
             talk.turns.append(Said(text=text, speaker=speaker, offset=offset))
@@ -589,17 +612,17 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
 def _each_label(cue: Cue) -> Iterator[Cue]:
     """Yield a cue in parts, each of which begins with what may be a label: two people may share a caption."""
     if cue.speaker or "\n" not in cue.text:
-        yield replace(cue, text=re.sub(r"^-\s+", "", cue.text))
+        yield replace(cue, text=reduce(joined, re.sub(r"^-\s+", "", cue.text).split("\n")))
         return
-    part: list[str] = []
+    part = ""
     for line in cue.text.split("\n"):
         line = re.sub(r"^-\s+", "", line)
         opening = _opening(line)
         if part and opening and opening.label and kind_of(opening.label) is not Kind.NOT:
-            yield replace(cue, text="\n".join(part))
-            part = []
-        part.append(line)
-    yield replace(cue, text="\n".join(part))
+            yield replace(cue, text=part)
+            part = ""
+        part = joined(part, line)
+    yield replace(cue, text=part)
 
 
 def _carried(labels: list[str]) -> bool:

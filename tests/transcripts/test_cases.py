@@ -76,6 +76,10 @@ def faults(case: dict[str, Any]) -> list[str]:
     for name in case.get("speakers", []):
         if not any(is_named(turn.speaker, name) for turn in turns):
             wrong.append(f"{name} is no speaker")
+    for name in case.get("not_speakers", []):
+        lines = [flat(line) for line in text.split("\n") if line.startswith(f"{name}:")]
+        said = [flat(credit["words"]) for credit in case.get("credits", [])]
+        wrong += [f"{name} seems to say “{words}”" for words in said if any(words in line for line in lines)]
     wrong += [
         f"{name} speaks" for name in case.get("not_speakers", []) if any(t.speaker == name for t in turns)
     ]

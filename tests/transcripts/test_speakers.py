@@ -27,6 +27,8 @@ def turns(text: str, named: dict[str, str] | None = None) -> list[tuple[str, str
         "Ann Lee",
         "von Braun",
         "O'Hara Lee",
+        "Yusuf al-Rashid",
+        "Rita d'Angelo",
         "J. R. Smith",
         "Analyst",
         "Speaker 12",
@@ -83,6 +85,26 @@ def test_a_doubtful_label_in_a_stamped_call_has_no_speaker_and_is_told() -> None
     ]
 
 
+def test_a_point_stands_behind_what_is_said_so_that_nobody_reads_it_as_a_name() -> None:
+    points = "Price: It rose.\nVolume: It fell.\n"
+    assert turns(f"{STAMPED}{points}")[-1] == ("Bo Ray", "Yes. Price: It rose. Volume: It fell.")
+    assert turns(f"Ann Lee: So.\n\n{points}\nBo Ray: Yes.\n")[0] == (
+        "Ann Lee",
+        "So. Price: It rose. Volume: It fell.",
+    )
+
+
+def test_a_first_name_between_roles_speaks_and_points_that_stand_together_do_not() -> None:
+    assert [who for who, _ in turns("Analyst: So?\nDana: Yes.\nAnalyst: And?\nDana: No.\n")] == [
+        *("Analyst", "Dana"),
+        *("Analyst", "Dana"),
+    ]
+    points = "Densification: It helps.\nRoundness: Too.\n"
+    assert [who for who, _ in turns(f"Expert: So.\n{points}{points}Analyst: OK.\n")] == [
+        *("Expert", "", "", "", "", "Analyst"),
+    ]
+
+
 def test_a_stamp_without_a_name_is_nobodys_and_told() -> None:
     parsed = parse("a.txt", f"{STAMPED}[00:09] Who was that?\n".encode())
     assert parsed.turns[-1].speaker == ""
@@ -122,7 +144,7 @@ def test_a_caption_without_a_name_is_nobodys_where_every_caption_has_one() -> No
     cue = "00:0{0}.000 --> 00:0{0}.500\n{1}\n\n"
     said = ["Ann Lee: So.", "Ann Lee: It rains.", "Yes.", "Bo Ray: No."]
     text = "WEBVTT\n\n" + "".join(cue.format(place * 2 + 1, words) for place, words in enumerate(said))
-    assert turns(text) == [("Ann Lee", "So.\nIt rains."), ("", "Yes."), ("Bo Ray", "No.")]
+    assert turns(text) == [("Ann Lee", "So. It rains."), ("", "Yes."), ("Bo Ray", "No.")]
 
 
 # A curator
@@ -135,7 +157,7 @@ def test_a_curator_names_a_label_and_makes_another_nobodys() -> None:
         ("Bo Ray", "Yes."),
         ("Dan Sification", "It helps."),
     ]
-    assert turns(text, {"Densification": ""})[-1] == ("Bo Ray", "Yes.\nDensification: It helps.")
+    assert turns(text, {"Densification": ""})[-1] == ("Bo Ray", "Yes. Densification: It helps.")
 
 
 def test_a_curator_names_who_speaks_where_nobody_is_named() -> None:
