@@ -100,6 +100,24 @@ class Counts:
             rows, first, last = known[0] + rows, min(known[1], first), max(known[2], last)
         self._counts[load, combination] = rows, first, last
 
+    def add_each(
+        self, load: int, combinations: Sequence[int], days: Sequence[str], hidden: Sequence[bool]
+    ) -> None:
+        """Count rows by their combinations and days, those that are hidden as 0."""
+        counts = self._counts
+        for combination, day, is_hidden in zip(combinations, days, hidden, strict=True):
+            rows = 0 if is_hidden else 1
+            known = counts.get((load, combination))
+            if known is None:
+                counts[load, combination] = rows, day, day
+            else:
+                number, first, last = known
+                counts[load, combination] = (
+                    number + rows,
+                    day if day < first else first,
+                    day if day > last else last,
+                )
+
     def add_rows(self, rows: QuerySet[FareRow], sign: int = 1) -> None:
         """Count `rows`, which the database does."""
         groups = rows.order_by().values_list("load_id", "combination_id")

@@ -1,9 +1,11 @@
 """Which row of a file a row is, over all loads of the file: what links, edits and the history name it by.
 
 A row's key comes from the name of its file, from what the file says of its date, route, airline, season,
-query, region and provider, and from the how-manieth of the rows it is of which the file says the same.
+query, region and provider, and from the how-manieth of the rows it is of which the file says the same. Keys
+of one day stand together, so that rows which are written together are together in the index of keys.
 """
 
+import datetime
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -15,9 +17,11 @@ _IDENTITY = tuple(
     SOURCE_FIELDS.index(name)
     for name in ("snapshot_date", "route", "airline", "season", "query", "region", "provider")
 )
+_DAY = SOURCE_FIELDS.index("snapshot_day")
 _SEPARATOR = "\x1f"
 """No cell holds it: control characters are taken out of them."""
-_POSITIVE = (1 << 63) - 1
+_DIGEST_BITS = 43
+_DAY_BITS = 20
 
 
 class Keys:
@@ -25,7 +29,8 @@ class Keys:
 
     def __init__(self, name: str) -> None:
         """`name` is the file's."""
-        self._name = name
+        self._name = f"{name}{_SEPARATOR}".encode()
+        self._days: dict[str, int] = {}
         self._first: set[int] = set()
         self._again: Counter[int] = Counter()
         """Of keys that came more than once: how often after the first time."""
@@ -33,24 +38,30 @@ class Keys:
     def of(self, columns: Sequence[Sequence[Any]]) -> list[int]:
         """Return the key of each row of `columns`, which are those of SOURCE_FIELDS."""
         said = list(map(_SEPARATOR.join, zip(*(columns[place] for place in _IDENTITY), strict=True)))
-        keys = [self._key(each) for each in said]
-        known = len(self._first)
+        days = [self._days.get(day) or self._day(day) for day in columns[_DAY]]
+        keys = list(map(self._key, said, days))
         new = set(keys)
-        if len(new) == len(keys) and new.isdisjoint(self._first):
-            self._first |= new
-            return keys
-        for place, key in enumerate(keys):
-            self._first.add(key)
-            if len(self._first) > known:
-                known += 1
-            else:
-                self._again[key] += 1
-                keys[place] = self._key(f"{said[place]}{_SEPARATOR}{self._again[key]}")
+        repeated = self._first & new
+        if len(new) < len(keys):
+            repeated.update(key for key, rows in Counter(keys).items() if rows > 1)
+        if repeated:
+            for place, key in enumerate(keys):
+                if key in repeated:
+                    if key in self._first:
+                        self._again[key] += 1
+                        keys[place] = self._key(f"{said[place]}{_SEPARATOR}{self._again[key]}", days[place])
+                    self._first.add(key)
+        self._first |= new
         return keys
 
-    def _key(self, said: str) -> int:
-        digest = blake2b(f"{self._name}{_SEPARATOR}{said}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) & _POSITIVE
+    def _day(self, day: str) -> int:
+        ordinal = datetime.date.fromisoformat(day).toordinal()
+        self._days[day] = prefix = ordinal % (1 << _DAY_BITS) << _DIGEST_BITS
+        return prefix
+
+    def _key(self, said: str, day: int) -> int:
+        digest = blake2b(self._name + said.encode(), digest_size=8).digest()
+        return day | int.from_bytes(digest) >> (64 - _DIGEST_BITS)
 
 
 def written(key: int) -> str:

@@ -9,7 +9,6 @@ the trigram index only narrows down which texts are compared.
 import json
 from collections.abc import Sequence
 from hashlib import blake2b
-from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
@@ -20,8 +19,8 @@ TRIGRAMS = 6
 """Trigrams of a needle that the index is asked for; more of them no longer narrow anything down."""
 
 
-def _digest(text: str) -> UUID:
-    return UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class Texts:
@@ -44,7 +43,7 @@ class Texts:
         return list(map(self._numbers.__getitem__, texts))
 
 
-def _numbers(texts: dict[UUID, str]) -> dict[str, int]:
+def _numbers(texts: dict[str, str]) -> dict[str, int]:
     """Return the numbers of texts by their digests; those that are new are stored."""
     found = _find(texts)
     if len(found) < len(texts):
@@ -56,23 +55,22 @@ def _numbers(texts: dict[UUID, str]) -> dict[str, int]:
     return found
 
 
-def _find(texts: dict[UUID, str]) -> dict[str, int]:
+def _find(texts: dict[str, str]) -> dict[str, int]:
     """The numbers of those texts that are stored."""
     chosen, parameter = (
-        ("IN (SELECT value FROM json_each(%s))", json.dumps([digest.hex for digest in texts]))
+        ("IN (SELECT value FROM json_each(%s))", json.dumps(list(texts)))
         if connection.vendor == "sqlite"
-        else ("= ANY(%s)", list(texts))
+        else ("= ANY(%s::uuid[])", list(texts))
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT digest, id FROM airfare_notabletext WHERE digest {chosen}", [parameter])
-        return {texts[_uuid(digest)]: number for digest, number in cursor.fetchall()}
+        return {
+            texts[digest if isinstance(digest, str) else digest.hex]: number
+            for digest, number in cursor.fetchall()
+        }
 
 
-def _uuid(stored: UUID | str) -> UUID:
-    return stored if isinstance(stored, UUID) else UUID(hex=stored)
-
-
-def _insert(texts: dict[UUID, str]) -> None:
+def _insert(texts: dict[str, str]) -> None:
     """Store texts. In the order of their digests, so that no two processes wait for each other."""
     stored = [(digest, texts[digest], texts[digest].casefold()) for digest in sorted(texts)]
     with connection.cursor() as cursor:
@@ -81,7 +79,7 @@ def _insert(texts: dict[UUID, str]) -> None:
             cursor.executemany(f"{insert} ON CONFLICT (digest) DO NOTHING", stored)
             return
         # Only one process writes at a time: nothing of this has been stored since it was looked for.
-        cursor.executemany(insert, [(digest.hex, *rest) for digest, *rest in stored])
+        cursor.executemany(insert, stored)
         cursor.execute(
             "INSERT INTO airfare_notable_trigrams (rowid, folded) "
             "SELECT id, folded FROM airfare_notabletext ORDER BY id DESC LIMIT %s",

@@ -6,7 +6,6 @@ that stores them.
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, cast
@@ -15,7 +14,7 @@ from django.db import connection, transaction
 
 from airfare import loads
 from airfare.combinations import Counts, Ids
-from airfare.edits import Laid, Overlay
+from airfare.edits import Overlay
 from airfare.keys import Keys
 from airfare.models import Load
 from airfare.notables import Texts
@@ -39,6 +38,10 @@ _DAY = SOURCE_FIELDS.index("snapshot_day")
 def write(load: Load, records: Iterable[Records], overlay: Overlay) -> None:
     """Write what is read of a file, with the edits of `overlay` laid over it. Raises Lost."""
     keys, texts, ids, counts = Keys(load.name), Texts(), Ids(), Counts()
+    if connection.vendor == "sqlite":
+        # The pages of the indexes that a transaction changes are as many as this; none is written twice.
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size = -32000")
     for piece in _pieces(records):
         keys_of_piece = keys.of(piece.columns)
         laid = overlay.over(piece, keys_of_piece)
@@ -57,7 +60,7 @@ def write(load: Load, records: Iterable[Records], overlay: Overlay) -> None:
                 laid.file_values,
             ]
             _insert(load, [*laid.columns, *columns])
-        _count(counts, load, laid, combinations)
+        counts.add_each(load.pk, combinations, laid.columns[_DAY], laid.hidden)
         if len(counts) > COUNTS:
             _store(counts, load)
     _store(counts, load)
@@ -89,12 +92,6 @@ def _insert(load: Load, columns: Sequence[Sequence[Any]]) -> None:
 def _last_id(cursor: Any) -> int:
     cursor.execute("SELECT coalesce(max(id), 0) FROM airfare_farerow")
     return int(cursor.fetchone()[0])
-
-
-def _count(counts: Counts, load: Load, laid: Laid, combinations: Sequence[int]) -> None:
-    counted = Counter(zip(combinations, laid.columns[_DAY], laid.hidden, strict=True))
-    for (combination, day, hidden), rows in counted.items():
-        counts.add(load.pk, combination, 0 if hidden else rows, day, day)
 
 
 def _store(counts: Counts, load: Load) -> None:

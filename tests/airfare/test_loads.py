@@ -120,14 +120,15 @@ def do_at(moment: str, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch)
     return {}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    # After the load a row that vanishes is not there any more.
+    [(name, moment) for name in ACTS for moment in MOMENTS if moment != "after" or "vanishes" not in name],
+)
 def test_what_a_curator_does_stays_whenever_it_is_done(
     load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, name: str, moment: str
 ) -> None:
     act, expected = ACTS[name]
-    if moment == "after" and "vanishes" in name:
-        pytest.skip("the row has gone with the load")
     load_folder({"a.csv": OLD})
     edit("Delta", 7)
     hide("United")
@@ -351,19 +352,15 @@ def test_a_load_that_was_given_up_and_cleaned_up_writes_nothing_any_more(
 # Undo
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("name", ACTS)
-def test_what_a_curator_does_stays_over_an_undo(
-    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch, name: str, moment: str
-) -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("name", [name for name in ACTS if "vanishes" not in name])
+def test_what_a_curator_does_stays_over_an_undo(load_folder: LoadFolder, name: str, moment: str) -> None:
     act, expected = ACTS[name]
-    if "vanishes" in name:
-        pytest.skip("the new rows are loaded first here")
     load_folder({"a.csv": NEW})
     edit("Delta", 7)
     hide("United")
     load_folder({"a.csv": OLD})
-    if moment != "after":
+    if moment == "before":
         act()
     loading.undo(SourceFile.objects.get())
     if moment == "after":
