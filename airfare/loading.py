@@ -17,14 +17,20 @@ from typing import Any, Literal
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, transaction
 
-from airfare import cleaning, curation, loads, statistics, versions, writing
+from airfare import cleaning, curation, loads, recognition, statistics, versions, writing
 from airfare.edits import Overlay
 from airfare.loads import Lost
 from airfare.models import Load, SourceFile
-from airfare.parsing import FORMATS, RefusedFile, Unused, open_table
-from airfare.records import COLUMNS, MOST_NAMED, PROSE, Reader, Records, Unreadable
+from airfare.records import FARES, SOURCE_FIELDS, WEEKLY, Reader, Records
 from mcpsite.core import folders
 from mcpsite.core.outage import why_not_stored
+from mcpsite.datasets.columns import Said
+from mcpsite.datasets.findings import Findings, understood
+from mcpsite.datasets.formats import KINDS, format_of
+from mcpsite.datasets.reading import NOTHING_SAID, open_table
+from mcpsite.datasets.records import Unreadable
+from mcpsite.datasets.refusals import RefusedFile
+from mcpsite.datasets.tables import MOST_NAMED, Table
 from mcpsite.history import kinds, recording
 from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
@@ -35,6 +41,9 @@ logger = logging.getLogger(__name__)
 Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "left out", "gone", "pruned"]
 Progress = Callable[["Found", int], None]
 
+NOTHING_FOUND = Findings()
+SHOWN_ROWS = 3
+"""Rows that a look at a file shows as they would be read."""
 UNDONE = "was undone as it is, and is loaded again when it has changed, or with --force"
 
 
@@ -50,8 +59,9 @@ class Found:
     """Why it cannot be loaded, where that is known without opening it."""
     whole_folder: bool = False
     """Whether all of its folder is loaded, so that files missing there are gone."""
-    stands_for: Literal["file", "empty", "unlisted"] = "file"
-    """A file, or else all of `folder` where it holds none, or a folder below it that cannot be listed."""
+    stands_for: Literal["file", "empty", "unlisted", "other"] = "file"
+    """A file, or else all of `folder` where it holds none, a folder below it that cannot be listed, or a file
+    of another kind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,11 +77,26 @@ class Outcome:
     lost: int = 0
     """By how many rows the file is shorter than it was."""
     reason: str = ""
-    first_unreadable: Sequence[Unreadable] = ()
-    unused: Collection[str] = ()
-    """What the file's columns are called that mean nothing here."""
-    skipped: int = 0
-    """Items of a JSON file that are no rows."""
+    findings: Findings = NOTHING_FOUND
+    """What was read otherwise than it stands, or not at all."""
+    notes: Sequence[str] = ()
+    """What else is to be said of it."""
+    sample: Sequence[str] = ()
+    """The first rows as they would be read, where that was all that was wanted."""
+
+    @property
+    def first_unreadable(self) -> Sequence[Unreadable]:
+        return self.findings.first_unreadable
+
+    @property
+    def unused(self) -> Collection[str]:
+        """What the file's columns are called that mean nothing here."""
+        return self.findings.unused
+
+    @property
+    def skipped(self) -> int:
+        """Items of a JSON file that are no rows."""
+        return self.findings.skipped
 
 
 class PruneRefused(Exception):
@@ -109,7 +134,7 @@ def _inside(folder: Path) -> list[Found]:
     found = [
         Found(name=each.relative_to(folder).as_posix(), path=each, folder=folder, whole_folder=True)
         for each in files
-        if each.suffix.lower() in FORMATS
+        if format_of(each)
     ]
     found += [
         Found(
@@ -122,7 +147,12 @@ def _inside(folder: Path) -> list[Found]:
         )
         for problem in problems
     ]
-    return found or [_empty(folder, f"holds no {', '.join(FORMATS)} file")]
+    found = found or [_empty(folder, f"holds no {KINDS} file")]
+    return found + [
+        Found(name=each.relative_to(folder).as_posix(), path=each, folder=folder, stands_for="other")
+        for each in files
+        if not format_of(each)
+    ]
 
 
 def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
@@ -157,6 +187,7 @@ def load(
     without: Container[str] = (),
     force: bool = False,
     groups: Sequence[Group] = (),
+    said: Said = NOTHING_SAID,
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Load each file and say what became of it; then say which files are gone from their folders.
@@ -167,11 +198,15 @@ def load(
     unless `allow_empty`, and then PruneRefused is raised before anything is done. A file that has become
     empty is rejected, unless `allow_empty`. With `dry_run` nothing is written. The rows of new files are for
     `groups` alone, where there are any. Files that somebody removed are loaded again where `restore`, and
-    left out otherwise; so are those whose SHA-256 is in `without`.
+    left out otherwise; so are those whose SHA-256 is in `without`. `said` is what somebody says of the files
+    that they leave open.
     """
     listed = _prunable(found, allow_empty=allow_empty) if prune else _listed(found)
     for each in found:
         if prune and each.stands_for == "empty":
+            continue
+        if each.stands_for == "other":
+            yield Outcome(name=each.name, result="left out", reason=f"is not one of {KINDS}")
             continue
         yield _load_one(
             each,
@@ -183,6 +218,7 @@ def load(
             force=force,
             groups=groups,
             allow_empty=allow_empty,
+            said=said,
             progress=progress,
         )
     yield from _gone(found, listed, loaded_by=loaded_by, dry_run=dry_run, prune=prune)
@@ -201,20 +237,31 @@ def _load_one(
     force: bool,
     allow_empty: bool,
     groups: Sequence[Group],
+    said: Said,
     progress: Progress | None,
 ) -> Outcome:
     if found.refused:
         return Outcome(name=found.name, result="rejected", reason=found.refused)
 
     def wanted(known: SourceFile | None) -> bool:
-        return force or not known or known.digest != digest
+        # What is said of a file may change what an unchanged one holds.
+        return force or bool(was) or said != NOTHING_SAID or not known or known.digest != digest
 
+    was = ""
     try:
         digest = _digest(found.path)
+        if same := recognition.by_path(found.path, found.folder):
+            found = replace(found, name=same.name, folder=Path(same.folder))
         known = SourceFile.objects.filter(name=found.name).first()
         if known and known.state == SourceFile.State.REMOVED and not restore:
             return Outcome(name=found.name, result="removed")
+        if known:
+            recognition.demand_place(known, found.folder)
+        elif not dry_run:
+            was = recognition.rename(digest, found.name)
         if not wanted(known):
+            if strict and known and known.unreadable:
+                _demand_readable(found, said)
             return _unchanged(found, dry_run=dry_run)
         if digest in without:
             return Outcome(name=found.name, result="left out")
@@ -227,6 +274,8 @@ def _load_one(
             strict=strict,
             allow_empty=allow_empty,
             groups=groups,
+            said=said,
+            was=was,
             progress=progress,
         )
         # Somebody else may have loaded it while this load waited for its turn.
@@ -245,34 +294,45 @@ def _unchanged(found: Found, *, dry_run: bool) -> Outcome:
     return Outcome(name=found.name, result="unchanged", rows=known.rows, unreadable=known.unreadable)
 
 
+def _demand_readable(found: Found, said: Said) -> None:
+    """Raise RefusedFile if the file holds a value that cannot be read."""
+    with open_table(found.path, FARES, said=said, layout=WEEKLY) as table:
+        reader = Reader.of(table, fallback=found.path.name, said=said).cells
+        for _ in reader.read_all(table.batches):
+            pass
+    if reader.first_unreadable:
+        first = reader.first_unreadable[0]
+        raise RefusedFile(str(first), first.line, place=table.place)
+
+
 def summary(outcomes: Collection[Outcome]) -> Summary:
     """What became of each file, for a person."""
     told = Summary(columns=["File", "Rows", "Unreadable values", "Result"], rows=[])
+    others: list[str] = []
     for each in outcomes:
         if each.lost > each.rows:
             told.warnings.append(
                 f"{each.name} has lost most of its rows: it held {each.rows + each.lost:,} and holds "
                 f"{each.rows:,} now. If it was cut off, load the whole file again."
             )
+        if each.result == "left out" and each.reason != UNDONE and each.reason:
+            others.append(each.name)
+            continue
         told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
         if each.reason:
             told.notes.append(f"{each.name}: {each.reason}.")
-        if each.first_unreadable:
-            shown = "; ".join(f"line {bad.line}: {bad}" for bad in each.first_unreadable)
-            more = ", …" if each.unreadable > len(each.first_unreadable) else ""
-            told.notes.append(f"{each.name}: {each.unreadable:,} values cannot be read: {shown}{more}.")
-        if each.unused:
-            shown = ", ".join(map(repr, islice(each.unused, MOST_NAMED)))
-            more = f" and {len(each.unused) - MOST_NAMED:,} more" if len(each.unused) > MOST_NAMED else ""
-            told.notes.append(f"{each.name}: columns that are not known were not used: {shown}{more}.")
-        if each.skipped:
-            told.notes.append(f"{each.name}: {each.skipped:,} items were skipped, for they are no rows.")
+        sentences = (*each.notes, *each.findings.sentences(), *each.sample)
+        told.notes += (f"{each.name}: {sentence}." for sentence in sentences)
         if each.vanished:
             told.notes.append(
                 f"{each.name}: {each.vanished} curated rows are no longer in the file; "
                 "they are kept and marked as vanished."
             )
         told.failed |= each.result == "rejected"
+    if others:
+        shown = ", ".join(others[:MOST_NAMED])
+        more = f" and {len(others) - MOST_NAMED:,} more" if len(others) > MOST_NAMED else ""
+        told.notes.append(f"Left out, for none of them is one of {KINDS}: {shown}{more}.")
     if removed := sum(each.result == "removed" for each in outcomes):
         told.notes.append(
             f"{removed:,} {'file was' if removed == 1 else 'files were'} removed by somebody and left out; "
@@ -310,6 +370,8 @@ class _Load:
         strict: bool,
         allow_empty: bool,
         groups: Sequence[Group],
+        said: Said,
+        was: str,
         progress: Progress | None,
     ) -> None:
         self._found = found
@@ -318,6 +380,9 @@ class _Load:
         self._strict = strict
         self._allow_empty = allow_empty
         self._groups = groups
+        self._said = said
+        self._was = was
+        """What the file was called before it was renamed."""
         self._progress = progress
 
     def run(self, *, wanted: Callable[[SourceFile | None], bool], dry_run: bool) -> Outcome | None:
@@ -327,15 +392,17 @@ class _Load:
         """
         if dry_run:
             known = SourceFile.objects.filter(name=self._found.name).first()
-            with self._open() as (reader, records, unused):
-                for _ in records:
-                    pass
-            self._check(reader, known)
-            return self._outcome(known, reader, unused)
+            sample: list[str] = []
+            with self._open() as (fares, records, table):
+                for each in records:
+                    sample = sample or _shown(each)
+            self._check(fares, table, known)
+            sample = [f"its columns are {understood(table.used)}", *sample]
+            return self._outcome(known, fares, table, sample=sample)
         load = loads.claim(
             self._found.name,
             folder=str(self._found.folder),
-            format_=FORMATS[self._found.path.suffix.lower()],
+            format_=(format_of(self._found.path) or "").removesuffix("l"),
             digest=self._digest,
             loaded_by=self._loaded_by,
             wanted=wanted,
@@ -352,10 +419,10 @@ class _Load:
     def _write(self, load: Load) -> Outcome:
         known = SourceFile.objects.get(loads=load)
         overlay = Overlay(load, known, loads.alive)
-        with self._open() as (reader, records, unused):
+        with self._open() as (fares, records, table):
             writing.write(load, records, overlay)
-        self._check(reader, known)
-        load.rows, load.unreadable = reader.rows, reader.unreadable
+        self._check(fares, table, known)
+        load.rows, load.unreadable = fares.cells.rows, fares.cells.unreadable
         overlay.bring()
         statistics.refresh_for(load)
         overlay.catch_up()
@@ -363,25 +430,26 @@ class _Load:
             versions.bump()
             source = loads.switch(load, known, overlay, action)
             self._record(action, known, source)
-        return self._outcome(known, reader, unused, len(overlay.vanished))
+        return self._outcome(known, fares, table, vanished=len(overlay.vanished))
 
     @contextmanager
-    def _open(self) -> Iterator[tuple[Reader, Iterator[Records], Unused]]:
-        """Yield the reader of the file, the records that it reads, and what is not used of the file."""
+    def _open(self) -> Iterator[tuple[Reader, Iterator[Records], Table]]:
+        """Yield the reader of the file, the records that it reads, and the table they are from."""
         path = self._found.path
-        with open_table(path, columns=COLUMNS, prose=PROSE, progress=self._told) as table:
-            reader = Reader(header=table.header, fallback=path.name)
-            yield reader, (reader.read(batch) for batch in table.batches), table.unused
+        with open_table(path, FARES, said=self._said, layout=WEEKLY, progress=self._told) as table:
+            fares = Reader.of(table, fallback=path.name, said=self._said)
+            yield fares, fares.read_all(table.batches), table
 
     def _told(self, read: int) -> None:
         if self._progress:
             self._progress(self._found, read)
 
-    def _check(self, reader: Reader, known: SourceFile | None) -> None:
+    def _check(self, fares: Reader, table: Table, known: SourceFile | None) -> None:
         """Raise RefusedFile where what was read must not replace what is here."""
-        if self._strict and reader.first_unreadable:
-            raise RefusedFile(str(reader.first_unreadable[0]), reader.first_unreadable[0].line)
-        if known and known.rows and not reader.rows and not self._allow_empty:
+        if self._strict and fares.cells.first_unreadable:
+            first = fares.cells.first_unreadable[0]
+            raise RefusedFile(str(first), first.line, place=table.place)
+        if known and known.rows and not fares.cells.rows and not self._allow_empty:
             raise RefusedFile(
                 f"holds no rows, and {known.rows:,} of it are here, which stay; if they are to go, allow "
                 "that (--allow-empty)"
@@ -398,8 +466,20 @@ class _Load:
         action.add(source, recording.differences(before, after))
 
     def _outcome(
-        self, known: SourceFile | None, reader: Reader, unused: Unused, vanished: int = 0
+        self,
+        known: SourceFile | None,
+        fares: Reader,
+        table: Table,
+        *,
+        vanished: int = 0,
+        sample: Sequence[str] = (),
     ) -> Outcome:
+        reader = fares.cells
+        notes = []
+        if self._was:
+            notes.append(f"was {self._was!r} before it was renamed, and what was edited in it stays")
+        elif other := recognition.same_content(self._digest, self._found.name):
+            notes.append(f"holds the same as {other!r}; if it is a copy, its rows count twice: remove one")
         return Outcome(
             name=self._found.name,
             result="replaced" if known and known.state != SourceFile.State.LOADING else "new",
@@ -407,10 +487,26 @@ class _Load:
             unreadable=reader.unreadable,
             vanished=vanished,
             lost=max(0, (known.rows if known else 0) - reader.rows),
-            first_unreadable=reader.first_unreadable,
-            unused=unused,
-            skipped=unused.skipped,
+            findings=Findings.of(table, reader),
+            notes=notes,
+            sample=sample,
         )
+
+
+def _shown(records: Records) -> list[str]:
+    """The first rows, each in a sentence."""
+    rows = islice(zip(*records.columns, records.notables, strict=True), SHOWN_ROWS)
+    names = [*SOURCE_FIELDS, "notable_event"]
+    derived = ("position", "snapshot_day", "subject")
+    return [
+        f"row {number} would be "
+        + ", ".join(
+            f"{name} {value!r}"[:200]
+            for name, value in zip(names, row, strict=True)
+            if name not in derived and value not in ("", None)
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def _prunable(found: Sequence[Found], *, allow_empty: bool) -> set[Path]:

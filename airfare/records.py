@@ -1,71 +1,67 @@
-"""What the cells of a table mean: columns with many names become the fields of a fare row.
-
-Work is done column by column over a batch, with what was seen before remembered, because that is
-several times as fast as row by row: the values of most columns repeat.
-"""
+"""What a fare is: the columns of a file, and what a row is made of by them."""
 
 import datetime
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from airfare.models import NO_DAY
-from airfare.parsing import Batch, RefusedFile
+from airfare.weekly import WeeklyRegions
 from mcpsite.core.texts import clean
+from mcpsite.datasets import records
+from mcpsite.datasets.columns import Column, Said
+from mcpsite.datasets.headings import Headings
+from mcpsite.datasets.reading import NOTHING_SAID
+from mcpsite.datasets.records import Remembered
+from mcpsite.datasets.tables import Batch, Table
 
-TEXTS: dict[str, tuple[str, ...]] = {
-    "snapshot_date": ("snapshot_date", "date", "week", "week_id", "period"),
-    "route": ("route",),
-    "airline": ("airline",),
-    "season": ("season",),
-    "query": ("query", "keyword", "term", "search_term"),
-    "region": ("region", "region_name", "geo"),
-    "provider": ("provider",),
-    "collection_window": ("collection_window",),
-    "query_count": ("query_count",),
-    "week_id": ("week_id",),
-    "linked_tickers": ("linked_tickers",),
-    "notable_event": ("notable_driver", "notable_event", "notes", "channel_checks", "processing_notes"),
-    "category": ("category",),
-    "topic": ("topic",),
-}
-"""The columns that give each text field; the first that is not empty wins."""
 
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "search_index": ("search_index", "index", "score"),
-    "branding_mix": ("branding_mix", "mix_share", "implied_unit_sales_impact", "metric"),
-    "avg_fare_usd": ("avg_fare_usd",),
-    "premium_fare_usd": ("premium_fare_usd",),
-    "fare_yoy_pct": ("fare_yoy_pct",),
-    "advance_purchase_days": ("advance_purchase_days",),
-    "load_factor_pct": ("load_factor_pct",),
-    "ancillary_revenue_pct": ("ancillary_revenue_pct",),
-}
-"""The columns that give each number; the first that is not empty wins, and 0 is not empty."""
+def _number(name: str, *also: str, unit: str = "", least: float, most: float) -> Column:
+    return Column(name=name, names=(name, *also), kind="number", unit=unit, least=least, most=most)
 
-BOUNDS: dict[str, tuple[float, float]] = {
-    "search_index": (-1e9, 1e9),
-    "branding_mix": (-1e9, 1e9),
-    "avg_fare_usd": (0, 1e7),
-    "premium_fare_usd": (0, 1e7),
-    "fare_yoy_pct": (-100, 1e5),
-    "advance_purchase_days": (0, 3_650),
-    "load_factor_pct": (0, 200),
-    "ancillary_revenue_pct": (0, 1_000),
-}
-"""The least and the greatest value of each number: wide, for beyond them a cell means something else."""
 
-MOST_NAMED = 10
-"""Unreadable cells that are shown; the others are counted."""
-LONGEST = {"route": 200, "airline": 200, "season": 200, "query": 400}
-"""Characters of each text that stands in an index; PostgreSQL takes 2,704 bytes of all texts of one."""
-PROSE = TEXTS["notable_event"]
-"""Columns in which a JSON file may hold more than a text."""
-COLUMNS = frozenset(name for names in (*TEXTS.values(), *NUMBERS.values()) for name in names)
-"""Every column name that means something here."""
+COLUMNS: tuple[Column, ...] = (
+    Column(name="snapshot_date", names=("snapshot_date", "date", "week", "week_id", "period"), kind="day"),
+    Column(name="route", names=("route",), kind="category", longest=200),
+    Column(name="origin", names=("origin", "origin_airport", "from_airport"), kind="category", longest=90),
+    Column(
+        name="destination",
+        names=("destination", "destination_airport", "to_airport"),
+        kind="category",
+        longest=90,
+    ),
+    Column(name="airline", names=("airline",), kind="category", longest=200),
+    Column(name="season", names=("season",), kind="category", longest=200),
+    Column(name="query", names=("query", "keyword", "term", "search_term"), kind="text", longest=400),
+    Column(name="region", names=("region", "region_name", "geo"), kind="text"),
+    Column(name="provider", names=("provider",), kind="text"),
+    Column(name="collection_window", names=("collection_window",), kind="text"),
+    Column(name="query_count", names=("query_count",), kind="text"),
+    Column(name="week_id", names=("week_id",), kind="text"),
+    Column(name="linked_tickers", names=("linked_tickers",), kind="text"),
+    Column(
+        name="notable_event",
+        names=("notable_driver", "notable_event", "notes", "channel_checks", "processing_notes"),
+        kind="prose",
+    ),
+    Column(name="category", names=("category",), kind="text"),
+    Column(name="topic", names=("topic",), kind="text"),
+    _number("search_index", "index", "score", least=-1e9, most=1e9),
+    _number("branding_mix", "mix_share", "implied_unit_sales_impact", "metric", least=-1e9, most=1e9),
+    _number("avg_fare_usd", "average_fare_usd", "avg_fare", "average_fare", unit="USD", least=0, most=1e7),
+    _number("premium_fare_usd", "premium_fare", unit="USD", least=0, most=1e7),
+    _number("fare_yoy_pct", "fare_yoy", "yoy_pct", unit="%", least=-100, most=1e5),
+    _number("advance_purchase_days", "advance_purchase", unit="days", least=0, most=3_650),
+    _number("load_factor_pct", "load_factor", unit="%", least=0, most=200),
+    _number("ancillary_revenue_pct", unit="%", least=0, most=1_000),
+)
+"""The columns of a file; bounds are wide, for beyond them a cell means something else."""
+
+FARES = Headings(COLUMNS)
+NUMBERS = {column.name: column for column in COLUMNS if column.kind == "number"}
+LONGEST = {column.name: column for column in COLUMNS if column.longest}
+WEEKLY = WeeklyRegions()
 
 SOURCE_FIELDS = (
     "position",
@@ -92,6 +88,10 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 MOST_DIGITS = 60
 """Characters of a number; more than any program writes of one."""
 _ROUTE = re.compile(r"([A-Za-z]{3})-([A-Za-z]{3})", re.ASCII)
+_PARTED = re.compile(
+    r"([A-Za-z]{3})(?:\s*(?:[-‐‑‒–—−/→>]|->|=>|–>)\s*|\s+to\s+)([A-Za-z]{3})", re.ASCII | re.IGNORECASE
+)
+"""A route as people write it otherwise."""
 _DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
 _WEEK = re.compile(r"(\d{4})-[Ww](\d{2})", re.ASCII)
@@ -128,29 +128,28 @@ def number_of(name: str, text: str) -> float | None:
 
 
 def _within(name: str, value: float | None) -> float | None:
-    least, most = BOUNDS[name]
-    return value if value is not None and least <= value <= most else None
+    column = NUMBERS[name]
+    return value if value is not None and column.least <= value <= column.most else None
 
 
 def expected(name: str) -> str:
     """Return what a cell of the column `name` has to hold: a day, or a number from … to …"""
-    if name not in BOUNDS:
-        return "a day"
-    least, most = BOUNDS[name]
-    return f"a number from {least:,.0f} to {most:,.0f}"
+    return NUMBERS[name].expected if name in NUMBERS else "a day"
 
 
 def as_stored(name: str, value: Any) -> Any:
     """Return a field's value as a row may hold it: a text cleaned, and no number out of bounds."""
     if name in NUMBERS:
         return _within(name, value)
-    return clean(value).strip() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    text = clean(value).strip()
+    return usual_route(text) if name == "route" else text
 
 
 def too_long(name: str, text: str) -> str:
     """What is wrong with a text that no index takes; empty for any other."""
-    most = LONGEST.get(name, len(text))
-    return f"{name} has {len(text):,} characters, and {most} are taken at most" if len(text) > most else ""
+    return records.too_long(LONGEST[name], text) if name in LONGEST else ""
 
 
 def subject_of(route: str, airline: str, season: str, query: str) -> str:
@@ -158,19 +157,16 @@ def subject_of(route: str, airline: str, season: str, query: str) -> str:
     return route or query or " ".join(filter(None, (airline, season)))
 
 
-class Remembered(dict[str, Any]):
-    """A function's results by argument, forgotten when they become many."""
+def usual_route(route: str) -> str:
+    """Return a route between two airports as `AAA-BBB`, however it is written; any other text as it is."""
+    match = _PARTED.fullmatch(route)
+    return f"{match[1]}-{match[2]}".upper() if match else route
 
-    def __init__(self, function: Callable[[str], Any], size: int = 50_000) -> None:
-        super().__init__()
-        self._function = function
-        self._size = size
 
-    def __missing__(self, key: str) -> Any:
-        if len(self) >= self._size:
-            self.clear()
-        value = self[key] = self._function(key)
-        return value
+def shown_day(text: str, day: str) -> str:
+    """Return a file's date as answers show it: as given in one of the three usual forms, else as a day."""
+    usual = _DAY.fullmatch(text) or _WEEK.fullmatch(text)
+    return text if usual or not day else day
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,65 +179,57 @@ class Records:
     """Each row's notable text, empty where there is none."""
 
 
-class Unreadable(NamedTuple):
-    """A cell that does not hold what its column should."""
-
-    line: int
-    column: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.column} is {self.text[:40]!r}, which is not {expected(self.column)}"
-
-
-@dataclass(kw_only=True)
 class Reader:
     """Gives the cells of one file their meaning."""
 
-    header: Sequence[str]
-    fallback: str
-    """What a row is about that says nothing of it: the file's name."""
-    rows: int = 0
-    unreadable: int = 0
-    """Cells that should hold a day, or a number within its bounds, and do not."""
-    first_unreadable: list[Unreadable] = field(default_factory=list)
-    """The first of them, MOST_NAMED at most, by line."""
-    _clean: Remembered = field(default_factory=lambda: Remembered(lambda text: clean(text).strip()))
-    _days: Remembered = field(default_factory=lambda: Remembered(lambda text: str(day_of(text) or NO_DAY)))
-    _airports: Remembered = field(default_factory=lambda: Remembered(airports_of))
-    _numbers: dict[str, Remembered] = field(
-        default_factory=lambda: {name: Remembered(partial(number_of, name)) for name in NUMBERS}
-    )
+    def __init__(self, cells: records.Reader, *, fallback: str) -> None:
+        self.cells = cells
+        """What reads the cells, and counts those that cannot be read."""
+        self._fallback = clean(fallback)
+        """What a row is about that says nothing of it: the file's name."""
+        self._rows = 0
+        self._airports = Remembered(airports_of)
+        self._routes = Remembered(usual_route)
+
+    @classmethod
+    def of(cls, table: Table, *, fallback: str, said: Said = NOTHING_SAID) -> "Reader":
+        """Return the reader of a file of fares."""
+        return cls(records.Reader.of(table, COLUMNS, said), fallback=fallback)
+
+    def read_all(self, batches: Iterable[Batch]) -> Iterator[Records]:
+        """Yield the meaning of `batches`. Raises RefusedFile."""
+        return map(self._meaning, self.cells.read_all(batches))
 
     def read(self, batch: Batch) -> Records:
-        """The meaning of `batch`. Raises RefusedFile."""
-        cells = batch.cells
-        given = dict(zip(self.header, zip(*cells, strict=True), strict=True)) if cells else {}
-        size = len(cells)
+        """Return the meaning of `batch`. Raises RefusedFile."""
+        return self._meaning(self.cells.read(batch))
+
+    def _meaning(self, values: records.Values) -> Records:
+        size = values.size
         empty = [""] * size
-        texts = {name: self._first(given, names, empty) for name, names in TEXTS.items()}
-        for name, most in LONGEST.items():
-            if max(map(len, texts[name]), default=0) > most:
-                place = next(i for i, text in enumerate(texts[name]) if len(text) > most)
-                raise RefusedFile(too_long(name, texts[name][place]), batch.lines[place])
-        days = list(map(self._days.__getitem__, texts["snapshot_date"]))
-        found = self._unreadable("snapshot_date", texts["snapshot_date"], days, str(NO_DAY), batch.lines)
-        numbers: list[list[float | None]] = []
-        for name, names in NUMBERS.items():
-            raw = self._first(given, names, empty)
-            values = [None] * size if raw is empty else list(map(self._numbers[name].__getitem__, raw))
-            numbers.append(values)
-            found += self._unreadable(name, raw, values, None, batch.lines)
-        self.first_unreadable = sorted([*self.first_unreadable, *found])[:MOST_NAMED]
-        route, airline, season, query = (texts[name] for name in ("route", "airline", "season", "query"))
+        no_numbers = [None] * size
+
+        def texts(name: str) -> list[str]:
+            return values.texts.get(name, empty)
+
+        given = texts("snapshot_date")
+        days = values.days.get("snapshot_date", empty)
+        shown = given
+        if given != days:
+            shown = list(map(shown_day, given, days))
+        route = list(map(self._routes.__getitem__, texts("route")))
+        if "" in route and "origin" in values.texts and "destination" in values.texts:
+            ends = zip(route, texts("origin"), texts("destination"), strict=True)
+            route = [each or (usual_route(f"{a}-{b}") if a and b else "") for each, a, b in ends]
+        airline, season, query = (texts(name) for name in ("airline", "season", "query"))
         if "" in query:
-            query = self._named(query, route, airline, season, texts)
+            query = self._named(query, route, airline, season, values)
         subject = route if "" not in route else list(map(subject_of, route, airline, season, query))
         airports = list(map(self._airports.__getitem__, route))
         columns: list[Sequence[Any]] = [
-            range(self.rows + 1, self.rows + 1 + size),
-            texts["snapshot_date"],
-            days,
+            range(self._rows + 1, self._rows + 1 + size),
+            shown,
+            days if "" not in days else [day or str(NO_DAY) for day in days],
             subject,
             route,
             [origin for origin, _ in airports],
@@ -249,26 +237,11 @@ class Reader:
             airline,
             season,
             query,
-            *(texts[name] for name in SOURCE_FIELDS[SOURCE_FIELDS.index("region") : -len(NUMBERS)]),
-            *numbers,
+            *(texts(name) for name in SOURCE_FIELDS[SOURCE_FIELDS.index("region") : -len(NUMBERS)]),
+            *(values.numbers.get(name, no_numbers) for name in NUMBERS),
         ]
-        self.rows += size
-        return Records(columns=columns, notables=texts["notable_event"])
-
-    def _first(
-        self, columns: dict[str, tuple[str, ...]], names: tuple[str, ...], empty: list[str]
-    ) -> list[str]:
-        """For each row the first of the named cells that is not empty."""
-        found: list[str] | None = None
-        for name in names:
-            column = columns.get(name)
-            if column is None:
-                continue
-            clean = list(map(self._clean.__getitem__, column))
-            found = clean if found is None else [a or b for a, b in zip(found, clean, strict=True)]
-            if "" not in found:
-                break
-        return empty if found is None else found
+        self._rows += size
+        return Records(columns=columns, notables=texts("notable_event"))
 
     def _named(
         self,
@@ -276,33 +249,12 @@ class Reader:
         route: list[str],
         airline: list[str],
         season: list[str],
-        texts: dict[str, list[str]],
+        values: records.Values,
     ) -> list[str]:
         """`query` with something in it wherever no route, airline or season can stand for it."""
-        fallback = clean(self.fallback)
+        empty = [""] * values.size
+        others = (values.texts.get(name, empty) for name in ("provider", "category", "topic"))
         return [
-            given or ("" if a or b or c else d or e or f or fallback)
-            for given, a, b, c, d, e, f in zip(
-                query,
-                route,
-                airline,
-                season,
-                texts["provider"],
-                texts["category"],
-                texts["topic"],
-                strict=True,
-            )
+            given or ("" if a or b or c else d or e or f or self._fallback)
+            for given, a, b, c, d, e, f in zip(query, route, airline, season, *others, strict=True)
         ]
-
-    def _unreadable(
-        self, name: str, raw: list[str], values: Sequence[Any], nothing: Any, lines: Sequence[int]
-    ) -> list[Unreadable]:
-        """Count the cells of a column that came to `nothing` and are not empty, and return the first."""
-        # Both counts run at the speed of C, unlike a look at each cell.
-        count = values.count(nothing) - raw.count("")
-        self.unreadable += count
-        if not count or len(self.first_unreadable) == MOST_NAMED:
-            return []
-        cells = zip(lines, raw, values, strict=True)
-        found = (Unreadable(line, name, text) for line, text, value in cells if text and value == nothing)
-        return list(islice(found, MOST_NAMED))

@@ -5,23 +5,32 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldBooleanWidget
+from unfold.widgets import (
+    UnfoldAdminSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
 
 from airfare.corrections import KIND as CORRECTIONS
 from airfare.corrections import Corrections
 from airfare.loading import Found, Outcome, load, summary
 from airfare.models import SourceFile
-from airfare.parsing import FORMATS
+from mcpsite.datasets.columns import Said
+from mcpsite.datasets.formats import PACKED, SUFFIXES
 from mcpsite.uploads.corrections import loader
 from mcpsite.uploads.forms import UploadForm
 from mcpsite.uploads.loaders import FOLDER, Loader, Task, register_loader
 from mcpsite.uploads.summaries import Summary
 
 MOST_LINKS = 20
+SAID = ("dates", "decimal", "encoding", "sheet")
+"""What a person may say of a file."""
 
 
 class AirfareForm(UploadForm):
-    suffixes = frozenset(FORMATS)
+    suffixes = frozenset({*SUFFIXES, PACKED})
+    text_only = False
     explanation = (
         "Each file is loaded as a whole, or refused with the line and the reason. A file with the name of "
         "one that is here already replaces it: its old rows go, but what a curator edited or hid stays. "
@@ -33,6 +42,39 @@ class AirfareForm(UploadForm):
         widget=UnfoldBooleanWidget(),
         label="Strict",
         help_text="Refuse a file in which a day or a number cannot be read.",
+    )
+
+    dates = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "As the file shows"),
+            ("dmy", "Day first (31/12/2026)"),
+            ("mdy", "Month first (12/31/2026)"),
+        ],
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Where every date could be read in both ways.",
+    )
+
+    decimal = forms.ChoiceField(
+        required=False,
+        choices=[("", "As the file shows"), (".", "Point (1,234.5)"), (",", "Comma (1.234,5)")],
+        widget=UnfoldAdminSelectWidget(),
+        label="Decimal mark",
+        help_text="Where 1.234 could be thousands or decimals.",
+    )
+
+    encoding = forms.CharField(
+        required=False,
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Of files that are neither UTF-8 nor say what they are, for example cp1250 or shift_jis.",
+    )
+
+    sheet = forms.CharField(
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Of a workbook; without it the first that is not hidden is read.",
     )
 
     allow_empty = forms.BooleanField(
@@ -52,7 +94,8 @@ class AirfareForm(UploadForm):
     def options(self) -> dict[str, Any]:
         groups = [group.pk for group in self.cleaned_data["groups"]]
         cleaned = self.cleaned_data
-        return {"strict": cleaned["strict"], "allow_empty": cleaned["allow_empty"], "groups": groups}
+        said = {name: cleaned[name] for name in SAID}
+        return {"strict": cleaned["strict"], "allow_empty": cleaned["allow_empty"], "groups": groups, **said}
 
 
 def run(task: Task) -> list[Summary]:
@@ -80,6 +123,7 @@ def run(task: Task) -> list[Summary]:
             strict=bool(task.options.get("strict")),
             allow_empty=bool(task.options.get("allow_empty")),
             groups=groups,
+            said=Said(**{name: task.options[name] for name in SAID if task.options.get(name)}),
             progress=advance,
         )
     )

@@ -1,25 +1,27 @@
 """The rows of an Excel workbook, read in a process of its own: a small file can unpack to any size.
 
 This file is run by its path, without the site and its settings, so that the process starts at once. The
-workbook comes by its input; a line of JSON for each row goes to its output, and at the end `true`, or
-instead the sentence that says why the workbook cannot be read.
+workbook comes by its input, the name of a sheet as its argument; to its output go a line of JSON with the
+name of the sheet that is read and those of the others, one for each row, and at the end `true`, or instead
+the sentence that says why the workbook cannot be read.
 """
 
 import datetime
 import json
+import math
 import re
 import resource
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import BytesIO
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
@@ -46,20 +48,32 @@ class BadWorkbook(Exception):
 
 
 def rows(data: bytes) -> Generator[list[str], None, None]:
-    """Yield the rows of the first sheet as text. Raises BadWorkbook, in the midst of them too.
+    """Yield the rows of the first sheet that is not hidden as text.
 
-    One workbook at a time is read for a process.
+    Raises BadWorkbook, in the midst of them too. One workbook at a time is read for a process.
+    """
+    with closing(sheet(data)) as said:
+        next(said)
+        for row in said:
+            yield [str(cell) for cell in row]
+
+
+def sheet(data: bytes, name: str = "") -> Generator[list[Any], None, None]:
+    """Yield which sheet is read and a list of the other visible ones, then its rows as `rows` does.
+
+    It is the one called `name`, or the first that is not hidden. Numbers with a fraction are numbers, so that
+    nobody takes their point for one between thousands. Raises BadWorkbook.
     """
     if not _turn.acquire(timeout=MOST_SECONDS / 4):
         raise BadWorkbook(BUSY)
     try:
-        yield from _from_process(data)
+        yield from _from_process(data, name)
     finally:
         _turn.release()
 
 
-def _from_process(data: bytes) -> Iterator[list[str]]:
-    command = [sys.executable, "-I", __file__]
+def _from_process(data: bytes, name: str) -> Iterator[list[Any]]:
+    command = [sys.executable, "-I", __file__, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018, S101 (both are pipes)
         # Processor time is limited in there; this ends one that waits for ever.
@@ -82,41 +96,61 @@ def _from_process(data: bytes) -> Iterator[list[str]]:
             process.kill()
 
 
-def read_rows(data: bytes) -> Iterator[list[str]]:
-    """Yield the rows, in this very process. Raises BadWorkbook."""
+def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
+    """Yield the sheet and its rows, in this very process. Raises BadWorkbook."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             # What the archive says of a part's size is all that is ever unpacked of it.
             if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
                 raise BadWorkbook("The workbook is too large when it is unpacked; export fewer rows at once.")
         # Once for what the cells show, once for what makes it.
-        shown, made = (_first_sheet(data, data_only=data_only) for data_only in (True, False))
+        shows, makes = (
+            load_workbook(BytesIO(data), read_only=True, data_only=data_only) for data_only in (True, False)
+        )
+        chosen, others = _chosen(shows, name)
+        yield [chosen, others]
+        shown, made = _rows(shows[chosen]), _rows(makes[chosen])
         characters = cells = 0
         for values, origins in zip(shown, made, strict=True):
-            row = [_spelled(*cells) for cells in zip(values, origins, strict=True)]
+            row: list[Any] = [_spelled(*cells) for cells in zip(values, origins, strict=True)]
             while row and not row[-1]:
                 row.pop()
             cells += len(row)
-            characters += sum(map(len, row))
+            characters += sum(len(str(cell)) for cell in row)
             if cells > MOST_CELLS or characters > MOST_TEXT:
                 raise BadWorkbook(TOO_MUCH)
             yield row
     except (
-        *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, EOFError, OSError),
-        *(KeyError, IndexError, ValueError, TypeError, AttributeError),
+        *(zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, EOFError, OSError),
+        *(KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     ):
-        # What openpyxl raises over a file that is no workbook, or a broken one.
+        # What openpyxl and its parsers of XML raise over a file that is no workbook, or a broken one.
         raise BadWorkbook("The file is no Excel workbook (.xlsx) that can be read; save it again.") from None
 
 
-def _first_sheet(data: bytes, *, data_only: bool) -> Iterator[tuple[Any, ...]]:
-    sheet = load_workbook(BytesIO(data), read_only=True, data_only=data_only).worksheets[0]
+def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
+    """The name of the sheet to be read, and of the other visible ones. Raises BadWorkbook."""
+    visible = [each.title for each in book.worksheets if each.sheet_state == "visible"]
+    if name and name not in [each.title for each in book.worksheets]:
+        raise BadWorkbook(
+            f"There is no sheet {name[:40]!r} in it; there are {', '.join(map(repr, visible))[:200]}."
+        )
+    if not visible and not name:
+        raise BadWorkbook("All sheets of the workbook are hidden; show the one that is meant.")
+    chosen = name or visible[0]
+    return chosen, [title for title in visible if title != chosen]
+
+
+def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
     sheet.reset_dimensions()
     # Not by `max_col`, which fills up each row to that width, and the rows that are not there too.
-    return (row[:MOST_COLUMNS] for row in sheet.iter_rows())
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        if any(cell.value is not None for cell in row[MOST_COLUMNS:]):
+            raise BadWorkbook(f"Row {number} has more than {MOST_COLUMNS} columns; save the sheet as CSV.")
+        yield row[:MOST_COLUMNS]
 
 
-def _spelled(shown: Any, origin: Any) -> str:
+def _spelled(shown: Any, origin: Any) -> str | float:
     """Return a cell as a person sees it; raises BadWorkbook for a formula without its result."""
     if shown.value is None and origin.value is not None:
         raise BadWorkbook(
@@ -126,6 +160,8 @@ def _spelled(shown: Any, origin: Any) -> str:
     if isinstance(shown.value, float | int) and "%" in _QUOTED.sub("", str(shown.number_format)):
         # What is shown as 90% is stored as 0.9.
         return f"{spelled(round(shown.value * 100, 10))}%"
+    if isinstance(shown.value, float) and math.isfinite(shown.value) and not shown.value.is_integer():
+        return shown.value
     return spelled(shown.value)
 
 
@@ -150,9 +186,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Nobody reads on where enough has been read.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # openpyxl warns of what it passes over: styles, for example, that nobody asks for.
+    warnings.simplefilter("ignore")
     end: bool | str = True
     try:
-        for row in read_rows(sys.stdin.buffer.read()):
+        for row in read_rows(sys.stdin.buffer.read(), *sys.argv[1:]):
             sys.stdout.write(f"{json.dumps(row)}\n")
     except BadWorkbook as error:
         end = str(error)

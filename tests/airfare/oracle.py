@@ -80,6 +80,8 @@ class Fare:
         self.file = file.name
         self.position = row.position
         self.values = values = row.given | row.edits
+        if "" not in airports_of(values["route"]):
+            values["route"] = "-".join(airports_of(values["route"]))
         for name in ("route", "airline", "season", "notable_event"):
             setattr(self, name, values[name])
         self.day = day_of(values["snapshot_date"])

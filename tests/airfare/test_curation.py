@@ -102,7 +102,7 @@ def test_what_follows_from_an_edited_field_follows(load_folder: Load, curator: U
     curation.edit(FareRow.objects.get(), values, curator)
     assert queries.page(Filters(origin_airport="SEA", notable_contains="cruise"), None, limit=1).matched == 1
     row = FareRow.objects.get()
-    assert (row.subject, row.destination_airport, str(row.snapshot_day)) == ("sea-anc", "ANC", "2025-12-29")
+    assert (row.subject, row.destination_airport, str(row.snapshot_day)) == ("SEA-ANC", "ANC", "2025-12-29")
 
 
 def test_an_edit_that_gives_back_the_files_value_is_no_edit(load_folder: Load, curator: User) -> None:

@@ -39,7 +39,7 @@ def run(*arguments: object) -> tuple[int, str]:
 
 @pytest.mark.django_db
 def test_it_prints_a_line_for_each_file(folder: Path) -> None:
-    (folder / "a.csv").write_text(table(fare(), fare(fare="n/a")))
+    (folder / "a.csv").write_text(table(fare(), fare(fare="cheap")))
     code, out = run(folder)
     assert code == 0
     assert [cell.strip() for cell in out.splitlines()[3].split("│")[1:5]] == ["a.csv", "2", "1", "new"]
@@ -268,7 +268,7 @@ def test_an_emptied_folder_is_told_without_prune_and_changes_nothing(two_files: 
     emptied(two_files)
     code, out = run(two_files)
     assert code == 1
-    assert "holds no .csv, .tsv, .json file" in out
+    assert "holds no .csv, .tsv, .json, " in out
     assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
 
 

@@ -334,7 +334,7 @@ def test_rows_that_hold_nothing_take_next_to_no_time() -> None:
 
     data = workbook([["id", "season"], [1, "Summer"]], colour_a_very_far_row)
     began = time.process_time()
-    rows = list(workbook_reader.read_rows(data))
+    _, *rows = workbook_reader.read_rows(data)
     # It was nine seconds where a hundred cells were made for each of them.
     assert time.process_time() - began < 4
     assert ([row for row in rows if row], len(rows)) == ([["id", "season"], ["1", "Summer"]], 200_000)

@@ -9,13 +9,15 @@ from rich.text import Text
 from airfare.loading import Found, PruneRefused, find, load, summary
 from airfare.samples import SAMPLES
 from mcpsite.core.load_command import LoadCommand, progress
+from mcpsite.datasets.columns import Said
 from mcpsite.history import recording
 
 
 class Command(LoadCommand):
     help = (
-        "Load airfare files (CSV, TSV, JSON) into the database. Files that have not changed are skipped; "
-        "the rows of a changed one are replaced at once, and what a curator edited or hid stays."
+        "Load airfare files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) into the database. Files "
+        "that have not changed are skipped; the rows of a changed one are replaced at once, and what a "
+        "curator edited or hid stays."
     )
     sample_data = SAMPLES
     content = "rows"
@@ -26,6 +28,23 @@ class Command(LoadCommand):
             "--strict", action="store_true", help="reject a file in which a day or a number cannot be read"
         )
         parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
+
+        parser.add_argument(
+            "--dates",
+            choices=("dmy", "mdy"),
+            help="whether the day or the month comes first, in files whose dates leave it open",
+        )
+        parser.add_argument(
+            "--decimal",
+            choices=(".", ","),
+            help="the mark before decimals, in files where 1.234 may be thousands",
+        )
+        parser.add_argument(
+            "--encoding", default="", help="of files that are not UTF-8 and do not say what they are"
+        )
+        parser.add_argument(
+            "--sheet", default="", help="of a workbook; default: the first that is not hidden"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         console = self.console()
@@ -38,6 +57,12 @@ class Command(LoadCommand):
                         loaded_by=recording.operator(),
                         strict=options["strict"],
                         force=options["force"],
+                        said=Said(
+                            dates=options["dates"],
+                            decimal=options["decimal"],
+                            encoding=options["encoding"],
+                            sheet=options["sheet"],
+                        ),
                         progress=_Bars(bars).advance if console.is_terminal else None,
                         **self.choices(options),
                     )

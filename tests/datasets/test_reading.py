@@ -4,26 +4,42 @@ import json
 import math
 import random
 import tracemalloc
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airfare import parsing
-from airfare.parsing import READ, RefusedFile, open_table
+from airfare.weekly import WeeklyRegions
+from mcpsite.datasets import reading
+from mcpsite.datasets.columns import Column, Said
+from mcpsite.datasets.encodings import READ
+from mcpsite.datasets.formats import objects
+from mcpsite.datasets.headings import Headings
+from mcpsite.datasets.refusals import RefusedFile
+from mcpsite.datasets.tables import Table
 
-COLUMNS = frozenset(
-    {"date", "snapshot_date", "route", "query", "notes", "region", "week", "channel_checks", "week_id"}
-    | {"provider", "avg_fare_usd"}
+TEXTS = ("date", "snapshot_date", "route", "query", "region", "week", "week_id", "provider", "airline")
+COLUMNS = Headings(
+    [
+        *(Column(name=name, names=(name,), kind="text") for name in TEXTS),
+        *(Column(name=name, names=(name,), kind="prose") for name in ("notes", "channel_checks")),
+        Column(name="avg_fare_usd", names=("avg_fare_usd",), kind="number", unit="USD"),
+    ]
 )
+
+
+def open_table(path: Path, **said: Any) -> AbstractContextManager[Table]:
+    return reading.open_table(path, COLUMNS, layout=WeeklyRegions(), said=Said(**said))
 
 
 def read(folder: Path, name: str, content: str | bytes) -> list[dict[str, str]]:
     """The rows of a file, without empty cells."""
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with open_table(path, columns=COLUMNS) as table:
+    with open_table(path) as table:
         return [
             {name: cell for name, cell in zip(table.header, row, strict=True) if cell}
             for batch in table.batches
@@ -32,7 +48,7 @@ def read(folder: Path, name: str, content: str | bytes) -> list[dict[str, str]]:
 
 
 def cells_of(path: Path) -> list[dict[str, str]]:
-    with open_table(path, columns=COLUMNS, prose=["notes", "channel_checks"]) as table:
+    with open_table(path) as table:
         return [dict(zip(table.header, row, strict=True)) for each in table.batches for row in each.cells]
 
 
@@ -116,7 +132,7 @@ def test_nul_is_left_out(tmp_path: Path) -> None:
 def test_a_large_file_is_read_in_batches_with_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("date,query\n" + "".join(f"2025,{n}\n# x\n" for n in range(12_345)))
-    with open_table(path, columns=COLUMNS) as table:
+    with open_table(path) as table:
         batches = list(table.batches)
     assert sum(len(batch.cells) for batch in batches) == 12_345
     assert batches[-1].lines[-1] == 2 * 12_345
@@ -142,7 +158,7 @@ def test_rows_of_every_kind_come_back_from_a_file_of_many_blocks(tmp_path: Path)
                 number += 1 + cell.count("\n")
                 expected.append(["2025", cell])
                 ends.append(number)
-    with open_table(path, columns=COLUMNS) as table:
+    with open_table(path) as table:
         batches = list(table.batches)
     assert [row for batch in batches for row in batch.cells] == expected
     assert [line for batch in batches for line in batch.lines] == ends
@@ -168,7 +184,7 @@ def test_quoted_cells_come_back_as_they_are(
     lines = ["date,query", *(f"{quoted(a)},{quoted(b)}" for a, b in cells)]
     path = tmp_path_factory.mktemp("given") / "a.csv"
     path.write_bytes((newline.join(lines) + newline).encode())
-    with open_table(path, columns=COLUMNS) as table:
+    with open_table(path) as table:
         assert [tuple(row) for batch in table.batches for row in batch.cells] == cells
 
 
@@ -225,7 +241,7 @@ def test_nested_queries_inherit_from_their_region_whatever_the_order(tmp_path: P
 
 def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", b"date,query\n2025,a\n2025,\xff\n") == (
-        "line 3: is not UTF-8 text; save the file as UTF-8"
+        "line 3: is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding)"
     )
     assert refusal(tmp_path, "a.csv", b"date,query\r2025,a\r2025,\xff\r2025,b\r").startswith("line 3: ")
     assert "line 2: is not UTF-8" in refusal(tmp_path, "a.json", b'[\n{"query": "\xff"}]')
@@ -233,7 +249,7 @@ def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
 
 def test_malformed_json_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.json", '[{"query": "a"},\n{"query": }]').startswith("line 2: is not JSON")
-    assert refusal(tmp_path, "a.json", '{"query": "a"}\n{"query": "b"}').startswith("line 2: is not JSON")
+    assert refusal(tmp_path, "a.json", '{"query": "a"} x\n{"query": "b"}').startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", "").startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", '[{"query": "a"}').startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", "3") == "holds neither a list nor an object"
@@ -253,9 +269,24 @@ def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == "line 1: the header names date twice"
 
 
-@pytest.mark.parametrize("row", ["2025", "2025,a,b"])
-def test_a_ragged_row_is_refused_with_its_line(tmp_path: Path, row: str) -> None:
-    assert refusal(tmp_path, "a.csv", f'date,query\n2025,"x\ny"\n# c\n{row}\n').startswith("line 5: has ")
+def test_a_row_with_a_cell_too_many_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = 'date,query\n2025,"x\ny"\n# c\n2025,a,b\n'
+    assert refusal(tmp_path, "a.csv", text).startswith("line 5: has 3 cells where the header has 2")
+
+
+def test_a_row_without_its_last_cells_is_filled_up(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", "date,query,region\n2025,a,US\n2026\n2027,c\n") == [
+        {"date": "2025", "query": "a", "region": "US"},
+        {"date": "2026"},
+        {"date": "2027", "query": "c"},
+    ]
+
+
+def test_a_row_in_which_the_file_ends_is_refused(tmp_path: Path) -> None:
+    text = "date,query,region\n2025,a,US\n2026,b"
+    assert refusal(tmp_path, "a.csv", text).startswith(
+        "line 3: has 2 cells where the header has 3, and the file"
+    )
 
 
 def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -> None:
@@ -264,7 +295,8 @@ def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "a.xlsx", "PK") == "is not one of .csv, .tsv, .json"
+    assert refusal(tmp_path, "a.doc", "PK").startswith("is not one of .csv, .tsv, .json, ")
+    assert refusal(tmp_path, "a.xlsx", "PK").startswith("is no Excel workbook")
 
 
 def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:
@@ -286,8 +318,8 @@ def test_two_keys_of_one_column_with_different_values_are_refused(tmp_path: Path
     "document",
     [
         '{"error": "unauthorized", "message": "token expired"}',
-        '{"columns": ["date", "route"], "data": [["2026-07-01", "BOS-LIS"]]}',
-        '{"rows": [{"date": "2026-07-01"}], "total": 2}',
+        '{"meta": {"date": "2026-07-01"}}',
+        '{"columns": ["a", "b"], "data": [["2026-07-01", "BOS-LIS"]]}',
         '[{"a": 1}, {"b": 2}, {}]',
     ],
 )
@@ -298,8 +330,48 @@ def test_a_json_file_in_which_nothing_is_known_is_refused(tmp_path: Path, docume
 def test_an_object_in_the_place_of_a_value_is_refused_with_its_item(tmp_path: Path) -> None:
     document = '[{"query": "a"}, {"query": "b", "avg_fare_usd": {"value": 612.5}}]'
     assert refusal(tmp_path, "a.json", document).startswith("avg_fare_usd of item 2 is an object")
-    columns = '{"date": {"0": "2026-07-01"}, "route": {"0": "BOS-LIS"}}'
+    columns = '{"date": {"from": "2026-07-01"}, "route": {"to": "BOS-LIS"}}'
     assert "is an object" in refusal(tmp_path, "a.json", columns)
+
+
+ROWS = [{"date": "2026-07-01", "route": "BOS-LIS"}, {"date": "2026-07-02", "route": "LIS-BOS"}]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": ROWS},
+        {"count": 2, "next": None, "results": ROWS},
+        {"errors": [], "rows": ROWS, "links": [{"a": 1}]},
+        {"response": {"items": ROWS}},
+        {"columns": ["date", "route"], "index": [0, 1], "data": [list(row.values()) for row in ROWS]},
+        {"data": [list(row.values()) for row in ROWS], "columns": ["date", "route"]},
+        {"0": ROWS[0], "1": ROWS[1]},
+        {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]},
+        {name: [row[name] for row in ROWS] for name in ROWS[0]},
+        {"schema": {"fields": [{"name": "date", "type": "string"}]}, "data": ROWS},
+    ],
+)
+def test_a_table_is_read_in_each_shape_that_programs_write(tmp_path: Path, document: object) -> None:
+    assert read(tmp_path, "a.json", json.dumps(document)) == ROWS
+
+
+def test_two_lists_of_rows_in_one_document_are_refused(tmp_path: Path) -> None:
+    document = json.dumps({"east": ROWS, "west": ROWS})
+    assert refusal(tmp_path, "a.json", document).startswith("holds several lists of rows (east, west)")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson"])
+def test_an_object_in_each_line_is_a_row(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, name, "\ufeff" + "\n\n".join(map(json.dumps, ROWS))) == ROWS
+
+
+def test_a_line_that_is_no_json_is_refused_with_its_number(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a.jsonl", '{"date": "2026"}\n\n{"date": \n').startswith("line 3: is not JSON")
+
+
+def test_a_single_line_of_json_lines_is_a_row(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.jsonl", json.dumps(ROWS[0])) == ROWS[:1]
 
 
 def test_nested_notes_with_fractions_are_kept_as_they_stand(tmp_path: Path) -> None:
@@ -337,6 +409,6 @@ def test_words_for_no_number_are_replaced_outside_texts_alone(
     path = tmp_path_factory.mktemp("given") / "a.json"
     path.write_text(json.dumps([texts, math.nan, -math.inf, math.inf]))
     with path.open("rb") as file:
-        source = parsing._Finite(file)
+        source = objects._Finite(file)
         whole = b"".join(iter(lambda: source.read(size), b""))
     assert json.loads(whole) == [texts, "NaN", "-Infinity", "Infinity"]

@@ -1,0 +1,80 @@
+"""What a reading found beside the rows, in sentences for whoever brought the file."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from mcpsite.datasets.records import Reader, Unreadable
+from mcpsite.datasets.tables import MOST_NAMED, LeftOuts, Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What of a file was not read, or not as it stands."""
+
+    place: str = "line"
+    """What the numbers of its rows count."""
+    unreadable: int = 0
+    first_unreadable: Sequence[Unreadable] = ()
+    undated: int = 0
+    """Rows that say no day, where others could."""
+    unused: Collection[str] = ()
+    """What the columns are called that mean nothing here."""
+    skipped: int = 0
+    """Items of a JSON file that are no rows."""
+    left_out: LeftOuts = field(default_factory=LeftOuts)
+    notes: Sequence[str] = ()
+    used: Mapping[str, str] = field(default_factory=dict)
+    """Headings and the names of the columns that they stand for."""
+
+    @classmethod
+    def of(cls, table: Table, reader: Reader) -> "Findings":
+        """Return what was found, once the table was read to its end."""
+        kinds = {column.name: column.kind for column in reader.columns}
+        return cls(
+            place=table.place,
+            unreadable=reader.unreadable,
+            first_unreadable=reader.first_unreadable,
+            undated=reader.undated if "day" in map(kinds.get, table.used.values()) else 0,
+            unused=table.unused,
+            skipped=table.unused.skipped,
+            left_out=reader.left_out,
+            notes=table.notes,
+            used=table.used,
+        )
+
+    def sentences(self) -> list[str]:
+        """Return them without the file's name and a full stop, which are the caller's."""
+        said = list(self.notes)
+        if self.first_unreadable:
+            shown = "; ".join(f"{self.place} {bad.line}: {bad}" for bad in self.first_unreadable)
+            said.append(f"{self.unreadable:,} values cannot be read: {shown}{self._more(self.unreadable)}")
+        if self.unused:
+            shown = ", ".join(map(repr, islice(self.unused, MOST_NAMED)))
+            more = f" and {len(self.unused) - MOST_NAMED:,} more" if len(self.unused) > MOST_NAMED else ""
+            said.append(f"columns that are not known were not used: {shown}{more}")
+        if self.left_out.count:
+            rows = (
+                "1 row is no row of data and was"
+                if self.left_out.count == 1
+                else (f"{self.left_out.count:,} rows are no rows of data and were")
+            )
+            shown = "; ".join(f"{self.place} {each.line}: {each}" for each in self.left_out.first)
+            said.append(f"{rows} left out: {shown}{self._more(self.left_out.count)}")
+        if self.skipped:
+            said.append(f"{self.skipped:,} items were skipped, for they are no rows")
+        if self.undated:
+            rows, found = ("row says", "is") if self.undated == 1 else ("rows say", "are")
+            said.append(f"{self.undated:,} {rows} no day and {found} found by no filter for days")
+        return said
+
+    @staticmethod
+    def _more(count: int) -> str:
+        return ", …" if count > MOST_NAMED else ""
+
+
+def understood(used: Mapping[str, str]) -> str:
+    """Return which headings stand for which columns, where they are not called so."""
+    return ", ".join(
+        name if heading == name else f"{heading!r} as {name}" for heading, name in islice(used.items(), 60)
+    )

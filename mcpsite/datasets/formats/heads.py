@@ -1,0 +1,123 @@
+"""Which row of a table is its heading, and what follows from it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mcpsite.datasets.columns import DateOrder
+from mcpsite.datasets.headings import Headings
+from mcpsite.datasets.numbers import number_of
+from mcpsite.datasets.refusals import Open, RefusedFile
+from mcpsite.datasets.tables import Unused
+
+MOST_ABOVE = 40
+"""Rows among which the heading is looked for."""
+MOST_SAID = 12
+"""Names of known columns that a refusal lists."""
+
+
+class Record(NamedTuple):
+    """A row at the head of a file, as it stands."""
+
+    first: int
+    last: int
+    """The lines that it begins and ends on."""
+    cells: list[str]
+    commented: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """The heading of a table, and what stands above it."""
+
+    record: Record
+    header: list[str]
+    """Of each column the name by which it is known, empty where it is not."""
+    unused: Unused
+    used: dict[str, str]
+    above: list[Record] = field(default_factory=list)
+    dates: DateOrder | None = None
+
+
+def score(records: Iterable[Record], headings: Headings) -> int:
+    """Return the most columns that one of `records` names."""
+    return max((headings.count(record.cells) for record in records), default=0)
+
+
+def head_of(records: Sequence[Record], headings: Headings, *, place: str = "line") -> Head:
+    """Return the heading among the first rows of a table. Raises RefusedFile."""
+    plain = [record for record in records if not record.commented]
+    comments = [record for record in records if record.commented and record.last < _first_line(plain)]
+    chosen = _first_of_most(plain, headings.count)
+    commented = _first_of_most(comments, headings.count)
+    known = headings.count(chosen.cells) if chosen else 0
+    if commented and headings.count(commented.cells) > (0 if known < 2 else known):
+        chosen = commented
+    if chosen is None:
+        raise RefusedFile("has no header and no rows")
+    if not headings.count(chosen.cells):
+        names = [column.names[0] for column in headings.columns[:MOST_SAID]]
+        raise RefusedFile(
+            "is no usable header: it names no column that is known here. Columns may be called "
+            f"{', '.join(names)}{', …' if len(headings.columns) > MOST_SAID else ''}",
+            plain[0].first if plain else chosen.first,
+            place=place,
+        )
+    head = _understood(chosen, headings, place)
+    head.above.extend(record for record in plain if record.last < chosen.first)
+    below = [record.cells for record in plain if record.first > chosen.last]
+    _demand_figures(head, headings, below, place)
+    return head
+
+
+def _first_line(records: Sequence[Record]) -> float:
+    return records[0].first if records else float("inf")
+
+
+def _first_of_most(records: Sequence[Record], count: Callable[[list[str]], int]) -> Record | None:
+    """The first record that names more than half as many columns as any other does."""
+    most = max((count(record.cells) for record in records), default=0)
+    return next(
+        (record for record in records if 2 * count(record.cells) > most), records[0] if records else None
+    )
+
+
+def _understood(record: Record, headings: Headings, place: str) -> Head:
+    header: list[str] = []
+    unused, used = Unused(), dict[str, str]()
+    dates: DateOrder | None = None
+    for cell in record.cells:
+        meaning = headings.meaning(cell)
+        if meaning is None:
+            unused.add(headings.unused(cell))
+            header.append("")
+            continue
+        if meaning.name in header:
+            raise RefusedFile(f"the header names {meaning.name} twice", record.last, place=place)
+        header.append(meaning.name)
+        used[cell.strip()] = meaning.column.name
+        dates = dates or meaning.dates
+    return Head(record=record, header=header, unused=unused, used=used, dates=dates)
+
+
+def _demand_figures(head: Head, headings: Headings, below: list[list[str]], place: str) -> None:
+    """Raise RefusedFile where the table has figures, and none of them in a column that is known."""
+    if any(name and headings.column_of(name).kind == "number" for name in head.header):
+        return
+    for number, name in enumerate(head.header):
+        cells = [row[number].strip() for row in below if number < len(row) and row[number].strip()]
+        if not name and cells and sum(map(_is_figure, cells)) * 2 > len(cells):
+            unknown = ", ".join(map(repr, list(head.unused)[:5]))
+            raise RefusedFile(
+                f"the header names no column of numbers that is known here, and there are numbers in others "
+                f"({unknown}); rename them",
+                head.record.last,
+                place=place,
+            )
+
+
+def _is_figure(text: str) -> bool:
+    try:
+        return number_of(text.lstrip("$€£").rstrip("%")) is not None
+    except Open:
+        return True

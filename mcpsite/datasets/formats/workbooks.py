@@ -1,0 +1,102 @@
+"""Excel workbooks: the rows of one sheet, read in a process with bounds."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from typing import IO
+
+from mcpsite.datasets.formats.heads import MOST_ABOVE, Head, Record, head_of
+from mcpsite.datasets.headings import Headings
+from mcpsite.datasets.refusals import RefusedFile
+from mcpsite.datasets.sources import Source
+from mcpsite.datasets.tables import Batch, LeftOuts
+from mcpsite.exchange import workbook
+
+BATCH = 5_000
+MOST_BYTES = 100_000_000
+"""Of the file as it is, which a process holds as a whole."""
+
+
+class Workbook:
+    """The rows of one sheet of a workbook; whoever is done with them closes it."""
+
+    def __init__(self, source: Source, headings: Headings, left_out: LeftOuts, sheet: str) -> None:
+        self.left_out = left_out
+        self._headings = headings
+        with source.open(tell=True) as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise RefusedFile("is too large for a workbook; save it as CSV")
+        # Rows are kept in a file, for they are read more than once and only one workbook at a time.
+        self._rows: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        try:
+            self.sheet, self.others = self._read(data, sheet)
+            records = [Record(number, number, row) for number, row in islice(self._filled(), MOST_ABOVE)]
+            self.head: Head = head_of(records, headings, place="row")
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self, data: bytes, sheet: str) -> tuple[str, list[str]]:
+        try:
+            with closing(workbook.sheet(data, sheet)) as said:
+                name, others = next(said)
+                for row in said:
+                    self._rows.write(f"{json.dumps(row)}\n")
+        except workbook.BadWorkbook as error:
+            reason = str(error).removesuffix(".")
+            raise RefusedFile(f"cannot be read: {reason[0].lower()}{reason[1:]}") from None
+        return str(name), list(others)
+
+    def close(self) -> None:
+        self._rows.close()
+
+    def _filled(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows in which something stands, with their numbers."""
+        place = 0
+        number = 0
+        while True:
+            # Others may read in between: it is one file.
+            self._rows.seek(place)
+            line = self._rows.readline()
+            place = self._rows.tell()
+            if not line:
+                return
+            number += 1
+            row: list[str] = list(map(_text, json.loads(line)))
+            if any(cell.strip() for cell in row):
+                yield number, row
+
+    def batches(self, *, tell: bool = False) -> Iterator[Batch]:
+        """Yield the rows behind the heading. Raises RefusedFile."""
+        header = self.head.header
+        width = len(header)
+        heading = self.head.record
+        left_out = self.left_out if tell else LeftOuts()
+        cells: list[list[str]] = []
+        numbers: list[int] = []
+        for number, row in self._filled():
+            if number <= heading.last:
+                continue
+            if row == heading.cells:
+                left_out.add(number, row, "the heading again")
+                continue
+            if any(cell.strip() for cell in row[width:]):
+                raise RefusedFile("has a cell where the header has no column", number, place="row")
+            cells.append(row[:width] + [""] * (width - len(row)))
+            numbers.append(number)
+            if len(cells) == BATCH:
+                yield Batch(cells=cells, lines=numbers)
+                cells, numbers = [], []
+        if cells:
+            yield Batch(cells=cells, lines=numbers)
+
+
+def _text(cell: str | float) -> str:
+    """A cell as text, with a fraction that nobody can take for thousands."""
+    if isinstance(cell, str):
+        return cell
+    text = str(cell)
+    return f"{text}0" if text[-4:-3] == "." else text

@@ -1,0 +1,34 @@
+"""How units of numbers are spelled in headings and beside figures."""
+
+import re
+from functools import cache
+
+_SPELLINGS = {
+    "USD": ("usd", "$", "us$", "usdollar", "usdollars", "dollar", "dollars"),
+    "%": ("%", "pct", "percent", "percentage"),
+    "days": ("days", "day", "d"),
+}
+_FORMATS = re.compile(
+    r"(?=.*[ymdhst])[ymdhs\-/. :t]+|text|string|number|integer|numeric|date|currency|name|code"
+)
+"""What a row of units says of columns that have none."""
+_EVERY = frozenset(spelling for spellings in _SPELLINGS.values() for spelling in spellings)
+_MORE = frozenset({"eur", "€", "gbp", "£", "#", "n", "no.", "count", "weeks", "months", "index", "iata"})
+
+
+@cache
+def spellings(unit: str) -> frozenset[str]:
+    """Return how `unit` may be written, without blanks and capitals."""
+    return frozenset({unit.casefold(), *_SPELLINGS.get(unit, ())} - {""})
+
+
+def is_unit(text: str, unit: str) -> bool:
+    """Return whether `text`, out of brackets of a heading, says `unit`."""
+    folded = re.sub(r"[\s.]", "", text.casefold())
+    return folded.removeprefix("in") in spellings(unit)
+
+
+def names_a_unit(text: str) -> bool:
+    """Return whether `text` is a unit, or what a cell of a row of units holds."""
+    folded = text.strip().strip("()[]").casefold()
+    return folded in _EVERY or folded in _MORE or _FORMATS.fullmatch(folded) is not None
