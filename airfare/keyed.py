@@ -1,9 +1,12 @@
 """Pages of rows that are named by key, and so outlive the loads of their files."""
 
+import re
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Q
+from django.forms import BaseModelFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,12 +17,24 @@ from unfold.views import ChangeList
 from airfare.models import FareRow
 from mcpsite.core.modeladmin import ModelAdmin
 
+_EDITED = re.compile(r"form-\d+-id")
+"""The inputs that name the rows which are edited in the list."""
+
 
 class KeyedChangeList(ChangeList):  # type: ignore[misc]
     """Links its rows by their keys."""
 
     def url_for_result(self, result: FareRow) -> str:
         return reverse("admin:airfare_farerow_change", args=[result.key])
+
+
+class KeyedFormSet(BaseModelFormSet):  # type: ignore[type-arg]
+    """Names the rows that are edited in the list by their keys."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if not form.is_bound:
+            form.fields["id"].initial = form.instance.key
 
 
 class KeyedAdmin(ModelAdmin[FareRow]):
@@ -30,6 +45,30 @@ class KeyedAdmin(ModelAdmin[FareRow]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002 (Django's signature)
         return KeyedChangeList
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_formset(request, formset=KeyedFormSet, **kwargs)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if "_save" in request.POST:
+            data = request.POST.copy()
+            named = {name: str(key) for name, key in data.items() if _EDITED.fullmatch(name)}
+            edited = {name: key for name, key in named.items() if key.isdecimal()}
+            rows = FareRow.objects.filter(Q(key__in=edited.values()) | Q(pk__in=edited.values()))
+            # A page that was refused names its rows by their numbers of today.
+            today = {str(name): str(pk) for key, pk in rows.values_list("key", "pk") for name in (key, pk)}
+            if gone := {key for key in edited.values() if key not in today}:
+                what = "A row" if len(gone) == 1 else f"{len(gone)} rows"
+                text = (
+                    f"{what} of this page left the data meanwhile, and nothing was saved. Open the list anew."
+                )
+                self.message_user(request, text, messages.ERROR)
+            for name, key in edited.items():
+                data[name] = today.get(key, key)
+            request.POST = data  # type: ignore[assignment]
+        return super().changelist_view(request, extra_context)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

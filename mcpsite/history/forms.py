@@ -29,6 +29,8 @@ class KeepsOthersChanges(ModelForm[Any]):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk is None:  # New, or gone meanwhile: there is nothing to compare with.
+            return cleaned
         for name, field in self.fields.items():
             if not field.show_hidden_initial or name not in cleaned:
                 continue

@@ -105,6 +105,26 @@ def test_the_list_tells_the_second_one_too(alice: User, bob: User, url: str) -> 
     assert not second.save(**{"form-0-avg_fare_usd": "8"})
     assert "alice changed this to “7.0” while you were editing" in second.page
     assert FareRow.objects.get().avg_fare_usd == 7
+    assert second.save()
+    assert FareRow.objects.get().avg_fare_usd == 8
+
+
+def test_a_list_that_was_open_while_its_file_was_loaded_is_saved(
+    alice: User, load_folder: Load, url: str
+) -> None:
+    page = Open(alice, LIST)
+    load_folder({"a.csv": table(fare(airline="Added"), fare(fare=1, note="Ice"))})
+    assert page.save(**{"form-0-load_factor_pct": "7"})
+    assert FareRow.objects.get(airline="Delta").load_factor_pct == 7
+
+
+def test_a_list_with_a_row_that_is_gone_is_refused_with_a_sentence(
+    alice: User, load_folder: Load, url: str
+) -> None:
+    page = Open(alice, LIST)
+    load_folder({"a.csv": table(fare(airline="Added"))})
+    assert not page.save(**{"form-0-load_factor_pct": "7"})
+    assert "A row of this page left the data meanwhile, and nothing was saved" in page.page
 
 
 def test_a_transcripts_facts_of_two_people_both_stay(alice: User, bob: User, call: Transcript) -> None:
