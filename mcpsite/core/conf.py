@@ -248,7 +248,10 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
             "transaction_mode": "IMMEDIATE",
             "timeout": asked.get("timeout", 30),
             # SQLite's own small caches: each thread has a connection, and the system caches the file anyway.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            # The journal is cut to 64 MiB whenever it begins anew.
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;"
+            ),
         }
         return address.config | {"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": checked}
     if role := asked.get("assume_role"):

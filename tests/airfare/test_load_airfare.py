@@ -1,7 +1,9 @@
 """The command, as a person or a scheduler runs it."""
 
+import os
 import re
 import signal
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
@@ -170,6 +172,20 @@ def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new_and_every_edit(
         commands.run("load_airfare", str(folder))
         assert fares_held(env) == new
         assert "All fits together" in commands.run("check_data").stdout
+
+
+@pytest.mark.skipif("postgres" in os.environ.get("DATABASE_URL", ""), reason="looks at SQLite's journal")
+def test_the_journal_is_short_after_a_load(folder: Path) -> None:
+    (folder / "a.csv").write_text(table(*(fare(airline=f"Line {n}", fare=n) for n in range(5_000))))
+    with environment() as env, closing(Commands(env)) as commands:
+        path = Path(env["STATE_DIR"]) / "db.sqlite3"
+        # A server has it open, so that the journal is not deleted at the command's end.
+        other = sqlite3.connect(path)
+        other.execute("SELECT count(*) FROM airfare_farerow").fetchone()
+        commands.run("load_airfare", str(folder))
+        journal = path.with_name("db.sqlite3-wal")
+        assert (journal.exists(), journal.stat().st_size) == (True, 0)
+        other.close()
 
 
 # Pruning what may only be out of reach
