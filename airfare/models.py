@@ -253,7 +253,8 @@ class FareRow(models.Model):
     class Meta:
         verbose_name = "fare row"
         # The first two serve the two plans of `airfare.queries`; hidden rows, not in them, cost nothing, and
-        # rows of other loads next to nothing, for the index tells them.
+        # rows of other loads next to nothing, for the index tells them. Rows with a text
+        # are counted in the second and the third alone.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
                 fields=["snapshot_day", "subject", "airline", "load"],
@@ -261,11 +262,11 @@ class FareRow(models.Model):
                 name="airfare_by_day",
             ),
             models.Index(
-                fields=["combination", "snapshot_day", "load"],
+                fields=["combination", "snapshot_day", "load", "notable"],
                 condition=Q(hidden=False),
                 name="airfare_by_combination",
             ),
-            models.Index(fields=["notable", "hidden"], name="airfare_by_notable"),
+            models.Index(fields=["notable", "hidden", "load", "snapshot_day"], name="airfare_by_notable"),
             models.Index(fields=["key"], name="airfare_by_key"),
         ]
 

@@ -406,7 +406,7 @@ def _by_day(meaning: _Meaning) -> Iterable[tuple[Any, int]]:
 
 def _grouped_by_day(rows: QuerySet[FareRow]) -> QuerySet[FareRow, Any]:
     # An expression, for dates of a column are parsed one by one on SQLite.
-    return rows.annotate(on=UNINDEXED_DAY).order_by("-on").values_list("on").annotate(Count("id"))
+    return rows.annotate(on=UNINDEXED_DAY).order_by("-on").values_list("on").annotate(number=Count("*"))
 
 
 # The rows

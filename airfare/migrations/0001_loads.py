@@ -444,10 +444,12 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(
                         condition=models.Q(("hidden", False)),
-                        fields=["combination", "snapshot_day", "load"],
+                        fields=["combination", "snapshot_day", "load", "notable"],
                         name="airfare_by_combination",
                     ),
-                    models.Index(fields=["notable", "hidden"], name="airfare_by_notable"),
+                    models.Index(
+                        fields=["notable", "hidden", "load", "snapshot_day"], name="airfare_by_notable"
+                    ),
                     models.Index(fields=["key"], name="airfare_by_key"),
                 ],
             },
