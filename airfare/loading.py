@@ -44,6 +44,7 @@ Progress = Callable[["Found", int], None]
 NOTHING_FOUND = Findings()
 SHOWN_ROWS = 3
 """Rows that a look at a file shows as they would be read."""
+LOST = "was deleted, or loaded by somebody else, while it was being pruned"
 UNDONE = "was undone as it is, and is loaded again when it has changed, or with --force"
 
 
@@ -556,10 +557,14 @@ def _gone(
             continue
         vanished = 0
         if not dry_run:
-            with _action(Change.Action.PRUNE, loaded_by) as action:
-                # A file that was for some groups alone must not be for everybody when it comes back.
-                keep = source.groups.exists()
-                vanished = loads.empty(source, action, state=SourceFile.State.GONE, keep=keep)
+            # A file that was for some groups alone must not be for everybody when it comes back.
+            keep = source.groups.exists()
+            try:
+                with _action(Change.Action.PRUNE, loaded_by) as action:
+                    vanished = loads.empty(source, action, state=SourceFile.State.GONE, keep=keep)
+            except Lost:
+                yield Outcome(name=source.name, result="rejected", reason=LOST)
+                continue
         yield Outcome(name=source.name, result="pruned", rows=source.rows, vanished=vanished)
 
 

@@ -349,6 +349,24 @@ def test_a_load_that_was_given_up_and_cleaned_up_writes_nothing_any_more(
     assert answered() == {"Breeze": 44}
 
 
+def test_a_file_that_is_removed_while_it_is_pruned_is_told_of(
+    load_folder: LoadFolder, folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": OLD, "b.csv": NEW})
+    (folder / "a.csv").unlink()
+    bring = Overlay.bring
+
+    def remove(self: Overlay) -> None:
+        monkeypatch.setattr(Overlay, "bring", bring)
+        loading.remove(SourceFile.objects.get(name="a.csv"))
+        bring(self)
+
+    monkeypatch.setattr(Overlay, "bring", remove)
+    outcome = load_folder(prune=True)["a.csv"]
+    assert (outcome.result, outcome.reason) == ("rejected", loading.LOST)
+    assert SourceFile.objects.get(name="a.csv").state == SourceFile.State.REMOVED
+
+
 # Undo
 
 
