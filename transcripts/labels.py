@@ -61,7 +61,7 @@ TOPICS = _words(
     results outcome outcomes benefit benefits advantage advantages disadvantage difference strategy tactics
     plan plans goal goals target targets takeaway takeaways key main total average net gross domestic
     international global regional local north south east west europe asia america africa january february
-    march april may june july august september october november december monday tuesday wednesday thursday
+    march july september october november december monday tuesday wednesday thursday
     friday saturday sunday today tomorrow yesterday first second third fourth fifth firstly secondly thirdly
     lastly finally last next one two three four five six seven eight nine ten another other others also
     again still then now later before after once the this that these those there here it its he she we you
@@ -72,12 +72,20 @@ TOPICS = _words(
     moreover furthermore meanwhile otherwise instead besides indeed perhaps maybe additionally namely
     specifically especially including long short high low big small new old good bad best worst better worse
     let lets see think remember imagine consider according given because since although though while unless
-    until whether is are was were be been being do does did have has had can could will would should might
+    until whether is are was were be been being do does did have has had can could would should might
     must shall hinweis anmerkung fazit beispiel quelle zusammenfassung preis preise kosten menge umsatz
     wachstum nachfrage angebot markt risiko risiken wichtig vorteil nachteil erstens zweitens drittens datum
     ort dauer thema themen remarque exemple résumé prix coûts coût marché nota ejemplo resumen precio
     precios costos costes mercado 注 注意 例 価格 数量 要点 結論 备注 例如 价格 成本 结论 总结 가격
     수량 비용 결론 주의
+    clear factor factors schedule schedules crew network networks fleet training maintenance slots gates
+    lounge lounges cabin cabins seats routes hedging bookings booking channel channels partnerships
+    brand branding data automation safety security sustainability emissions retention churn hiring
+    turnover overtime rent leases tax taxes tariffs compliance integration synergies pipeline backlog
+    orders deliveries renewals contracts negotiations discounts promotions refunds inventories logistics
+    freight cargo ancillary ancillaries baggage upgrades occupancy rooms properties people culture
+    leadership operations finance financing funding investment investments acquisitions macro recession
+    currency
     """
 )
 """What calls are about, and how sentences begin: no first names, though a surname may be among them."""
@@ -119,7 +127,7 @@ def kind_of(label: str) -> Kind:
         return Kind.SURE if _is_upper(words[-1]) else Kind.NOT
     if _is_role(plain, words):
         return Kind.SURE
-    if plain[0] in TOPICS:
+    if plain[0] in TOPICS and (len(words) == 1 or set(plain) <= TOPICS):
         return Kind.NOT
     if not all(_is_upper(word) or word.casefold() in PARTICLES or _is_number(word) for word in words):
         # A name all in small letters, of somebody who signed in with it.
@@ -127,11 +135,16 @@ def kind_of(label: str) -> Kind:
         return Kind.MAYBE if alone and not any(word in TOPICS for word in plain) else Kind.NOT
     if not _is_upper(words[-1]) or any(_is_number(word) for word in words):
         return Kind.MAYBE if _is_upper(words[0]) else Kind.NOT
-    if any(word in TOPICS for word in plain[1:]):
+    if is_topical(label):
         return Kind.MAYBE
     if title and any(word in ROLES for word in re.findall(r"\w+", title.casefold())):
         return Kind.SURE
     return Kind.SURE if len(words) > 1 and not _ends_sentence(name) else Kind.MAYBE
+
+
+def is_topical(label: str) -> bool:
+    """Return whether a word of a name is one that calls are about, as in Tim Price or Price Increases."""
+    return any(word.strip(".'’").casefold() in TOPICS for word in _divided(label)[0].split())
 
 
 def _divided(label: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from transcripts.formats.base import Cue, Line
-from transcripts.labels import BOILERPLATE, Kind, kind_of
+from transcripts.labels import BOILERPLATE, Kind, is_topical, kind_of
 from transcripts.stores.words import UNSPACED
 
 PARAGRAPH_WORDS = 200
@@ -220,6 +220,8 @@ class Speakers:
         self._written = {_key(each.label): each.label for each in maybe}
         beside = pairwise([_key(each.label) if each in maybe else "" for _, each in spoken])
         self._together = {key for pair in beside if all(pair) for key in pair}
+        if not any(self._counts[key] > 1 for key in self._together):
+            self._together = set()
         blocks = sum(
             bool(line.text.strip()) and (place == 0 or not lines[place - 1].text.strip() or not self._spaced)
             for place, line in enumerate(lines)
@@ -270,6 +272,8 @@ class Speakers:
         starts = place in self._starts
         if self._has_stamps:
             # Who has no stamp among those who have is a point of what is said, unless a paragraph begins.
+            if kind is Kind.MAYBE and key in self._together and not starts:
+                return Kind.NOT
             return Kind.SURE if kind is Kind.SURE and (starts or len(key.split()) == 1) else Kind.MAYBE
         if kind is Kind.SURE:
             alone = self._spaced and not starts and key not in self._at_start and self._counts[key] < 2
@@ -278,7 +282,7 @@ class Speakers:
             return Kind.SURE if self._mostly or self._counts[key] > 1 else Kind.NOT
         if key.islower() and key == self._written.get(key):
             return Kind.MAYBE
-        if self._spaced:
+        if self._spaced and (self._counts[key] > 1 or not is_topical(key)):
             return Kind.SURE if starts or key in self._at_start else Kind.MAYBE
         # Points of a list stand together; who speaks again and again stands between others.
         return Kind.SURE if self._counts[key] > 1 and key not in self._together else Kind.MAYBE

@@ -163,6 +163,21 @@ def test_recognizers_answers_are_read(answer: object) -> None:
     assert said(json.dumps(answer)) == SAID
 
 
+def test_every_paragraph_of_a_recognizers_answer_is_read() -> None:
+    paragraphs = [
+        {"speaker": who, "sentences": [{"text": text, "start": start, "end": start + 1}]}
+        for who, text, start in ((0, "So.", 2.4), (1, "Yes, it is.", 65.1))
+    ]
+    first = {"transcript": "all", "paragraphs": {"paragraphs": paragraphs}}
+    answer = {"results": {"channels": [{"alternatives": [first, {"transcript": "another reading"}]}]}}
+    assert said(json.dumps(answer)) == SAID
+
+
+def test_a_table_in_milliseconds_is_read_as_that() -> None:
+    rows = "start\tend\tspeaker\ttext\n2400\t2900\tSpeaker 0\tSo.\n65100\t67000\tSpeaker 1\tYes, it is.\n"
+    assert said(rows) == SAID
+
+
 def test_a_recognizers_text_without_pieces_is_a_text() -> None:
     assert said('{"text": "So it is.", "language": "en"}') == [Said(text="So it is.")]
 

@@ -67,7 +67,9 @@ def test_topics_and_phrases_are_no_labels(label: str) -> None:
     assert kind_of(label) is Kind.NOT
 
 
-@pytest.mark.parametrize("label", ["Densification", "Tim Price", "Phase 2"])
+@pytest.mark.parametrize(
+    "label", ["Densification", "Tim Price", "Price Increases", "Do Thi Lan", "Phase 2", "Will"]
+)
 def test_what_may_be_either_is_told_to_be_so(label: str) -> None:
     assert kind_of(label) is Kind.MAYBE
 
@@ -91,6 +93,14 @@ def test_a_point_stands_behind_what_is_said_so_that_nobody_reads_it_as_a_name() 
     assert turns(f"Ann Lee: So.\n\n{points}\nBo Ray: Yes.\n")[0] == (
         "Ann Lee",
         "So. Price: It rose. Volume: It fell.",
+    )
+
+
+def test_points_that_recur_inside_a_stamped_turn_are_part_of_it() -> None:
+    points = "Densification: It helps.\nRoundness: Too.\nDensification: Again.\n"
+    assert turns(f"{STAMPED}{points}[00:09] Ann Lee: OK.\n")[1] == (
+        "Bo Ray",
+        "Yes. Densification: It helps. Roundness: Too. Densification: Again.",
     )
 
 

@@ -1,8 +1,7 @@
 """JSON of speech recognizers → cues: Whisper, AssemblyAI, Deepgram, and what is built like theirs."""
 
 import json
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import Any
 
@@ -17,15 +16,17 @@ LISTS = (
     "segments",
     "monologues",
     "turns",
-    "sentences",
     "audio_segments",
     "transcript",
     "paragraphs",
+    "sentences",
 )
 """Where recognizers put the pieces, the best told first; an answer may hold several of the same talk."""
 MILLISECONDS = 20
 """Time for a word, at least, where times are milliseconds; in seconds nobody takes so long."""
 DEEPEST = 12
+LONG = 300
+"""Characters of single words joined, after which the next sentence begins a cue of its own."""
 
 REFUSED = (
     "It is JSON and not a transcript that is known here (it holds no utterances, segments or text of a "
@@ -52,23 +53,27 @@ def cues(text: str) -> list[Cue]:
         answer = _loaded(text)
     except (ValueError, RecursionError):
         raise BadFile(REFUSED) from None
-    pieces = _pieces(answer)
-    if pieces:
-        scale = _scale(pieces)
-        return [
-            Cue(
-                number=number,
-                text=str(_first(piece, TEXTS)).strip(),
-                start=_scaled(_first(piece, STARTS), scale),
-                end=_scaled(_first(piece, ENDS), scale),
-                speaker=_speaker(_first(piece, SPEAKERS)),
-            )
-            for number, piece in enumerate(pieces, 1)
-        ]
+    if pieces := _pieces(answer):
+        return of_pieces(pieces)
     whole = _whole(answer)
     if not whole:
         raise BadFile(REFUSED)
     return [Cue(number=1, text=whole)]
+
+
+def of_pieces(pieces: list[dict[str, Any]]) -> list[Cue]:
+    """Return objects with a text, and a speaker and times where known, as cues."""
+    scale = _scale(pieces)
+    return [
+        Cue(
+            number=number,
+            text=str(_first(piece, TEXTS)).strip(),
+            start=_scaled(_first(piece, STARTS), scale),
+            end=_scaled(_first(piece, ENDS), scale),
+            speaker=_speaker(_first(piece, SPEAKERS)),
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
 
 
 def _loaded(text: str) -> Any:
@@ -81,13 +86,26 @@ def _pieces(answer: Any) -> list[dict[str, Any]]:
     if isinstance(answer, list):
         return _with_words(answer)
     for name in LISTS:
-        for found in _named(answer, name, 0):
-            if pieces := _with_words(found):
-                return pieces
-    for found in _named(answer, "words", 0):
-        if pieces := _joined(found):
+        if pieces := _in_order(_with_words(found) for found in _outermost(answer, name)):
             return pieces
-    return []
+    return _in_order(_joined(found) for found in _outermost(answer, "words"))
+
+
+def _outermost(answer: Any, name: str, kind: type[Any] = list) -> list[Any]:
+    """Return what is called `name` and of `kind`, as far out as it is found: in each channel, for example."""
+    found = [(depth, value) for depth, value in _named(answer, name, 0) if isinstance(value, kind)]
+    outermost = min((depth for depth, _ in found), default=0)
+    return [value for depth, value in found if depth == outermost]
+
+
+def _in_order(lists: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return several lists of pieces as one, in the order of their times where these are known."""
+    each = list(lists)
+    pieces = [piece for pieces in each for piece in pieces]
+    starts = [_number(_first(piece, STARTS)) for piece in pieces]
+    if len(each) > 1 and None not in starts:
+        pieces.sort(key=lambda piece: _number(_first(piece, STARTS)) or 0.0)
+    return pieces
 
 
 def _with_words(found: Any) -> list[dict[str, Any]]:
@@ -121,26 +139,34 @@ def _joined(found: Any) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return []
     words = [each for each in found if isinstance(_first(each, ("punctuated_word", "word", *TEXTS)), str)]
-    pieces = []
-    for speaker, group in groupby(words, key=lambda word: _speaker(_first(word, SPEAKERS))):
-        run = list(group)
-        text = " ".join(str(_first(word, ("punctuated_word", "word", *TEXTS))).strip() for word in run)
-        start, end = _first(run[0], STARTS), _first(run[-1], ENDS)
-        pieces.append({"text": text, "start": start, "end": end, "speaker": speaker})
+    pieces: list[dict[str, Any]] = []
+    for word in words:
+        speaker = _speaker(_first(word, SPEAKERS))
+        text = str(_first(word, ("punctuated_word", "word", *TEXTS))).strip()
+        last = pieces[-1] if pieces else None
+        long = last and len(last["text"]) > LONG and last["text"].endswith((".", "?", "!", "。"))
+        if last and last["speaker"] == speaker and not long:
+            last |= {"text": f"{last['text']} {text}", "end": _first(word, ENDS)}
+        else:
+            pieces.append(
+                {"text": text, "start": _first(word, STARTS), "end": _first(word, ENDS), "speaker": speaker}
+            )
     return pieces
 
 
-def _named(value: Any, name: str, depth: int) -> Iterator[Any]:
-    """Yield what is called `name` anywhere in `value`, the outermost first."""
+def _named(value: Any, name: str, depth: int) -> Iterator[tuple[int, Any]]:
+    """Yield what is called `name` anywhere in `value`, with how deep it stands."""
     if depth > DEEPEST:
         return
     if isinstance(value, dict):
         if name in value:
-            yield value[name]
-        for inner in value.values():
-            yield from _named(inner, name, depth + 1)
+            yield depth, value[name]
+        for key, inner in value.items():
+            # Of several readings of the same the first is the likeliest.
+            one = inner[:1] if key in ("alternatives", "nBest") and isinstance(inner, list) else inner
+            yield from _named(one, name, depth + 1)
     elif isinstance(value, list):
-        for inner in value[:50]:
+        for inner in value:
             yield from _named(inner, name, depth + 1)
 
 
@@ -150,9 +176,7 @@ def _whole(answer: Any) -> str:
         text = _first(answer, ("text", "transcript"))
         if isinstance(text, str):
             return text.strip()
-        for found in _named(answer, "transcript", 0):
-            if isinstance(found, str):
-                return found.strip()
+        return "\n".join(_outermost(answer, "transcript", str)).strip()
     return ""
 
 

@@ -1,10 +1,12 @@
 """A table of turns (CSV, TSV) → cues: a column of words, and of speakers or times beside it."""
 
 import csv
-import re
+from dataclasses import replace
 from io import StringIO
+from typing import Any
 
-from transcripts.formats.base import Cue, seconds
+from transcripts.formats.base import Cue
+from transcripts.formats.recognized import of_pieces
 
 TEXTS = frozenset({"text", "transcript", "content", "utterance", "sentence", "what was said", "words"})
 SPEAKERS = frozenset({"speaker", "speaker name", "speaker_name", "name", "who", "participant"})
@@ -12,7 +14,6 @@ STARTS = frozenset(
     {"start", "start time", "start_time", "time", "timestamp", "timecode", "offset", "begin", "in"}
 )
 ENDS = frozenset({"end", "end time", "end_time", "stop", "out"})
-_CLOCK = re.compile(r"(?:\d{1,3}:)?\d{1,4}:\d{2}(?:[.,]\d{1,6})?|\d{1,6}(?:\.\d{1,6})?")
 
 
 def cues(text: str) -> list[Cue] | None:
@@ -24,7 +25,13 @@ def cues(text: str) -> list[Cue] | None:
     speaker, start, end = (_column(header, names) for names in (SPEAKERS, STARTS, ENDS))
     if words is None or (speaker is None and start is None):
         return None
-    found: list[Cue] = []
+    columns = {
+        name: place
+        for name, place in (("speaker", speaker), ("start", start), ("end", end))
+        if place is not None
+    }
+    pieces: list[dict[str, Any]] = []
+    numbers: list[int] = []
     rows = csv.reader(StringIO(text.lstrip("\n"), newline=""), delimiter=delimiter)
     try:
         next(rows)
@@ -33,23 +40,18 @@ def cues(text: str) -> list[Cue] | None:
             # What a row has beyond its header is said too.
             said = " ".join([cell.get(words, ""), *row[len(header) :]]).strip()
             if said:
-                found.append(
-                    Cue(
-                        number=rows.line_num,
-                        text=said,
-                        start=_seconds(cell.get(start, "") if start is not None else ""),
-                        end=_seconds(cell.get(end, "") if end is not None else ""),
-                        speaker=cell.get(speaker, "").strip() if speaker is not None else "",
-                    )
+                numbers.append(rows.line_num)
+                pieces.append(
+                    {
+                        "text": said,
+                        **{name: cell.get(place, "").strip() for name, place in columns.items()},
+                    }
                 )
     except csv.Error:
         return None
+    found = [replace(cue, number=number) for cue, number in zip(of_pieces(pieces), numbers, strict=True)]
     return found or None
 
 
 def _column(header: list[str], names: frozenset[str]) -> int | None:
     return next((place for place, name in enumerate(header) if name in names), None)
-
-
-def _seconds(cell: str) -> float | None:
-    return seconds(cell.strip()) if _CLOCK.fullmatch(cell.strip()) else None
