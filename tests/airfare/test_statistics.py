@@ -1,19 +1,15 @@
-"""What SQLite's planner knows, in a database that a server has open."""
+"""What the database's planner knows of the rows."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
-from tests.airfare.conftest import fare, table
+from tests.airfare.conftest import Load, fare, table
 from tests.site import Site
-
-pytestmark = pytest.mark.skipif(
-    os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="looks into SQLite"
-)
 
 STATEMENT = (
     "EXPLAIN QUERY PLAN SELECT id FROM airfare_farerow "
@@ -36,6 +32,7 @@ def plan(database: sqlite3.Connection) -> str:
     return str(database.execute(STATEMENT).fetchall())
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks into SQLite")
 def test_a_worker_that_runs_already_plans_with_what_a_load_learned(
     site: Site, database: sqlite3.Connection, tmp_path: Path
 ) -> None:
@@ -51,3 +48,22 @@ def test_a_worker_that_runs_already_plans_with_what_a_load_learned(
         "source = models.SourceFile.objects.get(name='many_texts.csv'); "
         "loading.remove(source); source.delete()"
     )
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="looks into SQLite")
+def test_small_loads_are_noticed_together(load_folder: Load) -> None:
+    load_folder({f"week_{n:02}.csv": table(*[fare(fare=each) for each in range(1, 11)]) for n in range(20)})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(CAST(stat AS integer)) FROM sqlite_stat1 WHERE tbl = 'airfare_farerow'")
+        (known,) = cursor.fetchone()
+    assert known > 200 / 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="looks into PostgreSQL")
+@pytest.mark.django_db(transaction=True)
+def test_after_a_load_postgresql_reads_indexes_alone(load_folder: Load) -> None:
+    load_folder({"many.csv": table(*[fare(fare=each) for each in range(1, 1_001)])})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relallvisible FROM pg_class WHERE relname = 'airfare_farerow'")
+        (visible,) = cursor.fetchone()
+    assert visible > 0
