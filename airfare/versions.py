@@ -11,6 +11,8 @@ import secrets
 
 from django.db import connection
 
+from mcpsite.core.postgresql import prepared_cursor
+
 _DATA, _COMBINATIONS = 1, 2
 """The rows of `DataVersion`."""
 
@@ -47,7 +49,7 @@ def lock() -> None:
 
 
 def _read(row: int) -> int:
-    with connection.cursor() as cursor:
+    with prepared_cursor(connection) as cursor:
         cursor.execute("SELECT token FROM airfare_dataversion WHERE id = %s", [row])
         found = cursor.fetchone()
     return int(found[0]) if found else 0

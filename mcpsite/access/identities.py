@@ -25,6 +25,7 @@ from django.utils import timezone
 from mcpsite.access import claimed_groups, signing
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.models import Identity
+from mcpsite.core.postgresql import prepared_cursor
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def _known(claims: Claims) -> Caller | None:
 
 
 def _query_caller(claims: Claims, statement: str, parameters: list[int | str]) -> Caller | None:
-    with connection.cursor() as cursor:
+    with prepared_cursor(connection) as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
     account: Any = None

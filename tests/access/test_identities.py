@@ -323,3 +323,13 @@ def test_a_signed_out_visitor_sees_no_identities(client: Client, db: None) -> No
 
 def test_no_scope_limits_somebody_who_uses_the_sites_own_pages() -> None:
     assert claims_of_session(User(pk=1), client_id="pages").has_scopes({"airfare:read"})
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans at no cost")
+@pytest.mark.usefixtures("readers")
+def test_a_caller_is_looked_up_by_a_prepared_statement() -> None:
+    for _ in range(3):
+        caller_for(claims_of())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%access_identity%'")
+        assert cursor.fetchone() == (1,)

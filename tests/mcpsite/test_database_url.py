@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from mcpsite.core import conf
+from mcpsite.core import conf, postgresql
 
 
 def config(url: str) -> dict[str, Any]:
@@ -100,6 +100,15 @@ def test_connections_are_kept_by_the_pool_or_by_django_and_never_by_both() -> No
 def test_a_pooler_before_postgresql_can_be_told_of() -> None:
     read = conf.database("postgres://u@db/site?disable_server_side_cursors=1")
     assert read["DISABLE_SERVER_SIDE_CURSORS"] is True
+
+
+@pytest.mark.parametrize(("option", "threshold"), [("", 1), ("?disable_server_side_cursors=1", None)])
+def test_statements_are_prepared_unless_a_pooler_shares_connections(
+    option: str, threshold: int | None
+) -> None:
+    read = conf.database(f"postgres://u@db/site{option}")
+    postgresql.complete(read)
+    assert read["OPTIONS"]["prepare_threshold"] == threshold
 
 
 @pytest.mark.parametrize(

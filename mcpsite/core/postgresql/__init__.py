@@ -33,6 +33,14 @@ def complete(config: dict[str, Any]) -> None:
         return
     config["ENGINE"] = __name__
     options = {**TIME_LIMITS, **config.get("OPTIONS", {})}
+    # A pooler that shares connections keeps neither cursors nor prepared statements on one server. Django's
+    # own statements are never prepared.
+    options.setdefault("prepare_threshold", None if config.get("DISABLE_SERVER_SIDE_CURSORS") else 1)
     if pool := options.get("pool"):
         options["pool"] = {**POOL, **(pool if isinstance(pool, dict) else {})}
     config["OPTIONS"] = options
+
+
+def prepared_cursor(connection: Any) -> Any:
+    """Return a cursor for statements that run again and again, which PostgreSQL prepares."""
+    return getattr(connection, "prepared_cursor", connection.cursor)()

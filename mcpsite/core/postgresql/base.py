@@ -172,6 +172,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         reach.succeeded()
         return connection
 
+    def prepared_cursor(self) -> Any:
+        """Return a cursor whose statements the server has prepared from their second run on.
+
+        Their parameters go to the server beside the statement. Where `prepare_threshold` is None, because
+        a pooler shares connections, nothing is prepared.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
+            return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+
     def is_usable(self) -> bool:
         return self.connection is not None and lives(self.connection)
 
