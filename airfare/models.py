@@ -266,7 +266,9 @@ class FareRow(models.Model):
                 condition=Q(hidden=False),
                 name="airfare_by_combination",
             ),
-            models.Index(fields=["notable", "hidden", "load", "snapshot_day"], name="airfare_by_notable"),
+            models.Index(
+                fields=["notable", "hidden", "load", "snapshot_day", "combination"], name="airfare_by_notable"
+            ),
             models.Index(fields=["key"], name="airfare_by_key"),
         ]
 

@@ -448,7 +448,8 @@ class Migration(migrations.Migration):
                         name="airfare_by_combination",
                     ),
                     models.Index(
-                        fields=["notable", "hidden", "load", "snapshot_day"], name="airfare_by_notable"
+                        fields=["notable", "hidden", "load", "snapshot_day", "combination"],
+                        name="airfare_by_notable",
                     ),
                     models.Index(fields=["key"], name="airfare_by_key"),
                 ],

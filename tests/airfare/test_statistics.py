@@ -12,7 +12,7 @@ from tests.airfare.conftest import Load, fare, table
 from tests.site import Site
 
 STATEMENT = (
-    "EXPLAIN QUERY PLAN SELECT id FROM airfare_farerow "
+    "EXPLAIN QUERY PLAN SELECT position FROM airfare_farerow "
     "WHERE NOT hidden AND notable_id = 7 AND combination_id = 7 AND snapshot_day = '2025-10-06'"
 )
 """Rows with a text, a combination and a day: which index gives fewer of them is not seen by the statement."""
