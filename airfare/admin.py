@@ -167,8 +167,11 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
 
     def _remove(self, request: HttpRequest, sources: Iterable[SourceFile]) -> None:
         by = cast(User, request.user)
+        chosen = [source.pk for source in sources]
         with transaction.atomic(), recording.action(Change.Action.DELETE, by=by):
-            remaining = sum(loading.remove(source) for source in sources)
+            versions.lock()
+            # Somebody else, or a second click, may have deleted some meanwhile.
+            remaining = sum(map(loading.remove, SourceFile.objects.filter(pk__in=chosen)))
         if remaining:
             rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", remaining)
             text = rows % {"n": f"{remaining:,}"} + ", marked as vanished from the file."

@@ -13,10 +13,8 @@ from typing import Any
 
 from airfare.records import SOURCE_FIELDS
 
-_IDENTITY = tuple(
-    SOURCE_FIELDS.index(name)
-    for name in ("snapshot_date", "route", "airline", "season", "query", "region", "provider")
-)
+IDENTITY = ("snapshot_date", "route", "airline", "season", "query", "region", "provider")
+_IDENTITY = tuple(map(SOURCE_FIELDS.index, IDENTITY))
 _DAY = SOURCE_FIELDS.index("snapshot_day")
 _SEPARATOR = "\x1f"
 """No cell holds it: control characters are taken out of them."""
@@ -49,10 +47,19 @@ class Keys:
                 if key in repeated:
                     if key in self._first:
                         self._again[key] += 1
-                        keys[place] = self._key(f"{said[place]}{_SEPARATOR}{self._again[key]}", days[place])
+                        keys[place] = self._again_key(said[place], self._again[key], days[place])
                     self._first.add(key)
         self._first |= new
         return keys
+
+    def equals(self, key: int, said: Sequence[str], number: int) -> list[int]:
+        """Return the keys of the first `number` rows of which the file says the same as of that of `key`."""
+        joined, day = _SEPARATOR.join(said), key >> _DIGEST_BITS << _DIGEST_BITS
+        again = (self._again_key(joined, nth, day) for nth in range(1, number))
+        return [self._key(joined, day), *again]
+
+    def _again_key(self, said: str, nth: int, day: int) -> int:
+        return self._key(f"{said}{_SEPARATOR}{nth}", day)
 
     def _day(self, day: str) -> int:
         ordinal = datetime.date.fromisoformat(day).toordinal()

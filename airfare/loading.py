@@ -17,7 +17,7 @@ from typing import Any, Literal
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, transaction
 
-from airfare import cleaning, curation, loads, recognition, statistics, versions, writing
+from airfare import alike, cleaning, curation, loads, recognition, statistics, versions, writing
 from airfare.edits import Overlay
 from airfare.loads import Lost
 from airfare.models import Load, SourceFile
@@ -425,13 +425,14 @@ class _Load:
         self._check(fares, table, known)
         load.rows, load.unreadable = fares.cells.rows, fares.cells.unreadable
         overlay.bring()
+        uncertain = alike.uncertain(load, known)
         statistics.refresh_for(load)
         overlay.catch_up()
         with transaction.atomic(), _action(Change.Action.LOAD, self._loaded_by) as action:
             versions.bump()
             source = loads.switch(load, known, overlay, action)
             self._record(action, known, source)
-        return self._outcome(known, fares, table, vanished=len(overlay.vanished))
+        return self._outcome(known, fares, table, vanished=len(overlay.vanished), uncertain=uncertain)
 
     @contextmanager
     def _open(self) -> Iterator[tuple[Reader, Iterator[Records], Table]]:
@@ -473,10 +474,18 @@ class _Load:
         table: Table,
         *,
         vanished: int = 0,
+        uncertain: int = 0,
         sample: Sequence[str] = (),
     ) -> Outcome:
         reader = fares.cells
         notes = []
+        if uncertain:
+            rows = "1 curated row" if uncertain == 1 else f"{uncertain:,} curated rows"
+            notes.append(
+                f"{rows} cannot be told from others of the file by date, route, airline, season, query, "
+                "region and provider, and there are more or fewer of them now: check whether what was "
+                "edited or hidden stands on the right row"
+            )
         if self._was:
             notes.append(f"was {self._was!r} before it was renamed, and what was edited in it stays")
         elif other := recognition.same_content(self._digest, self._found.name):

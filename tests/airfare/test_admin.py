@@ -1,9 +1,10 @@
 """The admin of airfare, as a curator uses it."""
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -254,6 +255,19 @@ def test_a_file_is_deleted_with_its_rows_but_for_the_curated(
     assert sorted(answered()) == ["Breeze", "Delta"]
     assert counted() == counted_by_hand()
     assert {change.author for change in Change.objects.filter(action="delete")} == {"curator"}
+
+
+def test_a_file_that_went_while_its_deletion_was_confirmed_is_passed_over(
+    rf: RequestFactory, curator: User, loaded: None
+) -> None:
+    files = list(SourceFile.objects.all())
+    SourceFile.objects.filter(name="a.csv").delete()
+    request = rf.post("/")
+    request.user = curator
+    for file in files:
+        admin.site.get_model_admin(SourceFile).delete_model(request, file)
+    assert answered() == []
+    assert [file.state for file in SourceFile.objects.all()] == [SourceFile.State.REMOVED]
 
 
 def test_an_answer_does_not_name_a_deleted_file(client: Client, curator: User, loaded: None) -> None:

@@ -615,3 +615,28 @@ def test_a_server_deletes_what_is_due_piece_by_piece(
         left.append(FareRow.all_loads.count())
     assert list(dict.fromkeys(left)) == [4, 1, 0]
     assert not Load.objects.exists()
+
+
+# Rows that cannot be told from others of their file
+
+
+@pytest.mark.parametrize(("edited", "left"), [(1, [2]), (2, [1]), (1, [1, 2, 3])])
+def test_a_load_tells_of_a_curated_row_whose_equals_became_more_or_fewer(
+    load_folder: LoadFolder, edited: int, left: list[int]
+) -> None:
+    load_folder({"a.csv": table(fare(fare=1), fare(fare=2))})
+    curation.edit(FareRow.objects.get(avg_fare_usd=edited), {"avg_fare_usd": 7}, None)
+    outcome = load_folder({"a.csv": table(*(fare(fare=each) for each in left))})["a.csv"]
+    [note] = outcome.notes
+    assert note.startswith("1 curated row cannot be told from others of the file")
+
+
+def test_a_load_says_nothing_of_curated_rows_that_stand_alone_or_among_as_many_as_before(
+    load_folder: LoadFolder,
+) -> None:
+    load_folder({"a.csv": table(fare(fare=1), fare(fare=2), fare(airline="Alone", fare=3))})
+    curation.hide(FareRow.objects.all())
+    outcome = load_folder({"a.csv": table(fare(fare=1), fare(fare=4), fare(airline="Alone", fare=5))})[
+        "a.csv"
+    ]
+    assert outcome.notes == []
