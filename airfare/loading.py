@@ -403,7 +403,7 @@ class _Load:
         load = loads.claim(
             self._found.name,
             folder=str(self._found.folder),
-            format_=(format_of(self._found.path) or "").removesuffix("l"),
+            format_=format_of(self._found.path) or "",
             digest=self._digest,
             loaded_by=self._loaded_by,
             wanted=wanted,

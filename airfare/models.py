@@ -50,6 +50,8 @@ class SourceFile(models.Model):
         CSV = "csv", "CSV"
         TSV = "tsv", "TSV"
         JSON = "json", "JSON"
+        JSONL = "jsonl", "JSON Lines"
+        XLSX = "xlsx", "Excel"
 
     class State(models.TextChoices):
         LOADING = "loading", "being loaded"
@@ -63,7 +65,7 @@ class SourceFile(models.Model):
     folder = models.CharField(help_text="The folder that was loaded.")
     digest = models.CharField("SHA-256", max_length=64)
     """Empty once its rows were deleted, so that they are loaded again should the file come back as it was."""
-    format = models.CharField(max_length=4, choices=Format)
+    format = models.CharField(max_length=5, choices=Format)
     rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
     unreadable = models.PositiveIntegerField(
         "unreadable values", default=0, help_text="Cells that should hold a day or a number and do not."

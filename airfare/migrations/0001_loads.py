@@ -182,7 +182,14 @@ class Migration(migrations.Migration):
                 (
                     "format",
                     models.CharField(
-                        choices=[("csv", "CSV"), ("tsv", "TSV"), ("json", "JSON")], max_length=4
+                        choices=[
+                            ("csv", "CSV"),
+                            ("tsv", "TSV"),
+                            ("json", "JSON"),
+                            ("jsonl", "JSON Lines"),
+                            ("xlsx", "Excel"),
+                        ],
+                        max_length=5,
                     ),
                 ),
                 (
