@@ -24,6 +24,8 @@ class Findings:
     """Items of a JSON file that are no rows."""
     left_out: LeftOuts = field(default_factory=LeftOuts)
     notes: Sequence[str] = ()
+    shares: Sequence[str] = ()
+    """Columns of per cents that look like shares of one."""
     used: Mapping[str, str] = field(default_factory=dict)
     """Headings and the names of the columns that they stand for."""
 
@@ -40,12 +42,17 @@ class Findings:
             skipped=table.unused.skipped,
             left_out=reader.left_out,
             notes=table.notes,
+            shares=reader.shares,
             used=table.used,
         )
 
     def sentences(self) -> list[str]:
         """Return them without the file's name and a full stop, which are the caller's."""
         said = list(self.notes)
+        said += (
+            f"{name} has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
+            for name in self.shares
+        )
         if self.first_unreadable:
             shown = "; ".join(f"{self.place} {bad.line}: {bad}" for bad in self.first_unreadable)
             said.append(f"{self.unreadable:,} values cannot be read: {shown}{self._more(self.unreadable)}")

@@ -117,6 +117,8 @@ class Reader:
         self._marks: _Marks | None = None
         self._totals = False
         """Whether a word for a total has been seen."""
+        self._shares = {column.name: 0 for column in self._present if column.unit == "%"}
+        """Columns of per cents without a value beyond 1, and how many fractions of 1 they have."""
         self._errors = False
         """Whether a spreadsheet program's word for what it cannot show has been seen in a text."""
         self._cleaned = {column.name: Remembered(partial(self._clean, column)) for column in self._present}
@@ -175,6 +177,8 @@ class Reader:
         self.rows += len(lines)
         days = {column.name: values[column.name] for column in self._present if column.kind == "day"}
         self.undated += sum(texts[name].count("") for name in days)
+        for name in list(self._shares):
+            self._look_for_shares(name, texts[name], values[name])
         return Values(
             size=len(lines),
             texts=texts,
@@ -183,7 +187,19 @@ class Reader:
             lines=lines,
         )
 
+    @property
+    def shares(self) -> list[str]:
+        """The columns of per cents that look like shares of one."""
+        return [name for name, fractions in self._shares.items() if fractions > 1]
+
     # Cells
+
+    def _look_for_shares(self, name: str, texts: Sequence[str], given: Sequence[float | None]) -> None:
+        said = [value for value in given if value is not None]
+        if max(map(abs, said), default=0) > 1 or any("%" in text for text in texts):
+            del self._shares[name]
+        else:
+            self._shares[name] += sum(not value.is_integer() for value in said)
 
     def _first(self, given: Mapping[str, Sequence[str]], column: Column, size: int) -> list[str]:
         """For each row the first of a column's cells that is not empty."""

@@ -17,6 +17,7 @@ COLUMNS = (
     Column(name="hotel", names=("hotel",), kind="category"),
     Column(name="city", names=("city",), kind="category"),
     Column(name="usd", names=("usd", "price"), kind="number", unit="USD", least=0, most=1e6),
+    Column(name="full", names=("full",), kind="number", unit="%", least=0, most=100),
     Column(name="note", names=("note",), kind="prose"),
 )
 Rows = list[tuple[str, str, float | None]]
@@ -140,6 +141,28 @@ def test_rows_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
 def test_a_hotel_called_total_stays_where_it_is_the_only_column_of_texts(tmp_path: Path) -> None:
     rows, _ = read(tmp_path, "day,hotel,usd\n2024-06-03,Total,5\n2024-06-04,B,6\n,Total,11\n")
     assert [hotel for _, hotel, _ in rows] == ["Total", "B"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_told"),
+    [
+        (["0.87", "0.9", "1"], True),
+        (["0.87", "0.9", "12"], False),
+        (["0", "1", "1"], False),
+        (["0.5 %", "0.9 %"], False),
+        (["", "0.5"], False),
+    ],
+)
+def test_per_cents_that_look_like_shares_of_one_are_told(
+    tmp_path: Path, cells: list[str], is_told: bool
+) -> None:
+    rows = "".join(f"2024-06-0{place},A,{cell}\n" for place, cell in enumerate(cells, 1))
+    _, told = read(tmp_path, f"day,hotel,full\n{rows}")
+    assert told == (
+        "full has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
+        if is_told
+        else ""
+    )
 
 
 def test_another_table_below_is_refused(tmp_path: Path) -> None:
