@@ -143,11 +143,10 @@ def test_nothing_is_deleted_unless_somebody_says_yes(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_the_companys_own_stays(own: Path) -> None:
-    prepare()
-    shutil.copy(own / "fares.csv", own / SAMPLE)
     (own / SAMPLE).write_text(table(fare(airline="Acme Air"), fare(airline="Acme Air")))
     call_command("load_airfare", str(own))
     call_command("upload_transcripts", str(own))
+    prepare()
     said = remove("--noinput")
     assert SAMPLE not in said
     assert held() == (3, 1)
