@@ -112,7 +112,6 @@ def _of_pdf(data: bytes) -> str:
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
-    logging.disable()
     try:
         reader = PdfReader(BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -140,6 +139,7 @@ def _of_pdf(data: bytes) -> str:
 
 def main() -> None:
     """Be the process: read the document of the input, within bounds."""
+    logging.disable()  # pypdf tells of damage by the line, which the refusal says in one.
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
