@@ -365,5 +365,7 @@ def test_published_rows_of_categories_are_listed_without_being_counted(
     curation.hide(FareRow.objects.filter(airline="Delta"))
     with CaptureQueriesContext(connection) as captured:
         assert client.get(LIST + query).context["cl"].result_count == rows
-    assert not [each["sql"] for each in captured if "COUNT(" in each["sql"] and "farerow" in each["sql"]]
+    # Statements that the server has prepared are logged without their text.
+    statements = [each["sql"] or "" for each in captured]
+    assert not [each for each in statements if "COUNT(" in each and "farerow" in each]
     assert client.get(f"{LIST}?state=all").context["cl"].result_count == 4
