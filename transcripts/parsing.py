@@ -9,7 +9,7 @@ import datetime
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mcpsite.core.texts import clean
 from transcripts import header, turns
@@ -157,7 +157,7 @@ def _laid_out(text: str) -> tuple[str, list[Line], list[Cue]]:
     if captions.is_captions(text):
         pass
     elif recognized.is_json(text):
-        cues = recognized.cues(text)
+        cues = _cleaned(recognized.cues(text))
     else:
         cues = tables.cues(text)
         if cues is None:
@@ -167,7 +167,13 @@ def _laid_out(text: str) -> tuple[str, list[Line], list[Cue]]:
     if cues is not None:
         text = captions.written(cues)
     cues, lines = captions.cues(text)
-    return text, lines, cues
+    return text, lines, _cleaned(cues)
+
+
+def _cleaned(cues: list[Cue]) -> list[Cue]:
+    """Return cues without what was written by its number (`\\u001b`, `&#27;`) and is not taken from files."""
+    cleaned = [replace(cue, text=clean(cue.text).strip(), speaker=clean(cue.speaker).strip()) for cue in cues]
+    return [cue for cue in cleaned if cue.text or cue.speaker]
 
 
 def _label(participant: str) -> str:

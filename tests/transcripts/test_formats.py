@@ -200,6 +200,22 @@ def test_captions_that_are_broken_lose_nothing() -> None:
     ]
 
 
+def test_text_behind_a_timing_is_no_setting_and_is_kept() -> None:
+    captions = "00:01 --> 00:02 align:start line:0\nHello.\n\n00:03 --> 00:04 Good-bye.\n"
+    assert " ".join(turn.text for turn in said(captions)) == "Hello. Good-bye."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"start": 1, "speaker": "Ann\\u001b", "text": "So\\u001b."}]',
+        b"WEBVTT\n\n00:01 --> 00:02\n<v Ann&#27;>So&#27;.",
+    ],
+)
+def test_what_is_written_by_its_number_is_cleaned_too(data: bytes) -> None:
+    assert [(turn.speaker, turn.text) for turn in said(data)] == [("Ann", "So.")]
+
+
 # Anything at all: 2,000 cases in `make test`, 100,000 in `make e2e`
 
 NAMES = st.sampled_from(

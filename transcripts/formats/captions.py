@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from transcripts.formats.base import Cue, Line, lines_of, seconds
 
 _TIME = r"(?:\d{1,6}:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,6})?"
-_TIMING = re.compile(rf"^\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s.*)?$")
+_TIMING = re.compile(rf"^\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s(?P<rest>.*))?$")
+_SETTING = re.compile(r"(?:vertical|line|position|size|align|region|[xy][12]):", re.IGNORECASE)
+"""What may stand behind a timing and is no text."""
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]{1,200})>")
 _TAG = re.compile(
     r"</?(?:[cibuv]|ruby|rt|lang|font)(?:[.\s][^>]{0,200})?>|<\d[\d:.]*>|\{\\an?\d\}", re.IGNORECASE
@@ -97,7 +99,9 @@ def _of_block(block: list[Line]) -> Iterator[Cue]:
     timing = _TIMING.match(block[0].text)
     assert timing  # noqa: S101
     start, end = seconds(timing["start"]), seconds(timing["end"])
-    text = "\n".join(line.text for line in block[1:])
+    beside = timing["rest"] or ""
+    first = [] if all(map(_SETTING.match, beside.split())) else [beside]
+    text = "\n".join([*first, *(line.text for line in block[1:])])
     voices = _VOICE.split(text)
     said = [("", voices[0]), *zip(voices[1::2], voices[2::2], strict=True)]
     for speaker, words in said:
