@@ -19,24 +19,11 @@ from django.db.models.functions import Concat
 from airfare.combinations import Counts, Ids
 from airfare.models import NO_DAY, Edit, FareRow, Load, NotableText, SourceFile
 from airfare.notables import Texts
-from airfare.records import NUMBERS, SOURCE_FIELDS, Records, airports_of, day_of, subject_of
+from airfare.records import SOURCE_FIELDS, Records, airports_of, day_of, subject_of
 from mcpsite.core.texts import clean
 
-EDITABLE = (
-    "snapshot_date",
-    "route",
-    "airline",
-    "season",
-    "query",
-    "region",
-    "provider",
-    "collection_window",
-    "query_count",
-    "week_id",
-    "linked_tickers",
-    *NUMBERS,
-    "notable_event",
-)
+_DERIVED = ("position", "snapshot_day", "subject", "origin_airport", "destination_airport")
+EDITABLE = (*(name for name in SOURCE_FIELDS if name not in _DERIVED), "notable_event")
 """What a curator may change in a row."""
 
 LABEL = Concat("snapshot_date", Value(" "), "subject", Value(" "), "airline", Value(" "), "season")

@@ -156,8 +156,8 @@ def _laid_out(text: str) -> tuple[str, list[Line], list[Cue]]:
     cues: list[Cue] | None = None
     if captions.is_captions(text):
         pass
-    elif recognized.is_json(text):
-        cues = _cleaned(recognized.cues(text))
+    elif (answered := recognized.cues(text)) is not None:
+        cues = _cleaned(answered)
     else:
         cues = tables.cues(text)
         if cues is None:

@@ -34,25 +34,19 @@ REFUSED = (
 )
 
 
-def is_json(text: str) -> bool:
-    """Return whether `text` is JSON that holds more than a word."""
+def cues(text: str) -> list[Cue] | None:
+    """Return what a recognizer's answer says, in its order; None where `text` is no JSON, or one word of it.
+
+    Raises BadFile for JSON of another kind.
+    """
     if not text.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        _loaded(text)
-    except RecursionError:
-        return True
-    except ValueError:
-        return False
-    return True
-
-
-def cues(text: str) -> list[Cue]:
-    """Return what a recognizer's answer says, in its order. Raises BadFile for JSON of another kind."""
+        return None
     try:
         answer = _loaded(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
         raise BadFile(REFUSED) from None
+    except ValueError:
+        return None
     if pieces := _pieces(answer):
         return of_pieces(pieces)
     whole = _whole(answer)
