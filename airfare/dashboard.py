@@ -4,120 +4,32 @@ import datetime
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from django.db.models import Count, F, Q, QuerySet, Sum, Window
+from django.db.models import Count, F, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest
 
-from airfare import dimensions, queries
-from airfare.dimensions import SUGGESTIONS, Snapshot
-from airfare.models import NO_DAY, CombinationCount, Edit, FareRow, SourceFile
-from airfare.queries import Filters
-from airfare.summaries import fare_summary
-from mcpsite.core.panels import Chart, Choice, Figure, Panel, change_url, list_url, may_view, moment
+from airfare.models import FareRow
+from mcpsite.core.panels import Chart, Choice, Panel, list_url, may_view
 from mcpsite.core.tables import Cell, Table
-from mcpsite.uploads.loaders import upload_link
+from mcpsite.datasets import queries, snapshots
+from mcpsite.datasets.admin import DAY
+from mcpsite.datasets.declaration import data_set_of
+from mcpsite.datasets.figures import Figure
+from mcpsite.datasets.filters import Filters
+from mcpsite.datasets.models import NO_DAY
+from mcpsite.datasets.snapshots import SUGGESTIONS, Snapshot
+from mcpsite.datasets.summaries import summary
 
 DAYS = 30
 """Dates of the fares' chart."""
 AIRLINES = 12
-LOADS = 5
-LOAD_COMMAND = "python manage.py load_airfare"
 
 
 def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
-    rows, files = may_view(request, FareRow), may_view(request, SourceFile)
-    snapshot = dimensions.current(None)
-    if rows:
-        yield partial(_rows, snapshot.total, upload_link(request, "airfare"))
-    if files:
-        yield _files
-    if rows and snapshot.total:
+    snapshot = snapshots.current(data_set_of(FareRow), None)
+    if may_view(request, FareRow) and snapshot.total:
         yield partial(_fares, request.GET.get("route", ""), snapshot)
         yield _load_factors
-    if files:
-        yield partial(_last_loads, rows=rows)
-
-
-def _rows(published: int, upload: Cell | None) -> Panel:
-    hidden = Edit.objects.filter(hidden=True).count()
-    vanished = FareRow.objects.filter(key__in=Edit.objects.values("key"), vanished=True).count()
-    nothing = not (published or hidden)
-    return Panel(
-        title="Fare rows",
-        figures=[
-            Figure(label="Published", value=published, url=list_url(FareRow)),
-            Figure(label="Hidden", value=hidden, url=list_url(FareRow, state="hidden")),
-            Figure(
-                label="Edited", value=Edit.objects.edited().count(), url=list_url(FareRow, state="edited")
-            ),
-            Figure(
-                label="Gone from their files",
-                value=vanished,
-                url=list_url(FareRow, state="vanished"),
-                tone="warning",
-            ),
-        ],
-        note="No fares have been loaded yet. Load a folder of CSV, TSV or JSON files:" if nothing else "",
-        command=LOAD_COMMAND if nothing else "",
-        more=upload,
-    )
-
-
-def _files() -> Panel:
-    counts = SourceFile.objects.aggregate(
-        loaded=Count("pk", filter=Q(state=SourceFile.State.LOADED)),
-        gone=Count("pk", filter=Q(state=SourceFile.State.GONE)),
-        unreadable=Count("pk", filter=Q(unreadable__gt=0)),
-    )
-    state = "state__exact"
-    return Panel(
-        title="Source files",
-        figures=[
-            Figure(
-                label="Loaded",
-                value=counts["loaded"],
-                url=list_url(SourceFile, **{state: SourceFile.State.LOADED.value}),
-            ),
-            Figure(
-                label="Gone from their folders",
-                value=counts["gone"],
-                url=list_url(SourceFile, **{state: SourceFile.State.GONE.value}),
-                tone="warning",
-            ),
-            Figure(
-                label="With unreadable values",
-                value=counts["unreadable"],
-                url=list_url(SourceFile, unreadable__gt=0),
-                tone="warning",
-            ),
-        ],
-    )
-
-
-def _last_loads(*, rows: bool) -> Panel:
-    states = (SourceFile.State.LOADED, SourceFile.State.GONE)
-    files = list(SourceFile.objects.filter(state__in=states).order_by("-loaded_at", "name")[:LOADS])
-    counts = CombinationCount.objects.filter(load__in=[file.current_id for file in files])
-    published = dict(counts.values_list("load").annotate(Sum("rows")))
-    columns = ["File", "Loaded", *(["Published rows"] if rows else [])]
-    table = [
-        [
-            Cell(file.name, change_url(file)),
-            moment(file.loaded_at),
-            *(
-                [Cell(published.get(file.current_id, 0), list_url(FareRow, load__file__id__exact=file.pk))]
-                if rows
-                else []
-            ),
-        ]
-        for file in files
-    ]
-    return Panel(
-        title="Last loads",
-        table=Table(columns=columns, rows=table) if files else None,
-        note="" if files else "Nothing has been loaded.",
-        more=Cell("All files", list_url(SourceFile)),
-    )
 
 
 # Fares over time
@@ -147,7 +59,7 @@ def _fares(asked: str, snapshot: Snapshot) -> Panel:
             Cell(str(day)),
             Cell(_dollars(median)),
             Cell(_dollars(premium)),
-            Cell(rows, list_url(FareRow, route=route, date=day)),
+            Cell(rows, list_url(FareRow, **{"route": route, DAY: day})),
         ]
         for day, (median, premium, rows) in reversed(days.items())
     ]
@@ -216,7 +128,14 @@ def _dollars(value: float | None) -> str:
 
 def _load_factors() -> Panel:
     metric = "load_factor_pct_mean"
-    found = fare_summary(Filters(), None, group_by=["airline"], metrics=[metric], limit=10_000)
+    found = summary(
+        data_set_of(FareRow),
+        Filters(),
+        None,
+        group_by=["airline"],
+        figures=[Figure("load_factor_pct", "mean")],
+        limit=10_000,
+    )
     airlines = [each for each in found.groups if each.get("airline") and metric in each]
     largest = sorted(airlines, key=lambda each: (-each["rows"], each["airline"]))[:AIRLINES]
     shown = sorted(largest, key=lambda each: (-each[metric], each["airline"]))

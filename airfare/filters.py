@@ -2,16 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from airfare import queries
-from mcpsite.mcp import ToolError
-
-MOST_CHARACTERS = 500
-"""The longest text that is searched for."""
+from mcpsite.datasets.filters import Days, Filters, Part, asked_period, asked_text
+from mcpsite.mcp import ToolError, shown
 
 
 class AppliedFilters(TypedDict, total=False):
@@ -55,58 +52,24 @@ class AskedFilters:
         str | None, Field(description="Part of the notable event: the text on what moved the fare.")
     ] = None
 
-    def applied(self) -> tuple[queries.Filters, AppliedFilters]:
+    def applied(self) -> tuple[Filters, AppliedFilters]:
         """The filters for a query, and the same as an answer tells them; raises ToolError."""
-        applied: AppliedFilters = {}
-        days = None
+        applied: dict[str, str] = {}
+        days: tuple[Days, ...] = ()
         if date := (self.snapshot_date or "").strip():
-            days = queries.days_of(date)
-            if days is None:
-                raise ToolError(
-                    f"snapshot_date is {short(date)}; write a day as 2025-10-06, a week as 2025-W41, "
-                    "a month as 2025-10 or a year as 2025."
-                )
+            days = (Days("snapshot_day", *asked_period("snapshot_date", date)),)
             applied["snapshot_date"] = date
-        if route := _contains("route_contains", self.route_contains):
-            applied["route_contains"] = route
-        if origin := _airport("origin_airport", self.origin_airport):
-            applied["origin_airport"] = origin
-        if destination := _airport("destination_airport", self.destination_airport):
-            applied["destination_airport"] = destination
-        if airline := _contains("airline_contains", self.airline_contains):
-            applied["airline_contains"] = airline
-        if season := _contains("season_contains", self.season_contains):
-            applied["season_contains"] = season
-        if notable := _contains("notable_contains", self.notable_contains):
-            applied["notable_contains"] = notable
-        filters = queries.Filters(
-            route_contains=route,
-            origin_airport=origin,
-            destination_airport=destination,
-            airline_contains=airline,
-            season_contains=season,
-            notable_contains=notable,
-            first_day=days[0] if days else None,
-            end_day=days[1] if days else None,
-        )
-        return filters, applied
+        parts = [
+            Part(column, text, exact=read is _airport)
+            for name, column, read in _TEXTS
+            if (text := applied.setdefault(name, read(name, getattr(self, name))))
+        ]
+        told = {name: text for name, text in applied.items() if text}
+        return Filters(parts=tuple(parts), days=days), cast(AppliedFilters, told)
 
 
 EVERYTHING = AskedFilters()
 """No filter at all."""
-
-
-def short(text: str) -> str:
-    """What a client wrote, short enough to be read back."""
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
-
-
-def _contains(name: str, value: str | None) -> str:
-    text = (value or "").strip()
-    if len(text) > MOST_CHARACTERS:
-        raise ToolError(f"{name} has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
-    return text
-
 
 _AIRPORT = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
@@ -114,5 +77,16 @@ _AIRPORT = re.compile(r"[A-Za-z]{3}", re.ASCII)
 def _airport(name: str, value: str | None) -> str:
     text = (value or "").strip()
     if text and not _AIRPORT.fullmatch(text):
-        raise ToolError(f"{name} is {short(text)}; write an airport as its three letters, for example JFK.")
+        raise ToolError(f"{name} is {shown(text)}; write an airport as its three letters, for example JFK.")
     return text.upper()
+
+
+_TEXTS = (
+    ("route_contains", "route", asked_text),
+    ("origin_airport", "origin_airport", _airport),
+    ("destination_airport", "destination_airport", _airport),
+    ("airline_contains", "airline", asked_text),
+    ("season_contains", "season", asked_text),
+    ("notable_contains", "notable_event", asked_text),
+)
+"""Each filter for a text: its name, the column, and what reads it."""

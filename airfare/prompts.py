@@ -5,23 +5,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from airfare import dimensions
-from airfare.models import FILES
+from airfare.tools import DATA_SET, PERMISSION
 from mcpsite.access.caller import Caller
+from mcpsite.datasets import snapshots
 from mcpsite.mcp import prompt
 
 
 def routes_like(caller: Caller, typed: str) -> Iterable[str]:
     """The caller's routes that hold what was typed, those that begin with it first."""
     folded = typed.casefold()
-    found = [route for route in dimensions.current(caller).values("route") if route]
+    found = [route for route in snapshots.current(DATA_SET, caller).values("route") if route]
     found = [route for route in found if folded in route.casefold()]
     return sorted(found, key=lambda route: (not route.casefold().startswith(folded), route))
 
 
 @prompt(
     title="Airfare movements on a route",
-    permission=FILES.permission,
+    permission=PERMISSION,
     complete={"route": routes_like},
 )
 def airfare_movements(

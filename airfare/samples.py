@@ -2,11 +2,13 @@
 
 from django.db.models import Q, QuerySet
 
-from airfare import curation
-from airfare.loading import remove
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
 from mcpsite.core import samples
 from mcpsite.core.samples import Samples
+from mcpsite.datasets import curation
+from mcpsite.datasets.declaration import data_set_of
+from mcpsite.datasets.loading import remove
+from mcpsite.datasets.models import SourceFile
 
 KIND = "airfare"
 
@@ -18,13 +20,13 @@ def loaded() -> QuerySet[SourceFile]:
     """
     digests = samples.digests(KIND)
     left = Q(digest="", folder=str(samples.folder_of(KIND)), name__in=digests)
-    return SourceFile.objects.filter(Q(digest__in=digests.values()) | left, current__isnull=False)
+    return data_set_of(FareRow).files.filter(Q(digest__in=digests.values()) | left, current__isnull=False)
 
 
 def removed() -> bool:
     """Return whether somebody deleted one of them."""
     names = samples.digests(KIND)
-    deleted = SourceFile.objects.filter(state=SourceFile.State.REMOVED, name__in=names)
+    deleted = data_set_of(FareRow).files.filter(state=SourceFile.State.REMOVED, name__in=names)
     return deleted.filter(folder=str(samples.folder_of(KIND))).exists()
 
 

@@ -3,21 +3,44 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
+from django.db.models import Q
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from airfare import queries, summaries, trends
-from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters, short
-from airfare.models import FILES
+from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters
+from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.mcp import Answer, ToolError, View, tool
+from mcpsite.datasets import queries, summaries, trends
+from mcpsite.datasets.answers import read_page
+from mcpsite.datasets.declaration import data_set_of
+from mcpsite.datasets.figures import Figure
+from mcpsite.datasets.trends import Drawing
+from mcpsite.mcp import Answer, ToolError, View, shown, tool
+
+DATA_SET = data_set_of(FareRow)
+PERMISSION = DATA_SET.permission
 
 SUBJECT = "airfare and search trends"
 ADVICE = (
     "airfare_fare_summary aggregates fares (group_by, metrics): start there for comparisons; "
     "airfare_trend_insights lists single rows."
 )
-MOST_ROWS = 200
+FARES = Drawing(
+    line="airline",
+    figures=(
+        ("avg_fare_usd", Q(avg_fare_usd__isnull=False)),
+        # A premium fare of 0 says that there is no premium cabin.
+        ("premium_fare_usd", Q(premium_fare_usd__gt=0)),
+        ("load_factor_pct", Q(load_factor_pct__isnull=False)),
+    ),
+    beside="route",
+)
+
+GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
+"""What rows can be grouped by."""
+STATISTICS = ("mean", "min", "max", "count")
+FIGURES = {f"{name}_{each}": Figure(name, each) for name in DATA_SET.numbers for each in STATISTICS}
+"""Every figure that can be asked for, by its name."""
 
 Offset = Annotated[
     int, Field(description="How many to leave out from the start, to go on where an answer was truncated.")
@@ -101,7 +124,7 @@ class FareTrends(TypedDict):
     notes: NotRequired[list[str]]
 
 
-@tool(permission=FILES.permission, title="Airfare trend insights", page="rows")
+@tool(permission=PERMISSION, title="Airfare trend insights", page="rows")
 def airfare_trend_insights(
     caller: Caller,
     filters: AskedFilters = EVERYTHING,
@@ -114,8 +137,8 @@ def airfare_trend_insights(
     snapshot comes first. For averages over many rows use airfare_fare_summary.
     """
     asked, applied = filters.applied()
-    _check_page(limit, offset)
-    page = queries.page(asked, caller, limit=limit, offset=offset)
+    read_page({"limit": limit, "offset": offset})
+    page = queries.page(DATA_SET, asked, caller, limit=limit, offset=offset)
     applied["limit"] = limit
     if offset:
         applied["offset"] = offset
@@ -135,7 +158,7 @@ def airfare_trend_insights(
     return answer
 
 
-@tool(permission=FILES.permission, title="Airfare fare summary", page="groups")
+@tool(permission=PERMISSION, title="Airfare fare summary", page="groups")
 def airfare_fare_summary(
     caller: Caller,
     group_by: Annotated[
@@ -150,7 +173,7 @@ def airfare_fare_summary(
         Field(
             description=(
                 "Figures for each group: a number and one of _mean, _min, _max, _count, e.g. "
-                "avg_fare_usd_mean. Numbers: " + ", ".join(queries.NUMBER_FIELDS) + "."
+                "avg_fare_usd_mean. Numbers: " + ", ".join(DATA_SET.numbers) + "."
             )
         ),
     ] = None,
@@ -164,12 +187,13 @@ def airfare_fare_summary(
     fare, change against last year and load factor, as means.
     """
     asked, applied = filters.applied()
-    _check_page(limit, offset)
-    found = summaries.fare_summary(
+    read_page({"limit": limit, "offset": offset})
+    found = summaries.summary(
+        DATA_SET,
         asked,
         caller,
         group_by=_group_by(group_by),
-        metrics=_metrics(metrics),
+        figures=_figures_of(metrics),
         limit=limit,
         offset=offset,
     )
@@ -201,7 +225,7 @@ CHART = View(
 )
 
 
-@tool(permission=FILES.permission, title="Show fare trends", view=CHART)
+@tool(permission=PERMISSION, title="Show fare trends", view=CHART)
 def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> FareTrends:
     """A chart of fares over time, a line for each airline: average fare, premium fare and load factor,
     as means of each day (of each week, month, quarter or year, where there are many days). Takes the
@@ -209,15 +233,15 @@ def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> Fare
     no chart can be shown the answer is a table.
     """
     asked, applied = filters.applied()
-    found = trends.trends(asked, caller)
+    found = trends.trends(DATA_SET, asked, caller, FARES)
     answer: FareTrends = {
         "period": found.period,  # type: ignore[typeddict-item]
         "dates": found.dates,
         "series": [
-            {"airline": line.airline or "(no airline)", "rows": line.rows, **line.figures}  # type: ignore[typeddict-item]
+            {"airline": line.value or "(no airline)", "rows": line.rows, **line.figures}  # type: ignore[typeddict-item]
             for line in found.lines
         ],
-        "routes": found.routes,
+        "routes": found.beside,
         "available_files": found.files,
         "filters": applied,
         "total_rows": found.total,
@@ -245,8 +269,8 @@ def _notes(found: trends.Trends) -> list[str]:
             f"These are the {len(found.lines)} airlines with the most rows; {found.left_out_count} more "
             f"match ({named}): name one with airline_contains."
         )
-    if found.dates and found.route_count > 1:
-        notes.append(f"Means over {found.route_count} routes; name one with route_contains.")
+    if found.dates and found.beside_count > 1:
+        notes.append(f"Means over {found.beside_count} routes; name one with route_contains.")
     if found.undated:
         notes.append(f"{found.undated} rows without a usable date are left out.")
     return notes
@@ -294,28 +318,21 @@ def _figures(line: FareLine, at: int) -> str:
 DEFAULT_METRICS = ("avg_fare_usd_mean", "premium_fare_usd_mean", "fare_yoy_pct_mean", "load_factor_pct_mean")
 
 
-def _check_page(limit: int, offset: int) -> None:
-    if not 1 <= limit <= MOST_ROWS:
-        raise ToolError(f"limit is {limit}; it has to be from 1 to {MOST_ROWS}.")
-    if not 0 <= offset < 1 << 31:
-        raise ToolError(f"offset is {offset}; it has to be 0 or more, and no more than there are rows.")
-
-
 def _group_by(value: str | list[Any]) -> list[str]:
     names = list(dict.fromkeys([value] if isinstance(value, str) else value))
-    unknown = [name for name in names if name not in summaries.GROUPS]
+    unknown = [name for name in names if name not in GROUPS]
     if unknown or not names:
-        problem = f"holds {short(str(unknown[0]))}" if unknown else "is empty"
-        raise ToolError(f"group_by {problem}; it takes {', '.join(summaries.GROUPS)}.")
+        problem = f"holds {shown(str(unknown[0]))}" if unknown else "is empty"
+        raise ToolError(f"group_by {problem}; it takes {', '.join(GROUPS)}.")
     return names
 
 
-def _metrics(value: list[str] | None) -> list[str]:
-    names = list(dict.fromkeys(value or DEFAULT_METRICS))
-    unknown = [name for name in names if name not in summaries.METRICS]
+def _figures_of(metrics: list[str] | None) -> list[Figure]:
+    names = list(dict.fromkeys(metrics or DEFAULT_METRICS))
+    unknown = [name for name in names if name not in FIGURES]
     if unknown:
         raise ToolError(
-            f"metrics holds {short(unknown[0])}; write one of {', '.join(queries.NUMBER_FIELDS)} "
+            f"metrics holds {shown(unknown[0])}; write one of {', '.join(DATA_SET.numbers)} "
             "followed by _mean, _min, _max or _count."
         )
-    return names
+    return [FIGURES[name] for name in names]

@@ -1,11 +1,12 @@
 """What the commands that load files of one kind have in common: arguments, and how they show their work."""
 
 from argparse import ArgumentParser
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -16,7 +17,8 @@ from mcpsite.core.samples import Samples
 class LoadCommand(BaseCommand):
     """A command that loads the files of its arguments, or else of the folder that its setting names."""
 
-    sample_data: ClassVar[Samples]
+    sample_data: ClassVar[Samples | None] = None
+    """What comes with the site of these files, in the folder that is loaded unless others are named."""
     content: ClassVar[str]
     """What is stored of files, in the plural."""
 
@@ -26,7 +28,7 @@ class LoadCommand(BaseCommand):
             nargs="*",
             type=Path,
             metavar="PATH",
-            help=f"files or folders; default: {self.sample_data.setting}, else data/{self.sample_data.kind}",
+            help=f"files or folders{self._usual()}",
         )
         parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
         parser.add_argument(
@@ -44,8 +46,16 @@ class LoadCommand(BaseCommand):
             "--no-samples", action="store_true", help="leave out the sample data that comes with the site"
         )
 
+    def _usual(self) -> str:
+        sample = self.sample_data
+        return f"; default: {sample.setting}, else data/{sample.kind}" if sample else ""
+
     def paths(self, options: dict[str, Any]) -> list[Path]:
-        return options["paths"] or [Path(getattr(settings, self.sample_data.setting))]
+        """Return what is to be loaded. Raises CommandError where nothing is named and nothing is usual."""
+        paths: list[Path] = options["paths"]
+        if not paths and self.sample_data is None:
+            raise CommandError("Name the files or folders to load.")
+        return paths or [Path(getattr(settings, cast(Samples, self.sample_data).setting))]
 
     def choices(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return what each `load` function is told of `options`."""
@@ -54,8 +64,11 @@ class LoadCommand(BaseCommand):
             "prune": options["prune"],
             "allow_empty": options["allow_empty"],
             "restore": bool(options["paths"]),
-            "without": samples.digests(self.sample_data.kind).values() if options["no_samples"] else (),
+            "without": self._sample_digests() if options["no_samples"] else (),
         }
+
+    def _sample_digests(self) -> Collection[str]:
+        return samples.digests(self.sample_data.kind).values() if self.sample_data else ()
 
     def console(self) -> Console:
         terminal = self.stdout.isatty()

@@ -40,6 +40,10 @@ _SERIALS = range(32_874, 73_051)
 _DAY_MS = 86_400_000
 _LONGEST = 60
 
+_ISO_DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
+_ISO_WEEK = re.compile(r"(\d{4})-[Ww](\d{2})", re.ASCII)
+_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
+
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -65,6 +69,32 @@ _WEEKDAYS = re.compile(
     "mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|(mon|tues|wednes|thurs|fri|satur|sun)day|tues|thurs?"
     "|(mon|diens|donners|frei|sams|sonn)tag|mittwoch|(lun|mar|mercre|jeu|vendre|same)di|dimanche"
 )
+
+
+def iso_day(text: str) -> datetime.date | None:
+    """Return the day that `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYY-Www` (its Monday) means; None for others.
+
+    It is what people may type, and what is stored. A time of ISO 8601 behind the first is left out.
+    """
+    try:
+        if match := _ISO_DAY.fullmatch(text):
+            return datetime.date(int(match[1]), int(match[3]), int(match[4]))
+        if match := _ISO_WEEK.fullmatch(text):
+            return datetime.date.fromisocalendar(int(match[1]), int(match[2]), 1)
+        if _ISO_TIME.fullmatch(text):
+            return datetime.datetime.fromisoformat(text).date()
+    except ValueError:
+        pass
+    return None
+
+
+def as_given(text: str, day: str, *, times: bool = False) -> str:
+    """Return a file's date as answers show it: as it stands where that is ISO's, else the day it means.
+
+    A time is kept with `times` alone. What means no day stays as it stands.
+    """
+    usual = _ISO_DAY.fullmatch(text) or _ISO_WEEK.fullmatch(text) or (times and _ISO_TIME.fullmatch(text))
+    return text if usual or not day else day
 
 
 def day_of(text: str, order: DateOrder | None = None) -> datetime.date | None:

@@ -18,10 +18,12 @@ MOST_CHARACTERS = 500
 
 
 class Part(NamedTuple):
-    """The column holds the text."""
+    """The column holds the text, in whatever case."""
 
     column: str
     text: str
+    exact: bool = False
+    """Whether the column is the text."""
 
 
 class Days(NamedTuple):
@@ -57,11 +59,11 @@ def filter_arguments(columns: Sequence[PublishedColumn], *, letters: str) -> Arg
     arguments: Arguments = []
     for column in of_kind(columns, "day"):
         about = f"{column.meaning}: {FORMS}." if column.meaning else f"{FORMS[:1].upper()}{FORMS[1:]}."
-        arguments.append((column.name, str | None, Field(None, description=about)))
+        arguments.append((column.asked, str | None, Field(None, description=about)))
     for column in of_kind(columns, "category", "prose"):
-        about = f"Part of {column.described}; {letters}."
-        arguments.append((f"{column.name}_contains", str | None, Field(None, description=about)))
-    for column in of_kind(columns, "number")[:FILTERED_NUMBERS]:
+        about = f"{column.described}, the whole of it" if column.exact else f"Part of {column.described}"
+        arguments.append((column.asked, str | None, Field(None, description=f"{about}; {letters}.")))
+    for column in _bounded(columns):
         for end, words in (("min", "at least"), ("max", "at most")):
             about = f"{column.described}, {words}."
             arguments.append((f"{column.name}_{end}", float | None, Field(None, description=about)))
@@ -78,41 +80,54 @@ def read_filters(
     applied: dict[str, Any] = {}
 
     def text(name: str) -> str:
-        value = (asked.get(name) or "").strip()
+        value = asked_text(name, asked.get(name))
         return str(applied.setdefault(name, value)) if value else ""
 
     def number(name: str) -> float | None:
         value: float | None = asked.get(name)
         return value if value is None else applied.setdefault(name, value)
 
-    days = [_days(column.name, value) for column in of_kind(columns, "day") if (value := text(column.name))]
+    days = [
+        Days(column.name, *asked_period(column.asked, value))
+        for column in of_kind(columns, "day")
+        if (value := text(column.asked))
+    ]
     parts = [
-        _part(column.name, value)
+        Part(column.name, value, column.exact)
         for column in of_kind(columns, "category", "prose")
-        if (value := text(f"{column.name}_contains"))
+        if (value := text(column.asked))
     ]
     ranges = [
         _range(column.name, number(f"{column.name}_min"), number(f"{column.name}_max"))
-        for column in of_kind(columns, "number")[:FILTERED_NUMBERS]
+        for column in _bounded(columns)
     ]
     bounded = tuple(each for each in ranges if (each.least, each.most) != (None, None))
     return Filters(parts=tuple(parts), days=tuple(days), ranges=bounded), applied
 
 
-def _days(name: str, text: str) -> Days:
+def _bounded(columns: Sequence[PublishedColumn]) -> list[PublishedColumn]:
+    """The numbers that tools can be asked for a range of: those said, or else the first."""
+    numbers = of_kind(columns, "number")
+    return [column for column in numbers if column.bounded] or numbers[:FILTERED_NUMBERS]
+
+
+def asked_period(name: str, text: str) -> tuple[datetime.date, datetime.date]:
+    """Return the first day of the period that `text` names, and the day after its last; raises ToolError."""
     days = period(text)
     if days is None:
         raise ToolError(
             f"{name} is {shown(text)}; write a day as 2025-10-06, a week as 2025-W41, a month as 2025-10 "
             "or a year as 2025."
         )
-    return Days(name, *days)
+    return days
 
 
-def _part(name: str, text: str) -> Part:
+def asked_text(name: str, value: str | None) -> str:
+    """Return the text that is asked for, empty for none; raises ToolError if it is too long."""
+    text = (value or "").strip()
     if len(text) > MOST_CHARACTERS:
-        raise ToolError(f"{name}_contains has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
-    return Part(name, text)
+        raise ToolError(f"{name} has {len(text)} characters; search for at most {MOST_CHARACTERS}.")
+    return text
 
 
 def _range(name: str, least: float | None, most: float | None) -> Range:

@@ -1,5 +1,6 @@
 """The fields of a model as columns that are published: what a field can be, and which are refused."""
 
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -43,9 +44,7 @@ def column_of(model: type[models.Model], column: str | PublishedColumn) -> Publi
     kind = asked.kind or _usual_kind(field)
     if kind is None or not isinstance(field, _FITTING.get(kind, ())):
         _refuse(model, asked, field)
-    return PublishedColumn(
-        asked.name, kind, asked.unit, asked.meaning or str(field.help_text or field.db_comment or "")
-    )
+    return replace(asked, kind=kind, meaning=asked.meaning or str(field.help_text or field.db_comment or ""))
 
 
 def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":

@@ -19,6 +19,7 @@ _BY_POINTS = re.compile(r"\d{1,3}(\.\d{3})+(,\d*)?")
 _BY_BLANKS = re.compile(rf"\d{{1,3}}([{_BLANKS}]\d{{3}})+([.,]\d*)?")
 _SIGN = re.compile(r"[-+−–]")
 _BRACKETS = re.compile(r"\((.*)\)(.*)", re.DOTALL)
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 
 def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) -> float | None:
@@ -35,6 +36,11 @@ def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) 
     if plain is None:
         return None
     return -float(plain) if negative else float(plain)
+
+
+def plain_number(text: str) -> float | None:
+    """Return the number that `text` is as programs write one, with a point and no more; None for others."""
+    return float(text) if len(text) <= LONGEST and _PLAIN.fullmatch(text) else None
 
 
 def decimal_shown(text: str, *, unit: str = "") -> DecimalMark | None:

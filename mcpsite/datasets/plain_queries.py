@@ -118,7 +118,7 @@ def _count(rows: Rows, column: str, most: int) -> int:
 
 def _matching(rows: Rows, filters: Filters) -> Rows:
     for part in filters.parts:
-        rows = rows.filter(**{f"{part.column}__icontains": part.text})
+        rows = rows.filter(**{part.column if part.exact else f"{part.column}__icontains": part.text})
     for days in filters.days:
         first, end = _moments(rows, days)
         rows = rows.filter(**{f"{days.column}__gte": first, f"{days.column}__lt": end})

@@ -26,6 +26,18 @@ class PublishedColumn:
     """Of a number, for example USD."""
     meaning: str = ""
     """A few words for somebody who does not know the table."""
+    argument: str = ""
+    """What its filter is called, where that is not said by its name."""
+    exact: bool = False
+    """Whether the filter asks for the whole text."""
+    bounded: bool = False
+    """Of a number: whether tools can be asked for a range of it, though others stand before it."""
+
+    @property
+    def asked(self) -> str:
+        """The name of its filter."""
+        usual = self.name if self.kind == "day" else f"{self.name}_contains"
+        return self.argument or usual
 
     @property
     def described(self) -> str:

@@ -1,90 +1,10 @@
 """`manage.py load_airfare`: load airfare files into the database."""
 
-from argparse import ArgumentParser
-from typing import Any
-
-from rich.progress import DownloadColumn, Progress, TaskID
-from rich.text import Text
-
-from airfare.loading import Found, PruneRefused, find, load, summary
 from airfare.samples import SAMPLES
-from mcpsite.core.load_command import LoadCommand, progress
-from mcpsite.datasets.columns import Said
-from mcpsite.history import recording
+from mcpsite.datasets.management.commands import load_data
 
 
-class Command(LoadCommand):
-    help = (
-        "Load airfare files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) into the database. Files "
-        "that have not changed are skipped; the rows of a changed one are replaced at once, and what a "
-        "curator edited or hid stays."
-    )
+class Command(load_data.Command):
+    help = load_data.Command.help.replace("a data set", "the data set airfare")
     sample_data = SAMPLES
-    content = "rows"
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument(
-            "--strict", action="store_true", help="reject a file in which a day or a number cannot be read"
-        )
-        parser.add_argument("--force", action="store_true", help="load files that have not changed, too")
-
-        parser.add_argument(
-            "--dates",
-            choices=("dmy", "mdy"),
-            help="whether the day or the month comes first, in files whose dates leave it open",
-        )
-        parser.add_argument(
-            "--decimal",
-            choices=(".", ","),
-            help="the mark before decimals, in files where 1.234 may be thousands",
-        )
-        parser.add_argument(
-            "--encoding", default="", help="of files that are not UTF-8 and do not say what they are"
-        )
-        parser.add_argument(
-            "--sheet", default="", help="of a workbook; default: the first that is not hidden"
-        )
-
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
-        console = self.console()
-        found = find(self.paths(options))
-        try:
-            with progress(console, DownloadColumn()) as bars:
-                outcomes = list(
-                    load(
-                        found,
-                        loaded_by=recording.operator(),
-                        strict=options["strict"],
-                        force=options["force"],
-                        said=Said(
-                            dates=options["dates"],
-                            decimal=options["decimal"],
-                            encoding=options["encoding"],
-                            sheet=options["sheet"],
-                        ),
-                        progress=_Bars(bars).advance if console.is_terminal else None,
-                        **self.choices(options),
-                    )
-                )
-        except PruneRefused as refused:
-            console.print(Text(f"{refused}\nNothing was changed."), soft_wrap=True)
-            raise SystemExit(1) from None
-        result = summary(outcomes)
-        result.print(console, dry_run=options["dry_run"])
-        if result.failed:
-            raise SystemExit(1)
-
-
-class _Bars:
-    """A bar for each file that is being read."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def advance(self, found: Found, read: int) -> None:
-        """Show that `read` more bytes of the file were read."""
-        if found.name not in self._tasks:
-            self._tasks[found.name] = self._progress.add_task(found.name, total=found.path.stat().st_size)
-        self._progress.advance(self._tasks[found.name], read)
+    data_set_name = "airfare"

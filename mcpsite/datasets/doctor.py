@@ -1,0 +1,23 @@
+"""What `doctor` says of data sets."""
+
+from collections.abc import Iterator
+
+from mcpsite.core.findings import Finding
+from mcpsite.datasets import snapshots
+from mcpsite.datasets.declaration import data_sets
+
+
+def about_data() -> Iterator[Finding]:
+    """Yield of each data set whether there are rows to publish."""
+    for data_set in data_sets():
+        if rows := snapshots.current(data_set, None).total:
+            yield Finding(
+                id=data_set.name, level="ok", what=f"The database holds {rows:,} {data_set.words} rows."
+            )
+        else:
+            yield Finding(
+                id=f"{data_set.name}-empty",
+                level="warning",
+                what=f"There are no {data_set.words} rows.",
+                change=f"Run manage.py {data_set.options.command or f'load_data {data_set.name} PATH'}.",
+            )

@@ -1,0 +1,591 @@
+"""Filters to rows: what a question means, and the two plans by which its rows are read.
+
+What a filter of categories means is a set of combinations (see `mcpsite.datasets.snapshots`), together with
+some days; how many rows match comes from memory, but for days that part a combination, and for numbers and
+prose. *Few* rows are found through their combinations and sorted; of *many*, rows are read in the order of an
+answer until there are enough. Where either would look at many rows, those that match are counted by day
+first: then a page is looked for among the rows of its own days, and so is each further page of the same
+filters.
+"""
+
+import datetime
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from math import inf
+from sys import getsizeof
+from typing import Any
+
+from django.db.models import Count, Expression, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, StrIndex
+
+from mcpsite.access.policies import Principal
+from mcpsite.core.memory import size_of_rows
+from mcpsite.datasets import snapshots, texts
+from mcpsite.datasets.declaration import DataSet
+from mcpsite.datasets.expressions import Among, Blank, Cut, MostlyAmong, array_of
+from mcpsite.datasets.filters import Days, Filters, Part
+from mcpsite.datasets.kinds import NO_DAY
+from mcpsite.datasets.models import Load
+from mcpsite.datasets.snapshots import EVERY, NONE, Chosen, Memories, Snapshot
+from mcpsite.datasets.statements import Statement, ordinal
+
+MOST_TEXTS = 5_000
+"""Texts that are named; of more, rows are compared with the needle."""
+
+STORED = "(as stored)"
+"""In place of an index: rows are looked at as they are stored."""
+COMBINATIONS = "(combinations)"
+"""The index of combinations; those of texts are called as their columns are."""
+
+# What a plan costs, in rows that are read in order: 0.4 µs each, on either database.
+SORTED = 4
+"""A row that is found by an index on its own and then sorted."""
+LOOKED_AT = 3
+"""The same without sorting it."""
+LOOKED_UP = 2
+"""A combination that is looked up, whether it has rows or not."""
+COUNTED = 1
+"""A row that is counted by day in an index, which holds all that is asked."""
+SCANNED = 0.2
+"""The same in the index of days, from one row to the next."""
+
+
+class Plan(Enum):
+    """How rows are read: all that match and then sorted, or in order until there are enough.
+
+    Either of them, whichever costs less, once the rows that match are counted by day.
+    """
+
+    FEW = "few"
+    IN_ORDER = "in order"
+    BY_DAY = "by day"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Some of the rows that match, in order."""
+
+    rows: list[dict[str, Any]]
+    """Names of columns to values that are neither empty nor null."""
+    matched: int
+    total: int
+    files: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Meaning:
+    """What filters mean in one version of the data."""
+
+    given: dict[str, Any]
+    """What rows have to fulfil, as parameters by name; see `_narrowed`."""
+    outside: bool = False
+    """Whether `given` has the combinations that rows may not have, for they are fewer."""
+    needles: tuple[Part, ...] = ()
+    """What prose has to hold, casefolded."""
+    matched: int
+    between: int = 0
+    """About how many rows there are between the first and the last day, whatever else they have."""
+    index: str = ""
+    """By what a plan for few rows finds them; empty where there is no index for that."""
+    places: int = 0
+    """How many combinations it looks up."""
+    reached: int = 0
+    """About how many rows it looks at."""
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indexes of combinations and days, with loads in them, tell how many rows match."""
+        return self.given.keys() <= {"loads", "first", "last", COMBINATIONS} and not self.needles
+
+    @property
+    def unlisted(self) -> list[Part]:
+        """The needles that too many texts hold to name these."""
+        return [needle for needle in self.needles if _texts_of(needle.column) not in self.given]
+
+    def found(self, each: float) -> float:
+        """What it costs to find all rows by the index."""
+        return LOOKED_UP * self.places + each * self.reached if self.index else inf
+
+    def index_for(self, each: float) -> str:
+        """The index, unless it costs more than to look at all rows that are stored."""
+        return self.index if self.found(each) < self.between else ""
+
+
+def page(
+    data_set: DataSet,
+    filters: Filters,
+    who: Principal | None,
+    *,
+    limit: int,
+    offset: int = 0,
+    plan: Plan | None = None,
+) -> Page:
+    """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
+
+    Only rows of files that `who` may read; with None, of every file. They are read by `plan`, by default by
+    the one that costs least.
+    """
+    while True:
+        snapshot = snapshots.current(data_set, who)
+        meaning = _meaning(filters, snapshot)
+        expected = max(0, min(limit, meaning.matched - offset))
+        key = (filters, limit, offset, plan)
+        rows: list[dict[str, Any]] | None = snapshot.of_rows.result(key) if expected else []
+        if rows is None:
+            found = _rows(filters, meaning, snapshot, limit, offset, plan)
+            rows = [_row(data_set, values, snapshot.file_names) for values in found]
+            # Rows of another number, or of a file that has come since, mean that the data changed between
+            # the queries.
+            as_counted = len(rows) == expected and all("source_file" in row for row in rows)
+            if not as_counted and snapshots.state(data_set, who) != snapshot.state:
+                continue
+            snapshot.of_rows.keep(key, rows, size_of_rows(rows))
+        return Page(
+            rows=rows,
+            matched=meaning.matched,
+            total=snapshot.total,
+            files=snapshot.files,
+        )
+
+
+def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[Any]:
+    """The published rows that match `filters` and are in the files of `snapshot`, without an order."""
+    meaning = _meaning(filters, snapshot)
+    if not meaning.matched:
+        return snapshot.data_set.model.objects.none()
+    # All rows that match are looked at: as they are stored, where those are no small part of all.
+    whole = STORED if 2 * meaning.between > snapshot.total else ""
+    return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT) or whole)
+
+
+def matched(filters: Filters, snapshot: Snapshot) -> int:
+    """How many rows `queryset` has."""
+    return _meaning(filters, snapshot).matched
+
+
+def undated(filters: Filters, snapshot: Snapshot) -> int:
+    """How many rows match all else, and no filter by day because they have none."""
+    day = snapshot.data_set.day
+    if not any(days.column == day for days in filters.days) or snapshot.days[0] > NO_DAY.toordinal():
+        return 0
+    without = tuple(days for days in filters.days if days.column != day)
+    nothing = Days(day, NO_DAY, NO_DAY + datetime.timedelta(days=1))
+    return matched(replace(filters, days=(*without, nothing)), snapshot)
+
+
+# What filters mean
+
+
+def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
+    def find() -> tuple[_Meaning, int]:
+        meaning = _find_meaning(filters, snapshot)
+        return meaning, 1_000 + sum(map(getsizeof, meaning.given.values()))
+
+    return _memories(filters, snapshot).once(filters, find)
+
+
+def _memories(filters: Filters, snapshot: Snapshot) -> Memories:
+    """Where is kept how many rows match: what numbers say changes without a row's coming or going."""
+    day = snapshot.data_set.day
+    of_rows = filters.ranges or any(days.column != day for days in filters.days)
+    return snapshot.of_rows if of_rows else snapshot.of_counts
+
+
+def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
+    """The combinations that `filters` mean."""
+    chosen = EVERY
+    for part in filters.parts:
+        if part.column in snapshot.data_set.categories:
+            find = snapshot.combinations.having if part.exact else snapshot.combinations.holding
+            chosen &= find(part.column, part.text)
+    return chosen
+
+
+def combined(chosen: Chosen, snapshot: Snapshot, *, indexed: bool = True) -> Q:
+    """The condition that a row, published or not, has one of the `chosen` combinations."""
+    numbers, outside = snapshot.combinations.array_of(chosen)
+    return Q(Among("combination_id", Value(numbers), outside=outside, indexed=indexed))
+
+
+def are_few(chosen: Chosen, snapshot: Snapshot, wanted: int) -> bool:
+    """Whether rows of `chosen` are so few that `wanted` of them are sooner found than read in order."""
+    rows = snapshot.rows_of(chosen)
+    few = LOOKED_UP * len(chosen.places) + SORTED * rows
+    return few * rows < wanted * snapshot.total
+
+
+def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
+    data_set = snapshot.data_set
+    chosen = chosen_by(filters, snapshot)
+    days = first, last = snapshot.days_of(chosen)
+    by_day = [each for each in filters.days if each.column == data_set.day]
+    for each in by_day:
+        first = max(first, each.first.toordinal())
+        last = min(last, each.end.toordinal() - 1)
+    if first > last or not snapshot.rows_of(chosen):
+        return _Meaning(given={}, matched=0)
+    given: dict[str, Any] = {"loads": snapshot.loads}
+    if by_day or (first, last) != snapshot.days:
+        given |= _between(first, last)
+    # What is counted by a look at rows: only they know what they say, and on which side of a day they are.
+    known, unknown = chosen, NONE
+    if (first, last) != days:
+        known, unknown = (NONE, chosen) if chosen.outside else snapshot.within(chosen, first, last)
+    bounds = _bounds(filters, data_set)
+    needles = tuple(
+        Part(part.column, part.text.casefold()) for part in filters.parts if part.column in data_set.proses
+    )
+    with_texts: dict[str, int] = {}
+    if bounds or needles:
+        known, unknown = NONE, known | unknown
+        given |= bounds
+    for needle in needles:
+        named, rows = _texts(needle, snapshot)
+        if rows is not None:
+            given[_texts_of(needle.column)], with_texts[needle.column] = named, rows
+    between = snapshot.rows_between(first, last)
+    matched = snapshot.rows_of(known)
+    if snapshot.rows_of(unknown):
+        meant = _meant(unknown, snapshot, given, needles, with_texts, between)
+        matched += _count(meant, filters, snapshot)
+    return _meant(known | unknown, snapshot, given, needles, with_texts, between, matched)
+
+
+def _bounds(filters: Filters, data_set: DataSet) -> dict[str, Any]:
+    """The bounds of numbers, and of days beside the first, as parameters."""
+    bounds: dict[str, Any] = {}
+    for column, least, most in filters.ranges:
+        bounds |= {f"{column} >=": least, f"{column} <=": most}
+    for each in filters.days:
+        if each.column != data_set.day:
+            bounds |= {f"{each.column} >=": str(each.first), f"{each.column} <": str(each.end)}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _texts_of(column: str) -> str:
+    return f"{column} among"
+
+
+def _needle_of(column: str) -> str:
+    return f"{column} holds"
+
+
+def _texts(needle: Part, snapshot: Snapshot) -> tuple[str, int | None]:
+    """The texts that hold a needle, as a parameter, and how many published rows have one of them.
+
+    Neither where they are too many to be named.
+    """
+    data_set = snapshot.data_set
+
+    def find() -> tuple[tuple[str, int | None], int]:
+        found = texts.matching(data_set, needle.text, MOST_TEXTS)
+        if found is None:
+            return ("", None), 0
+        name = _texts_of(needle.column)
+        given = {"loads": snapshot.loads, name: array_of(found)}
+        [(rows,)] = _counting(data_set, frozenset(given), False, needle.column).run(given)
+        return (given[name], int(rows)), getsizeof(given[name])
+
+    return snapshot.of_counts.once(("texts", needle), find)
+
+
+def _between(first: int, last: int) -> dict[str, str]:
+    return {name: str(datetime.date.fromordinal(day)) for name, day in (("first", first), ("last", last))}
+
+
+def _meant(
+    chosen: Chosen,
+    snapshot: Snapshot,
+    given: dict[str, Any],
+    needles: tuple[Part, ...],
+    with_texts: Mapping[str, int],
+    between: int,
+    matched: int = 0,
+) -> _Meaning:
+    """The meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
+    rows, places, outside = snapshot.rows_of(chosen), 0, False
+    index = min(with_texts, key=lambda name: with_texts[name], default="")
+    if rows < snapshot.total:
+        numbers, outside = snapshot.combinations.array_of(chosen)
+        given = {**given, COMBINATIONS: numbers}
+        if not outside and rows < with_texts.get(index, inf):
+            index, places = COMBINATIONS, len(chosen.places)
+    reached = matched
+    if index in with_texts:
+        reached = with_texts[index]
+    elif given.keys() > {"loads", "first", "last", COMBINATIONS} or needles:
+        reached = rows
+    return _Meaning(
+        given=given,
+        outside=outside,
+        needles=needles,
+        matched=matched,
+        between=between,
+        index=index,
+        places=places,
+        reached=reached,
+    )
+
+
+def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
+    """How many rows are meant by `meaning`, which is all that `filters` mean or a part of it."""
+    if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses:
+        return meaning.reached
+    if meaning.needles and meaning.given.keys() == {"loads"}:
+        return _every(snapshot.data_set, meaning, "").count()
+    if not meaning.is_indexed and snapshot.data_set.day:
+        # Each row that `filters` mean has to be looked at, so that its day is known as well.
+        return _days(filters, meaning, snapshot).rows
+    if meaning.unlisted:
+        return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT)).count()
+    index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+    counting = _counting(snapshot.data_set, frozenset(meaning.given), meaning.outside, index)
+    [(number,)] = counting.run(meaning.given)
+    return int(number)
+
+
+# The rows by day
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """How many rows match on each day."""
+
+    days: "array[int]"
+    """As ordinals, latest first."""
+    passed: "array[int]"
+    """How many rows are before each day, and at last the number of all."""
+
+    @property
+    def rows(self) -> int:
+        return self.passed[-1]
+
+    def around(self, data_set: DataSet, meaning: _Meaning, limit: int, offset: int) -> tuple[_Meaning, int]:
+        """`meaning` within the days of a page that is not empty, and the page's offset there."""
+        latest = bisect_right(self.passed, offset) - 1
+        end = bisect_left(self.passed, min(offset + limit, self.rows))
+        before = self.passed[latest]
+        matched = self.passed[end] - before
+        share = matched / self.rows
+        # The index of texts knows no days.
+        by_text = meaning.index in data_set.proses
+        return (
+            replace(
+                meaning,
+                given=meaning.given | _between(self.days[end - 1], self.days[latest]),
+                matched=matched,
+                between=round(meaning.between * share),
+                reached=meaning.reached if by_text else round(meaning.reached * share),
+            ),
+            offset - before,
+        )
+
+
+def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
+    """The matching rows by day, counted once for all pages."""
+
+    def count() -> tuple[_Days, int]:
+        days, passed = array("l"), array("l", [0])
+        for day, number in _by_day(snapshot.data_set, meaning):
+            days.append(ordinal(day))
+            passed.append(passed[-1] + number)
+        return _Days(days, passed), getsizeof(days) + getsizeof(passed)
+
+    return _memories(filters, snapshot).once(("days", filters), count)
+
+
+def _by_day(data_set: DataSet, meaning: _Meaning) -> Iterable[tuple[Any, int]]:
+    index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+    if meaning.unlisted:
+        return _grouped_by_day(data_set, _every(data_set, meaning, index))
+    return _counting_days(data_set, frozenset(meaning.given), meaning.outside, index).run(meaning.given)
+
+
+def _unindexed_day(data_set: DataSet) -> Coalesce:
+    """The day, as something that is in no index."""
+    return Coalesce(data_set.day, data_set.day)
+
+
+def _grouped_by_day(data_set: DataSet, rows: QuerySet[Any]) -> QuerySet[Any, Any]:
+    # An expression, for dates of a column are parsed one by one on SQLite.
+    dated = rows.annotate(mcpsite_day=_unindexed_day(data_set)).order_by("-mcpsite_day")
+    counted: QuerySet[Any, Any] = dated.values_list("mcpsite_day").annotate(mcpsite_rows=Count("*"))
+    return counted
+
+
+# The rows
+
+
+def _rows(
+    filters: Filters, meaning: _Meaning, snapshot: Snapshot, limit: int, offset: int, plan: Plan | None
+) -> list[tuple[Any, ...]]:
+    data_set = snapshot.data_set
+    cost, cheapest = _cheapest(meaning, limit + offset)
+    if plan is None and data_set.day and _is_known_by_day(filters, meaning, snapshot, cost):
+        plan = Plan.BY_DAY
+    if plan is Plan.BY_DAY and data_set.day and offset < (days := _days(filters, meaning, snapshot)).rows:
+        meaning, offset = days.around(data_set, meaning, limit, offset)
+        _, cheapest = _cheapest(meaning, limit + offset)
+    if plan not in (Plan.FEW, Plan.IN_ORDER):
+        plan = cheapest
+    given, index = meaning.given, meaning.index if plan is Plan.FEW else ""
+    if plan is not Plan.FEW and data_set.day:
+        # SQLite finds days by their index, and does not always think of it for their order.
+        given = _between(*snapshot.days) | given
+    for needle in meaning.needles:
+        if index == needle.column:
+            continue
+        named = _texts_of(needle.column)
+        rows = meaning.reached if index else min(1, (limit + offset) / meaning.matched) * meaning.between
+        if named not in given or rows < given[named].count(",") + 1:
+            # So few rows are compared with the needle before the texts are even listed.
+            given = {name: value for name, value in given.items() if name != named}
+            given[_needle_of(needle.column)] = needle.text
+    reading = _reading(data_set, frozenset(given), meaning.outside, index, plan, snapshot.is_ascending)
+    return reading.run({**given, "limit": limit, "offset": offset})
+
+
+def _cheapest(meaning: _Meaning, wanted: int) -> tuple[float, Plan]:
+    """What the first `wanted` rows cost, and by which plan."""
+    few = meaning.found(SORTED)
+    in_order = min(1, wanted / meaning.matched) * meaning.between
+    return min(few, in_order), Plan.FEW if few <= in_order else Plan.IN_ORDER
+
+
+def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, cost: float) -> bool:
+    """Whether the rows are counted by day or should be, for so much was spent on them without it."""
+    memories = _memories(filters, snapshot)
+    if memories.result(("days", filters)):
+        return True
+    key = ("spent", filters)
+    spent = cost + (memories.result(key) or 0)
+    memories.keep(key, spent, getsizeof(spent))
+    by_index = meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT)
+    one_by_one = meaning.between * (SCANNED if meaning.given.keys() <= {"first", "last"} else 1)
+    return min(by_index, one_by_one) < spent
+
+
+_COMPARISONS = {">=": "gte", "<=": "lte", "<": "lt"}
+
+
+def _narrowed(
+    data_set: DataSet,
+    names: frozenset[str],
+    outside: bool,
+    index: str,
+    parameter: Callable[[str], Expression],
+) -> QuerySet[Any]:
+    """The published rows that fulfil the conditions of these `names`, each with its `parameter`.
+
+    Rows are found by the `index` named, or, where it is empty, by none of what they fulfil but the days.
+    """
+    rows: QuerySet[Any] = data_set.model.all_loads.filter(MostlyAmong("load_id", parameter("loads")))
+    if index == STORED:
+        # Said so that no index of published rows is one of these.
+        rows = rows.alias(mcpsite_unpublished=Coalesce("hidden", "hidden")).filter(mcpsite_unpublished=False)
+    else:
+        rows = rows.filter(hidden=False)
+    if "first" in names and data_set.day:
+        first, last = parameter("first"), parameter("last")
+        unindexed = index == STORED or index in data_set.proses
+        day = _unindexed_day(data_set) if unindexed else F(data_set.day)
+        rows = rows.alias(mcpsite_day=day).filter(mcpsite_day__gte=first, mcpsite_day__lte=last)
+    if COMBINATIONS in names:
+        indexed = index == COMBINATIONS
+        among = Among("combination_id", parameter(COMBINATIONS), outside=outside, indexed=indexed)
+        rows = rows.filter(among)
+    # In their order, so that one statement is made for one question.
+    for name in sorted(names - {"loads", "first", "last", COMBINATIONS}):
+        column, _, comparison = name.partition(" ")
+        given = parameter(name)
+        if comparison in _COMPARISONS:
+            rows = rows.filter(**{f"{column}__{_COMPARISONS[comparison]}": given})
+            if column in data_set.days:
+                rows = rows.exclude(**{column: NO_DAY})
+        elif name == _texts_of(column):
+            rows = rows.filter(Among(data_set.attribute(column), given, indexed=index == column))
+        else:
+            at = StrIndex(f"{column}__folded", given)
+            rows = rows.alias(**{f"mcpsite_at_{column}": at}).filter(**{f"mcpsite_at_{column}__gt": 0})
+    return rows
+
+
+def _every(data_set: DataSet, meaning: _Meaning, index: str) -> QuerySet[Any]:
+    """All rows that are meant."""
+    given = meaning.given
+    rows = _narrowed(data_set, frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
+    for needle in meaning.unlisted:
+        holding = texts.holding(data_set, needle.text)
+        rows = rows.filter(**{f"{data_set.attribute(needle.column)}__in": holding})
+    return rows
+
+
+@lru_cache(maxsize=256)
+def _counting(data_set: DataSet, names: frozenset[str], outside: bool, index: str) -> Statement:
+    rows = _narrowed(data_set, names, outside, index, Blank).values_list("id")
+    return Statement(rows, "SELECT count(*) FROM (", ") AS counted")
+
+
+@lru_cache(maxsize=256)
+def _counting_days(data_set: DataSet, names: frozenset[str], outside: bool, index: str) -> Statement:
+    return Statement(_grouped_by_day(data_set, _narrowed(data_set, names, outside, index, Blank)))
+
+
+@lru_cache(maxsize=256)
+def _reading(
+    data_set: DataSet, names: frozenset[str], outside: bool, index: str, plan: Plan, is_ascending: bool
+) -> Statement:
+    """A page in the order of an answer. Equal rows keep the order of their files.
+
+    Ids alone are sorted, for rows are wide.
+    """
+    # What is sorted has no index, whatever the planner thinks of it.
+    in_order = plan is Plan.IN_ORDER
+    narrowed = _narrowed(data_set, names, outside, index, Blank)
+    ids = _ordered(data_set, narrowed, is_ascending, by_index=in_order).values("id")
+    rows = data_set.model.all_loads.filter(pk__in=Cut(ids, Blank("limit"), Blank("offset")))
+    columns = (*map(data_set.path, data_set.shown), "load_id")
+    return Statement(_ordered(data_set, rows, is_ascending, by_index=False).values_list(*columns))
+
+
+def _ordered(data_set: DataSet, rows: QuerySet[Any], is_ascending: bool, *, by_index: bool) -> QuerySet[Any]:
+    """`rows` in the order of an answer, with `by_index` in that of an index.
+
+    The ids of loads stand for the names of their files where they ascend as these do.
+    """
+    first, *others = data_set.ordering
+    column: Any = F(first.removeprefix("-"))
+    if not by_index:
+        column = Coalesce(column, column)
+    leading = column.desc() if first.startswith("-") else column.asc()
+    if is_ascending:
+        file: Any = F("load_id")
+    else:
+        file = Subquery(Load.objects.filter(pk=OuterRef("load_id")).values("name"))
+    return rows.order_by(leading, *others, file, "position", "id")
+
+
+def _row(data_set: DataSet, values: tuple[Any, ...], file_names: Mapping[int, str]) -> dict[str, Any]:
+    """The columns that say something, in one pass: this runs for each row of each answer."""
+    row = {
+        name: int(value) if value.__class__ is float and value.is_integer() else value
+        for name, value in zip(data_set.shown, values, strict=False)
+        if value is not None and value != ""
+    }
+    for name in data_set.shown_days:
+        if name in row:
+            # SQLite gives texts.
+            day = row[name] = str(row[name])
+            if day == _NO_DAY:
+                del row[name]
+    if file := file_names.get(values[-1]):
+        row["source_file"] = file
+    data_set.model.show(row)
+    return row
+
+
+_NO_DAY = str(NO_DAY)

@@ -1,0 +1,165 @@
+"""Prose: each distinct text of a data set is stored once, casefolded beside itself, with a trigram index.
+
+Both databases hold the same casefolded text and compare it exactly, so they agree on every needle;
+the trigram index only narrows down which texts are compared.
+"""
+
+# ruff: noqa: S608 (SQL is put together from constants of ours alone)
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
+
+from mcpsite.datasets.declaration import DataSet
+from mcpsite.datasets.models import ProseText
+
+TRIGRAMS = 6
+"""Trigrams of a needle that the index is asked for; more of them no longer narrow anything down."""
+
+
+def _digest(data_set: DataSet, text: str) -> str:
+    return blake2b(f"{data_set.label}\0{text}".encode(), digest_size=16).hexdigest()
+
+
+class Texts:
+    """The numbers of texts, made for new texts, by as many processes at once as there may be."""
+
+    def __init__(self, data_set: DataSet, size: int = 100_000) -> None:
+        self._data_set = data_set
+        self._numbers: dict[str, int | None] = {"": None}
+        self._size = size
+
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """Return those of `texts` whose number is not remembered, each once."""
+        return [text for text in dict.fromkeys(texts) if text not in self._numbers]
+
+    def numbers(self, texts: Sequence[str]) -> list[int | None]:
+        """The number of each text; None for an empty one."""
+        if len(self._numbers) > self._size:
+            self._numbers = {"": None}
+        if unknown := self.unknown(texts):
+            self._numbers |= _numbers(
+                self._data_set, {_digest(self._data_set, text): text for text in unknown}
+            )
+        return list(map(self._numbers.__getitem__, texts))
+
+
+def _numbers(data_set: DataSet, texts: dict[str, str]) -> dict[str, int]:
+    """Return the numbers of texts by their digests; those that are new are stored."""
+    found = _find(texts)
+    if len(found) < len(texts):
+        with transaction.atomic():
+            # On SQLite nobody else writes from here on: what is not found now has to be stored.
+            found |= _find(texts)
+            _insert(data_set, {digest: text for digest, text in texts.items() if text not in found})
+            found |= _find(texts)
+    return found
+
+
+def _find(texts: dict[str, str]) -> dict[str, int]:
+    """The numbers of those texts that are stored."""
+    chosen, parameter = (
+        ("IN (SELECT value FROM json_each(%s))", json.dumps(list(texts)))
+        if connection.vendor == "sqlite"
+        else ("= ANY(%s::uuid[])", list(texts))
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT digest, id FROM datasets_prosetext WHERE digest {chosen}", [parameter])
+        return {
+            texts[digest if isinstance(digest, str) else digest.hex]: number
+            for digest, number in cursor.fetchall()
+        }
+
+
+def _insert(data_set: DataSet, texts: dict[str, str]) -> None:
+    """Store texts. In the order of their digests, so that no two processes wait for each other."""
+    stored = [(data_set.label, each, texts[each], texts[each].casefold()) for each in sorted(texts)]
+    with connection.cursor() as cursor:
+        insert = "INSERT INTO datasets_prosetext (data_set, digest, text, folded) VALUES (%s, %s, %s, %s)"
+        if connection.vendor == "postgresql":
+            cursor.executemany(f"{insert} ON CONFLICT (digest) DO NOTHING", stored)
+            return
+        # Only one process writes at a time: nothing of this has been stored since it was looked for.
+        cursor.executemany(insert, stored)
+        cursor.execute(
+            "INSERT INTO datasets_trigrams (rowid, folded) "
+            "SELECT id, folded FROM datasets_prosetext ORDER BY id DESC LIMIT %s",
+            [len(stored)],
+        )
+
+
+def forget_unused(data_set: DataSet, after: int, most: int) -> int | None:
+    """Delete those of the next `most` texts after the number `after` that no row points at.
+
+    Returns the number of the last of them, and None where there is none. Under `versions.lock`, while no load
+    is being written.
+    """
+    stored = ProseText.objects.filter(data_set=data_set.label, id__gt=after).order_by("id")
+    numbers = list(stored.values_list("id", flat=True)[:most])
+    if not numbers:
+        return None
+    used = "".join(
+        f" AND NOT EXISTS (SELECT 1 FROM {data_set.sql} "
+        f"WHERE {data_set.column(name)} = datasets_prosetext.id)"
+        for name in data_set.proses
+    )
+    unused = f"FROM datasets_prosetext WHERE data_set = %s AND id > %s AND id <= %s{used}"
+    between: list[Any] = [data_set.label, after, numbers[-1]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                "INSERT INTO datasets_trigrams (datasets_trigrams, rowid, folded) "
+                f"SELECT 'delete', id, folded {unused}",
+                between,
+            )
+        cursor.execute(f"DELETE {unused}", between)
+    return numbers[-1]
+
+
+def matching(data_set: DataSet, needle: str, most: int) -> list[int] | None:
+    """The numbers of the texts that hold `needle`, in whatever case; None where they are more than `most`."""
+    sql, parameters = _holding(data_set, needle.casefold())
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT %s", [*parameters, most + 1])
+        numbers = [number for (number,) in cursor.fetchall()]
+    return numbers if len(numbers) <= most else None
+
+
+def holding(data_set: DataSet, needle: str) -> RawSQL:
+    """The same, however many they are, as a subquery."""
+    return RawSQL(*_holding(data_set, needle.casefold()))  # noqa: S611 (the needle is a parameter)
+
+
+def _holding(data_set: DataSet, folded: str) -> tuple[str, list[str]]:
+    select, label = "SELECT id FROM datasets_prosetext WHERE data_set = %s AND ", data_set.label
+    if not is_storable(folded):
+        return f"{select} id IS NULL", [label]
+    if connection.vendor != "sqlite":
+        return f"{select} folded LIKE %s ESCAPE '\\'", [label, f"%{escaped(folded)}%"]
+    exact, trigrams = "instr(folded, %s) > 0", _trigrams(folded)
+    if not trigrams:
+        return f"{select} {exact}", [label, folded]
+    listed = "SELECT rowid FROM datasets_trigrams WHERE datasets_trigrams MATCH %s"
+    words = " AND ".join(f'"{each}"' for each in trigrams)
+    return f"{select} id IN ({listed}) AND {exact}", [label, words, folded]
+
+
+def _trigrams(folded: str) -> list[str]:
+    """Some trigrams of `folded`, quoted for a MATCH, spread over its whole length."""
+    every = list(dict.fromkeys(folded[i : i + 3] for i in range(len(folded) - 2)))
+    step = max(1, -(-len(every) // TRIGRAMS))
+    return [each.replace('"', '""') for each in every[::step]]
+
+
+def escaped(text: str) -> str:
+    """`text` for a LIKE pattern in which it stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def is_storable(text: str) -> bool:
+    """Whether any stored text can hold `text`: no NUL and no lone surrogate is ever stored."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)

@@ -1,0 +1,105 @@
+"""Writes the rows of a load, in transactions that nobody has to wait for.
+
+What is read and computed of rows, and the texts and combinations that are new, is outside of the transaction
+that stores them.
+"""
+
+# ruff: noqa: S608 (SQL is put together from constants of ours alone)
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, cast
+
+from django.db import connection, transaction
+
+from mcpsite.datasets import loads
+from mcpsite.datasets.combinations import Counts, Ids
+from mcpsite.datasets.declaration import DataSet
+from mcpsite.datasets.edits import Overlay
+from mcpsite.datasets.keys import Keys
+from mcpsite.datasets.kinds import NO_DAY
+from mcpsite.datasets.models import Load
+from mcpsite.datasets.rows import Rows
+from mcpsite.datasets.texts import Texts
+
+ROWS = 5_000
+"""Of one transaction."""
+TEXTS = 1_000
+"""New texts of one transaction: their words are indexed."""
+COUNTS = 50_000
+"""In memory at once."""
+
+
+def write(data_set: DataSet, load: Load, rows: Iterable[Rows], overlay: Overlay) -> int:
+    """Write what is read of a file, with the edits of `overlay` laid over it. Raises Lost, RefusedFile.
+
+    Returns how many combinations of categories it has.
+    """
+    keys, texts, ids, counts = Keys(data_set, load.name), Texts(data_set), Ids(data_set), Counts()
+    if connection.vendor == "sqlite":
+        # The pages of the indexes that a transaction changes are as many as this; none is written twice.
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size = -32000")
+    for piece in (piece for each in rows for piece in each.pieces(ROWS)):
+        keys_of_piece = keys.of(piece.columns)
+        laid = overlay.over(piece, keys_of_piece)
+        for name in data_set.proses:
+            new = texts.unknown(laid.columns[name])
+            for start in range(0, len(new), TEXTS):
+                texts.numbers(new[start : start + TEXTS])
+        with transaction.atomic():
+            loads.alive(load)
+            combinations = ids.of(_combined(data_set, laid.columns, piece.size))
+            stored: dict[str, Iterable[Any]] = {
+                "load": repeat(load.pk),
+                "vanished": repeat(False),
+                "position": laid.columns["position"],
+                "key": keys_of_piece,
+                "combination": combinations,
+                "hidden": laid.hidden,
+                "file_values": laid.file_values,
+                **{name: laid.columns[name] for name in data_set.stored},
+                **{name: texts.numbers(laid.columns[name]) for name in data_set.proses},
+            }
+            _insert(data_set, load, stored)
+        days = laid.columns[data_set.day] if data_set.day else [str(NO_DAY)] * piece.size
+        counts.add_each(load.pk, combinations, days, laid.hidden)
+        if len(counts) > COUNTS:
+            _store(counts, load)
+    _store(counts, load)
+    return len(ids)
+
+
+def _combined(data_set: DataSet, columns: Mapping[str, Sequence[Any]], size: int) -> list[tuple[str, ...]]:
+    """The combination of each row."""
+    if not data_set.categories:
+        return [()] * size
+    return list(zip(*(columns[name] for name in data_set.categories), strict=True))
+
+
+def _insert(data_set: DataSet, load: Load, columns: Mapping[str, Iterable[Any]]) -> None:
+    rows = zip(*columns.values(), strict=False)
+    names = ", ".join(map(data_set.column, columns))
+    with connection.cursor() as cursor:
+        before = _last_id(data_set, cursor)
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {data_set.sql} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            # The drivers take any iterable, and a list would be a copy.
+            places = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f"INSERT INTO {data_set.sql} ({names}) VALUES ({places})", cast(Any, rows))
+        load.extend(before + 1, _last_id(data_set, cursor))
+
+
+def _last_id(data_set: DataSet, cursor: Any) -> int:
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {data_set.sql}")
+    return int(cursor.fetchone()[0])
+
+
+def _store(counts: Counts, load: Load) -> None:
+    for store in counts.pieces():
+        with transaction.atomic():
+            loads.alive(load)
+            store()
