@@ -32,10 +32,10 @@ def measure(rows: int, runs: int, folder: Path) -> None:
     import django
 
     django.setup()
+    from airfare.loading import find, load
     from django.core.management import call_command
 
     from airfare import curation
-    from airfare.loading import find, load
     from airfare.models import FareRow
     from bench import airfare_data
 

@@ -15,7 +15,7 @@ from django.conf import global_settings
 from mcpsite.access import algorithms, limits, scopes
 from mcpsite.access.oauth import conf as oauth
 from mcpsite.access.signin import conf as signin
-from mcpsite.core import conf, read_only_databases
+from mcpsite.core import conf, own_apps, read_only_databases
 from mcpsite.core.environment import Environment
 from mcpsite.core.values import (
     TEN_YEARS,
@@ -73,11 +73,11 @@ OPENAI_APPS_CHALLENGE = env.text("OPENAI_APPS_CHALLENGE")
 
 # Tokens (client-contract: the resource server)
 AUTH0_ISSUER = env.text("AUTH0_ISSUER")
-JWT_AUDIENCES = env.read("JWT_AUDIENCES", words(), [RESOURCE_SERVER_URL])
-REQUIRED_SCOPES: list[str] = env.read("REQUIRED_SCOPES", words(), [])
+JWT_AUDIENCES = env.read("JWT_AUDIENCES", words(str), [RESOURCE_SERVER_URL])
+REQUIRED_SCOPES: list[str] = env.read("REQUIRED_SCOPES", words(str), [])
 TOOL_SCOPES = env.derive({}, conf.assignments, "TOOL_SCOPES", env.text("TOOL_SCOPES"))
 env.derive(None, scopes.check_setting, TOOL_SCOPES)
-JWT_ALGORITHMS = env.read("JWT_ALGORITHMS", words(), ["RS256"])
+JWT_ALGORITHMS = env.read("JWT_ALGORITHMS", words(str), ["RS256"])
 env.derive(None, algorithms.allowed, JWT_ALGORITHMS)
 # The default is the longest that any common provider can be set to (Auth0: thirty days).
 JWT_MAX_LIFETIME_SECONDS = env.read("JWT_MAX_LIFETIME_SECONDS", whole(1, TEN_YEARS), 30 * 24 * 3600)
@@ -107,7 +107,7 @@ INTROSPECTION_ENDPOINT = env.derive(
 INTROSPECTION_REQUIRE_AUDIENCE = env.read("INTROSPECTION_REQUIRE_AUDIENCE", flag, True)
 
 # The built-in authorization server (only there without AUTH0_ISSUER)
-OAUTH_SCOPES: list[str] = env.read("OAUTH_SCOPES", words(), [])
+OAUTH_SCOPES: list[str] = env.read("OAUTH_SCOPES", words(str), [])
 OAUTH_ACCESS_TOKEN_SECONDS = env.read("OAUTH_ACCESS_TOKEN_SECONDS", whole(1, TEN_YEARS), 3600)
 OAUTH_REFRESH_TOKEN_SECONDS = env.read("OAUTH_REFRESH_TOKEN_SECONDS", whole(1, TEN_YEARS), 90 * 24 * 3600)
 # For so long a stolen refresh token is good beside its owner's.
@@ -212,6 +212,11 @@ OPENAI_ATTACHES_PER_MINUTE = env.read("OPENAI_ATTACHES_PER_MINUTE", whole(1, 1_0
 # Refuse answers that differ from OpenAI's documented form: for trying another server.
 OPENAI_STRICT_ANSWERS = env.read("OPENAI_STRICT_ANSWERS", flag, False)
 
+# Folders of apps of one's own, which no update of the site touches
+APPS_DIR = env.read("APPS_DIR", words(folder(BASE_DIR)), [] if env.is_set("APPS_DIR") else [BASE_DIR / "own"])
+# One set of tools for each data set, or one for all of them
+DATASET_TOOLS = env.read("DATASET_TOOLS", choice("each", "shared"), "each")
+
 INSTALLED_APPS = [
     # Before unfold, whose form it adds a field to.
     signin.APP,
@@ -240,6 +245,8 @@ INSTALLED_APPS = [
     "mcpsite.exchange",
     "mcpsite.history",
 ]
+_place = INSTALLED_APPS.index("mcpsite.uploads")
+INSTALLED_APPS[_place:_place] = env.derive([], own_apps.installed, APPS_DIR, INSTALLED_APPS)
 
 if AUTHORIZATION_SERVER == conf.BUILTIN:
     INSTALLED_APPS += oauth.APPS

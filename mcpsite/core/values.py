@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
+
+Item = TypeVar("Item")
 
 TRUE = ("1", "true", "yes", "on", "y", "t")
 FALSE = ("0", "false", "no", "off", "n", "f")
@@ -60,10 +63,10 @@ def choice(*names: str) -> Callable[[str], str]:
     return name
 
 
-def words(each: Callable[[str], str] = str) -> Callable[[str], list[str]]:
+def words(each: Callable[[str], Item]) -> Callable[[str], list[Item]]:
     """Return a reader of lists with commas between their words, each of which `each` reads."""
 
-    def items(text: str) -> list[str]:
+    def items(text: str) -> list[Item]:
         found = [item for item in map(str.strip, text.split(",")) if item]
         for item in found:
             if re.search(r"\s", item):

@@ -26,19 +26,22 @@ class Figure(NamedTuple):
         return f"{self.column}_{self.statistic}"
 
 
-def figure_arguments(columns: Sequence[PublishedColumn]) -> Arguments:
-    """Return the arguments by which a summary of `columns` is asked for: group_by and metrics."""
+def figure_arguments(columns: Sequence[PublishedColumn], usual: Sequence[str] = ()) -> Arguments:
+    """Return the arguments by which a summary of `columns` is asked for: group_by and metrics.
+
+    `usual` are the figures that are told where none are asked for, by default means.
+    """
     arguments: Arguments = []
     if groups := _groups(columns):
-        usual = groups[0]
-        about = f"Each combination found is a group; [] is one of all rows. Unless given, {usual}."
+        first = groups[0]
+        about = f"Each combination found is a group; [] is one of all rows. Unless given, {first}."
         name = Annotated[str, Field(json_schema_extra={"enum": groups})]
         arguments.append(("group_by", list[name] | None, Field(None, description=about)))
     if numbers := _numbers(columns):
         statistics = ", ".join(f"_{each}" for each in STATISTICS)
         about = (
             f"Figures of each group: a number and one of {statistics}, e.g. {numbers[0]}_mean. "
-            f"Numbers: {', '.join(numbers)}. Unless given, means."
+            f"Numbers: {', '.join(numbers)}. Unless given, {', '.join(usual) or 'means'}."
         )
         arguments.append(("metrics", list[str] | None, Field(None, description=about)))
     return arguments
@@ -49,12 +52,13 @@ def read_group_by(columns: Sequence[PublishedColumn], asked: list[str] | None) -
     return _groups(columns)[:1] if asked is None else list(dict.fromkeys(asked))
 
 
-def read_figures(columns: Sequence[PublishedColumn], asked: list[str] | None) -> list[Figure]:
-    """Return the figures asked for, by default the means of the first numbers; raises ToolError."""
+def read_figures(
+    columns: Sequence[PublishedColumn], asked: list[str] | None, usual: Sequence[str] = ()
+) -> list[Figure]:
+    """Return the figures asked for, else `usual`, else means of the first numbers; raises ToolError."""
     numbers, known = _numbers(columns), {each.name: each for each in figures(columns)}
-    names = (
-        [f"{name}_mean" for name in numbers[:USUAL_NUMBERS]] if asked is None else list(dict.fromkeys(asked))
-    )
+    usual = usual or [f"{name}_mean" for name in numbers[:USUAL_NUMBERS]]
+    names = list(dict.fromkeys(usual if asked is None else asked))
     for name in names:
         if name not in known:
             raise ToolError(

@@ -54,6 +54,15 @@ class PublishedTable:
         options = self.model._meta
         return f"{options.app_label}.view_{options.model_name}"
 
+    @property
+    def description(self) -> str:
+        """What the table holds: the model's docstring or the table's comment, else its title."""
+        documented = inspect.getdoc(self.model) or ""
+        if documented.startswith(f"{self.model.__name__}("):
+            documented = ""  # Django's own, which names every field.
+        about = documented or self.model._meta.db_table_comment or self.title
+        return about if about.endswith(".") else f"{about}."
+
     def rows(self, caller: Caller, /, **asked: Any) -> dict[str, Any]:
         """Answer the tool of the table's name."""
         meant, applied = filters.read_filters(self.columns, asked)
@@ -127,8 +136,8 @@ def publish(
     add_tool(
         name=name,
         title=table.title,
-        description=f"{_about(table)} Rows, ordered by {order}. Filters are optional and all have to hold. "
-        f"For figures over many rows use {name}_summary.",
+        description=f"{table.description} Rows, ordered by {order}. Filters are optional and all have to "
+        f"hold. For figures over many rows use {name}_summary.",
         arguments=arguments_model(name, filtered, answers.page_arguments("rows", 25)),
         result=answers.rows_schema(published),
         function=table.rows,
@@ -149,15 +158,6 @@ def publish(
         **common,
     )
     tables[name] = table
-
-
-def _about(table: PublishedTable) -> str:
-    """What the table holds: the model's docstring or the table's comment, else its title."""
-    documented = inspect.getdoc(table.model) or ""
-    if documented.startswith(f"{table.model.__name__}("):
-        documented = ""  # Django's own, which names every field.
-    about = documented or table.model._meta.db_table_comment or table.title
-    return about if about.endswith(".") else f"{about}."
 
 
 def _check_database(alias: str) -> None:

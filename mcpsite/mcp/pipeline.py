@@ -56,7 +56,7 @@ def tools_for(registry: Registry, caller: Caller) -> list[Tool]:
 
     Also those for which the token lacks a scope: a client can ask for it only if it knows the tool.
     """
-    return [tool for tool in registry.all() if caller.has_perm(tool.permission)]
+    return [tool for tool in registry.all() if tool.admits(caller)]
 
 
 async def call(
@@ -171,7 +171,7 @@ def _admit(tool: Tool | None, call: Call) -> Callable[[], Any]:
     UnknownTool, MissingScope and ToolError.
     """
     call.caller = caller = caller_for(call.claims)
-    if tool is None or not caller.has_perm(tool.permission):
+    if tool is None or not tool.admits(caller):
         # Over the limit they share a row, whose name must not be the caller's to choose.
         asked, call.name = call.name, UNKNOWN
         limits().count_call(caller.user_id, UNKNOWN)

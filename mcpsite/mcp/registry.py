@@ -57,6 +57,8 @@ class Tool:
     """What the model reads; of a function its docstring."""
     permission: str
     """The Django permission that a caller needs, `app_label.codename`."""
+    also: tuple[str, ...]
+    """Others of which one will do in its place."""
     for_readers: bool
     """Whether `migrate` gives the permission to the group `readers`."""
     scope: str
@@ -78,6 +80,10 @@ class Tool:
     """The tool's own `_meta` in `tools/list`."""
     view: View | None
     """The page that shows the answer in a chat."""
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether `caller` has the permission to use it."""
+        return any(map(caller.has_perm, (self.permission, *self.also)))
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -183,6 +189,7 @@ def add_tool(
     title: str,
     description: str,
     permission: str,
+    also: Sequence[str] = (),
     arguments: type[BaseModel],
     result: Schema,
     function: Callable[..., Any],
@@ -199,7 +206,8 @@ def add_tool(
 
     `arguments` describes each of its fields, which `function` is given by name, behind a first parameter
     `caller: Caller` if it has one. `result` is the JSON schema of the object that `function` returns.
-    Without `for_readers` nobody has the permission until it is granted. The rest is as for `@tool`.
+    Without `for_readers` nobody has the permission until it is granted. `also` are permissions of which any
+    other will do, for a tool that looks itself at what its caller may read. The rest is as for `@tool`.
 
     Raises ImproperlyConfigured if the tool could not be called or a model could not use it.
     """
@@ -220,6 +228,7 @@ def add_tool(
             title=title,
             description=description,
             permission=permission,
+            also=tuple(also),
             for_readers=for_readers,
             scope=scopes.valid_scopes(f"Tool {name!r}", scope),
             function=function,

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airfare.loading import Outcome, find, load
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from airfare.loading import Outcome, find, load
 from mcpsite.access.caller import Caller, Claims
 from tests.data_folder import folder, write_files
 

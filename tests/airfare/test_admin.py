@@ -1,6 +1,7 @@
 """The admin of airfare, as a curator uses it."""
 
 import pytest
+from airfare.queries import Filters
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -10,7 +11,6 @@ from django.urls import reverse
 
 from airfare import curation, queries
 from airfare.models import Edit, FareRow, SourceFile
-from airfare.queries import Filters
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.test_loading import counted, counted_by_hand

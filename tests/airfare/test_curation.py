@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from airfare.queries import Filters
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airfare import curation, queries, versions
 from airfare.models import Edit, FareRow, SourceFile
-from airfare.queries import Filters
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.test_loading import counted, counted_by_hand
 

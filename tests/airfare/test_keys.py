@@ -4,6 +4,8 @@ import random
 from typing import Any
 
 import pytest
+from airfare.keys import Keys
+from airfare.records import SOURCE_FIELDS
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -11,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airfare import curation, keys, loading
-from airfare.keys import Keys
 from airfare.models import FareRow, SourceFile
-from airfare.records import SOURCE_FIELDS
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, table
 from tests.exchange.test_exporting import exported

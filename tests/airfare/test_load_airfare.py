@@ -10,13 +10,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from airfare.loading import remove
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from pytest_django import Settings
 
 from airfare import curation
-from airfare.loading import remove
 from airfare.models import FareRow, SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import fare, table

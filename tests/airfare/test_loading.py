@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from airfare.loading import find, load, summary
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Count, F
 
 from airfare import dimensions, versions
-from airfare.loading import find, load, summary
 from airfare.models import CombinationCount, FareRow, NotableText, SourceFile
 from tests.airfare.conftest import Load, fare, table
 

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from airfare.edits import Overlay
+from airfare.loading import find, load
+from airfare.loads import Lost
+from airfare.queries import Filters
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from airfare import checking, cleaning, curation, loading, loads, queries, writing
-from airfare.edits import Overlay
-from airfare.loading import find, load
-from airfare.loads import Lost
 from airfare.models import Combination, CombinationCount, Edit, FareRow, Load, NotableText, SourceFile
-from airfare.queries import Filters
 from mcpsite.access.caller import Caller
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load as LoadFolder

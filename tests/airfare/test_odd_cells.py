@@ -1,12 +1,12 @@
 """Cells that break an answer for everybody, or hide something in it, unless they are read with care."""
 
 import pytest
+from airfare.loading import summary
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from airfare.filters import AskedFilters
-from airfare.loading import summary
 from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
 from mcpsite.access.caller import Caller

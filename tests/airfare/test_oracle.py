@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airfare.loading import find, load
+from airfare.queries import Filters
 from django.contrib.auth.models import Group
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airfare import curation, dimensions, queries, summaries, trends
-from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
-from airfare.queries import Filters
 from mcpsite.access.caller import Caller, Claims
 from tests.airfare import shapes
 from tests.airfare.oracle import COLUMNS, NUMBERS, File, Oracle, Reader, Row, Values

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airfare.loading import find, load
+from airfare.queries import Filters, Page, Plan, days_of
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -20,9 +22,7 @@ from hypothesis import strategies as st
 
 from airfare import curation, dimensions, notables, queries
 from airfare.filters import AskedFilters
-from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
-from airfare.queries import Filters, Page, Plan, days_of
 from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
 from mcpsite.access.caller import Caller
 from tests.airfare.conftest import Load, fare, table

@@ -4,9 +4,9 @@ import datetime
 from typing import Any
 
 import pytest
+from airfare.records import COLUMNS, NUMBERS, SOURCE_FIELDS, Reader, airports_of, day_of, number_of
 
 from airfare.models import NO_DAY
-from airfare.records import COLUMNS, NUMBERS, SOURCE_FIELDS, Reader, airports_of, day_of, number_of
 from mcpsite.datasets import records
 from mcpsite.datasets.tables import Batch
 

@@ -1,8 +1,8 @@
 """What a load says of a file beside its rows: what it could not read, and what it did not use."""
 
 import pytest
-
 from airfare.loading import Outcome, summary
+
 from airfare.models import FareRow
 from tests.airfare.conftest import Load, fare, table
 

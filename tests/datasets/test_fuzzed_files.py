@@ -12,10 +12,10 @@ from typing import Any
 
 import openpyxl
 import pytest
+from airfare.records import COLUMNS, FARES, WEEKLY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airfare.records import COLUMNS, FARES, WEEKLY
 from mcpsite.datasets.columns import Said
 from mcpsite.datasets.reading import open_table
 from mcpsite.datasets.records import Reader

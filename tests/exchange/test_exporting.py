@@ -8,6 +8,7 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
+from airfare.corrections import FareRowColumns
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
@@ -15,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from airfare.corrections import FareRowColumns
 from airfare.models import FareRow
 from mcpsite.exchange import exporting, formats
 from mcpsite.exchange.cells import escape_formula, unescape_formula

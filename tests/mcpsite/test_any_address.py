@@ -6,12 +6,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from airfare.loading import find, load
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from mcpsite.access.audit import write_events
 from mcpsite.access.models import AuditEvent

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airfare.loading import find, load
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -15,7 +16,6 @@ from pytest_django import Settings
 
 from airfare import curation
 from airfare.dashboard import medians
-from airfare.loading import find, load
 from airfare.models import FareRow
 from mcpsite.access.audit import write_events
 from mcpsite.core.panels import Panel

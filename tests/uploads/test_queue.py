@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airfare.loading import find, load
 from django.core.management import call_command
 from django.utils import timezone
 
 from airfare import curation
-from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from mcpsite.uploads import progress
 from mcpsite.uploads import queue as queues
