@@ -11,7 +11,7 @@ _airports = lru_cache(maxsize=50_000)(airports_of)
 
 
 class FareRow(Row):
-    """One row of a file of fares: a fare on a route, or a week of searches."""
+    """Airfares by route, airline and date, and what people searched for by week."""
 
     snapshot_day = Day(also=("date", "week", "week_id", "period"), given="snapshot_date")
     snapshot_date = Text(help_text="As the file gives it.")

@@ -136,7 +136,16 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("hidden", False)),
-                        fields=["-snapshot_day", "-subject", "-airline", "load"],
+                        fields=[
+                            "-snapshot_day",
+                            "-subject",
+                            "-airline",
+                            "load",
+                            "position",
+                            "id",
+                            "combination",
+                            "notable_event",
+                        ],
                         name="airfare_farerow_by_order",
                     ),
                     models.Index(

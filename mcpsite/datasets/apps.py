@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
 from django.db.models.signals import m2m_changed, post_migrate
 
@@ -13,8 +13,9 @@ class DatasetsConfig(AppConfig):
     def ready(self) -> None:
         # These need the models.
         from mcpsite.datasets.admin import register_rows
-        from mcpsite.datasets.checks import check_declared, check_published
+        from mcpsite.datasets.checks import check_published
         from mcpsite.datasets.collations import order_by_code_point
+        from mcpsite.datasets.declared_checks import check_combinations, check_declared
         from mcpsite.datasets.medians import add_to_sqlite
         from mcpsite.datasets.models import SourceFile
 
@@ -23,6 +24,7 @@ class DatasetsConfig(AppConfig):
         through = SourceFile.groups.through
         m2m_changed.connect(_forget_readers, sender=through, dispatch_uid="mcpsite.datasets.readers")
         register(check_declared)
+        register(check_combinations, Tags.database)
         register(check_published)
         register_rows()
 

@@ -59,7 +59,3 @@ def _first_of_indexes(model: type[Model]) -> Iterator[Any]:
             yield from constraint.fields[:1]
     for together in model._meta.unique_together:
         yield together[0]
-
-
-def check_declared(**_: Any) -> list[CheckMessage]:
-    return []

@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from typing import Any, Protocol, cast
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import CharField, Expression, F, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.text import capfirst
@@ -72,6 +71,8 @@ class DataSet:
     options: Options
     columns: Mapping[str, Kind]
     """By name, in the order of the model."""
+    unknown_options: tuple[str, ...] = ()
+    """What its class `Dataset` says beside, which a check tells."""
 
     # What it is called
 
@@ -341,7 +342,7 @@ _declared: dict[type[Row], DataSet] = {}
 
 
 def data_set_of(model: type[Row]) -> DataSet:
-    """Return what `model` declares. Raises ImproperlyConfigured for an option that there is not."""
+    """Return what `model` declares."""
     if model not in _declared:
         _declared[model] = _read(model)
     return _declared[model]
@@ -349,24 +350,19 @@ def data_set_of(model: type[Row]) -> DataSet:
 
 def _read(model: type[Row]) -> DataSet:
     columns = {each.name: each for each in model._meta.concrete_fields if isinstance(each, Kind)}
-    return DataSet(model=model, options=_options(model), columns=columns)
-
-
-def _options(model: type[Row]) -> Options:
+    known = {each.name for each in fields(Options)}
     said = {
-        name: value
+        name: tuple(value) if isinstance(value, list) else value
         for name, value in vars(getattr(model, "Dataset", object)).items()
         if not name.startswith("__")
     }
-    known = [each.name for each in fields(Options)]
-    if unknown := [name for name in said if name not in known]:
-        raise ImproperlyConfigured(
-            f"{model.__name__}.Dataset says {unknown[0]!r}, which is no option; there are {', '.join(known)}."
-        )
-    options: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
-    }
-    return Options(**options)
+    options: dict[str, Any] = {name: value for name, value in said.items() if name in known}
+    return DataSet(
+        model=model,
+        options=Options(**options),
+        columns=columns,
+        unknown_options=tuple(name for name in said if name not in known),
+    )
 
 
 def data_sets() -> tuple[DataSet, ...]:

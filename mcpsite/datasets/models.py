@@ -326,7 +326,8 @@ def _indexes(name: str, bases: Sequence[type], attrs: dict[str, Any], meta: type
     """The indexes of a data set.
 
     The first two serve the two plans of `mcpsite.datasets.queries`; hidden rows, not in them, cost nothing,
-    and rows of other loads next to nothing, for the index tells them. Rows with a text are counted in the
+    and rows of other loads next to nothing, for the index tells them. The first has the order of an answer
+    and what rows are filtered by, so that no rows are read but a page's. Rows with a text are counted in the
     second and the others alone.
     """
     inherited = {
@@ -349,7 +350,11 @@ def _indexes(name: str, bases: Sequence[type], attrs: dict[str, Any], meta: type
     published = Q(hidden=False)
     by_combination = ["combination", *day, "load", *prose[:1]]
     return [
-        models.Index(fields=[*ordering, "load"], condition=published, name=named("by_order")),
+        models.Index(
+            fields=[*ordering, "load", "position", "id", "combination", *prose],
+            condition=published,
+            name=named("by_order"),
+        ),
         models.Index(fields=by_combination, condition=published, name=named("by_combination")),
         *(
             models.Index(

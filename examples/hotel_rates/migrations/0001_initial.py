@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("hidden", False)),
-                        fields=["-day", "city", "hotel", "load"],
+                        fields=["-day", "city", "hotel", "load", "position", "id", "combination", "note"],
                         name="hotel_rates_hotelrate_by_order",
                     ),
                     models.Index(

@@ -1,0 +1,162 @@
+"""System checks of what data sets declare: each mistake with its remedy."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+
+from mcpsite.datasets.combinations import MANY
+from mcpsite.datasets.declaration import DataSet, data_sets
+from mcpsite.datasets.declared_tools import DeclaredTools
+from mcpsite.datasets.figures import figures
+from mcpsite.datasets.kinds import Category, Day, Text
+from mcpsite.datasets.models import Combination, Row
+from mcpsite.mcp.registry import Registry
+
+ENGINE = frozenset(field.name for field in Row._meta.get_fields()) | {"id", "version", "source_file", "rows"}
+"""Names that mean something else in tables, exports and answers."""
+MOST_TOKENS = 1_500
+"""Of the schema of one tool; a client reads those of all tools before the first question."""
+CHARACTERS = 4
+"""Of a token, about."""
+
+
+def check_declared(**_: Any) -> list[CheckMessage]:
+    """Return datasets.E001 to E006 and W001."""
+    found = [problem for data_set in data_sets() for problem in _problems(data_set)]
+    names = Counter(data_set.name for data_set in data_sets())
+    return [
+        *found,
+        *(
+            Error(
+                f"{names[each.name]} data sets are called {each.name!r}.",
+                hint="Let a class Dataset inside the model say another name.",
+                obj=each.model,
+                id="datasets.E006",
+            )
+            for each in data_sets()
+            if names[each.name] > 1
+        ),
+    ]
+
+
+def check_combinations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Return datasets.W002: categories that have become too many for memory."""
+    if not databases or "default" not in databases:
+        return []
+    return [
+        Warning(
+            f"{each.name} has {number:,} combinations of {', '.join(each.categories)}, which each worker "
+            "holds in memory.",
+            hint="Declare a column with very many values as Prose or Text, and load the files again.",
+            obj=each.model,
+            id="datasets.W002",
+        )
+        for each in data_sets()
+        if (number := Combination.objects.filter(data_set=each.label).count()) > MANY
+    ]
+
+
+def _problems(data_set: DataSet) -> Iterator[CheckMessage]:
+    errors = [
+        *_names(data_set),
+        *_kinds(data_set),
+        *_ordering(data_set),
+        *_options(data_set),
+    ]
+    for sentence, hint, number in errors:
+        yield Error(
+            f"{data_set.model.__name__} {sentence}", hint=hint, obj=data_set.model, id=f"datasets.{number}"
+        )
+    if not errors:
+        yield from _tools(data_set)
+
+
+Problem = tuple[str, str, str]
+"""What is wrong, what to do, and the number of the check."""
+
+
+def _names(data_set: DataSet) -> Iterator[Problem]:
+    for name in data_set.columns:
+        if name in ENGINE:
+            hint = f"Call it otherwise, and name what files call it: {name}_of_file = …(also=({name!r},))."
+            yield f"has a column {name!r}, which means something else for every data set.", hint, "E001"
+    of_figures = {figure.name for figure in figures(DeclaredTools(data_set=data_set).shown)}
+    for name in of_figures.intersection(data_set.columns):
+        yield f"has a column {name!r}, as a figure of its groups is called.", "Call it otherwise.", "E001"
+
+
+def _kinds(data_set: DataSet) -> Iterator[Problem]:
+    own = {field.name for field in Row._meta.get_fields()} | {"id"}
+    for field in data_set.model._meta.get_fields():
+        if field.name not in own and field.name not in data_set.columns:
+            yield (
+                f"has a field {field.name!r} of the kind {type(field).__name__}, which no file is read into.",
+                "Declare it as Category, Day, Number, Prose or Text of mcpsite.datasets.models.",
+                "E005",
+            )
+
+
+def _ordering(data_set: DataSet) -> Iterator[Problem]:
+    hint = 'Let Meta.ordering begin with the day, descending, and name categories or texts: ["-day", "city"].'
+    names = [each.removeprefix("-") for each in data_set.ordering]
+    if not names:
+        yield "has no order, which answers and the index of its rows are in.", hint, "E002"
+        return
+    for name in names:
+        if not isinstance(data_set.columns.get(name), Category | Text | Day):
+            what = "a number or prose" if name in data_set.columns else "no column"
+            yield f"is ordered by {name!r}, which is {what}.", hint, "E002"
+            return
+    if data_set.day and data_set.ordering[0] != f"-{data_set.day}":
+        yield f"has days, and is not ordered by the latest {data_set.day} first.", hint, "E002"
+
+
+def _options(data_set: DataSet) -> Iterator[Problem]:
+    for name in data_set.unknown_options:
+        known = ", ".join(data_set.options.__dataclass_fields__)
+        yield f"has an option {name!r} that there is not.", f"The options are {known}.", "E003"
+    options = data_set.options
+    columns = {"identity": options.identity, "label": options.label, "filters": options.filters}
+    known_figures = {figure.name for figure in figures(DeclaredTools(data_set=data_set).shown)}
+    for option, names in columns.items():
+        for name in names:
+            kinds = data_set.numbers if option == "filters" else tuple(data_set.columns)
+            if name not in kinds:
+                remedy = f"Name some of {', '.join(kinds)}."
+                yield f"names {name!r} in Dataset.{option}, which is no column for that.", remedy, "E003"
+    for name in options.metrics:
+        if name not in known_figures:
+            remedy = "Write a number and _mean, _min, _max, _count, _sum or _median."
+            yield f"names {name!r} in Dataset.metrics, which is no figure.", remedy, "E003"
+    for text in data_set.given:
+        if not isinstance(data_set.columns.get(text), Text):
+            yield (
+                f"has a day that is given as {text!r}, which is no Text.",
+                f"Declare {text} = Text().",
+                "E003",
+            )
+
+
+def _tools(data_set: DataSet) -> Iterator[CheckMessage]:
+    if not data_set.options.tools:
+        return
+    made = Registry()
+    try:
+        DeclaredTools(data_set=data_set).register(made)
+    except ImproperlyConfigured as error:
+        hint = "Give that column another name; what files call it stands in also=(…)."
+        yield Error(str(error), hint=hint, obj=data_set.model, id="datasets.E004")
+    for tool in made.all():
+        tokens = len(json.dumps([tool.input_schema, tool.output_schema])) // CHARACTERS
+        if tokens > MOST_TOKENS:
+            yield Warning(
+                f"The tool {tool.name} takes about {tokens:,} tokens before the first question.",
+                hint="Let Dataset.filters name the numbers that are asked for, declare what nobody filters by "
+                "as Text, or set DATASET_TOOLS=shared.",
+                obj=data_set.model,
+                id="datasets.W001",
+            )
