@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from mcpsite.access.policies import GroupPolicy
 from mcpsite.core.texts import clean
 from mcpsite.datasets import records
-from mcpsite.datasets.columns import Column
+from mcpsite.datasets.columns import Column, DateOrder, DecimalMark
 from mcpsite.datasets.columns import Kind as CellKind
 from mcpsite.datasets.dates import iso_day
 from mcpsite.datasets.formats.objects import Layout
@@ -53,6 +53,10 @@ class Options:
     """Questions that the data answer, in plain words."""
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What is read of a file for `Row.derive` alone: names, and how files call it."""
+    dates: DateOrder | None = None
+    """Whether the day or the month comes first, in files whose dates leave it open."""
+    decimal: DecimalMark | None = None
+    """The mark before decimals, in files where it could be for thousands."""
     icon: str = "table_rows"
     """Of the admin's side bar: a name of Material Symbols."""
     command: str = ""

@@ -155,8 +155,8 @@ def _tools(data_set: DataSet) -> Iterator[CheckMessage]:
         if tokens > MOST_TOKENS:
             yield Warning(
                 f"The tool {tool.name} takes about {tokens:,} tokens before the first question.",
-                hint="Let Dataset.filters name the numbers that are asked for, declare what nobody filters by "
-                "as Text, or set DATASET_TOOLS=shared.",
+                hint="Let Dataset.filters name the numbers that are asked for, declare what nobody filters "
+                "by as Text, or set DATASET_TOOLS=shared.",
                 obj=data_set.model,
                 id="datasets.W001",
             )

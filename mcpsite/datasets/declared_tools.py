@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import Q
 from pydantic import Field
@@ -159,7 +159,8 @@ class DeclaredTools:
 
     def _line_argument(self) -> Arguments:
         about = f"The category of which each value is a line. Unless given, {self.lines[0]}."
-        return [("line", str | None, Field(None, description=about, json_schema_extra={"enum": self.lines}))]
+        named = Annotated[str, Field(json_schema_extra={"enum": list[Any](self.lines)})]
+        return [("line", named | None, Field(None, description=about))]
 
 
 SOURCE = PublishedColumn("source_file", "text", meaning="the file that the row is from")

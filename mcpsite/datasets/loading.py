@@ -109,7 +109,7 @@ def _load_one(data_set: DataSet, found: Found, choices: Choices) -> Outcome:
             or bool(was)
             or not known
             or known.digest != digest
-            or (choices.said != NOTHING_SAID and _remembered(known, choices) != _remembered(known))
+            or (choices.said != NOTHING_SAID and _said(data_set, known, choices) != _said(data_set, known))
         )
 
     was = ""
@@ -126,14 +126,14 @@ def _load_one(data_set: DataSet, found: Found, choices: Choices) -> Outcome:
             was = recognition.rename(data_set, digest, found.name)
         if not wanted(known):
             if choices.strict and known and known.unreadable:
-                _demand_readable(data_set, found, _remembered(known, choices))
+                _demand_readable(data_set, found, _said(data_set, known, choices))
             return _unchanged(data_set, found, choices)
         if digest in choices.without:
             return Outcome(name=found.name, result="left out")
         if known and known.undone_digest == digest and not (choices.force or found.folder == UPLOADS):
             return Outcome(name=found.name, result="left out", reason=UNDONE)
         # Somebody else may have loaded it while this load waited for its turn.
-        one = _Load(data_set, found, digest, choices, said=_remembered(known, choices), was=was)
+        one = _Load(data_set, found, digest, choices, said=_said(data_set, known, choices), was=was)
         return one.run(wanted=wanted) or _unchanged(data_set, found, choices)
     except RefusedFile as refusal:
         return Outcome(name=found.name, result="rejected", reason=str(refusal))
@@ -142,10 +142,12 @@ def _load_one(data_set: DataSet, found: Found, choices: Choices) -> Outcome:
         return Outcome(name=found.name, result="rejected", reason=why_not_stored(error))
 
 
-def _remembered(known: SourceFile | None, choices: Choices | None = None) -> Said:
-    """What was said of a file, and what is said of it now instead."""
+def _said(data_set: DataSet, known: SourceFile | None, choices: Choices | None = None) -> Said:
+    """What the data set says of its files, what was said of this one, and what is said of it now instead."""
+    options = data_set.options
     now = {name: value for name, value in asdict(choices.said).items() if value} if choices else {}
-    return Said(**{**(known.said if known else {}), **now})
+    before = known.said if known else {}
+    return Said(**{"dates": options.dates, "decimal": options.decimal, **before, **now})
 
 
 def _unchanged(data_set: DataSet, found: Found, choices: Choices) -> Outcome:

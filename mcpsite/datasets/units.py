@@ -5,6 +5,11 @@ from functools import cache
 
 _SPELLINGS = {
     "USD": ("usd", "$", "us$", "usdollar", "usdollars", "dollar", "dollars"),
+    "EUR": ("eur", "€", "euro", "euros"),
+    "GBP": ("gbp", "£", "pound", "pounds"),
+    "JPY": ("jpy", "¥", "yen"),
+    "INR": ("inr", "₹", "rupee", "rupees"),
+    "CHF": ("chf", "franken", "francs"),
     "%": ("%", "pct", "percent", "percentage"),
     "days": ("days", "day", "d"),
 }
@@ -13,7 +18,7 @@ _FORMATS = re.compile(
 )
 """What a row of units says of columns that have none."""
 _EVERY = frozenset(spelling for spellings in _SPELLINGS.values() for spelling in spellings)
-_MORE = frozenset({"eur", "€", "gbp", "£", "#", "n", "no.", "count", "weeks", "months", "index", "iata"})
+_MORE = frozenset({"#", "n", "no.", "count", "weeks", "months", "index", "iata"})
 
 
 @cache
@@ -26,6 +31,24 @@ def is_unit(text: str, unit: str) -> bool:
     """Return whether `text`, out of brackets of a heading, says `unit`."""
     folded = re.sub(r"[\s.]", "", text.casefold())
     return folded.removeprefix("in") in spellings(unit)
+
+
+def currency_of(text: str) -> str:
+    """Return the currency whose sign stands in `text`, empty for none."""
+    return next(
+        (
+            unit
+            for unit, written in _SPELLINGS.items()
+            if unit != "%" and len(written[1]) == 1 and written[1] in text
+        ),
+        "",
+    )
+
+
+def unit_called(text: str) -> str:
+    """Return the unit that `text` spells, empty for none that is known."""
+    folded = re.sub(r"[\s.]", "", text.casefold()).removeprefix("in")
+    return next((unit for unit, written in _SPELLINGS.items() if folded in written), "")
 
 
 def names_a_unit(text: str) -> bool:
