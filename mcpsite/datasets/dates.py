@@ -40,6 +40,7 @@ _SERIALS = range(32_874, 73_051)
 _DAY_MS = 86_400_000
 _LONGEST = 60
 
+_OF_EAST_ASIA = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월](?:\s*(\d{1,2})\s*[日일])?")
 _ISO_DAY = re.compile(r"(\d{4})([-/])(\d{2})\2(\d{2})", re.ASCII)
 _ISO_WEEK = re.compile(r"(\d{4})-[Ww](\d{2})", re.ASCII)
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
@@ -155,6 +156,8 @@ def _date(text: str, order: DateOrder | None) -> datetime.date | None:
         return datetime.date(int(match[2]), int(match[1]), 1)
     if match := _TWO_FIRST.fullmatch(text):
         return _ordered(match, order)
+    if match := _OF_EAST_ASIA.fullmatch(text):
+        return datetime.date(int(match[1]), int(match[2]), int(match[3] or 1))
     if match := _SERIAL.fullmatch(text):
         number = int(match[1])
         return _SERIAL_ZERO + datetime.timedelta(days=number) if number in _SERIALS else None

@@ -43,6 +43,9 @@ def _parts(text: str) -> tuple[str, list[str]]:
 class Headings:
     """The headings by which a table's columns are known."""
 
+    take_all = False
+    """Whether any heading is one, so that it says nothing of what a file holds."""
+
     def __init__(self, columns: Iterable[Column]) -> None:
         self.columns = tuple(columns)
         self.names = list(dict.fromkeys(name for column in self.columns for name in column.names))

@@ -369,7 +369,7 @@ class _Survey:
                 return
             if event == "start_map":
                 first = value_of(events, event, value, 1)
-                if not self._known([key]) and self._known(first):
+                if self._known(first) and (self.headings.take_all or not self._known([key])):
                     self.lists[key] = True
                     _skip_rest(events)
                     return

@@ -1,7 +1,7 @@
 """What stands in the columns of a file of which nothing is known yet."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,8 @@ EXAMPLES = 3
 class AnyHeadings(Headings):
     """Takes whatever a heading may be for a column."""
 
+    take_all = True
+
     def __init__(self) -> None:
         super().__init__(())
         self.found: dict[str, None] = {}
@@ -43,14 +45,19 @@ class AnyHeadings(Headings):
         if len(self.found) >= MOST_COLUMNS and name not in self.found:
             raise RefusedFile(f"has more than {MOST_COLUMNS} columns")
         self.found[name] = None
-        return Meaning(name, Column(name=name, names=(name,), kind="text"))
+        return Meaning(name, _any(name))
 
     def column_of(self, name: str) -> Column:
-        return Column(name=name, names=(name,), kind="text")
+        return _any(name)
 
     def count(self, cells: Sequence[str]) -> int:
         """Return how many different cells are words, as headings are."""
         return len({cell.strip() for cell in cells if _is_word(cell)})
+
+
+def _any(name: str) -> Column:
+    # Prose may hold what is nested, too.
+    return Column(name=name, names=(name,), kind="prose")
 
 
 def _is_word(cell: str) -> bool:
@@ -197,14 +204,9 @@ def _headings_of(path: Path, said: Said) -> Headings:
     found = AnyHeadings()
     with open_table(path, found, said=said) as table:
         header = [name for name in table.header if name]
-        for _ in _rest(table.batches, known=bool(header)):
-            pass
-    names = header or list(found.found)
+        for _ in () if header else table.batches:
+            pass  # Members of objects may come late: only all rows tell which there are.
+        names = header or list(dict.fromkeys(table.used.values()))
     if not names:
         raise RefusedFile("has no columns")
-    return Headings(Column(name=name, names=(name,), kind="text") for name in names)
-
-
-def _rest(batches: Iterator[object], *, known: bool) -> Iterator[object]:
-    """The rows, where only they tell the names: members of objects may come late."""
-    yield from () if known else batches
+    return Headings(map(_any, names))

@@ -28,6 +28,7 @@ MOST_COMBINATIONS = 20_000
 LONG = 80
 """Characters of a text, in the mean, from which on it is prose."""
 LONGEST_NAME = 40
+COUNTS = "numbers the rows"
 _ARGUMENTS = frozenset({"limit", "offset", "group_by", "metrics", "line", "data_set"})
 _OF_DAYS = re.compile(r"date|day|week|month|quarter|period|datum|tag|fecha|jour|time|stamp|night|as of")
 _OF_CODES = re.compile(
@@ -52,6 +53,8 @@ class Understood:
     longest: int = 0
     """Of a category or text: characters, where they are more than usual."""
     examples: tuple[str, ...] = ()
+    title: str = ""
+    """What people call it, where its name is none."""
 
     @property
     def also(self) -> str:
@@ -104,6 +107,8 @@ def _kind(column: Surveyed) -> tuple[Kind, str]:
     ):
         return "Day", "dates with times" if column.times else "dates"
     is_code = bool(column.codes) or _OF_CODES.search(folded)
+    if _counts_rows(column):
+        return "Text", COUNTS
     if column.numbers >= MOSTLY * filled and not is_code and not _OF_YEARS.search(folded):
         return "Number", "numbers"
     if _is_category(column):
@@ -113,6 +118,15 @@ def _kind(column: Surveyed) -> tuple[Kind, str]:
     if column.longest > LONGEST_CATEGORY or column.characters > LONG * column.distinct:
         return "Prose", "long texts"
     return "Prose", "nearly every row has another"
+
+
+def _counts_rows(column: Surveyed) -> bool:
+    """Whether a column holds the numbers from one on, each once."""
+    if column.filled < 3 or column.has_many or column.distinct != column.filled:
+        return False
+    first = int(next(iter(column.values))) if next(iter(column.values)).isdigit() else -1
+    wanted = set(map(str, range(first, first + column.distinct)))
+    return first in (0, 1) and column.values.keys() == wanted
 
 
 def _is_category(column: Surveyed) -> bool:
@@ -148,7 +162,8 @@ def _named(columns: Sequence[Surveyed], kinds: dict[str, tuple[Kind, str]]) -> l
     days = sum(kinds[each.heading][0] == "Day" for each in columns)
     for place, column in enumerate(columns, start=1):
         kind, why = kinds[column.heading]
-        name = _free(_identifier(column.heading) or f"column_{place}", taken)
+        called = _identifier(column.heading)
+        name = _free(called or f"column_{place}", taken)
         given = ""
         if kind == "Day" and column.times:
             # The time stands in a text of the column's own name, beside a day that is filtered by.
@@ -168,6 +183,7 @@ def _named(columns: Sequence[Surveyed], kinds: dict[str, tuple[Kind, str]]) -> l
                 given=given,
                 longest=longest,
                 examples=examples,
+                title="" if called else column.heading,
             )
         )
     return understood
@@ -200,7 +216,7 @@ def _unit(column: Surveyed) -> str:
     """The unit of a number, out of the heading's brackets or signs, or of the cells."""
     for said in _BRACKETS.findall(column.heading):
         text = str(said).strip()
-        if text and len(text) <= 12:
+        if text and len(text) <= 12 and not any(map(str.isdigit, text)):
             return unit_called(text) or text
     if sign := _SIGN.search(column.heading):
         return unit_called(sign[0])
@@ -255,7 +271,7 @@ def _identity(
         return len(set(zip(*(by_heading[each.heading].of_rows for each in chosen), strict=True))) == rows
 
     alone = [each for each in understood if each.kind != "Number" and not each.given and tells([each])]
-    named = [each for each in alone if _OF_CODES.search(each.heading.casefold())]
+    named = [each for each in alone if each.why == COUNTS or _OF_CODES.search(each.heading.casefold())]
     if named:
         return [named[0].name], []
     usual = _of(understood, "Day", "Category")

@@ -73,13 +73,9 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _declared(column: Understood) -> list[str]:
-    arguments = []
+    arguments = [_quoted(column.title)] if column.title else []
     if column.also:
-        arguments.append(
-            f"also=({column.also!r},)".replace("'", '"')
-            if '"' not in column.also
-            else f"also=({column.also!r},)"
-        )
+        arguments.append(f"also=({_quoted(column.also)},)")
     if column.kind == "Number" and column.unit:
         arguments.append(f'unit="{column.unit}"')
     if column.longest:
@@ -119,7 +115,7 @@ from mcpsite.datasets.declaration import data_set_named
 from mcpsite.datasets.files import find
 from mcpsite.datasets.loading import Choices, load
 
-FILE = Path({str(file)!r})
+FILE = Path({_quoted(str(file))})
 
 
 @pytest.mark.django_db
