@@ -1,28 +1,19 @@
 """What a person may pick from a client's menu about fares."""
 
-from collections.abc import Iterable
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 from airfare.tools import DATA_SET, PERMISSION
-from mcpsite.access.caller import Caller
-from mcpsite.datasets import snapshots
+from mcpsite.datasets.prompts import values_like
 from mcpsite.mcp import prompt
-
-
-def routes_like(caller: Caller, typed: str) -> Iterable[str]:
-    """The caller's routes that hold what was typed, those that begin with it first."""
-    folded = typed.casefold()
-    found = [route for route in snapshots.current(DATA_SET, caller).values("route") if route]
-    found = [route for route in found if folded in route.casefold()]
-    return sorted(found, key=lambda route: (not route.casefold().startswith(folded), route))
 
 
 @prompt(
     title="Airfare movements on a route",
     permission=PERMISSION,
-    complete={"route": routes_like},
+    complete={"route": partial(values_like, DATA_SET, "route")},
 )
 def airfare_movements(
     route: Annotated[str, Field(description="Route, for example JFK-LAX")],

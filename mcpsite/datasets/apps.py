@@ -12,10 +12,11 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         # These need the models.
+        from mcpsite.core.checks import CLIENTS
         from mcpsite.datasets.admin import register_rows
         from mcpsite.datasets.checks import check_published
         from mcpsite.datasets.collations import order_by_code_point
-        from mcpsite.datasets.declared_checks import check_combinations, check_declared
+        from mcpsite.datasets.declared_checks import check_combinations, check_declared, check_tool_list
         from mcpsite.datasets.medians import add_to_sqlite
         from mcpsite.datasets.models import SourceFile
 
@@ -25,6 +26,7 @@ class DatasetsConfig(AppConfig):
         m2m_changed.connect(_forget_readers, sender=through, dispatch_uid="mcpsite.datasets.readers")
         register(check_declared)
         register(check_combinations, Tags.database)
+        register(check_tool_list, CLIENTS, deploy=True)
         register(check_published)
         register_rows()
 

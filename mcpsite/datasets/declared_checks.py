@@ -15,12 +15,13 @@ from mcpsite.datasets.declared_tools import DeclaredTools
 from mcpsite.datasets.figures import figures
 from mcpsite.datasets.kinds import Category, Day, Text
 from mcpsite.datasets.models import Combination, Row
-from mcpsite.mcp.registry import Registry
+from mcpsite.mcp.registry import Registry, Tool, discover
 
 ENGINE = frozenset(field.name for field in Row._meta.get_fields()) | {"id", "version", "source_file", "rows"}
 """Names that mean something else in tables, exports and answers."""
 MOST_TOKENS = 1_500
 """Of the schema of one tool; a client reads those of all tools before the first question."""
+MOST_OF_LIST = 6_000
 CHARACTERS = 4
 """Of a token, about."""
 
@@ -60,6 +61,25 @@ def check_combinations(databases: Sequence[str] | None = None, **_: Any) -> list
         for each in data_sets()
         if (number := Combination.objects.filter(data_set=each.label).count()) > MANY
     ]
+
+
+def check_tool_list(**_: Any) -> list[CheckMessage]:
+    """Return datasets.W003: a list of tools that leaves a model little room for the question."""
+    tokens = sum(_tokens(tool) for tool in discover().all())
+    if tokens <= MOST_OF_LIST:
+        return []
+    return [
+        Warning(
+            f"The list of tools takes about {tokens:,} tokens before the first question.",
+            hint="Set DATASET_TOOLS=shared: one set of tools then answers for all data sets.",
+            id="datasets.W003",
+        )
+    ]
+
+
+def _tokens(tool: Tool) -> int:
+    told = [tool.name, tool.title, tool.description, tool.input_schema, tool.output_schema]
+    return len(json.dumps(told)) // CHARACTERS
 
 
 def _problems(data_set: DataSet) -> Iterator[CheckMessage]:
@@ -153,7 +173,7 @@ def _tools(data_set: DataSet) -> Iterator[CheckMessage]:
         hint = "Give that column another name; what files call it stands in also=(…)."
         yield Error(str(error), hint=hint, obj=data_set.model, id="datasets.E004")
     for tool in made.all():
-        tokens = len(json.dumps([tool.input_schema, tool.output_schema])) // CHARACTERS
+        tokens = _tokens(tool)
         if tokens > MOST_TOKENS:
             yield Warning(
                 f"The tool {tool.name} takes about {tokens:,} tokens before the first question.",

@@ -95,6 +95,16 @@ class DeclaredTools:
         found = trends(self.data_set, meant, caller, self.drawing(line))
         return charts.answer(self.data_set, self.drawn, line, found, applied)
 
+    @property
+    def can_draw(self) -> bool:
+        """Whether there are days, numbers and categories."""
+        return bool(self.data_set.day and self.drawn and self.lines)
+
+    @cached_property
+    def groupable(self) -> list[PublishedColumn]:
+        """The columns that rows can be grouped by."""
+        return figures.groupable(self.shown)
+
     @cached_property
     def lines(self) -> list[str]:
         """The categories whose values can be lines."""
@@ -142,7 +152,7 @@ class DeclaredTools:
             function=self.summary,
             page="groups",
         )
-        if data_set.day and self.drawn and self.lines:
+        if self.can_draw:
             chart_name = f"show_{name}"
             add(
                 name=chart_name,

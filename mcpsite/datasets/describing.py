@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from mcpsite.access.caller import Caller
 from mcpsite.datasets import snapshots
 from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.datasets.declared_columns import shown_columns
+from mcpsite.datasets.declared_tools import DeclaredTools
 from mcpsite.datasets.kinds import NO_DAY
 from mcpsite.datasets.published_columns import PublishedColumn, arguments_model
 from mcpsite.datasets.publishing import PublishedTable, tables
@@ -62,6 +64,8 @@ def _declared(data_set: DataSet, caller: Caller) -> dict[str, Any]:
         described["last_loaded"] = loaded["at"].date().isoformat() if loaded["at"] else ""
         described["files"] = names[-MOST_FILES:]
         described["file_count"] = len(names)
+    if settings.DATASET_TOOLS == "shared" and data_set.options.tools:
+        described["filters"] = [name for name, *_ in DeclaredTools(data_set=data_set).filter_arguments]
     if data_set.options.examples:
         described["examples"] = list(data_set.options.examples)
     return described
@@ -77,7 +81,11 @@ def _published(table: PublishedTable) -> dict[str, Any]:
 
 
 def _tools_of(permission: str) -> list[str]:
-    return [tool.name for tool in registry.all() if tool.permission == permission and not tool.also]
+    return [
+        tool.name
+        for tool in registry.all()
+        if tool.name != NAME and permission in (tool.permission, *tool.also)
+    ]
 
 
 def _first_day(snapshot: snapshots.Snapshot) -> int:
@@ -111,6 +119,7 @@ def _schema() -> Schema:
         "files": {**texts, "description": "The last of them by name."},
         "file_count": number,
         "columns": {**texts, "description": "Name, kind, unit and meaning."},
+        "filters": {**texts, "description": "That query_data takes."},
         "examples": {**texts, "description": "Questions that it answers."},
     }
     each = {"type": "object", "properties": one, "required": ["name", "description", "tools", "columns"]}
