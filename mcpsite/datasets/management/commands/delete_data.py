@@ -12,8 +12,8 @@ from mcpsite.history import recording
 
 class Command(BaseCommand):
     help = (
-        "Delete all that is stored of a data set: rows, files, what curators changed. The files themselves, the "
-        "app and its tables stay. Asks first, unless --yes."
+        "Delete all that is stored of a data set: rows, files, what curators changed. The files themselves, "
+        "the app and its tables stay. Asks first, unless --yes."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
