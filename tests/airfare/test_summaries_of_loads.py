@@ -2,8 +2,8 @@
 
 import pytest
 
-from airfare.loading import Outcome, summary
 from airfare.models import FareRow
+from mcpsite.datasets.outcomes import Outcome, summary
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db
