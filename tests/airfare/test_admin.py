@@ -319,7 +319,7 @@ def test_a_removed_file_is_not_removed_once_more(client: Client, curator: User, 
 @pytest.mark.parametrize("way", ["its page", "the list"])
 def test_deleting_a_file_needs_the_permission(client: Client, loaded: None, way: str) -> None:
     user = User.objects.create_user("editor", is_staff=True)
-    allowed = ["view_sourcefile", "change_sourcefile", "delete_farerow"]
+    allowed = ["view_sourcefile", "change_sourcefile", "view_farerow", "delete_farerow"]
     user.user_permissions.set(Permission.objects.filter(codename__in=allowed))
     client.force_login(user)
     if way == "its page":
@@ -331,13 +331,22 @@ def test_deleting_a_file_needs_the_permission(client: Client, loaded: None, way:
 
 def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_sourcefile", "view_farerow"]))
     client.force_login(viewer)
     source, team = SourceFile.objects.get(name="a.csv"), Group.objects.create(name="team")
     url = reverse("admin:datasets_sourcefile_change", args=[source.pk])
     assert client.get(url).status_code == 200
     assert client.post(url, {"groups": [team.pk]}).status_code == 403
     assert not source.groups.exists()
+
+
+def test_who_may_not_view_rows_does_not_see_their_files(client: Client, loaded: None) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
+    client.force_login(viewer)
+    assert list(client.get("/admin/datasets/sourcefile/").context["cl"].result_list) == []
+    source = SourceFile.objects.get(name="a.csv")
+    assert client.get(reverse("admin:datasets_sourcefile_change", args=[source.pk])).status_code == 302
 
 
 def test_staff_see_the_rows_of_limited_files(client: Client, loaded: None) -> None:
