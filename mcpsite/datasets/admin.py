@@ -468,7 +468,9 @@ def form_of(data_set: DataSet) -> type[RowForm]:
         for name in data_set.proses
     }
     plain = [name for name in data_set.editable if name not in data_set.proses]
-    meta = type("Meta", (), {"model": data_set.model, "fields": [*plain, "hidden"]})
+    # A text is no ProseText that Django could give to the row: curation finds, or makes, the one it is.
+    said = {"model": data_set.model, "fields": [*plain, "hidden"], "exclude": data_set.proses}
+    meta = type("Meta", (), said)
     return type("RowForm", (RowForm,), {**proses, "Meta": meta})
 
 
@@ -554,7 +556,7 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # Published rows have an index in the order of an answer; the rows of a file stand by their ids.
         filtered = {STATE, FileFilter.exact}.intersection(request.GET)
-        return () if filtered else self.data_set.ordering
+        return ("-pk",) if filtered else self.data_set.ordering
 
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         paginator = super().get_paginator(request, *args, **kwargs)

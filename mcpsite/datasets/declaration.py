@@ -313,7 +313,7 @@ class DataSet:
         for name in self.labels:
             name = f"{name}__text" if name in self.proses else name
             parts += [Value(" "), Cast(F(name), CharField())]
-        return Concat(Value(""), *parts)
+        return Concat(Value(""), *parts[1:])
 
     def path(self, name: str) -> str:
         """Return where a column's value is found from a row."""

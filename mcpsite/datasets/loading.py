@@ -172,8 +172,10 @@ def _demand_no_unreadable(reader: Reader, table: Table) -> None:
         raise RefusedFile(str(first), first.line, place=table.place)
 
 
-def _action(name: Change.Action, loaded_by: str) -> AbstractContextManager[recording.Recorder]:
-    return recording.action(name, author=loaded_by, source="load_data")
+def _action(
+    data_set: DataSet, name: Change.Action, loaded_by: str
+) -> AbstractContextManager[recording.Recorder]:
+    return recording.action(name, author=loaded_by, source=data_set.options.command or "load_data")
 
 
 def _digest(path: Path) -> str:
@@ -247,7 +249,7 @@ class _Load:
         uncertain = alike.uncertain(data_set, load, known)
         statistics.refresh_for(data_set, load)
         overlay.catch_up()
-        with transaction.atomic(), _action(Change.Action.LOAD, self._choices.loaded_by) as action:
+        with transaction.atomic(), _action(data_set, Change.Action.LOAD, self._choices.loaded_by) as action:
             versions.bump(data_set)
             source = loads.switch(data_set, load, known, overlay, action, said=self._said)
             self._record(action, known, source)
@@ -394,7 +396,7 @@ def _gone(
     for source in data_set.files.loaded_from(listed).exclude(name__in=names):
         if not choices.prune:
             if not choices.dry_run and source.state != SourceFile.State.GONE:
-                with transaction.atomic(), _action(Change.Action.LOAD, choices.loaded_by) as action:
+                with transaction.atomic(), _action(data_set, Change.Action.LOAD, choices.loaded_by) as action:
                     SourceFile.objects.filter(pk=source.pk).update(state=SourceFile.State.GONE)
                     action.add(source, {"state": (source.state, SourceFile.State.GONE)})
             yield Outcome(
@@ -409,7 +411,7 @@ def _gone(
             # A file that was for some groups alone must not be for everybody when it comes back.
             keep = source.groups.exists()
             try:
-                with _action(Change.Action.PRUNE, choices.loaded_by) as action:
+                with _action(data_set, Change.Action.PRUNE, choices.loaded_by) as action:
                     vanished = loads.empty(source, action, state=SourceFile.State.GONE, keep=keep)
             except Lost:
                 yield Outcome(name=source.name, result="rejected", reason=LOST)

@@ -12,6 +12,7 @@ LONGEST = 60
 _BLANKS = " \u00a0\u202f\u2009'’"
 """What stands between groups of three digits, beside points and commas."""
 _PLAIN = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
+_WITH_SIGN = re.compile(rf"[+-]?{_PLAIN.pattern}", re.IGNORECASE)
 _COMMA = re.compile(r"(\d*,\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 _OPEN = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 _BY_COMMAS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?|\d{1,2}(,\d{2})+,\d{3}(\.\d*)?")
@@ -19,7 +20,6 @@ _BY_POINTS = re.compile(r"\d{1,3}(\.\d{3})+(,\d*)?")
 _BY_BLANKS = re.compile(rf"\d{{1,3}}([{_BLANKS}]\d{{3}})+([.,]\d*)?")
 _SIGN = re.compile(r"[-+−–]")
 _BRACKETS = re.compile(r"\((.*)\)(.*)", re.DOTALL)
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 
 def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) -> float | None:
@@ -40,7 +40,7 @@ def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) 
 
 def plain_number(text: str) -> float | None:
     """Return the number that `text` is as programs write one, with a point and no more; None for others."""
-    return float(text) if len(text) <= LONGEST and _PLAIN.fullmatch(text) else None
+    return float(text) if len(text) <= LONGEST and _WITH_SIGN.fullmatch(text) else None
 
 
 def decimal_shown(text: str, *, unit: str = "") -> DecimalMark | None:

@@ -26,8 +26,8 @@ def _text(data_set: DataSet) -> Callable[..., str]:
         of = f" for {', '.join(asked)}" if asked else ""
         return (
             f"What do the {data_set.words} say{of}? Call describe_data first, then ask for figures by group "
-            "and, where they need an explanation, for single rows. Give a table, name what stands out, and say "
-            "which files the numbers come from."
+            "and, where they need an explanation, for single rows. Give a table, name what stands out, and "
+            "say which files the numbers come from."
         )
 
     return ask

@@ -1,4 +1,4 @@
-"""Airfare files that people upload: loaded as `load_airfare` loads them."""
+"""Files of data sets that people upload: loaded as `load_data` loads them."""
 
 from functools import partial
 from typing import Any

@@ -35,7 +35,7 @@ INSIDERS = pytest.mark.parametrize("insider", ["alice", "bob"])
 
 SETUP = f"""
 from django.contrib.auth.models import Group, User
-from airfare.models import SourceFile
+from mcpsite.datasets.models import SourceFile
 from transcripts.models import Collection, Transcript
 team = Group.objects.create(name="team")
 for name in ("alice", "bob", "charlie"):
@@ -63,7 +63,10 @@ class World:
         return self.site.rpc(self._tokens[who], method, params, more=more).json()
 
     def change(self, code: str) -> None:
-        names = "from django.contrib.auth.models import Group, User\nfrom airfare.models import SourceFile\n"
+        names = (
+            "from django.contrib.auth.models import Group, User\n"
+            "from mcpsite.datasets.models import SourceFile\n"
+        )
         self.site.shell(names + code)
 
     @contextmanager

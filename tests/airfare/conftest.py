@@ -10,6 +10,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from mcpsite.access.caller import Caller, Claims
+from mcpsite.datasets.files import find
+from mcpsite.datasets.outcomes import Outcome
+from tests.airfare.fares import load
 from tests.data_folder import folder, write_files
 
 HEADER = (
@@ -28,7 +31,7 @@ def load_folder(folder: Path, db: None) -> Load:
 
     def run(files: dict[str, str | bytes] | None = None, **options: Any) -> dict[str, Outcome]:
         write_files(folder, files or {})
-        return {each.name: each for each in load(find([folder]), loaded_by="alice", **options)}
+        return {each.name: each for each in load(find([folder]), **options)}
 
     return run
 
@@ -42,7 +45,7 @@ def cleaned_at_once(settings: Any) -> None:
 @pytest.fixture
 def curator(client: Client) -> User:
     user = User.objects.create_user("curator", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="airfare"))
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=("airfare", "datasets")))
     client.force_login(user)
     return user
 

@@ -5,7 +5,7 @@ import os, signal
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from airfare import cleaning, edits, writing
+from mcpsite.datasets import cleaning, edits, writing
 
 writing.ROWS, cleaning.PIECE, edits.BATCH = 40, 40, 5
 passed = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airfare.queries import Filters
+from mcpsite.datasets.filters import Filters
 
 Values = dict[str, Any]
 
@@ -99,21 +99,10 @@ class Fare:
     notable_event: str
 
     def matches(self, filters: Filters) -> bool:
-        holds = {
-            "route": filters.route_contains,
-            "airline": filters.airline_contains,
-            "season": filters.season_contains,
-            "notable_event": filters.notable_contains,
-        }
-        if not all(needle.casefold() in self.folded[name] for name, needle in holds.items()):
-            return False
-        if filters.origin_airport not in ("", self.origin_airport):
-            return False
-        if filters.destination_airport not in ("", self.destination_airport):
-            return False
-        if filters.first_day and filters.end_day:
-            return self.day is not None and filters.first_day <= self.day < filters.end_day
-        return True
+        for name, needle, exact in filters.parts:
+            if not (getattr(self, name) == needle if exact else needle.casefold() in self.folded[name]):
+                return False
+        return all(self.day is not None and first <= self.day < end for _, first, end in filters.days)
 
     def shown(self) -> Values:
         """The row as an answer holds it: what says nothing is left out."""
@@ -180,7 +169,7 @@ class Oracle:
 
         def line(airline: str) -> Values:
             return {
-                "airline": airline,
+                "value": airline,
                 "rows": airlines[airline],
                 "figures": {
                     name: [
@@ -199,8 +188,8 @@ class Oracle:
             "left_out_count": len(left_out),
             "earlier": len(dates[:-60]),
             "undated": len(with_figure) - len(dated),
-            "routes": sorted(routes, key=lambda name: (-routes[name], name))[:40],
-            "route_count": len(routes),
+            "beside": sorted(routes, key=lambda name: (-routes[name], name))[:40],
+            "beside_count": len(routes),
             "matched": len(matching),
             "total": len(self.fares),
             "files": self.files,

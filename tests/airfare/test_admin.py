@@ -1,7 +1,6 @@
 """The admin of airfare, as a curator uses it."""
 
 import pytest
-from airfare.queries import Filters
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -9,11 +8,12 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from airfare import curation, queries
-from airfare.models import Edit, FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation
+from mcpsite.datasets.models import Edit, SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, table
-from tests.airfare.test_loading import counted, counted_by_hand
+from tests.airfare.fares import asked, counted, counted_by_hand, page
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def number(airline: str) -> int:
 
 
 def answered() -> list[str]:
-    return [str(row["airline"]) for row in queries.page(Filters(), None, limit=200).rows]
+    return [str(row["airline"]) for row in page().rows]
 
 
 def test_the_list_is_in_the_order_of_the_answers(client: Client, curator: User, loaded: None) -> None:
@@ -65,14 +65,14 @@ def test_the_list_is_in_the_order_of_the_answers(client: Client, curator: User, 
         ("?route=sea&airline=united", ["United"]),
         ("?airline=Nobody", []),
         ("?season=Winter", ["Alaska"]),
-        ("?date=2025", ["United", "Delta"]),
-        ("?date=2024-03", ["Alaska"]),
+        ("?row_day=2025", ["United", "Delta"]),
+        ("?row_day=2024-03", ["Alaska"]),
         ("?q=LOUNGE", ["Delta"]),
         ("?q=winter+alaska", ["Alaska"]),
         ("?q=nowhere", []),
         ("?q=%25", []),
-        ("?state=all", ["Breeze", "Alaska", "United", "Delta"]),
-        ("?state=hidden", []),
+        ("?row_state=all", ["Breeze", "Alaska", "United", "Delta"]),
+        ("?row_state=hidden", []),
     ],
 )
 def test_the_list_is_filtered_and_searched(
@@ -85,7 +85,7 @@ def test_the_airline_of_a_hidden_row_is_found_though_no_answer_has_it(
     client: Client, curator: User, loaded: None
 ) -> None:
     curation.hide(FareRow.objects.filter(airline="Delta"))
-    assert shown(client, "?state=hidden&airline=Delta") == ["Delta"]
+    assert shown(client, "?row_state=hidden&airline=Delta") == ["Delta"]
 
 
 def test_the_filters_offer_the_values_there_are(client: Client, curator: User, loaded: None) -> None:
@@ -104,8 +104,8 @@ def test_rows_are_hidden_and_published_by_actions(client: Client, curator: User,
     response = client.post(LIST, {"action": "hide", **chosen}, follow=True)
     assert "2 rows were hidden." in response.content.decode()
     assert answered() == ["United", "Breeze"]
-    assert shown(client, "?state=hidden") == ["Alaska", "Delta"]
-    response = client.post(f"{LIST}?state=hidden", {"action": "publish", **chosen}, follow=True)
+    assert shown(client, "?row_state=hidden") == ["Alaska", "Delta"]
+    response = client.post(f"{LIST}?row_state=hidden", {"action": "publish", **chosen}, follow=True)
     assert "2 rows were published." in response.content.decode()
     assert len(answered()) == 4
     assert counted() == counted_by_hand()
@@ -131,7 +131,7 @@ def test_a_fare_is_edited_in_the_list(client: Client, curator: User, loaded: Non
     }
     response = client.post(f"{LIST}?airline=United", form, follow=True)
     assert "1 fare row was changed successfully" in response.content.decode()
-    assert queries.page(Filters(airline_contains="united"), None, limit=1).rows[0]["avg_fare_usd"] == 0
+    assert page(asked(airline_contains="united")).rows[0]["avg_fare_usd"] == 0
     assert FareRow.objects.get(airline="United").file_values == {"avg_fare_usd": 2.0}
     assert Edit.objects.get().edited_by == curator
 
@@ -147,14 +147,14 @@ def change(client: Client, pk: int, **values: str) -> str:
 
 def test_a_row_is_edited_on_its_page(client: Client, curator: User, loaded: None) -> None:
     change(client, number("Delta"), route="BOS-SFO", notable_event="Storms")
-    [answer] = queries.page(Filters(origin_airport="BOS", notable_contains="storm"), None, limit=9).rows
+    [answer] = page(asked(origin_airport="BOS", notable_contains="storm")).rows
     assert (answer["destination_airport"], answer["avg_fare_usd"]) == ("SFO", 1)
     row = FareRow.objects.get(airline="Delta")
     assert row.file_values == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
     assert counted() == counted_by_hand()
-    page = client.get(reverse("admin:airfare_farerow_change", args=[number("Delta")])).content.decode()
-    assert "edited: notable_event, route" in page
-    assert "route: JFK-LAX" in page
+    shown = client.get(reverse("admin:airfare_farerow_change", args=[number("Delta")])).content.decode()
+    assert "edited: notable_event, route" in shown
+    assert "route: JFK-LAX" in shown
 
 
 def test_a_page_saved_as_it_was_is_no_edit(client: Client, curator: User, loaded: None) -> None:
@@ -180,7 +180,7 @@ def test_what_cannot_be_stored_is_told(
 def test_the_files_values_are_restored_by_an_action(client: Client, curator: User, loaded: None) -> None:
     pk = number("Delta")
     change(client, pk, airline="Delta Air Lines")
-    client.post(f"{LIST}?state=edited", {"action": "restore", "_selected_action": [pk]})
+    client.post(f"{LIST}?row_state=edited", {"action": "restore", "_selected_action": [pk]})
     assert "Delta" in answered()
 
 
@@ -192,7 +192,7 @@ def test_only_vanished_rows_can_be_deleted(
     delete = reverse("admin:airfare_farerow_delete", args=[pk])
     assert client.post(delete, {"post": "yes"}).status_code == 403
     load_folder({"a.csv": table(fare(airline="United"))})
-    assert shown(client, "?state=vanished") == ["Delta"]
+    assert shown(client, "?row_state=vanished") == ["Delta"]
     assert client.post(delete, {"post": "yes"}).status_code == 302
     assert "Delta" not in answered()
     assert counted() == counted_by_hand()
@@ -202,23 +202,23 @@ def test_a_files_provenance_is_shown_and_cannot_be_changed(
     client: Client, curator: User, loaded: None
 ) -> None:
     source = SourceFile.objects.get(name="a.csv")
-    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[source.pk])
     page = client.get(url).content.decode()
     assert source.digest in page
     assert "alice" in page
     client.post(url, {"name": "x"})
     assert SourceFile.objects.filter(name="a.csv").exists()
-    assert client.get("/admin/airfare/sourcefile/?q=a.csv").status_code == 200
+    assert client.get("/admin/datasets/sourcefile/?q=a.csv").status_code == 200
 
 
 def test_a_file_is_limited_to_a_group_and_the_history_says_by_whom(
     client: Client, curator: User, loaded: None
 ) -> None:
     source, team = SourceFile.objects.get(name="a.csv"), Group.objects.create(name="team")
-    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[source.pk])
     assert client.post(url, {"groups": [team.pk]}).status_code == 302
     assert list(source.groups.all()) == [team]
-    page = client.get("/admin/airfare/sourcefile/").content.decode()
+    page = client.get("/admin/datasets/sourcefile/").content.decode()
     assert ("team" in page, "everybody" in page) == (True, True)
     change = Change.objects.latest("pk")
     assert (change.author, change.action) == ("curator", "edit")
@@ -228,14 +228,14 @@ def test_a_file_is_limited_to_a_group_and_the_history_says_by_whom(
 
 
 def deleting(name: str) -> str:
-    return reverse("admin:airfare_sourcefile_delete", args=[SourceFile.objects.get(name=name).pk])
+    return reverse("admin:datasets_sourcefile_delete", args=[SourceFile.objects.get(name=name).pk])
 
 
 def delete_selected(client: Client, *names: str, **data: str) -> str:
     """The page that comes of the action, for these files."""
     chosen = list(SourceFile.objects.filter(name__in=names).values_list("pk", flat=True))
     data = {"action": "delete_selected", **data}
-    page = client.post("/admin/airfare/sourcefile/", {"_selected_action": chosen, **data}, follow=True)
+    page = client.post("/admin/datasets/sourcefile/", {"_selected_action": chosen, **data}, follow=True)
     return page.content.decode()
 
 
@@ -272,7 +272,7 @@ def test_a_file_that_went_while_its_deletion_was_confirmed_is_passed_over(
 
 def test_an_answer_does_not_name_a_deleted_file(client: Client, curator: User, loaded: None) -> None:
     client.post(deleting("a.csv"), {"post": "yes"})
-    assert queries.page(Filters(), None, limit=1).files == ["b.csv"]
+    assert page().files == ["b.csv"]
     assert SourceFile.objects.get(name="a.csv").state == "removed"
 
 
@@ -319,7 +319,7 @@ def test_a_removed_file_is_not_removed_once_more(client: Client, curator: User, 
 @pytest.mark.parametrize("way", ["its page", "the list"])
 def test_deleting_a_file_needs_the_permission(client: Client, loaded: None, way: str) -> None:
     user = User.objects.create_user("editor", is_staff=True)
-    allowed = ["view_sourcefile", "change_sourcefile", "delete_farerow"]
+    allowed = ["view_sourcefile", "change_sourcefile", "view_farerow", "delete_farerow"]
     user.user_permissions.set(Permission.objects.filter(codename__in=allowed))
     client.force_login(user)
     if way == "its page":
@@ -331,13 +331,22 @@ def test_deleting_a_file_needs_the_permission(client: Client, loaded: None, way:
 
 def test_who_may_only_view_files_limits_none(client: Client, loaded: None) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_sourcefile", "view_farerow"]))
     client.force_login(viewer)
     source, team = SourceFile.objects.get(name="a.csv"), Group.objects.create(name="team")
-    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[source.pk])
     assert client.get(url).status_code == 200
     assert client.post(url, {"groups": [team.pk]}).status_code == 403
     assert not source.groups.exists()
+
+
+def test_who_may_not_view_rows_does_not_see_their_files(client: Client, loaded: None) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_sourcefile"))
+    client.force_login(viewer)
+    assert list(client.get("/admin/datasets/sourcefile/").context["cl"].result_list) == []
+    source = SourceFile.objects.get(name="a.csv")
+    assert client.get(reverse("admin:datasets_sourcefile_change", args=[source.pk])).status_code == 302
 
 
 def test_staff_see_the_rows_of_limited_files(client: Client, loaded: None) -> None:
@@ -368,4 +377,4 @@ def test_published_rows_of_categories_are_listed_without_being_counted(
     # Statements that the server has prepared are logged without their text.
     statements = [each["sql"] or "" for each in captured]
     assert not [each for each in statements if "COUNT(" in each and "farerow" in each]
-    assert client.get(f"{LIST}?state=all").context["cl"].result_count == 4
+    assert client.get(f"{LIST}?row_state=all").context["cl"].result_count == 4

@@ -10,14 +10,15 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from airfare.loading import remove
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from pytest_django import Settings
 
-from airfare import curation
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation
+from mcpsite.datasets.loading import remove
+from mcpsite.datasets.models import SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import fare, table
 from tests.airfare.killer import PROGRAM
@@ -111,7 +112,7 @@ def fares_held(env: dict[str, str]) -> dict[str, int]:
     found = ask(
         env,
         "SELECT airline, count(*) AS number FROM airfare_farerow "
-        "JOIN airfare_sourcefile ON current_id = load_id WHERE NOT hidden GROUP BY airline",
+        "JOIN datasets_sourcefile ON current_id = load_id WHERE NOT hidden GROUP BY airline",
     )
     if "DATABASE_URL" not in env:
         assert ask(env, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
@@ -125,7 +126,7 @@ def killed_at(moment: int, *arguments: str) -> tuple[str, ...]:
 
 
 # An hour later: nobody waits for what was killed, and what was replaced can go.
-LATER = "UPDATE airfare_load SET seen_at = '2026-01-01 00:00:00'"
+LATER = "UPDATE datasets_load SET seen_at = '2026-01-01 00:00:00'"
 
 
 @pytest.mark.parametrize("points", POINTS)
@@ -140,7 +141,7 @@ def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new_and_every_edit(
 
     old, new = {"Old": FARES, "Corrected": 1}, {"New": FARES, "Corrected": 1}
     curate = (
-        "from airfare import curation; from airfare.models import FareRow; "
+        "from mcpsite.datasets import curation; from airfare.models import FareRow; "
         "curation.hide(FareRow.objects.filter(airline='Hidden')); "
         "curation.edit(FareRow.objects.get(airline='Edited'), {'airline': 'Corrected'}, None)"
     )

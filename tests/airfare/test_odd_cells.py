@@ -10,9 +10,11 @@ from airfare.filters import AskedFilters
 from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights
 from mcpsite.access.caller import Caller
+from mcpsite.datasets.outcomes import summary
 from mcpsite.mcp import share
 from mcpsite.mcp.writing import written
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.fares import event_of
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +71,7 @@ def test_what_cannot_be_seen_does_not_come_in_by_the_form(
     url = reverse("admin:airfare_farerow_change", args=[FareRow.objects.get().key])
     client.post(url, {"airline": "Del\u202eta\u200b 2", "notable_event": "Fuel\U000e0041"})
     row = FareRow.objects.get()
-    assert (row.airline, row.notable_event) == ("Delta 2", "Fuel")
+    assert (row.airline, event_of(row)) == ("Delta 2", "Fuel")
 
 
 def test_a_row_that_is_too_long_is_cut_and_says_so(load_folder: Load, caller: Caller) -> None:

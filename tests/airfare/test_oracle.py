@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airfare.loading import find, load
-from airfare.queries import Filters
 from django.contrib.auth.models import Group
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airfare import curation, dimensions, queries, summaries, trends
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
+from airfare.tools import GROUPS, STATISTICS
 from mcpsite.access.caller import Caller, Claims
+from mcpsite.datasets import curation, queries
+from mcpsite.datasets.files import find
+from mcpsite.datasets.filters import Filters
+from mcpsite.datasets.models import SourceFile
+from mcpsite.datasets.periods import period
+from tests.airfare import fares as engine
 from tests.airfare import shapes
 from tests.airfare.oracle import COLUMNS, NUMBERS, File, Oracle, Reader, Row, Values
 
@@ -105,7 +109,7 @@ def _stored(files: list[File], folder: Path) -> Iterator[None]:
                 # What stands in for a query is not in the file.
                 standing_in = {"query": ""} if row.given["query"] == path.name else {}
                 writer.writerow([(row.given | standing_in)[name] for name in COLUMNS])
-    outcomes = list(load(find([folder]), loaded_by="alice"))
+    outcomes = list(engine.load(find([folder])))
     assert {outcome.result for outcome in outcomes} <= {"new", "replaced"}, outcomes
 
 
@@ -135,7 +139,7 @@ def _curate(chance: random.Random, files: list[File]) -> None:
     for row in hidden:
         row.hidden = row not in published
     edits = list(shapes.edits(chance, rows))
-    curation.edit_each([(keys[places[id(row)]], values) for row, values in edits], None)
+    curation.edit_each(engine.DATA_SET, [(keys[places[id(row)]], values) for row, values in edits], None)
     for row, values in edits:
         row.edit(values)
     reverted = [row for row, _ in edits[::5]]
@@ -165,19 +169,15 @@ def _days(fares: Oracle) -> st.SearchStrategy[tuple[datetime.date, datetime.date
     )
     texts = st.builds(lambda day, length: str(day)[:length], days, st.sampled_from((4, 7, 10)))
     ranges = st.tuples(days, days).map(sorted).filter(lambda pair: pair[0] < pair[1]).map(tuple)
-    return st.one_of(st.none(), st.none(), texts.map(queries.days_of), ranges)
+    return st.one_of(st.none(), st.none(), texts.map(period), ranges)
 
 
 def _filters(fares: Oracle) -> st.SearchStrategy[Filters]:
     airports = st.sampled_from(("", "", "", "JFK", "LAX", "SFO", "XXX"))
 
-    def built(days: tuple[datetime.date, datetime.date] | None, **filters: str) -> Filters:
-        first, end = days or (None, None)
-        return Filters(first_day=first, end_day=end, **filters)
-
     return st.builds(
-        built,
-        _days(fares),
+        engine.asked,
+        days=_days(fares),
         route_contains=_needles({fare.route for fare in fares.fares}),
         airline_contains=_needles({fare.airline for fare in fares.fares}),
         season_contains=_needles({fare.season for fare in fares.fares}),
@@ -193,10 +193,10 @@ PAGES = st.fixed_dictionaries(
         "offset": st.one_of(st.just(0), st.integers(0, 60), st.integers(0, 1_700)),
     }
 )
-METRICS = tuple(f"{name}_{statistic}" for name in NUMBERS for statistic in summaries.STATISTICS)
+METRICS = tuple(f"{name}_{statistic}" for name in NUMBERS for statistic in STATISTICS)
 SUMMARIES = st.fixed_dictionaries(
     {
-        "group_by": st.lists(st.sampled_from(summaries.GROUPS), min_size=1, max_size=3, unique=True),
+        "group_by": st.lists(st.sampled_from(GROUPS), min_size=1, max_size=3, unique=True),
         "metrics": st.lists(st.sampled_from(METRICS), min_size=1, max_size=3, unique=True),
     }
 )
@@ -220,7 +220,7 @@ def test_every_answer_is_that_of_plain_python(data: Data, questions: int) -> Non
         if kind == "page":
             matching = oracle.matching(filters)
             for plan in (None, *queries.Plan):
-                found = asdict(queries.page(filters, principal, plan=plan, **page))
+                found = asdict(engine.page(filters, principal, plan=plan, **page))
                 assert [row["source_file"] for row in found["rows"]] == [
                     fare.file for fare in matching[first:last]
                 ]
@@ -228,12 +228,12 @@ def test_every_answer_is_that_of_plain_python(data: Data, questions: int) -> Non
                 assert found["matched"] == len(matching)
         elif kind == "summary":
             groups = oracle.groups(filters, **figures)
-            found = asdict(summaries.fare_summary(filters, principal, **figures, **page))
+            found = engine.summary(filters, principal, **figures, **page)
             assert found["groups"] == groups[first:last]
             assert found["group_count"] == len(groups)
             assert found["matched"] == sum(group["rows"] for group in groups)
         else:
-            found = asdict(trends.trends(filters, principal))
+            found = engine.trends(filters, principal)
             assert found == oracle.trends(filters)
         assert (found["total"], found["files"]) == (len(oracle.fares), oracle.files)
 
@@ -244,7 +244,7 @@ def test_every_answer_is_that_of_plain_python(data: Data, questions: int) -> Non
 @pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_the_values_that_are_offered_are_those_of_rows_that_may_be_read(data: Data) -> None:
     for name, person in data.people.items():
-        snapshot, fares = dimensions.current(person.principal), data.oracles[name].fares
+        snapshot, fares = engine.snapshot(person.principal), data.oracles[name].fares
         assert snapshot.values("route") == sorted({fare.route for fare in fares})
         assert snapshot.values("airline") == sorted({fare.airline for fare in fares})
         assert snapshot.values("season") == sorted({fare.season for fare in fares})

@@ -4,19 +4,23 @@ import datetime
 from typing import Any
 
 import pytest
-from airfare.records import COLUMNS, NUMBERS, SOURCE_FIELDS, Reader, airports_of, day_of, number_of
 
-from airfare.models import NO_DAY
+from airfare.routes import airports_of
 from mcpsite.datasets import records
+from mcpsite.datasets.dates import iso_day
+from mcpsite.datasets.kinds import NO_DAY, Number
+from mcpsite.datasets.numbers import plain_number
+from mcpsite.datasets.rows import Reader
 from mcpsite.datasets.tables import Batch
+from tests.airfare.fares import DATA_SET
 
 
 def meaning(cells: dict[str, str]) -> dict[str, Any]:
     """The fields of one row, without the empty ones."""
-    reader = Reader(records.Reader(columns=COLUMNS, header=list(cells)), fallback="file.csv")
-    read = reader.read(Batch(cells=[list(cells.values())], lines=[2]))
-    row = dict(zip(SOURCE_FIELDS, (column[0] for column in read.columns), strict=True))
-    row["notable_event"] = read.notables[0]
+    cells_reader = records.Reader(columns=DATA_SET.read, header=list(cells))
+    reader = Reader(DATA_SET, cells_reader, file="file.csv")
+    [rows] = reader.read_all([Batch(cells=[list(cells.values())], lines=[2])])
+    row = {name: column[0] for name, column in rows.columns.items()}
     row["unreadable"] = reader.cells.unreadable
     return {name: value for name, value in row.items() if value not in ("", None)}
 
@@ -45,7 +49,7 @@ def meaning(cells: dict[str, str]) -> dict[str, Any]:
 def test_a_date_is_understood_in_three_formats_and_when_possible(
     text: str, day: datetime.date | None
 ) -> None:
-    assert day_of(text) == day
+    assert iso_day(text) == day
 
 
 def test_an_impossible_date_is_kept_as_text() -> None:
@@ -131,7 +135,7 @@ def test_what_is_no_number_within_bounds_is_absent_and_counted(text: str) -> Non
 
 
 def test_the_first_unreadable_values_are_remembered_by_line() -> None:
-    reader = records.Reader(columns=COLUMNS, header=["avg_fare_usd", "score"])
+    reader = records.Reader(columns=DATA_SET.read, header=["avg_fare_usd", "score"])
     reader.read(Batch(cells=[["1", ""], ["2", "x"]], lines=[2, 3]))
     reader.read(Batch(cells=[["y", "1"]], lines=[4]))
     assert [each[:3] for each in reader.first_unreadable] == [
@@ -148,11 +152,13 @@ def test_a_number_is_read_however_it_is_written(text: str, number: float) -> Non
     assert meaning({"avg_fare_usd": f" {text} ", "query": "a"})["avg_fare_usd"] == number
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", DATA_SET.numbers)
 def test_each_number_has_bounds_that_hold_zero(name: str) -> None:
-    least, most = NUMBERS[name].least, NUMBERS[name].most
-    assert least <= number_of(name, "0") <= most < 1e10  # type: ignore[operator]
-    assert number_of(name, str(most * 2)) is None
+    column = DATA_SET.columns[name]
+    assert isinstance(column, Number)
+    assert column.within(plain_number("0")) == 0
+    assert column.most < 1e10
+    assert column.within(plain_number(str(column.most * 2))) is None
 
 
 def test_nothing_that_cannot_be_seen_is_in_a_field() -> None:

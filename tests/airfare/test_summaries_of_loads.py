@@ -1,9 +1,9 @@
 """What a load says of a file beside its rows: what it could not read, and what it did not use."""
 
 import pytest
-from airfare.loading import Outcome, summary
 
 from airfare.models import FareRow
+from mcpsite.datasets.outcomes import Outcome, summary
 from tests.airfare.conftest import Load, fare, table
 
 pytestmark = pytest.mark.django_db

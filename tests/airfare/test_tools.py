@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airfare import curation, dimensions, summaries
 from airfare.filters import AskedFilters
 from airfare.models import FareRow
-from airfare.tools import airfare_fare_summary, airfare_trend_insights
+from airfare.tools import STATISTICS, airfare_fare_summary, airfare_trend_insights
 from mcpsite.access.caller import Caller
 from mcpsite.core.memory import Memory
+from mcpsite.datasets import curation, snapshots, summaries
 from mcpsite.mcp import ToolError
 from tests.airfare.conftest import HEADER, Load, fare, table
 
@@ -215,7 +215,7 @@ def test_summaries_of_many_groups_are_not_all_remembered(
     load_folder: Load, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory(1 << 19)
-    monkeypatch.setattr(dimensions, "memory", memory)
+    monkeypatch.setattr(snapshots, "memory", memory)
     lines = [fare(f"2025-01-{n % 28 + 1:02}", f"A{n % 9}-B", f"L{n % 11}", f"S{n % 5}") for n in range(2_000)]
     load_folder({"a.csv": table(*lines)})
     names: list[Any] = ["route", "airline", "season", "snapshot_date"]
@@ -248,7 +248,7 @@ def test_figures_are_those_of_plain_python(
 ) -> None:
     lines = [fare(route=r, airline=a, fare="" if n is None else n) for r, a, n in rows]
     load_folder({"a.csv": table(*lines)}, force=True)
-    metrics = [f"avg_fare_usd_{each}" for each in summaries.STATISTICS]
+    metrics = [f"avg_fare_usd_{each}" for each in STATISTICS]
     answer = airfare_fare_summary(caller, group_by=["route", "airline"], metrics=metrics)
     expected = []
     for key in sorted({(r, a) for r, a, _ in rows}):

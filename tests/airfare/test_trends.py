@@ -4,11 +4,14 @@ import datetime
 from typing import Any, cast
 
 import pytest
+from django.contrib.auth.models import Group
 
-from airfare import trends
 from airfare.filters import AskedFilters
+from airfare.models import FareRow
 from airfare.tools import show_fare_trends
 from mcpsite.access.caller import Caller
+from mcpsite.datasets import curation, trends
+from mcpsite.datasets.models import SourceFile
 from tests.airfare.conftest import HEADER, Load, fare, table
 
 
@@ -138,9 +141,6 @@ def test_the_text_is_a_table_that_a_name_cannot_break(load_folder: Load, shown: 
 
 
 def test_only_rows_that_match_and_are_published_take_part(load_folder: Load, shown: Any) -> None:
-    from airfare import curation
-    from airfare.models import FareRow
-
     load_folder({"a.csv": "\n".join([HEADER, fare(fare=1), fare(route="ORD-SFO", fare=5), fare(fare=9), ""])})
     curation.hide(FareRow.objects.filter(avg_fare_usd=9))
     answer = shown(origin_airport="JFK").value
@@ -149,10 +149,6 @@ def test_only_rows_that_match_and_are_published_take_part(load_folder: Load, sho
 
 
 def test_a_file_of_another_group_is_in_no_line(load_folder: Load, shown: Any) -> None:
-    from django.contrib.auth.models import Group
-
-    from airfare.models import SourceFile
-
     load_folder({"a.csv": table(fare(fare=1)), "b.csv": table(fare(fare=99, airline="Secret"))})
     assert len(shown().value["series"]) == 2
     SourceFile.objects.get(name="b.csv").groups.add(Group.objects.create(name="board"))

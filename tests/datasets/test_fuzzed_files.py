@@ -12,15 +12,16 @@ from typing import Any
 
 import openpyxl
 import pytest
-from airfare.records import COLUMNS, FARES, WEEKLY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airfare.weekly import WeeklyRegions
 from mcpsite.datasets.columns import Said
 from mcpsite.datasets.reading import open_table
 from mcpsite.datasets.records import Reader
 from mcpsite.datasets.refusals import RefusedFile
 from mcpsite.exchange import workbook
+from tests.airfare.fares import DATA_SET
 
 FEW, MANY = 500, 25_000
 PIECES = (
@@ -115,8 +116,8 @@ def read(path: Path, content: bytes, **said: Any) -> None:
     path.write_bytes(content)
     said_of_it = "read to its end"
     try:
-        with open_table(path, FARES, layout=WEEKLY, said=Said(**said)) as table:
-            reader = Reader.of(table, COLUMNS, Said(**said))
+        with open_table(path, DATA_SET.headings, layout=WeeklyRegions(), said=Said(**said)) as table:
+            reader = Reader.of(table, DATA_SET.read, Said(**said))
             for batch in reader.read_all(table.batches):
                 columns: list[Any] = [
                     *batch.texts.values(),
@@ -220,7 +221,7 @@ def test_a_workbook_with_anything_in_it_is_read_or_refused(data: st.DataObject) 
 @pytest.mark.parametrize("content", [b"PK\x03\x04....", b"", workbook_of()[:-300]])
 def test_what_is_no_whole_workbook_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.xlsx").write_bytes(content)
-    with pytest.raises(RefusedFile), open_table(tmp_path / "a.xlsx", FARES) as table:
+    with pytest.raises(RefusedFile), open_table(tmp_path / "a.xlsx", DATA_SET.headings) as table:
         list(table.batches)
 
 
@@ -230,4 +231,4 @@ def test_a_workbook_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
 
     (tmp_path / "a.xlsx").write_bytes(workbook_of(change))
     with pytest.raises(RefusedFile, match="too large when it is unpacked"):
-        open_table(tmp_path / "a.xlsx", FARES).__enter__()
+        open_table(tmp_path / "a.xlsx", DATA_SET.headings).__enter__()

@@ -11,6 +11,8 @@ from mcpsite.datasets.periods import period
     ("text", "first", "end"),
     [
         ("2025-10-06", date(2025, 10, 6), date(2025, 10, 7)),
+        ("2025/10/06", date(2025, 10, 6), date(2025, 10, 7)),
+        ("2025-02", date(2025, 2, 1), date(2025, 3, 1)),
         ("2025-10", date(2025, 10, 1), date(2025, 11, 1)),
         ("2024-12", date(2024, 12, 1), date(2025, 1, 1)),
         ("2025", date(2025, 1, 1), date(2026, 1, 1)),
@@ -24,7 +26,11 @@ def test_a_period_has_a_first_day_and_an_end(text: str, first: date, end: date) 
 
 
 @pytest.mark.parametrize(
-    "text", ["2025-13", "2025-02-30", "2025-W54", "2025-W00", "October 2025", "25", "9999", "0000", "٢٠٢٥"]
+    "text",
+    [
+        *("2025-13", "2025-02-30", "2025-W54", "2025-W00", "October 2025", "25", "9999", "0000", "٢٠٢٥"),
+        *("9999-12-31", "2025-W60", "x", ""),
+    ],
 )
 def test_what_names_no_period_is_none(text: str) -> None:
     assert period(text) is None

@@ -8,7 +8,6 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
-from airfare.corrections import FareRowColumns
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient, Client
@@ -17,10 +16,12 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from airfare.models import FareRow
+from mcpsite.datasets.corrections import row_columns
 from mcpsite.exchange import exporting, formats
 from mcpsite.exchange.cells import escape_formula, unescape_formula
 from mcpsite.exchange.exporting import ExportMixin
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.fares import DATA_SET
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,7 +141,8 @@ def test_a_file_that_is_loaded_meanwhile_is_exported_as_it_was(
     old, new = (table(*(fare(airline=f"{name} {n}") for n in range(5))) for name in ("Old", "New"))
     load_folder({"a.csv": old, "b.csv": table(fare(airline="Other"))})
     monkeypatch.setattr(exporting, "CHUNK", 2)
-    cells = FareRowColumns.fields["id"].function
+    key = row_columns(DATA_SET).fields["id"]
+    cells = key.function
     seen: list[None] = []
 
     def load_meanwhile(values: Any) -> Any:
@@ -149,7 +151,7 @@ def test_a_file_that_is_loaded_meanwhile_is_exported_as_it_was(
             load_folder({"a.csv": new})
         return cells(values)
 
-    monkeypatch.setattr(FareRowColumns.fields["id"], "function", load_meanwhile)
+    monkeypatch.setattr(key, "function", load_meanwhile)
     rows = exported(alice)
     assert [row["airline"] for row in rows] == [*(f"Old {n}" for n in range(5)), "Other"]
 

@@ -16,8 +16,9 @@ from django.test import AsyncClient, Client
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from airfare import curation, keys
-from airfare.models import Edit, FareRow
+from airfare.models import FareRow
+from mcpsite.datasets import curation, keys
+from mcpsite.datasets.models import Edit
 from mcpsite.exchange import sheets
 from mcpsite.exchange import workbook as workbook_reader
 from mcpsite.history.models import Change

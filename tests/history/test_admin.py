@@ -9,12 +9,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 
-from airfare import curation
-from airfare.models import Edit, FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation
+from mcpsite.datasets.models import Edit, SourceFile
 from mcpsite.history import kinds
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
-from tests.airfare.test_loading import counted, counted_by_hand
+from tests.airfare.fares import DATA_SET, counted, counted_by_hand, event_of
 from transcripts.models import Collection, Transcript
 
 __all__ = ["folder", "load_folder"]
@@ -174,7 +175,7 @@ def test_a_revert_brings_back_nothing_that_no_file_may_hold(client: Client, alic
     before = {"avg_fare_usd": 5e200, "notable_event": "Fuel\u202e\U000e0041", "airline": "Del\u200bta 2"}
     assert "1 object was set back." in revert(client, remember(kept, **before))
     kept = FareRow.objects.get(key=kept.key)
-    assert (kept.avg_fare_usd, kept.notable_event, kept.airline) == (None, "Fuel", "Delta 2")
+    assert (kept.avg_fare_usd, event_of(kept), kept.airline) == (None, "Fuel", "Delta 2")
 
 
 def test_a_revert_to_a_text_that_no_index_takes_is_refused(client: Client, alice: User, rows: None) -> None:
@@ -215,7 +216,7 @@ def test_a_bulk_action_is_one_change_and_reverted_as_a_whole(client: Client, ali
 def test_what_was_changed_since_stays_when_a_bulk_action_is_reverted(
     client: Client, alice: User, rows: None
 ) -> None:
-    curation.edit_each([(each.key, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
+    curation.edit_each(DATA_SET, [(each.key, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
     change = Change.objects.get()
     curation.edit(row("United"), {"avg_fare_usd": 10.0}, alice)
     page = revert(client, change)
@@ -375,14 +376,14 @@ def test_who_may_read_a_file_has_a_history(client: Client, load_folder: Load) ->
     client.force_login(User.objects.create_superuser("root"))
     load_folder({"a.csv": table(fare())})
     source, group = SourceFile.objects.get(), Group.objects.create(name="directors")
-    url = reverse("admin:airfare_sourcefile_change", args=[source.pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[source.pk])
     for groups in ([group.pk], []):
         assert client.post(url, {"groups": groups}).status_code == 302
     opened, limited, _ = Change.objects.all()
     told = [change.changed.get().values for change in (limited, opened)]
     directors = [{"id": group.pk, "label": "directors"}]
     assert told == [{"groups": [[], directors]}, {"groups": [directors, []]}]
-    assert "Groups directors –" in history(client, source.pk, "airfare_sourcefile")
+    assert "Groups directors –" in history(client, source.pk, "datasets_sourcefile")
     revert(client, opened)
     assert list(source.groups.all()) == [group]
 

@@ -5,11 +5,12 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from airfare import curation
 from airfare.models import FareRow
+from mcpsite.datasets import curation
 from mcpsite.history import recording
 from mcpsite.history.models import Change, ChangedObject
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
+from tests.airfare.fares import DATA_SET
 
 __all__ = ["folder", "load_folder"]
 
@@ -92,7 +93,7 @@ def test_hiding_costs_the_same_number_of_statements_for_any_number_of_rows(
 
 
 def test_restoring_the_files_values_is_recorded(rows: None, alice: User) -> None:
-    curation.edit_each([(each.key, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
+    curation.edit_each(DATA_SET, [(each.key, {"avg_fare_usd": 9.0}) for each in FareRow.objects.all()], alice)
     assert curation.restore(FareRow.objects.all(), by=alice) == 3
     change = Change.objects.get(action=Change.Action.RESTORE)
     assert change.size == 3

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from airfare import curation
 from airfare.models import FareRow
+from mcpsite.datasets import curation
 from mcpsite.history.models import Change, ChangedObject
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from airfare.models import FareRow
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, folder, load_folder, table
+from tests.airfare.fares import event_of
 from tests.history.test_admin import call, staff
 from transcripts.models import Transcript
 
@@ -87,7 +88,7 @@ def test_different_fields_of_two_people_both_stay(alice: User, bob: User, url: s
     assert first.save(avg_fare_usd="7", notable_event="Ice\r\nand snow")
     assert second.save(load_factor_pct="80")
     row = FareRow.objects.get()
-    assert (row.avg_fare_usd, row.load_factor_pct, row.notable_event) == (7, 80, "Ice\nand snow")
+    assert (row.avg_fare_usd, row.load_factor_pct, event_of(row)) == (7, 80, "Ice\nand snow")
     last = Change.objects.first()
     assert last is not None
     assert set(last.changed.get().values or {}) == {"load_factor_pct", "edited"}

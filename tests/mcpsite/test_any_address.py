@@ -6,18 +6,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from airfare.loading import find, load
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
 from mcpsite.access.audit import write_events
 from mcpsite.access.models import AuditEvent
+from mcpsite.datasets.files import find
+from mcpsite.datasets.models import SourceFile
 from mcpsite.history.models import Change
 from tests.access.test_audit import event
 from tests.airfare.conftest import fare, table
+from tests.airfare.fares import load
 
 pytestmark = [
     pytest.mark.django_db,
@@ -61,7 +63,7 @@ def asked_of(model: type[Model]) -> Iterator[str]:
 @pytest.fixture
 def client(tmp_path: Path, admin_client: Client) -> Client:
     (tmp_path / "a.csv").write_text(table(fare("2026-01-05"), fare("2026-02-05", airline="Delta")))
-    list(load(find([tmp_path / "a.csv"]), loaded_by="alice"))
+    list(load(find([tmp_path / "a.csv"])))
     write_events([event()])
     admin_client.raise_request_exception = False
     return admin_client
@@ -108,7 +110,7 @@ def test_an_export_of_what_cannot_be_meant_leads_back_to_the_list(client: Client
 
 @pytest.mark.parametrize("term", MEANINGLESS)
 def test_suggestions_for_what_cannot_be_meant_do_not_fail(client: Client, term: str) -> None:
-    asked = {"app_label": "airfare", "model_name": "load", "field_name": "file", "term": term}
+    asked = {"app_label": "datasets", "model_name": "load", "field_name": "file", "term": term}
     response = client.get(reverse("admin:autocomplete"), asked)
     assert response.status_code == 200
     assert SourceFile.objects.exists()

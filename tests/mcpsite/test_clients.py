@@ -230,7 +230,7 @@ def test_hidden_rows_leave_every_answer_at_once(site: Site, token: str) -> None:
     before = site.call(token, "airfare_trend_insights", {"airline_contains": "a", "limit": 1})
     row = before["structuredContent"]["rows"][0]
     pick = f"route={row['route']!r}, airline={row['airline']!r}"
-    code = "from airfare.models import FareRow; from airfare import curation; "
+    code = "from airfare.models import FareRow; from mcpsite.datasets import curation; "
     site.shell(f"{code}curation.hide(FareRow.objects.filter({pick}))")
     try:
         filters = {"route_contains": row["route"], "airline_contains": row["airline"]}

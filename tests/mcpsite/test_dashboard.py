@@ -14,13 +14,15 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from airfare import curation
 from airfare.dashboard import medians
 from airfare.models import FareRow
 from mcpsite.access.audit import write_events
 from mcpsite.core.panels import Panel
+from mcpsite.datasets import curation
+from mcpsite.datasets.files import find
 from tests.access.test_audit import event
 from tests.airfare.conftest import fare, table
+from tests.airfare.fares import load
 from transcripts.loading import load as load_transcripts
 from transcripts.loading import sources
 from transcripts.models import Transcript, VectorStoreFile
@@ -50,11 +52,11 @@ def data(tmp_path: Path, admin_user: User, settings: Settings) -> None:
         )
     )
     second.write_text(table(fare("2026-02-02", airline="Breeze", fare=5), fare(airline="Breeze", fare=6)))
-    list(load(find([fares]), loaded_by="alice"))
+    list(load(find([fares])))
     curation.edit(FareRow.objects.get(avg_fare_usd=5), {"avg_fare_usd": 9.0}, admin_user)
     curation.hide(FareRow.objects.filter(snapshot_date="2026-01-19"))
     second.write_text(table(fare(airline="Breeze", fare=6)))
-    list(load(find([fares]), loaded_by="alice"))
+    list(load(find([fares])))
 
     calls = tmp_path / "calls"
     calls.mkdir()

@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from airfare.models import SourceFile
 from mcpsite.core.watch import Watch
+from mcpsite.datasets.models import SourceFile
 from mcpsite.web.connecting import interpreter, values
 from mcpsite.web.home import issuer_watch
 from tests.mcpsite import people

@@ -13,12 +13,14 @@ from pytest_django import Settings
 
 import airfare.samples
 import transcripts.samples
-from airfare import curation, loading, queries
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
 from mcpsite.core import samples
+from mcpsite.datasets import curation, loading
+from mcpsite.datasets.models import SourceFile
 from mcpsite.history.models import Change
 from mcpsite.web.management.commands.serve import Command as Serve
 from tests.airfare.conftest import fare, table
+from tests.airfare.fares import page
 from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.conftest import NOTES
 from tests.transcripts.openai_fixtures import server
@@ -74,7 +76,7 @@ def remove(*options: str) -> str:
 
 def held() -> tuple[int, int]:
     """How many published rows and transcripts there are."""
-    return queries.page(queries.Filters(), None, limit=0).total, Transcript.objects.count()
+    return page(limit=0).total, Transcript.objects.count()
 
 
 def test_the_list_names_each_bundled_file_with_its_digest() -> None:
@@ -93,7 +95,7 @@ def test_one_command_deletes_all_of_it_and_no_start_brings_it_back() -> None:
     assert f"{SAMPLE}: 54 rows" in said
     assert "Vacation_Rental_Roundtable.txt" in said
     assert held() == (0, 0)
-    assert queries.page(queries.Filters(), None, limit=0).files == []
+    assert page(limit=0).files == []
     told = prepare()
     assert held() == (0, 0)
     assert "not loaded, because somebody removed it; load it with" in told

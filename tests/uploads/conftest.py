@@ -25,7 +25,7 @@ def uploads_folder(settings: Any, tmp_path: Path) -> Path:
 def alice(db: None) -> User:
     """She may upload both kinds of files, and see what was loaded."""
     user = User.objects.create_user("alice", is_staff=True)
-    names = ("add_sourcefile", "view_sourcefile", "view_farerow", "add_transcript", "view_transcript")
+    names = ("add_farerow", "view_sourcefile", "view_farerow", "add_transcript", "view_transcript")
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     return user
 

@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
 
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets.models import SourceFile
 from mcpsite.uploads import queue as queues
 from mcpsite.uploads.forms import safe_name
 from mcpsite.uploads.models import Upload
@@ -127,8 +128,8 @@ def test_a_kind_that_nobody_loads_is_not_found(page: Client) -> None:
 
 
 def test_the_lists_lead_to_the_forms(page: Client) -> None:
-    assert "Upload files" in page.get("/admin/airfare/sourcefile/").content.decode()
-    assert page.get("/admin/airfare/sourcefile/upload/", follow=True).request["PATH_INFO"] == AIRFARE
+    assert "Upload files" in page.get("/admin/datasets/sourcefile/").content.decode()
+    assert page.get("/admin/datasets/sourcefile/upload/", follow=True).request["PATH_INFO"] == AIRFARE
     assert "Upload files" in page.get("/admin/transcripts/transcript/").content.decode()
     answer = page.get("/admin/transcripts/transcript/upload_files/", follow=True)
     assert answer.request["PATH_INFO"] == TRANSCRIPTS

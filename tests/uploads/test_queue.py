@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airfare.loading import find, load
 from django.core.management import call_command
 from django.utils import timezone
 
-from airfare import curation
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation
+from mcpsite.datasets.files import find
+from mcpsite.datasets.models import SourceFile
 from mcpsite.uploads import progress
 from mcpsite.uploads import queue as queues
 from mcpsite.uploads.loaders import Loader, Task, register_loader
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.progress import ProgressReporter
+from tests.airfare.fares import load
 from tests.uploads.conftest import Queue, fares
 from transcripts.models import Collection, Transcript
 

@@ -8,14 +8,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from airfare.loading import find, load, summary
 from django.contrib.auth.models import Group
 from django.db import connection
-from django.db.models import Count, F
 
-from airfare import dimensions, versions
-from airfare.models import CombinationCount, FareRow, NotableText, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets.files import find
+from mcpsite.datasets.models import ProseText, SourceFile
+from mcpsite.datasets.outcomes import summary
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.fares import counted, counted_by_hand, event_of, load, snapshot, version
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def test_a_file_becomes_rows_with_its_provenance(load_folder: Load, folder: Path
         452,
         None,
     )
-    assert (row.notable_event, row.effective_query) == ("Lounge", "JFK-LAX Delta Summer")
+    assert (event_of(row), row.effective_query) == ("Lounge", "JFK-LAX Delta Summer")
 
 
 def test_files_are_found_below_a_folder_and_named_by_their_path(load_folder: Load) -> None:
@@ -48,9 +49,9 @@ def test_files_are_found_below_a_folder_and_named_by_their_path(load_folder: Loa
 
 def test_an_unchanged_file_is_skipped_and_keeps_the_version(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare())})
-    version = versions.read()
+    before = version()
     assert load_folder()["a.csv"].result == "unchanged"
-    assert versions.read() == version
+    assert version() == before
 
 
 def test_force_loads_an_unchanged_file(load_folder: Load) -> None:
@@ -61,45 +62,28 @@ def test_force_loads_an_unchanged_file(load_folder: Load) -> None:
 
 def test_a_changed_file_is_replaced(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(fare=1, note="old")), "b.csv": table(fare(fare=2))})
-    version = versions.read()
+    before = version()
     assert load_folder({"a.csv": table(fare(fare=3), fare(fare=4))})["a.csv"].result == "replaced"
     assert sorted(row.avg_fare_usd or 0 for row in FareRow.objects.all()) == [2, 3, 4]
-    assert versions.read() != version
+    assert version() != before
 
 
 def test_texts_that_no_row_has_any_more_are_forgotten(load_folder: Load, cleaned_at_once: None) -> None:
     load_folder({"a.csv": table(fare(note="old"), fare(note="kept"))})
     load_folder({"a.csv": table(fare(note="kept"), fare(note="new"))})
-    assert sorted(NotableText.objects.values_list("text", flat=True)) == ["kept", "new"]
+    assert sorted(ProseText.objects.values_list("text", flat=True)) == ["kept", "new"]
 
 
 def test_a_text_is_stored_once(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(note="same"), fare(note="same")), "b.csv": table(fare(note="same"))})
-    assert NotableText.objects.count() == 1
+    assert ProseText.objects.count() == 1
 
 
 def test_counts_are_those_of_the_rows(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(), fare(), fare(airline="United")), "b.csv": table(fare())})
     load_folder({"a.csv": table(fare(), fare(airline="United", season="Fall"))})
     assert counted() == counted_by_hand()
-    assert dimensions.current(None).total == 3
-
-
-def counted() -> list[tuple[object, ...]]:
-    """The counts that are kept."""
-    counts = CombinationCount.objects.filter(load__current_of__isnull=False, rows__gt=0)
-    return sorted(counts.values_list("load__file", *NAMES, "rows"))
-
-
-NAMES = [f"combination__{name}" for name in ("route", "airline", "season")]
-
-
-def counted_by_hand() -> list[tuple[object, ...]]:
-    """The counts as the rows are now."""
-    rows = FareRow.objects.filter(hidden=False).order_by()
-    assert not rows.exclude(combination__route=F("route"), combination__airline=F("airline")).exists()
-    assert not rows.exclude(combination__season=F("season")).exists()
-    return sorted(rows.values_list("load__file", "route", "airline", "season").annotate(Count("id")))
+    assert snapshot().total == 3
 
 
 def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
@@ -113,11 +97,11 @@ def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
 
 def test_a_file_that_turns_bad_leaves_its_old_rows(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(fare=1))})
-    version = versions.read()
+    before = version()
     good = [fare(fare=2)] * 6_000
     assert load_folder({"a.csv": table(*good, "1,2")})["a.csv"].result == "rejected"
     assert FareRow.objects.get().avg_fare_usd == 1
-    assert (versions.read(), SourceFile.objects.get().rows) == (version, 1)
+    assert (version(), SourceFile.objects.get().rows) == (before, 1)
 
 
 def test_strict_rejects_a_file_with_an_unreadable_value(load_folder: Load) -> None:
@@ -133,19 +117,19 @@ def test_a_dry_run_writes_nothing(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare()), "b.csv": "x"}, dry_run=True, prune=True)
     assert [(each.result, each.rows) for each in outcomes.values()] == [("new", 1), ("rejected", 0)]
     assert not SourceFile.objects.exists()
-    assert versions.read() == 0
+    assert version() == (0, 0)
 
 
 def test_a_folder_without_files_is_refused(folder: Path) -> None:
     (folder / "notes.txt").write_text("x")
-    outcome, other = load(find([folder]), loaded_by="alice")
+    outcome, other = load(find([folder]))
     assert outcome.result == "rejected"
     assert outcome.reason.startswith("holds no .csv, .tsv, .json, ")
     assert (other.name, other.result) == ("notes.txt", "left out")
 
 
 def test_a_path_that_does_not_exist_is_refused(folder: Path) -> None:
-    [outcome] = load(find([folder / "none.csv"]), loaded_by="alice")
+    [outcome] = load(find([folder / "none.csv"]))
     assert (outcome.name, outcome.reason) == ("none.csv", "does not exist")
 
 
@@ -153,7 +137,7 @@ def test_the_second_file_of_one_name_is_refused(folder: Path) -> None:
     for name in ("x", "y"):
         (folder / name).mkdir()
         (folder / name / "a.csv").write_text(table(fare(airline=name)))
-    first, second = load(find([folder / "x", folder / "y"]), loaded_by="alice")
+    first, second = load(find([folder / "x", folder / "y"]))
     assert (first.result, second.result) == ("new", "rejected")
     assert second.reason == "has the name of another file of this run, in x; rename one of them"
     assert FareRow.objects.get().airline == "x"
@@ -162,7 +146,7 @@ def test_the_second_file_of_one_name_is_refused(folder: Path) -> None:
 def test_a_file_named_twice_is_loaded_once(folder: Path) -> None:
     path = folder / "a.csv"
     path.write_text(table(fare()))
-    [outcome] = load(find([path, path]), loaded_by="alice")
+    [outcome] = load(find([path, path]))
     assert outcome.result == "new"
 
 
@@ -189,7 +173,7 @@ def test_prune_deletes_the_rows_of_gone_files(load_folder: Load, folder: Path, c
     assert load_folder(prune=True)["a.csv"].result == "pruned"
     assert SourceFile.objects.get().name == "b.csv"
     assert FareRow.objects.get().avg_fare_usd == 2
-    assert not NotableText.objects.exists()
+    assert not ProseText.objects.exists()
     assert counted() == counted_by_hand()
 
 
@@ -210,7 +194,7 @@ def test_files_of_other_folders_are_not_gone(load_folder: Load, tmp_path: Path) 
     other = tmp_path / "other"
     other.mkdir()
     (other / "z.csv").write_text(table(fare()))
-    list(load(find([other]), loaded_by="alice"))
+    list(load(find([other])))
     assert list(load_folder({"a.csv": table(fare())}, prune=True)) == ["a.csv"]
     assert FareRow.objects.count() == 2
 
@@ -275,7 +259,7 @@ def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path)
         "caf\ufffd.csv": "rejected",
     }
     assert outcomes["caf\ufffd.csv"].reason == "has a name that is not UTF-8; rename it"
-    (piped,) = load(find([folder / "pipe.csv"]), loaded_by="alice")
+    (piped,) = load(find([folder / "pipe.csv"]))
     assert piped.reason == "is no file and no folder"
 
 
@@ -289,7 +273,7 @@ def test_a_database_that_stays_locked_is_told_and_the_next_file_loads(folder: Pa
     other = sqlite3.connect(connection.settings_dict["NAME"], uri=True, isolation_level=None)
     with closing(other):
         other.execute("BEGIN IMMEDIATE")
-        outcomes = load(find([folder]), loaded_by="alice")
+        outcomes = load(find([folder]))
         assert "another process was writing" in next(outcomes).reason
         other.execute("ROLLBACK")
         assert next(outcomes).result == "new"
@@ -329,7 +313,7 @@ def test_json_of_another_shape_is_refused_by_name_and_the_rows_stay(load_folder:
 def test_prose_of_objects_with_fractions_is_kept(load_folder: Load, document: str, note: str) -> None:
     assert load_folder({"a.json": document})["a.json"].result == "new"
     row = FareRow.objects.get()
-    assert (row.route, row.notable_event) == ("BOS-LIS", note)
+    assert (row.route, event_of(row)) == ("BOS-LIS", note)
 
 
 @pytest.mark.parametrize("names", ["Date,Route,Avg_Fare_USD", "Snapshot Date,route,Avg Fare USD"])

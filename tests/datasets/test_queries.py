@@ -12,58 +12,37 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airfare.loading import find, load
-from airfare.queries import Filters, Page, Plan, days_of
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airfare import curation, dimensions, notables, queries
 from airfare.filters import AskedFilters
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
 from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
 from mcpsite.access.caller import Caller
+from mcpsite.datasets import curation, queries, snapshots
+from mcpsite.datasets.files import find
+from mcpsite.datasets.filters import Filters
+from mcpsite.datasets.models import SourceFile
+from mcpsite.datasets.periods import period
+from mcpsite.datasets.queries import Plan
+from mcpsite.datasets.snapshots import State
+from mcpsite.datasets.texts import Texts, matching
+from mcpsite.datasets.versions import Version
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.fares import DATA_SET, EVERYTHING, asked, load, page, snapshot
 from tests.airfare.oracle import File, Oracle, Reader, Row
 
 pytestmark = pytest.mark.django_db
 
 
-def page(filters: Filters, *, limit: int, offset: int = 0, plan: Plan | None = None) -> Page:
-    return queries.page(filters, None, limit=limit, offset=offset, plan=plan)
-
-
-def answer(filters: Filters = Filters(), limit: int = 200, **options: Any) -> list[dict[str, Any]]:  # noqa: B008
+def answer(filters: Filters = EVERYTHING, limit: int = 200, **options: Any) -> list[dict[str, Any]]:
     return page(filters, limit=limit, **options).rows
 
 
 # Dates
-
-
-@pytest.mark.parametrize(
-    ("text", "first", "end"),
-    [
-        ("2025-10-06", "2025-10-06", "2025-10-07"),
-        ("2025/10/06", "2025-10-06", "2025-10-07"),
-        ("2025-W41", "2025-10-06", "2025-10-07"),
-        ("2025-12", "2025-12-01", "2026-01-01"),
-        ("2025-02", "2025-02-01", "2025-03-01"),
-        ("2025", "2025-01-01", "2026-01-01"),
-    ],
-)
-def test_a_date_filter_is_a_day_a_month_or_a_year(text: str, first: str, end: str) -> None:
-    days = days_of(text)
-    assert days is not None
-    assert (str(days[0]), str(days[1])) == (first, end)
-
-
-@pytest.mark.parametrize(
-    "text", ["2025-13", "2025-02-30", "0000", "9999", "9999-12-31", "25", "2025-W60", "x", ""]
-)
-def test_other_texts_are_no_date_filter(text: str) -> None:
-    assert days_of(text) is None
 
 
 def test_impossible_dates_sort_last_and_match_no_date(load_folder: Load) -> None:
@@ -71,8 +50,7 @@ def test_impossible_dates_sort_last_and_match_no_date(load_folder: Load) -> None
     load_folder({"a.csv": table(*(fare(day) for day in days))})
     shown = [row.get("snapshot_date") for row in answer()]
     assert shown[:3] == ["2025-W06", "2025/02/01", "2024-12-31"]
-    first, end = days_of("2025") or (None, None)
-    assert [row["snapshot_date"] for row in answer(Filters(first_day=first, end_day=end))] == [
+    assert [row["snapshot_date"] for row in answer(asked(days=period("2025")))] == [
         "2025-W06",
         "2025/02/01",
     ]
@@ -117,7 +95,8 @@ ROW = st.fixed_dictionaries(
     }
 )
 FILTERS = st.builds(
-    Filters,
+    asked,
+    days=st.sampled_from(["", "", "2025", "2025-01", "2025-01-06", "2024", "2025-W02"]).map(period),
     route_contains=st.sampled_from(["", "", "jfk", "strasse", "-", "%", "no such"]),
     origin_airport=st.sampled_from(["", "", "JFK", "LAX", "XXX"]),
     destination_airport=st.sampled_from(["", "", "LAX", "JFK"]),
@@ -125,7 +104,6 @@ FILTERS = st.builds(
     season_contains=st.sampled_from(["", "", "summer", "i\u0307s", "2025"]),
     notable_contains=st.one_of(st.just(""), TEXTS.map(str.strip)),
 )
-DATES = st.sampled_from(["", "", "2025", "2025-01", "2025-01-06", "2024"])
 
 
 def oracle(rows: list[dict[str, Any]]) -> Oracle:
@@ -167,7 +145,7 @@ def stored(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.json"
         path.write_text(json.dumps(document))
-        [outcome] = load(find([path]), loaded_by="alice")
+        [outcome] = load(find([path]))
     assert outcome.result == "new"
     hidden = [number for number, row in enumerate(rows) if row["hidden"]]
     curation.hide(FareRow.objects.filter(avg_fare_usd__in=hidden))
@@ -176,32 +154,26 @@ def stored(rows: list[dict[str, Any]]) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(
     rows=st.lists(ROW, max_size=12),
-    asked=st.lists(st.tuples(FILTERS, DATES), min_size=1, max_size=6),
+    questions=st.lists(FILTERS, min_size=1, max_size=6),
     limit=st.integers(1, 5),
     offset=st.integers(0, 3),
 )
 def test_answers_are_those_of_plain_python(
-    rows: list[dict[str, Any]], asked: list[tuple[Filters, str]], limit: int, offset: int, db: None
+    rows: list[dict[str, Any]], questions: list[Filters], limit: int, offset: int, db: None
 ) -> None:
     rows = [{**row, "airline": row["airline"].strip(), "note": row["note"].strip()} for row in rows]
     stored(rows)
     plain = oracle(rows)
-    for filters, date in asked:
-        first, end = days_of(date) or (None, None)
-        filters = Filters(
-            **{name: getattr(filters, name) for name in filters.__slots__ if "day" not in name},
-            first_day=first,
-            end_day=end,
-        )
+    for filters in questions:
         expected = [fare.values["avg_fare_usd"] for fare in plain.matching(filters)]
         for plan in (None, *Plan):
             found = page(filters, limit=limit, offset=offset, plan=plan)
             shown = [row["avg_fare_usd"] for row in found.rows]
             assert shown == expected[offset : offset + limit]
         assert (found.matched, found.total) == (len(expected), len(plain.fares))
-        assert sorted(
-            row.avg_fare_usd or 0 for row in queries.queryset(filters, dimensions.current(None))
-        ) == sorted(expected)
+        assert sorted(row.avg_fare_usd or 0 for row in queries.queryset(filters, snapshot())) == sorted(
+            expected
+        )
 
 
 UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -221,8 +193,8 @@ UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_siz
 @example(texts=["a'b--;", "x"], needle="'b--;")
 @example(texts=["ends in a tilde~*"], needle="de~*")
 def test_free_text_matches_as_plain_python_does(texts: list[str], needle: str, db: None) -> None:
-    numbers = notables.Texts().numbers(texts)
-    found = set(notables.matching(needle, 1_000_000) or []) & set(numbers)
+    numbers = Texts(DATA_SET).numbers(texts)
+    found = set(matching(DATA_SET, needle, 1_000_000) or []) & set(numbers)
     folded = needle.casefold()
     assert found == {
         number for text, number in zip(texts, numbers, strict=True) if number and folded in text.casefold()
@@ -250,14 +222,14 @@ def many(load_folder: Load) -> None:
 
 
 CASES = {
-    "nothing": Filters(),
-    "a route": Filters(route_contains="SEA-ANC"),
-    "an airline": Filters(airline_contains="line 3"),
-    "a season": Filters(season_contains="season 2"),
-    "an airport": Filters(origin_airport="JFK"),
-    "a text": Filters(notable_contains="note 299"),
-    "a frequent text": Filters(notable_contains="note"),
-    "a route and an airline": Filters(route_contains="SEA-ANC", airline_contains="line 3"),
+    "nothing": EVERYTHING,
+    "a route": asked(route_contains="SEA-ANC"),
+    "an airline": asked(airline_contains="line 3"),
+    "a season": asked(season_contains="season 2"),
+    "an airport": asked(origin_airport="JFK"),
+    "a text": asked(notable_contains="note 299"),
+    "a frequent text": asked(notable_contains="note"),
+    "a route and an airline": asked(route_contains="SEA-ANC", airline_contains="line 3"),
 }
 
 
@@ -290,13 +262,13 @@ def test_every_plan_gives_the_same_rows(case: str, plan: Plan, many: None) -> No
 @pytest.mark.parametrize("case", [case for case in CASES if case not in ("a text", "a route and an airline")])
 def test_rows_of_which_many_match_are_read_in_order_and_not_sorted(case: str, many: None) -> None:
     steps = plan_of(CASES[case], limit=5)
-    assert "airfare_by_day" in steps, steps
+    assert "airfare_farerow_by_order" in steps, steps
     assert "Incremental Sort" in steps or "LAST" in steps or "Sort" not in steps, steps
 
 
 @pytest.mark.parametrize(
     ("case", "index"),
-    [("a route and an airline", "airfare_by_combination"), ("a text", "airfare_by_notable")],
+    [("a route and an airline", "airfare_farerow_by_combination"), ("a text", "airfare_farerow_by_prose")],
 )
 def test_rows_of_which_few_match_are_found_by_an_index(case: str, index: str, many: None) -> None:
     assert index in plan_of(CASES[case], limit=200)
@@ -322,22 +294,22 @@ def test_only_files_that_the_caller_may_read_are_in_an_answer(load_folder: Load,
         }
     )
     SourceFile.objects.get(name="b.csv").groups.add(Group.objects.create(name="team"))
-    for filters in (Filters(), Filters(origin_airport="JFK"), Filters(notable_contains="x")):
-        found = queries.page(filters, caller, limit=10)
+    for filters in (EVERYTHING, asked(origin_airport="JFK"), asked(notable_contains="x")):
+        found = page(filters, caller)
         assert ([row["avg_fare_usd"] for row in found.rows], found.matched, found.total) == ([1], 1, 1)
         assert found.files == ["a.csv"]
-    assert queries.page(Filters(route_contains="SEA"), caller, limit=10).matched == 0
+    assert page(asked(route_contains="SEA"), caller).matched == 0
     stranger = replace(caller, permissions=frozenset())
-    assert queries.page(Filters(), stranger, limit=10).total == 0
+    assert page(EVERYTHING, stranger).total == 0
 
 
 def test_filters_that_mean_many_routes_are_answered_too(load_folder: Load) -> None:
     letters = "ABCDEFGHIJ"
     routes = [f"A{a}{b}-XYZ" for a in letters for b in letters]
     load_folder({"a.csv": table(*(fare(route=route) for route in routes), fare(route="ZZZ-XYZ"))})
-    found = page(Filters(route_contains="-xyz", origin_airport="", airline_contains="delta"), limit=3)
+    found = page(asked(route_contains="-xyz", origin_airport="", airline_contains="delta"), limit=3)
     assert (found.matched, found.rows[0]["route"]) == (101, "ZZZ-XYZ")
-    found = page(Filters(route_contains="a"), limit=3, offset=99)
+    found = page(asked(route_contains="a"), limit=3, offset=99)
     assert (found.matched, [row["route"] for row in found.rows]) == (100, ["AAA-XYZ"])
 
 
@@ -349,30 +321,31 @@ def test_what_the_first_answer_after_a_load_needs_is_computed_ahead(
     SourceFile.objects.get(name="b.csv").groups.add(team)
     member = replace(caller, groups=frozenset({team.pk}))
     for who in (caller, member):
-        queries.page(Filters(), who, limit=5)
+        page(EVERYTHING, who, limit=5)
     load_folder({"a.csv": table(fare(), fare(fare=2))})
-    dimensions.warm()
+    snapshots.warm(DATA_SET)
     for who, rows in ((caller, 2), (member, 3)):
         with CaptureQueriesContext(connection) as captured:
-            assert queries.page(Filters(), who, limit=5).matched == rows
+            assert page(EVERYTHING, who, limit=5).matched == rows
         assert len(captured) == 2  # the version of the data, and the rows
     with CaptureQueriesContext(connection) as captured:
-        dimensions.warm()
+        snapshots.warm(DATA_SET)
     assert len(captured) == 1
 
 
 def test_one_thread_reads_a_new_version_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def read(*state: Any) -> Any:
+    def read(_: Any, state: Any) -> Any:
         time.sleep(0.05)
         made.append(SimpleNamespace(state=state, size=100))
         return made[-1]
 
-    monkeypatch.setattr(dimensions, "Snapshot", read)
+    asked_for = State(DATA_SET.label, Version(1, 1), frozenset({0}))
+    monkeypatch.setattr(snapshots, "Snapshot", read)
     with ThreadPoolExecutor(4) as threads:
-        snapshots = list(threads.map(lambda _: dimensions._build(1, None), range(4)))
-    assert snapshots == made * 4
+        found = list(threads.map(lambda _: snapshots._built(DATA_SET, asked_for, None), range(4)))
+    assert found == made * 4
 
 
 def test_pages_that_are_found_by_day_go_on_where_the_one_before_ended(
@@ -382,10 +355,10 @@ def test_pages_that_are_found_by_day_go_on_where_the_one_before_ended(
     lines = [fare(days[n % 4], airline=f"Line {n % 3}", fare=n, note=f"note {n % 5}") for n in range(60)]
     load_folder({"a.csv": table(*lines)})
     filters = [
-        Filters(),
-        Filters(airline_contains="line 1"),
-        Filters(notable_contains="note", airline_contains="line"),
-        Filters(first_day=datetime.date(2025, 1, 1), end_day=datetime.date(2025, 1, 3)),
+        EVERYTHING,
+        asked(airline_contains="line 1"),
+        asked(notable_contains="note", airline_contains="line"),
+        asked(days=(datetime.date(2025, 1, 1), datetime.date(2025, 1, 3))),
     ]
     monkeypatch.setattr(queries, "MOST_TEXTS", 3)
     for each in filters:
@@ -408,11 +381,11 @@ def test_filters_that_mean_many_values_and_texts_take_few_parameters(
 ) -> None:
     lines = [fare(airline=f"Line {n}", note=f"notice {n}") for n in range(1_200)]
     load_folder({"a.csv": table(*lines, fare())})
-    asked = AskedFilters(airline_contains="line", notable_contains="notice")
+    question = AskedFilters(airline_contains="line", notable_contains="notice")
     connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 300)
     try:
         for tool in (airfare_trend_insights, airfare_fare_summary, show_fare_trends):
-            answered: Any = tool(caller, filters=asked)
+            answered: Any = tool(caller, filters=question)
             answered = getattr(answered, "value", answered)
             assert answered["matched_rows"] == 1_200
     finally:
@@ -422,4 +395,4 @@ def test_filters_that_mean_many_values_and_texts_take_few_parameters(
 def test_the_combinations_are_those_that_are_published(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(), fare(airline="United"))})
     curation.hide(FareRow.objects.filter(airline="United"))
-    assert dimensions.current(None).values("airline") == ["Delta"]
+    assert snapshot().values("airline") == ["Delta"]

@@ -4,21 +4,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airfare.edits import Overlay
-from airfare.loading import find, load
-from airfare.loads import Lost
-from airfare.queries import Filters
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from airfare import checking, cleaning, curation, loading, loads, queries, writing
-from airfare.models import Combination, CombinationCount, Edit, FareRow, Load, NotableText, SourceFile
+from airfare.models import FareRow
 from mcpsite.access.caller import Caller
+from mcpsite.datasets import checking, cleaning, curation, loading, loads, outcomes, writing
+from mcpsite.datasets.edits import Overlay
+from mcpsite.datasets.files import find
+from mcpsite.datasets.loads import Lost
+from mcpsite.datasets.models import Combination, CombinationCount, Edit, Load, ProseText, SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load as LoadFolder
 from tests.airfare.conftest import fare, table
+from tests.airfare.fares import DATA_SET, load, page
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,7 @@ def row(airline: str) -> FareRow:
 
 def answered(who: Caller | None = None) -> dict[str, Any]:
     """The fares that are published, by airline."""
-    rows = queries.page(Filters(), who, limit=200).rows
+    rows = page(who=who).rows
     return {str(each["airline"]): each["avg_fare_usd"] for each in rows}
 
 
@@ -262,17 +263,17 @@ def test_a_second_load_of_a_file_waits_and_finds_it_done(
 ) -> None:
     load_folder({"a.csv": OLD})
     claim = loads.claim
-    outcomes: list[Any] = []
+    others: list[Any] = []
 
-    def after_another(name: str, **options: Any) -> Load | None:
-        if not outcomes:
-            outcomes.append(None)
-            outcomes.extend(load(find([folder]), loaded_by="bob"))
-        return claim(name, **options)
+    def after_another(*file: Any, **options: Any) -> Load | None:
+        if not others:
+            others.append(None)
+            others.extend(load(find([folder]), loaded_by="bob"))
+        return claim(*file, **options)
 
     monkeypatch.setattr(loads, "claim", after_another)
     outcome = load_folder({"a.csv": NEW})["a.csv"]
-    assert (outcome.result, outcomes[1].result) == ("unchanged", "replaced")
+    assert (outcome.result, others[1].result) == ("unchanged", "replaced")
     assert SourceFile.objects.get().loaded_by == "bob"
 
 
@@ -297,13 +298,13 @@ def test_a_load_is_waited_for_as_long_as_it_is_written(
         if len(waited) == 3:
             Load.objects.filter(pk=other.pk).update(state=Load.State.ABANDONED)
 
-    monkeypatch.setattr("airfare.loads.time.sleep", sleep)
+    monkeypatch.setattr("mcpsite.datasets.loads.time.sleep", sleep)
     assert load_folder({"a.csv": NEW})["a.csv"].result == "replaced"
     assert len(waited) == 3
 
 
 def claimed(name: str) -> Load:
-    load = loads.claim(name, folder="", format_="csv", digest="", loaded_by="")
+    load = loads.claim(DATA_SET, name, folder="", format_="csv", digest="", loaded_by="")
     assert load
     return load
 
@@ -453,7 +454,7 @@ def test_an_undone_file_is_left_out_until_it_has_changed(load_folder: LoadFolder
     load_folder({"a.csv": NEW})
     loading.undo(SourceFile.objects.get())
     outcome = load_folder()["a.csv"]
-    assert (outcome.result, outcome.reason) == ("left out", loading.UNDONE)
+    assert (outcome.result, outcome.reason) == ("left out", outcomes.UNDONE)
     assert answered()["Delta"] == 1
     assert load_folder(force=True)["a.csv"].result == "replaced"
     assert answered()["Delta"] == 10
@@ -533,8 +534,8 @@ def test_cleaning_deletes_rows_counts_texts_combinations_and_edits_in_pieces(
     load_folder({"a.csv": NEW})
     assert len(list(cleaning.pieces())) > 5
     assert (FareRow.all_loads.count(), CombinationCount.objects.count()) == (4, 4)
-    assert sorted(Combination.objects.values_list("airline", flat=True)) == sorted(answered())
-    assert not (NotableText.objects.exists())
+    assert sorted(Combination.objects.values_list("values__airline", flat=True)) == sorted(answered())
+    assert not (ProseText.objects.exists())
     assert not (Edit.objects.exists())
     assert Load.objects.count() == 1
 
@@ -546,13 +547,13 @@ def test_texts_and_combinations_stay_while_a_load_is_being_written(
     load_folder({"a.csv": OLD})
     other = claimed("b.csv")
     load_folder({"a.csv": NEW})
-    assert NotableText.objects.exists()
-    assert Combination.objects.filter(airline="Breeze").exists()
+    assert ProseText.objects.exists()
+    assert Combination.objects.filter(values__airline="Breeze").exists()
     with pytest.raises(RuntimeError), loads.given_up_on_failure(other):
         raise RuntimeError
     cleaning.clean()
-    assert not (NotableText.objects.exists())
-    assert not (Combination.objects.filter(airline="Breeze").exists())
+    assert not (ProseText.objects.exists())
+    assert not (Combination.objects.filter(values__airline="Breeze").exists())
 
 
 @pytest.mark.usefixtures("cleaned_at_once")

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from airfare.queries import Filters
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airfare import curation, queries, versions
-from airfare.models import Edit, FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation
+from mcpsite.datasets.models import Edit, SourceFile
 from tests.airfare.conftest import Load, fare, table
-from tests.airfare.test_loading import counted, counted_by_hand
+from tests.airfare.fares import asked, counted, counted_by_hand, page, version
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def curator(db: None) -> User:
 
 
 def answered() -> list[dict[str, object]]:
-    return queries.page(Filters(), None, limit=200).rows
+    return page().rows
 
 
 def fares() -> list[str]:
@@ -37,9 +37,9 @@ def test_a_hidden_row_leaves_every_answer_at_once(load_folder: Load) -> None:
     load_folder({"a.csv": table(fare(fare=1), fare(fare=2, airline="United"))})
     assert len(answered()) == 2
     assert hide(avg_fare_usd=1) == 1
-    page = queries.page(Filters(), None, limit=200)
-    assert ([row["avg_fare_usd"] for row in page.rows], page.matched, page.total) == ([2], 1, 1)
-    assert queries.page(Filters(airline_contains="delta"), None, limit=200).matched == 0
+    found = page()
+    assert ([row["avg_fare_usd"] for row in found.rows], found.matched, found.total) == ([2], 1, 1)
+    assert page(asked(airline_contains="delta")).matched == 0
     assert counted() == counted_by_hand()
 
 
@@ -59,11 +59,11 @@ def test_hiding_what_is_hidden_changes_nothing(load_folder: Load) -> None:
 
 def test_curating_gives_the_data_a_new_version(load_folder: Load, curator: User) -> None:
     load_folder({"a.csv": table(fare())})
-    seen = {versions.read()}
+    seen = {version()}
     hide()
-    seen.add(versions.read())
+    seen.add(version())
     curation.edit(FareRow.objects.get(), {"avg_fare_usd": 7.0}, curator)
-    seen.add(versions.read())
+    seen.add(version())
     assert len(seen) == 3
 
 
@@ -100,7 +100,7 @@ def test_what_follows_from_an_edited_field_follows(load_folder: Load, curator: U
     load_folder({"a.csv": table(fare())})
     values = {"route": "sea-anc", "snapshot_date": "2026-W01", "notable_event": "Cruises"}
     curation.edit(FareRow.objects.get(), values, curator)
-    assert queries.page(Filters(origin_airport="SEA", notable_contains="cruise"), None, limit=1).matched == 1
+    assert page(asked(origin_airport="SEA", notable_contains="cruise")).matched == 1
     row = FareRow.objects.get()
     assert (row.subject, row.destination_airport, str(row.snapshot_day)) == ("SEA-ANC", "ANC", "2025-12-29")
 
@@ -195,7 +195,7 @@ def test_many_hidden_rows_survive_a_reload(load_folder: Load) -> None:
     load_folder({"a.csv": table(*rows)})
     hide(avg_fare_usd__lt=2_500)
     load_folder({"a.csv": table(fare(fare=9_999), *rows)})
-    assert queries.page(Filters(), None, limit=1).total == 501
+    assert page(limit=1).total == 501
     assert counted() == counted_by_hand()
 
 

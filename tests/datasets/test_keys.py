@@ -4,32 +4,33 @@ import random
 from typing import Any
 
 import pytest
-from airfare.keys import Keys
-from airfare.records import SOURCE_FIELDS
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airfare import curation, keys, loading
-from airfare.models import FareRow, SourceFile
+from airfare.models import FareRow
+from mcpsite.datasets import curation, keys, loading
+from mcpsite.datasets.keys import Keys
+from mcpsite.datasets.models import SourceFile
 from mcpsite.history.models import Change
 from tests.airfare.conftest import Load, fare, table
+from tests.airfare.fares import DATA_SET
 from tests.exchange.test_exporting import exported
 
 pytestmark = pytest.mark.django_db
 
 
-def columns(airlines: list[str], day: str = "2025-10-06") -> list[list[Any]]:
+def columns(airlines: list[str], day: str = "2025-10-06") -> dict[str, list[Any]]:
     """The columns of rows that differ by their airlines alone."""
     given: dict[str, list[Any]] = {"airline": airlines, "snapshot_day": [day] * len(airlines)}
-    return [given.get(name, [""] * len(airlines)) for name in SOURCE_FIELDS]
+    return {name: given.get(name, [""] * len(airlines)) for name in DATA_SET.stored}
 
 
 @given(st.lists(st.sampled_from("ABC"), max_size=12), st.integers(1, 5))
 def test_keys_are_the_same_in_whatever_batches_a_file_is_read(airlines: list[str], size: int) -> None:
-    at_once, in_batches = Keys("a.csv"), Keys("a.csv")
+    at_once, in_batches = Keys(DATA_SET, "a.csv"), Keys(DATA_SET, "a.csv")
     parts = [airlines[start : start + size] for start in range(0, len(airlines), size)]
     found = [key for part in parts for key in in_batches.of(columns(part))]
     assert found == at_once.of(columns(airlines))
@@ -39,12 +40,12 @@ def test_keys_are_the_same_in_whatever_batches_a_file_is_read(airlines: list[str
 def test_keys_do_not_depend_on_the_order_of_unlike_rows() -> None:
     airlines = [f"Line {number}" for number in range(500)]
     shuffled = random.Random(1).sample(airlines, len(airlines))
-    first = dict(zip(airlines, Keys("a.csv").of(columns(airlines)), strict=True))
-    assert dict(zip(shuffled, Keys("a.csv").of(columns(shuffled)), strict=True)) == first
+    first = dict(zip(airlines, Keys(DATA_SET, "a.csv").of(columns(airlines)), strict=True))
+    assert dict(zip(shuffled, Keys(DATA_SET, "a.csv").of(columns(shuffled)), strict=True)) == first
 
 
 def test_equal_rows_of_two_files_have_unlike_keys() -> None:
-    assert Keys("a.csv").of(columns(["A"])) != Keys("b.csv").of(columns(["A"]))
+    assert Keys(DATA_SET, "a.csv").of(columns(["A"])) != Keys(DATA_SET, "b.csv").of(columns(["A"]))
 
 
 @given(st.integers(0, (1 << 63) - 1))
@@ -134,20 +135,20 @@ def test_the_id_of_an_export_outlives_loads(curator: User, load_folder: Load) ->
 
 def test_an_undo_is_a_button_of_the_files_page(client: Client, curator: User, load_folder: Load) -> None:
     load_folder({"a.csv": OLD})
-    url = reverse("admin:airfare_sourcefile_change", args=[SourceFile.objects.get().pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[SourceFile.objects.get().pk])
     assert "Undo the last load" not in client.get(url).content.decode()
     load_folder({"a.csv": NEW})
     assert "Undo the last load" in client.get(url).content.decode()
-    page = client.post(url, {"airfare_sourcefile_undo_load": "1"}, follow=True).content.decode()
+    page = client.post(url, {"datasets_sourcefile_undo_load": "1"}, follow=True).content.decode()
     assert "a.csv holds again what was loaded" in page
     assert delta().avg_fare_usd == 1
 
 
 def test_who_may_not_load_files_may_not_undo_a_load(client: Client, curator: User, load_folder: Load) -> None:
-    curator.user_permissions.remove(*curator.user_permissions.filter(codename="add_sourcefile"))
+    curator.user_permissions.remove(*curator.user_permissions.filter(codename="add_farerow"))
     load_folder({"a.csv": OLD})
     load_folder({"a.csv": NEW})
-    url = reverse("admin:airfare_sourcefile_change", args=[SourceFile.objects.get().pk])
+    url = reverse("admin:datasets_sourcefile_change", args=[SourceFile.objects.get().pk])
     assert "Undo the last load" not in client.get(url).content.decode()
-    client.post(url, {"airfare_sourcefile_undo_load": "1"})
+    client.post(url, {"datasets_sourcefile_undo_load": "1"})
     assert delta().avg_fare_usd == 2

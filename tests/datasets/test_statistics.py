@@ -13,7 +13,7 @@ from tests.site import Site
 
 STATEMENT = (
     "EXPLAIN QUERY PLAN SELECT position FROM airfare_farerow "
-    "WHERE NOT hidden AND notable_id = 7 AND combination_id = 7 AND snapshot_day = '2025-10-06'"
+    "WHERE NOT hidden AND notable_event_id = 7 AND combination_id = 7 AND snapshot_day = '2025-10-06'"
 )
 """Rows with a text, a combination and a day: which index gives fewer of them is not seen by the statement."""
 
@@ -38,13 +38,13 @@ def test_a_worker_that_runs_already_plans_with_what_a_load_learned(
 ) -> None:
     database.execute("DELETE FROM sqlite_stat1")
     database.execute("ANALYZE sqlite_schema")
-    assert "airfare_by_combination" in plan(database)
+    assert "airfare_farerow_by_combination" in plan(database)
     rows = [fare(note=f"note {n}") for n in range(2_000)]
     (tmp_path / "many_texts.csv").write_text(table(*rows))
     site.manage("load_airfare", str(tmp_path / "many_texts.csv"))
-    assert "airfare_by_notable" in plan(database)
+    assert "airfare_farerow_by_prose" in plan(database)
     site.shell(
-        "from airfare import loading, models; "
+        "from mcpsite.datasets import loading, models; "
         "source = models.SourceFile.objects.get(name='many_texts.csv'); "
         "loading.remove(source); source.delete()"
     )
