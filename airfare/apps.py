@@ -19,4 +19,4 @@ def _forget_readers(*, action: str, **_: Any) -> None:
     from airfare import versions
 
     if action.startswith("post_"):
-        versions.bump()
+        versions.bump(counts=False)

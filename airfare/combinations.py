@@ -93,6 +93,11 @@ class Counts:
     def __len__(self) -> int:
         return len(self._counts)
 
+    @property
+    def combinations(self) -> set[int]:
+        """The combinations of these counts."""
+        return {combination for _, combination in self._counts}
+
     def add(self, load: int, combination: int, rows: int, first: str, last: str) -> None:
         """Count `rows` more; days are written YYYY-MM-DD. Rows that are hidden count 0."""
         known = self._counts.get((load, combination))

@@ -121,7 +121,7 @@ class Corrections(FareRowColumns):  # type: ignore[misc,valid-type]
             return result
         with transaction.atomic():
             # Nothing else changes the rows from here on.
-            versions.bump()
+            versions.lock()
             _compare(dataset, names, result)
             if result.digest != digest:
                 result.append_base_error(

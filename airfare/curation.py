@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from airfare import edits, versions
 from airfare.combinations import Counts, Ids
-from airfare.edits import BATCH, EDITABLE, LABEL, chunks, count, lay, touch, write
+from airfare.edits import BATCH, EDITABLE, LABEL, chunks, count, lay, place_of, touch, write
 from airfare.models import Edit, FareRow, SourceFile
 from airfare.notables import Texts
 from airfare.records import as_stored
@@ -52,8 +52,11 @@ def publish(rows: QuerySet[FareRow], *, by: User | None = None, reason: str = ""
 
 def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None, reason: str) -> int:
     name = Change.Action.HIDE if hidden else Change.Action.PUBLISH
-    with transaction.atomic(), recording.action(name, by=by, reason=reason) as action:
-        versions.bump()
+    with (
+        transaction.atomic(),
+        versions.changing() as changing,
+        recording.action(name, by=by, reason=reason) as action,
+    ):
         chosen = _chosen(rows)
         counts = Counts()
         counts.add_rows(chosen, -1 if hidden else 1)
@@ -63,6 +66,7 @@ def _set_hidden(rows: QuerySet[FareRow], *, hidden: bool, by: User | None, reaso
         # What was chosen may be so no longer: the edits of this serial tell which rows they were.
         edited = Edit.objects.filter(file__in=serials, serial=F("file__serial"))
         changed = FareRow.objects.filter(key__in=edited.values("key")).update(hidden=hidden)
+        changing |= counts.combinations
         counts.store()
         _forget_void(serials)
     return changed
@@ -122,11 +126,14 @@ def edit_each(
     """
     changed = seen = 0
     rest = iter(edited)
-    with transaction.atomic(), recording.action(action, by=by, reason=reason) as recorded:
-        versions.bump()
+    with (
+        transaction.atomic(),
+        versions.changing() as changing,
+        recording.action(action, by=by, reason=reason) as recorded,
+    ):
         texts, ids = Texts(), Ids()
         while batch := list(islice(rest, BATCH)):
-            differences = _edit(dict(batch), by, texts, ids)
+            differences = _edit(dict(batch), by, texts, ids, changing)
             recorded.add_many(FareRow, differences)
             changed += len(differences)
             seen += len(batch)
@@ -157,9 +164,12 @@ def correct(
 
 
 def _edit(
-    batch: Mapping[int, Mapping[str, Any]], by: User | None, texts: Texts, ids: Ids
+    batch: Mapping[int, Mapping[str, Any]], by: User | None, texts: Texts, ids: Ids, changing: set[int]
 ) -> list[tuple[int, str, recording.Values]]:
-    """Edit the rows of a batch; returns what became different, for the history."""
+    """Edit the rows of a batch; returns what became different, for the history.
+
+    The combinations of rows that moved are added to `changing`.
+    """
     rows = FareRow.objects.filter(key__in=batch).select_related("load__file", "notable")
     wanted: dict[int, dict[str, Any]] = dict(Edit.objects.filter(key__in=batch).values_list("key", "values"))
     texts.numbers(
@@ -169,7 +179,7 @@ def _edit(
             if "notable_event" in given
         ]
     )
-    counts, changed = Counts(), []
+    counts, changed, places = Counts(), [], []
     differences: list[tuple[int, str, recording.Values]] = []
     for row in sorted(rows, key=lambda row: row.position):
         values = {name: as_stored(name, value) for name, value in batch[row.key].items()}
@@ -181,6 +191,7 @@ def _edit(
             continue
         label = str(row)
         count(counts, row, -1)
+        places.append(place_of(row))
         edited = wanted.get(row.key, {})
         values = {**edited, **{name: value for name, (_, value) in different.items()}}
         met = lay(row, values, texts)
@@ -190,8 +201,10 @@ def _edit(
         changed.append(row)
         differences.append((row.key, label, different))
     write(changed, ids)
-    for row in changed:
+    for row, place in zip(changed, places, strict=True):
         count(counts, row, 1)
+        if place != place_of(row):
+            changing |= {place[0], row.combination_id}
     counts.store()
     files = {row.key: cast(SourceFile, row.load.file).pk for row in changed}
     serials = touch(set(files.values()))
@@ -238,11 +251,15 @@ def delete_curated(source: SourceFile) -> int:
 
 
 def _delete(rows: QuerySet[FareRow], *, by: User | None, reason: str) -> int:
-    with transaction.atomic(), recording.action(Change.Action.DELETE, by=by, reason=reason) as action:
-        versions.bump()
+    with (
+        transaction.atomic(),
+        versions.changing() as changing,
+        recording.action(Change.Action.DELETE, by=by, reason=reason) as action,
+    ):
         chosen = _chosen(rows)
         counts = Counts()
         counts.add_rows(chosen.filter(hidden=False), -1)
+        changing |= counts.combinations
         counts.store()
         action.add_many(FareRow, _last_values(chosen))
         serials = _touch(chosen)

@@ -1,19 +1,22 @@
 """What a worker remembers of a version of the data: how many published rows each combination has, and when.
 
 Combinations are few where rows are many. A worker reads their counts once for each version of the data, and
-answers from memory what a filter means and how many rows match.
+answers from memory what a filter means and how many rows match. After a curator's change it reads anew what
+changed alone.
 """
 
 import threading
 from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from itertools import accumulate, compress
 from sys import getsizeof
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Max, Min, Sum, Value
 
@@ -21,12 +24,20 @@ from airfare import versions
 from airfare.expressions import Among, Blank, array_of
 from airfare.models import FILES, NO_DAY, Combination, CombinationCount, SourceFile
 from airfare.statements import Statement, ordinal
+from airfare.versions import Version
 from mcpsite.access.policies import Principal
 from mcpsite.core.memory import memory, size_of
 
 Result = TypeVar("Result")
-State = tuple[int, frozenset[int] | None]
-"""A version of the data, and the ids of the files that somebody may read in it; None for all there are."""
+
+
+class State(NamedTuple):
+    """A version of the data, and what somebody may read in it."""
+
+    version: Version
+    visible: frozenset[int] | None
+    """The ids of files; None for all there are."""
+
 
 SUGGESTIONS = 500
 """Values that a field of a page offers; each of them is in the page."""
@@ -121,11 +132,21 @@ class Combinations:
             places, outside = frozenset(range(len(self.ids))) - places, not outside
         return array_of(map(self.ids.__getitem__, places)), outside
 
+    def place_of(self, number: int) -> int | None:
+        """Return the place of the combination with this id, if it is one of these."""
+        place = bisect_left(self.ids, number)
+        return place if place < len(self.ids) and self.ids[place] == number else None
+
 
 @cache
-def _counts() -> Statement:
-    """Each combination that published rows of some loads have, with their number, first and last day."""
+def _counts(*, some: bool) -> Statement:
+    """Each combination that published rows of some loads have, with their number, first and last day.
+
+    With `some`, of some combinations alone.
+    """
     counts = CombinationCount.objects.filter(Among("load_id", Blank("loads")), rows__gt=0).order_by()
+    if some:
+        counts = counts.filter(Among("combination_id", Blank("combinations")))
     counted = counts.values_list("combination_id").annotate(Sum("rows"), Min("first_day"), Max("last_day"))
     return Statement(counted)
 
@@ -134,18 +155,62 @@ def _place(day: int, before: int) -> int:
     return 0 if day == _UNDATED else max(1, day - before)
 
 
+class Memories:
+    """What was computed of one state of the data."""
+
+    def __init__(self, kind: str, state: Hashable) -> None:
+        self._state = (kind, state)
+
+    def result(self, key: Hashable) -> Any:
+        """Return what was kept under `key`, or None."""
+        return memory.get((*self._state, key))
+
+    def keep(self, key: Hashable, result: Any, size: int) -> None:
+        """Remember what was computed, which takes `size` bytes, while this state lasts."""
+        memory.keep((*self._state, key), result, size)
+
+    def once(self, key: Hashable, compute: Callable[[], tuple[Result, int]]) -> Result:
+        """Return what was kept under `key`, or else what `compute` makes (with its size), once for all."""
+        result: Result | None = self.result(key)
+        if result is None:
+            with _alone((*self._state, key)):
+                result = self.result(key)
+                if result is None:
+                    result, size = compute()
+                    self.keep(key, result, size)
+        return result
+
+
 class Snapshot:
-    """What one version of the data holds for those who see one set of files (by id; None for all).
+    """What one version of the data holds for those who see one set of files.
 
     Of each combination, at its place: the number of its published rows, 0 where there are none, and their
     first and last days as ordinals.
     """
 
-    def __init__(self, version: int, visible: frozenset[int] | None) -> None:
-        self.state = (version, visible)
+    def __init__(self, state: State) -> None:
+        self._set_state(state)
+        self._read_files()
+        found = list(_counts(some=False).run({"loads": self.loads}))
+        # Read after the counts, so that each of them is known.
+        self.combinations = _combinations()
+        number = len(self.combinations.ids)
+        self.rows = array("I", bytes(4 * number))
+        self.first = array("i", [NEVER]) * number
+        self.last = array("i", bytes(4 * number))
+        self._take(found)
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.of_rows = Memories(_ROWS, state)
+        """What depends on all that rows say."""
+        self.of_counts = Memories(_COUNTS, (state.version.counts, state.visible))
+        """What depends on their combinations, days and texts alone, and on which rows there are."""
+
+    def _read_files(self) -> None:
         files = SourceFile.objects.published().order_by("name")
-        if visible is not None:
-            files = files.filter(Among("id", Value(array_of(sorted(visible)))))
+        if self.state.visible is not None:
+            files = files.filter(Among("id", Value(array_of(sorted(self.state.visible)))))
         self.file_names: dict[int, str] = dict(files.values_list("current_id", "name"))
         """By the ids of their current loads, in order of names."""
         self.files = list(self.file_names.values())
@@ -153,16 +218,10 @@ class Snapshot:
         """Whether the ids of the loads ascend as the names of the files do."""
         self.loads = array_of(sorted(self.file_names))
         """The loads of which rows may be seen, as a parameter of a statement."""
-        found = _counts().run({"loads": self.loads})
-        # Read after the counts, so that each of them is known.
-        self.combinations = _combinations()
-        number = len(self.combinations.ids)
-        self.rows = array("I", bytes(4 * number))
-        self.first = array("i", [NEVER]) * number
-        self.last = array("i", bytes(4 * number))
-        places = dict(zip(self.combinations.ids, range(number), strict=True))
-        for combination, rows, first, last in found:
-            place = places.get(combination)
+
+    def _take(self, counts: Iterable[tuple[Any, ...]]) -> None:
+        for combination, rows, first, last in counts:
+            place = self.combinations.place_of(combination)
             if place is None:  # Its rows have gone meanwhile, and the next call sees that.
                 continue
             self.rows[place] = rows
@@ -171,6 +230,37 @@ class Snapshot:
         self.total = sum(self.rows)
         self.days = min(self.first, default=NEVER), max(self.last, default=0)
         """The first and the last day of all."""
+
+    def at(self, state: State) -> "Snapshot | None":
+        """Return that of `state`, where others of the same files are seen, with what changed since this one.
+
+        None where that is not known, or is not little.
+        """
+        changed = versions.changed_between(self.state.version.counts, state.version.counts)
+        if changed is None:
+            return None
+        later = copy(self)
+        later._set_state(state)
+        if changed:
+            later._read_files()
+            if later.loads != self.loads or not later._take_changed(changed):
+                return None
+        return later
+
+    def _take_changed(self, changed: Collection[int]) -> bool:
+        """Bring the counts of these combinations up to date; returns False where some are unknown here."""
+        places = [self.combinations.place_of(combination) for combination in changed]
+        known = [place for place in places if place is not None]
+        if len(known) < len(places):
+            return False
+        before = self.total, self.days
+        self.rows, self.first, self.last = self.rows[:], self.first[:], self.last[:]
+        for place in known:
+            self.rows[place], self.first[place], self.last[place] = 0, NEVER, 0
+        self._take(_counts(some=True).run({"loads": self.loads, "combinations": array_of(changed)}))
+        if (self.total, self.days) != before:
+            self.__dict__.pop("_spread", None)
+        return True
 
     @property
     def size(self) -> int:
@@ -241,34 +331,15 @@ class Snapshot:
                 changes[end + 1] -= each
         return before, array("d", accumulate(accumulate(changes), initial=0.0))
 
-    def result(self, key: Hashable) -> Any:
-        """Return what was kept under `key`, or None."""
-        return memory.get((_MEMORY, *self.state, key))
 
-    def keep(self, key: Hashable, result: Any, size: int) -> None:
-        """Remember what was computed, which takes `size` bytes, while this version lasts."""
-        memory.keep((_MEMORY, *self.state, key), result, size)
-
-    def once(self, key: Hashable, compute: Callable[[], tuple[Result, int]]) -> Result:
-        """Return what was kept under `key`, or else what `compute` makes (with its size), once for all."""
-        result: Result | None = self.result(key)
-        if result is None:
-            with _alone((*self.state, key)):
-                result = self.result(key)
-                if result is None:
-                    result, size = compute()
-                    self.keep(key, result, size)
-        return result
-
-
-_MEMORY = "airfare"
-_SNAPSHOT = "snapshot"
+_ROWS, _COUNTS, _READERS = "airfare rows", "airfare counts", "airfare readers"
+_SNAPSHOT = "airfare snapshot"
 _SHARED = "airfare combinations"
 _waiting: dict[Hashable, list[threading.Lock]] = {}
 _flights = threading.Lock()
 _computing = threading.BoundedSemaphore(2)
 """More aggregations at once would take more memory and be ready no sooner."""
-_warmed = 0
+_warmed = Version(0, 0)
 _last: Snapshot | None = None
 """The snapshot that was asked for last: at hand even where it alone is larger than all that is remembered."""
 
@@ -305,7 +376,7 @@ def _combinations() -> Combinations:
 class _Readers:
     """Who may read which files, in one version of the data."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: Version) -> None:
         self.version = version
         self._limited = SourceFile.groups.through.objects.exists()
 
@@ -319,7 +390,7 @@ class _Readers:
         _recent[groups] = who
         if len(_recent) > _MOST_RECENT:
             _recent.pop(next(iter(_recent)), None)
-        key = (_MEMORY, self.version, "readers", groups)
+        key = (_READERS, self.version, groups)
         visible: frozenset[int] | None = memory.get(key)
         if visible is None:
             visible = frozenset(SourceFile.objects.visible_to(who).values_list("pk", flat=True))
@@ -336,7 +407,7 @@ _recent: dict[frozenset[int], Principal] = {}
 def state(who: Principal | None) -> State:
     """The version of the data as it is now, and which files `who` may read; with None, every file."""
     version = versions.read()
-    return version, None if who is None else _readers(version).visible_to(who)
+    return State(version, None if who is None else _readers(version).visible_to(who))
 
 
 def current(who: Principal | None) -> Snapshot:
@@ -348,19 +419,33 @@ def current(who: Principal | None) -> Snapshot:
     now = state(who)
     last = _last
     if last is None or last.state != now:
-        _last = last = memory.get((_MEMORY, *now, _SNAPSHOT)) or _build(*now)
+        _last = last = _built(now, last)
     return last
 
 
-def _build(version: int, visible: frozenset[int] | None) -> Snapshot:
-    key = (_MEMORY, version, visible, _SNAPSHOT)
-    with _alone(key):
-        snapshot: Snapshot | None = memory.get(key)
-        if snapshot is None:
-            memory.forget(lambda other: other[0] == _MEMORY and other[1] != version)
-            snapshot = Snapshot(version, visible)
-            memory.keep(key, snapshot, snapshot.size)
+def _built(state: State, last: Snapshot | None) -> Snapshot:
+    """Return the snapshot of `state`; `last` is another one, of which it may be made."""
+    with _alone((_SNAPSHOT, state)):
+        key = (_SNAPSHOT, state.visible)
+        known: Snapshot | None = memory.get(key)
+        if known is None and last and last.state.visible == state.visible:
+            known = last
+        if known and known.state == state:
+            return known
+        snapshot = (known and known.at(state)) or Snapshot(state)
+        memory.forget(lambda other: _is_past(other, state.version))
+        memory.keep(key, snapshot, snapshot.size)
         return snapshot
+
+
+def _is_past(key: Any, version: Version) -> bool:
+    """Whether what is remembered under `key` is of another version."""
+    kind, state, *_ = key
+    if kind == _COUNTS:
+        return bool(state[0] != version.counts)
+    if kind == _ROWS:
+        return bool(state.version != version)
+    return bool(kind == _READERS and state != version)
 
 
 def warm() -> None:
@@ -383,11 +468,11 @@ def computed(
     """
     while True:
         snapshot = current(who)
-        result: Result | None = snapshot.result(key)
+        result: Result | None = snapshot.of_rows.result(key)
         if result is not None:
             return result, snapshot
         with _alone((*snapshot.state, key)), _computing:
-            result = snapshot.result(key) or compute(snapshot)
+            result = snapshot.of_rows.result(key) or compute(snapshot)
             if state(who) == snapshot.state:
-                snapshot.keep(key, result, size_of(result))
+                snapshot.of_rows.keep(key, result, size_of(result))
                 return result, snapshot

@@ -7,6 +7,7 @@ does no more than laying it once, for each row remembers what its file says.
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
+import datetime
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,6 +86,11 @@ def count(counts: Counts, row: FareRow, sign: int) -> None:
     counts.add(row.load_id, row.combination_id, 0 if row.hidden else sign, day, day)
 
 
+def place_of(row: FareRow) -> tuple[int, datetime.date, int | None]:
+    """Return what decides which filters `row` matches: its combination, its day and its text."""
+    return row.combination_id, row.snapshot_day, row.notable_id
+
+
 def write(rows: Collection[FareRow], ids: Ids) -> None:
     """Store what a file or a curator decides of `rows`."""
     combinations = ids.of([(row.route, row.airline, row.season) for row in rows])
@@ -110,7 +116,7 @@ _WRITTEN = (*SOURCE_FIELDS, "combination_id", "notable_id", "hidden")
 
 
 def touch(files: Collection[int]) -> dict[int, int]:
-    """Return the serial of the edits that are made now, for each of these files. Under `versions.bump`."""
+    """Return the serial of the edits that are made now, for each of these files. Under `versions.lock`."""
     chosen = SourceFile.objects.filter(pk__in=files)
     chosen.update(serial=F("serial") + 1)
     return dict(chosen.values_list("pk", "serial"))

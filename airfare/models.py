@@ -356,12 +356,24 @@ class CombinationCount(models.Model):
 
 
 class DataVersion(models.Model):
-    """A random number that changes in every transaction that changes what answers hold.
+    """Random numbers that change with what answers hold (see `airfare.versions`).
 
     There are two rows: one for all of it, and one for the combinations there are.
     """
 
-    token = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    counts = models.BigIntegerField()
 
     def __str__(self) -> str:
-        return str(self.token)
+        return str(self.rows)
+
+
+class CountsChange(models.Model):
+    """Which combinations have other counts than in the version before; the latest changes alone are kept."""
+
+    before = models.BigIntegerField()
+    after = models.BigIntegerField()
+    combinations = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.before} to {self.after}"

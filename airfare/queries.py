@@ -172,7 +172,7 @@ def page(
         meaning = _meaning(filters, snapshot)
         expected = max(0, min(limit, meaning.matched - offset))
         key = (filters, limit, offset, plan)
-        rows: list[dict[str, Any]] | None = snapshot.result(key) if expected else []
+        rows: list[dict[str, Any]] | None = snapshot.of_rows.result(key) if expected else []
         if rows is None:
             found = _rows(filters, meaning, snapshot, limit, offset, plan)
             rows = [_row(values, snapshot.file_names) for values in found]
@@ -181,7 +181,7 @@ def page(
             as_counted = len(rows) == expected and all("source_file" in row for row in rows)
             if not as_counted and dimensions.state(who) != snapshot.state:
                 continue
-            snapshot.keep(key, rows, size_of_rows(rows))
+            snapshot.of_rows.keep(key, rows, size_of_rows(rows))
         return Page(
             rows=rows,
             matched=meaning.matched,
@@ -213,7 +213,7 @@ def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
         meaning = _find_meaning(filters, snapshot)
         return meaning, 1_000 + sum(map(getsizeof, meaning.given.values()))
 
-    return snapshot.once(filters, find)
+    return snapshot.of_counts.once(filters, find)
 
 
 def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
@@ -292,7 +292,7 @@ def _texts(needle: str, snapshot: Snapshot) -> tuple[str, int | None]:
         [(rows,)] = _counting(frozenset(given), False, "texts").run(given)
         return (given["texts"], int(rows)), getsizeof(given["texts"])
 
-    return snapshot.once(("texts", needle), find)
+    return snapshot.of_counts.once(("texts", needle), find)
 
 
 def _between(first: int, last: int) -> dict[str, str]:
@@ -394,7 +394,7 @@ def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
             passed.append(passed[-1] + number)
         return _Days(days, passed), getsizeof(days) + getsizeof(passed)
 
-    return snapshot.once(("days", filters), count)
+    return snapshot.of_counts.once(("days", filters), count)
 
 
 def _by_day(meaning: _Meaning) -> Iterable[tuple[Any, int]]:
@@ -445,11 +445,11 @@ def _cheapest(meaning: _Meaning, wanted: int) -> tuple[float, Plan]:
 
 def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, cost: float) -> bool:
     """Whether the rows are counted by day or should be, for so much was spent on them without it."""
-    if snapshot.result(("days", filters)):
+    if snapshot.of_counts.result(("days", filters)):
         return True
     key = ("spent", filters)
-    spent = cost + (snapshot.result(key) or 0)
-    snapshot.keep(key, spent, getsizeof(spent))
+    spent = cost + (snapshot.of_counts.result(key) or 0)
+    snapshot.of_counts.keep(key, spent, getsizeof(spent))
     by_index = meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT)
     one_by_one = meaning.between * (SCANNED if meaning.given.keys() <= {"first", "last"} else 1)
     return min(by_index, one_by_one) < spent

@@ -82,7 +82,22 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("token", models.BigIntegerField()),
+                ("rows", models.BigIntegerField()),
+                ("counts", models.BigIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="CountsChange",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("before", models.BigIntegerField()),
+                ("after", models.BigIntegerField()),
+                ("combinations", models.JSONField()),
             ],
         ),
         migrations.CreateModel(

@@ -133,7 +133,7 @@ def test_a_dry_run_writes_nothing(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare()), "b.csv": "x"}, dry_run=True, prune=True)
     assert [(each.result, each.rows) for each in outcomes.values()] == [("new", 1), ("rejected", 0)]
     assert not SourceFile.objects.exists()
-    assert versions.read() == 0
+    assert versions.read() == (0, 0)
 
 
 def test_a_folder_without_files_is_refused(folder: Path) -> None:

@@ -24,6 +24,7 @@ from airfare.loading import find, load
 from airfare.models import FareRow, SourceFile
 from airfare.queries import Filters, Page, Plan, days_of
 from airfare.tools import airfare_fare_summary, airfare_trend_insights, show_fare_trends
+from airfare.versions import Version
 from mcpsite.access.caller import Caller
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.oracle import File, Oracle, Reader, Row
@@ -364,14 +365,16 @@ def test_what_the_first_answer_after_a_load_needs_is_computed_ahead(
 def test_one_thread_reads_a_new_version_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    def read(*state: Any) -> Any:
+    def read(state: Any) -> Any:
         time.sleep(0.05)
         made.append(SimpleNamespace(state=state, size=100))
         return made[-1]
 
+    asked = dimensions.State(Version(1, 1), frozenset({0}))
+
     monkeypatch.setattr(dimensions, "Snapshot", read)
     with ThreadPoolExecutor(4) as threads:
-        snapshots = list(threads.map(lambda _: dimensions._build(1, None), range(4)))
+        snapshots = list(threads.map(lambda _: dimensions._built(asked, None), range(4)))
     assert snapshots == made * 4
 
 
