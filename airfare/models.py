@@ -255,11 +255,15 @@ class FareRow(models.Model):
     class Meta:
         verbose_name = "fare row"
         # The first two serve the two plans of `airfare.queries`; hidden rows, not in them, cost nothing, and
-        # rows of other loads next to nothing, for the index tells them. Rows with a text
-        # are counted in the second and the third alone.
+        # rows of other loads next to nothing, for the index tells them. The first has the order of an answer
+        # and what rows are filtered by, so that no rows are read but a page's. Rows with a text are counted
+        # in the second and the third alone.
         indexes: ClassVar[list[models.Index]] = [
             models.Index(
-                fields=["snapshot_day", "subject", "airline", "load"],
+                fields=[
+                    *("-snapshot_day", "-subject", "-airline", "load", "position", "id"),
+                    *("combination", "notable"),
+                ],
                 condition=Q(hidden=False),
                 name="airfare_by_day",
             ),

@@ -461,7 +461,10 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("hidden", False)),
-                        fields=["snapshot_day", "subject", "airline", "load"],
+                        fields=[
+                            *("-snapshot_day", "-subject", "-airline", "load", "position", "id"),
+                            *("combination", "notable"),
+                        ],
                         name="airfare_by_day",
                     ),
                     models.Index(
