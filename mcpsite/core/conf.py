@@ -228,9 +228,22 @@ OTHER_CONNECTIONS = 5
 """Beside calls and pages: the audit trail, a readiness probe, and what the home page has asked beside it."""
 
 
+def is_postgresql(url: str) -> bool:
+    """Whether a DATABASE_URL names PostgreSQL, which processes on several hosts can share."""
+    return url.strip().lower().startswith(database_url.POSTGRESQL)
+
+
 def page_threads(url: str) -> int:
     """How many pages are answered at once where nothing is set: on SQLite no server counts connections."""
-    return 8 if url.strip().lower().startswith(database_url.POSTGRESQL) else 32
+    return 8 if is_postgresql(url) else 32
+
+
+def signing_key_file(path: Path, *, shared: bool) -> Path | None:
+    """Where signing keys are kept where nothing is set: None for the database, if it is `shared`.
+
+    A file that is there already stays in use.
+    """
+    return path if not shared or path.exists() else None
 
 
 def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) -> dict[str, Any]:

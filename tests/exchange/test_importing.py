@@ -18,6 +18,7 @@ from openpyxl.styles import PatternFill
 
 from airfare import curation, keys
 from airfare.models import Edit, FareRow
+from mcpsite.core import storages
 from mcpsite.exchange import sheets
 from mcpsite.exchange import workbook as workbook_reader
 from mcpsite.history.models import Change
@@ -36,6 +37,7 @@ Row = dict[str, str]
 @pytest.fixture(autouse=True)
 def _private_folder(settings: Any, tmp_path: Path) -> None:
     settings.UPLOAD_DIR = tmp_path / "uploads"
+    settings.STORAGES = {**settings.STORAGES, "private": {"BACKEND": storages.FOLDER}}
 
 
 FILE = table(
