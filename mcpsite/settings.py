@@ -343,9 +343,11 @@ SITE_NAME = env.text("SITE_NAME", "Company data")
 UNFOLD = look.unfold(SITE_NAME, debug=DEBUG)
 
 STORAGES = {**global_settings.STORAGES, "private": UPLOAD_STORAGE}
+if not DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "mcpsite.web.static_files.GatheredFiles"}
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static"
-# Found where the apps keep them, so that no collectstatic step stands between a clone and a page.
+# Found where the apps keep them, too, so that no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

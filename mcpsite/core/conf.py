@@ -59,9 +59,12 @@ def is_loopback(url: str) -> bool:
 
 def allowed_hosts(url: str, extra: list[str]) -> list[str]:
     """Django's ALLOWED_HOSTS: the public host, loopback, and what the operator adds."""
-    host = urlsplit(url).netloc.rsplit("@")[-1]
-    name = host if host.endswith("]") else host.rsplit(":", 1)[0] if ":" in host else host
-    return list(dict.fromkeys([name, *LOOPBACK_NAMES, *extra]))
+    return list(dict.fromkeys([host_of(urlsplit(url).netloc.rsplit("@")[-1]), *LOOPBACK_NAMES, *extra]))
+
+
+def host_of(netloc: str) -> str:
+    """The host of `host:port`, with brackets around an address of IPv6."""
+    return netloc if netloc.endswith("]") else netloc.rsplit(":", 1)[0] if ":" in netloc else netloc
 
 
 def allowed_origins(url: str, extra: list[str]) -> list[str]:
@@ -261,9 +264,11 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
             "transaction_mode": "IMMEDIATE",
             "timeout": asked.get("timeout", 30),
             # SQLite's own small caches: each thread has a connection, and the system caches the file anyway.
-            # The journal is cut to 64 MiB whenever it begins anew.
+            # The journal is cut to 64 MiB whenever it begins anew. The file is mapped into memory by no
+            # connection: some builds of SQLite do so by default, each connection anew.
             "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;"
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864; "
+                "PRAGMA mmap_size=0;"
             ),
         }
         return address.config | {"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": checked}

@@ -11,5 +11,7 @@ class WebConfig(AppConfig):
         # unfold has put its own site in the place of Django's by now.
         admin.site.index_template = "mcpsite/dashboard.html"
         from mcpsite.web.sharing import check_sharing  # needs the models
+        from mcpsite.web.static_files import check_gathered
 
         register(check_sharing, deploy=True)
+        register(check_gathered, deploy=True)

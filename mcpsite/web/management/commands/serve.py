@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from mcpsite.access import signing
 from mcpsite.core import exclusive, samples
 from mcpsite.core.environment import EXIT_CODE
-from mcpsite.web import listening, overview
+from mcpsite.web import listening, overview, static_files
 from mcpsite.web.health import unapplied
 from mcpsite.web.overview import typed
 
@@ -49,6 +49,8 @@ class Command(BaseCommand):
                 f"Clients are told {settings.RESOURCE_SERVER_URL}, but this server listens on port "
                 f"{options['port']}: set PORT instead of --port, or RESOURCE_SERVER_URL too."
             )
+        if why := static_files.gather():
+            self.stderr.write(f"{why}; they are served as they are.")
         uvicorn.run(
             "mcpsite.asgi:application",
             host=host,
