@@ -28,7 +28,7 @@ def nginx_configuration(folder: Path, upstream: str, *, port: int, tls_port: int
         "-days",
         "2",
     ]
-    keys = ["-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"]
+    keys = ["-keyout", f"{folder}/privkey.pem", "-out", f"{folder}/fullchain.pem"]
     subprocess.run(
         [*command, *keys, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
@@ -54,7 +55,7 @@ class Balanced:
             base_url=self.origin, verify=ssl.create_default_context(cafile=str(self.certificate)), timeout=30
         )
 
-    def request(self, token: str, method: str, params: dict[str, object], era: str) -> httpx2.Request:
+    def request(self, token: str, method: str, params: dict[str, Any], era: str) -> httpx2.Request:
         headers, body = self.sites[0]._request(token, method, params, era)
         return httpx2.Request("POST", f"{self.origin}/mcp", content=body, headers=headers)
 
@@ -90,7 +91,7 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
             both.sites = [site, replace(site)]
         for number in (0, 1):
             both.start(number)
-            stack.callback(lambda number=number: both.stop(number))
+            stack.callback(both.stop, number)
         stack.enter_context(nginx(folder, [int(env["PORT"]) for env in environments], tls_port))
         yield both
 
