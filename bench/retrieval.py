@@ -1,9 +1,9 @@
 """Quality and speed of the `local` store on a labelled set in the BEIR layout.
 
 `python -m bench.retrieval FOLDER` loads `corpus.jsonl` into a database of its own (SQLite, or on the
-PostgreSQL server that DATABASE_URL names), searches each of `queries.jsonl` and prints nDCG@10 and
-recall@5 against `qrels.tsv`: over everything and, where ids have the form `<group>-<rest>`, within the
-query's own group, which is loaded as a collection.
+PostgreSQL server that DATABASE_URL names), searches each of `queries.jsonl` and prints nDCG@10, recall@5
+and recall@10 against `qrels.tsv`: over everything and, where ids have the form `<group>-<rest>`, within the
+query's own group, which is loaded as a collection. `bench/labelled` is a set in German and Japanese.
 
 With `--speed` the corpus is filled up to 100,000 passages of the same text (its sentences drawn anew)
 and the store's time is measured beside FTS5's own ranking over every word of the query, joined by
@@ -73,7 +73,7 @@ def _quality(texts: dict[str, str], queries: dict[str, str], relevant: dict[str,
             slugs[hit.transcript_id] for hit in local.search_database(queries[query], among=among, limit=10)
         ]
 
-    table = Table("local store", "queries", "nDCG@10", "recall@5", title=_database_name())
+    table = Table("local store", "queries", "nDCG@10", "recall@5", "recall@10", title=_database_name())
     asked = [query for query in queries if relevant.get(query)]
     ways: dict[str, Callable[[str], list[str]]] = {"everything": everywhere}
     if len(groups) > 1 and all(_group(query) in groups for query in asked):
@@ -84,7 +84,10 @@ def _quality(texts: dict[str, str], queries: dict[str, str], relevant: dict[str,
             name,
             str(len(asked)),
             f"{statistics.fmean(_ndcg(answers[query], relevant[query]) for query in asked):.4f}",
-            f"{statistics.fmean(_recall(answers[query], relevant[query]) for query in asked):.4f}",
+            *(
+                f"{statistics.fmean(_recall(answers[query], relevant[query], among) for query in asked):.4f}"
+                for among in (5, 10)
+            ),
         )
     Console().print(table)
 
@@ -210,8 +213,8 @@ def _ndcg(answer: list[str], relevant: set[str]) -> float:
     return gain / sum(1 / log2(place + 2) for place in range(min(10, len(relevant))))
 
 
-def _recall(answer: list[str], relevant: set[str]) -> float:
-    return len(set(answer[:5]) & relevant) / len(relevant)
+def _recall(answer: list[str], relevant: set[str], among: int) -> float:
+    return len(set(answer[:among]) & relevant) / len(relevant)
 
 
 def _lines(path: Path) -> Iterator[dict[str, str]]:

@@ -28,6 +28,7 @@ from mcpsite.mcp.server import SiteServer
 from mcpsite.mcp.warming import keep_warm
 from mcpsite.web import health
 from mcpsite.web.bodies import Bounded
+from mcpsite.web.https import HttpsOnly
 from mcpsite.web.pages import OtherThreads, Pages
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Router:
     def __init__(self, django: ASGIApp) -> None:
         self._pages = Pages(django)
         self._django = Bounded(self._pages)
+        self._https_only = HttpsOnly(self._answer)
         self._trail = Trail()
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})
@@ -57,13 +59,17 @@ class Router:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        if scope["type"] == "http" and scope["path"] in health.PATHS:
+            await health.application(scope, receive, send)
+        else:
+            await self._https_only(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path in transport.PATHS:
             answer: ASGIApp = self._endpoint or _unavailable
         elif scope["type"] == "http" and path.startswith(metadata.PREFIX):
             answer = self._well_known
-        elif scope["type"] == "http" and path in health.PATHS:
-            answer = health.application
         else:
             answer = self._django
             # People try the tools on a page too, and those calls belong into the same trail.

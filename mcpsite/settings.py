@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from django.conf import global_settings
 
-from mcpsite.access import algorithms, limits, scopes
+from mcpsite.access import algorithms, limits, pem, scopes
 from mcpsite.access.oauth import conf as oauth
 from mcpsite.access.signin import conf as signin
-from mcpsite.core import conf, own_apps, read_only_databases
+from mcpsite.core import conf, own_apps, read_only_databases, storages
 from mcpsite.core.environment import Environment
 from mcpsite.core.values import (
     TEN_YEARS,
@@ -28,6 +28,7 @@ from mcpsite.core.values import (
     host_pattern,
     https_origin,
     origin,
+    secrets_between_commas,
     url,
     whole,
     words,
@@ -40,7 +41,11 @@ ENVIRONMENT = env = Environment(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".
 
 # State that is made at run time and never committed: the database, the keys.
 STATE_DIR = env.read("STATE_DIR", folder(BASE_DIR), BASE_DIR / "var")
-env.derive(None, conf.make_folder, "STATE_DIR", STATE_DIR)
+_database_url = env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}")
+# Whether processes on several hosts may share the database; then nothing has to be kept in STATE_DIR.
+_shared_database = conf.is_postgresql(_database_url)
+if not (_shared_database and env.text("SECRET_KEY")):
+    env.derive(None, conf.make_folder, "STATE_DIR", STATE_DIR)
 
 # The public face
 HOST = env.read("HOST", host, "localhost")
@@ -56,6 +61,8 @@ DEBUG = env.read("DEBUG", flag, not PUBLIC)
 SECRET_KEY = env.derive(
     "", conf.secret_key, env.text("SECRET_KEY"), STATE_DIR / "secret_key", required=not DEBUG
 )
+# Of before: what was signed or encrypted with them stays good.
+SECRET_KEY_FALLBACKS: list[str] = env.read("SECRET_KEY_FALLBACKS", secrets_between_commas, [])
 ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.read("ALLOWED_HOSTS", words(host_pattern), []))
 ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.read("ALLOWED_ORIGINS", words(origin), []))
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -83,7 +90,14 @@ env.derive(None, algorithms.allowed, JWT_ALGORITHMS)
 JWT_MAX_LIFETIME_SECONDS = env.read("JWT_MAX_LIFETIME_SECONDS", whole(1, TEN_YEARS), 30 * 24 * 3600)
 JWKS_MAX_STALE_SECONDS = env.read("JWKS_MAX_STALE_SECONDS", whole(0, TEN_YEARS), 6 * 3600)
 MIRROR_ISSUER_METADATA = env.read("MIRROR_ISSUER_METADATA", flag, False)
-SIGNING_KEY_FILE = env.read("SIGNING_KEY_FILE", file(BASE_DIR), STATE_DIR / "signing_key.pem")
+# The keys of the site's own tokens: from here, else out of a file that is there (on SQLite one is made), else
+# out of the database, which all processes share.
+SIGNING_KEYS = env.derive("", pem.setting, env.text("SIGNING_KEYS"), BASE_DIR)
+SIGNING_KEY_FILE = env.read(
+    "SIGNING_KEY_FILE",
+    file(BASE_DIR),
+    conf.signing_key_file(STATE_DIR / "signing_key.pem", shared=_shared_database),
+)
 AUTHORIZATION_SERVER = env.derive(
     "",
     conf.authorization_server,
@@ -184,9 +198,20 @@ TRANSCRIPT_DATA_DIR = env.read("TRANSCRIPT_DATA_DIR", folder(BASE_DIR), BASE_DIR
 # For how long the load that another one replaced is kept, so that it can be made current again
 LOAD_UNDO_HOURS = env.read("LOAD_UNDO_HOURS", decimal(0, 8_784), 24.0)
 
-# Files that people upload in the admin: kept here, served to nobody
+# For how many days `daily` keeps tool calls and changes; 0: for ever
+AUDIT_KEEP_DAYS = env.read("AUDIT_KEEP_DAYS", whole(0, 36_500), 0)
+HISTORY_KEEP_DAYS = env.read("HISTORY_KEEP_DAYS", whole(0, 36_500), 0)
+
+# Files that people upload in the admin: kept in a folder, in the database or in a bucket, served to nobody
 UPLOAD_DIR = env.read("UPLOAD_DIR", folder(BASE_DIR), STATE_DIR / "uploads")
 UPLOAD_MAX_MB = env.read("UPLOAD_MAX_MB", whole(1, 1_000_000), 200)
+UPLOAD_STORAGE = env.derive(
+    {"BACKEND": storages.FOLDER},
+    storages.upload_storage,
+    env.text("UPLOAD_STORAGE"),
+    otherwise="database" if _shared_database and not env.text("UPLOAD_DIR") else "folder",
+    megabytes=UPLOAD_MAX_MB,
+)
 # What a request that waits may hold in memory; the rest of it is on disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says more kindly what is too many
@@ -295,7 +320,6 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-_database_url = env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}")
 # Requests that Django answers at once in each process
 PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
 # Others, whose tables are published and never written
@@ -325,9 +349,12 @@ USE_TZ = True
 SITE_NAME = env.text("SITE_NAME", "Company data")
 UNFOLD = look.unfold(SITE_NAME, debug=DEBUG)
 
+STORAGES = {**global_settings.STORAGES, "private": UPLOAD_STORAGE}
+if not DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "mcpsite.web.static_files.GatheredFiles"}
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static"
-# Found where the apps keep them, so that no collectstatic step stands between a clone and a page.
+# Found where the apps keep them, too, so that no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

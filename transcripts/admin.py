@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count, F, Model, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,6 +30,7 @@ from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from transcripts.loading import index_facts, name_speakers, remove_transcripts, restore_facts, understood
 from transcripts.models import Collection, Transcript, Turn, VectorStoreFile
+from transcripts.reading import PER_PAGE
 from transcripts.speakers import SpeakersForm
 
 MOST_SYNCED = 50
@@ -300,7 +302,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
                 "opts": self.opts,
                 "title": transcript.title,
                 "transcript": transcript,
-                "turns": transcript.turns.all(),
+                "page": Paginator(transcript.turns.all(), PER_PAGE).get_page(request.GET.get("page")),
                 "media": self.media,
             },
         )

@@ -30,6 +30,11 @@ _DAY = re.compile(
       | (?P<d4>\d{{1,2}}){_ORDINAL}[\s_-]*(?:of\s|de\s)?(?P<m4>{_LETTERS})\.?,?
         [\s_-]*(?:del?\s)?(?P<y4>(?:19|20)\d\d)
     )(?![\d/]|[-.]\d(?!\d{{3}}))
+    | (?<![\d/])(?P<c>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<y6>\d\d)(?![\d/])
+    | (?<![\d.,:/-])(?P<d7>\d{{1,2}})
+        (?:(?P<s7>[-/.])(?P<m7>{_LETTERS})(?P=s7)|{_ORDINAL}\s?(?P<m8>{_LETTERS})\.?,?\s?['’])
+        (?P<y7>\d\d)(?![\w/-])
+    | (?<![^\W\d_])(?P<m9>{_LETTERS})\.?\s?(?P<d9>\d{{1,2}}){_ORDINAL},?\s?['’](?P<y9>\d\d)(?![\w/-])
     | (?<![^\W\d_])(?P<m5>{_LETTERS})\.?[\s_-]*(?P<d5>\d{{1,2}}){_ORDINAL},?[\s_-]+(?P<y5>(?:19|20)\d\d)(?!\d)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -48,10 +53,11 @@ class Found:
 
 
 def days_in(text: str) -> list[Found]:
-    """Return the days that `text` names in full, in order."""
+    """Return the days that `text` names, in order; with a year of two digits only what can be but one day."""
     return [
-        Found(text=found[0].strip(), day=_day(found), start=found.start(), end=found.end())
+        Found(text=found[0].strip(), day=day, start=found.start(), end=found.end())
         for found in _DAY.finditer(text[:2000])
+        if (day := _day(found)) or not found["y6"]
     ]
 
 
@@ -68,12 +74,24 @@ def _day(found: re.Match[str]) -> datetime.date | None:
             return _date(year, first, second)
         # With dots the day is first wherever dates are written so.
         return _date(year, second, first) if found["s3"] == "." or first > 12 or first == second else None
+    if found["y6"]:
+        first, second, last = int(found["c"]), int(found["d"]), int(found["y6"])
+        orders = ((last, first, second), (last, second, first), (first, second, last))
+        days = {_date(_year(year), month, day) for year, month, day in orders} - {None}
+        return days.pop() if len(days) == 1 else None
+    if year_text := found["y7"] or found["y9"]:
+        month = found["m7"] or found["m8"] or found["m9"]
+        return _date(_year(int(year_text)), _MONTH[month.casefold()], int(found["d7"] or found["d9"]))
     for place in "1245":
         if year_text := found[f"y{place}"]:
             month = found[f"m{place}"]
             number = int(month) if month.isdecimal() else _MONTH[month.casefold()]
             return _date(int(year_text), number, int(found[f"d{place}"]))
     return None
+
+
+def _year(digits: int) -> int:
+    return digits + (2000 if digits < 70 else 1900)
 
 
 def _date(year: int, month: int, day: int) -> datetime.date | None:

@@ -22,7 +22,7 @@ ROLES = _words(
     chairwoman chairperson panelist panellist attendee candidate customer buyer seller ceo cfo coo cto cmo
     doctor dr nurse translator interpreter executive founder reporter journalist editor narrator agent
     audience member unknown unidentified associate partner director manager president vp evp svp coordinator
-    representative specialist question answer q a analystin experte expertin moderatorin interviewerin
+    representative specialist officer question answer q a analystin experte expertin moderatorin interviewerin
     sprecher sprecherin kunde kundin berater beraterin teilnehmer teilnehmerin befragter befragte gast frage
     antwort interviewter interviewte analyste modérateur modératrice animateur animatrice intervieweur
     intervieweuse invité invitée journaliste analista experto experta entrevistador entrevistadora
@@ -145,6 +145,15 @@ def kind_of(label: str) -> Kind:
 def is_topical(label: str) -> bool:
     """Return whether a word of a name is one that calls are about, as in Tim Price or Price Increases."""
     return any(word.strip(".'’").casefold() in TOPICS for word in _divided(label)[0].split())
+
+
+def has_role(label: str) -> bool:
+    """Return whether `label` is a role, or a name with the role that somebody has."""
+    name, title = _divided(label)
+    words = [word.strip(".").casefold() for word in name.split()]
+    alone = all(word in ROLES or re.fullmatch(r"#?\d{1,3}|[a-c]", word) for word in words)
+    titled = any(word in ROLES for word in re.findall(r"\w+", title.casefold()))
+    return (alone and words[0] in ROLES) or (titled and len(words) > 1 and not is_topical(label))
 
 
 def _divided(label: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Turns → passages: runs of whole turns of about 120 words, the unit that is searched and cited."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -52,3 +53,8 @@ def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
         name = f"t-{hours}-{rest // 60:02}-{rest % 60:02}" if hours else f"t-{rest // 60:02}-{rest % 60:02}"
         seen[offset] = seen.get(offset, 0) + 1
         yield name if seen[offset] == 1 else f"{name}-x{seen[offset]}"
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Return six letters that tell the words of consecutive turns from others, for links that cite them."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:6]

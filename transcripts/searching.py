@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -21,6 +22,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from mcpsite.access.policies import Principal
 from mcpsite.mcp import in_database
 from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.passages import digest
 from transcripts.stores import local
 from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
 from transcripts.stores.breaker import LeftAlone, breaker
@@ -80,7 +82,17 @@ class Cited:
     def path(self) -> str:
         """The page that shows it, on this site: at the passage, which it highlights."""
         page = self.transcript.get_absolute_url()
-        return f"{page}?p={self.position}#{self.turns[0].anchor}" if self.turns else page
+        if not self.turns:
+            return page
+        # With a digest of its words, since another load may put another passage in its place.
+        words = digest(turn.text for turn in self.turns)
+        return f"{page}?p={self.position}&v={words}#{self.turns[0].anchor}"
+
+    def path_among(self, query: str) -> str:
+        """The same page, with what else `query` finds in this call."""
+        page, _, anchor = self.path.partition("#")
+        asked_for = f"{'&' if '?' in page else '?'}{urlencode({'q': query})}"
+        return f"{page}{asked_for}#{anchor}" if anchor else f"{page}{asked_for}"
 
     @property
     def url(self) -> str:

@@ -29,13 +29,13 @@ from typing import Literal, TypeAlias, TypeVar
 import openai
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
-from django.core.files import locks
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile as StoreFile
 
+from mcpsite.core import exclusive
 from mcpsite.uploads.summaries import Summary
 from transcripts.models import Transcript, VectorStoreFile
 from transcripts.stores.answers import NotOpenAI
@@ -56,7 +56,6 @@ Attributes: TypeAlias = dict[str, str | float | bool]
 PURPOSE: Literal["assistants"] = "assistants"
 PAGE = 100  # the API's most for stores and their files
 LONGEST_VALUE = 512  # of an attribute, by the API's rules
-LOCK = 5_402_117  # any number that nothing else in the database locks
 LOCK_PATIENCE = 10.0  # seconds; the locks of a killed run may take a moment to go
 
 
@@ -773,25 +772,11 @@ def _record(document: StoreDocument, row: VectorStoreFile, fields: list[str]) ->
 def _exclusively() -> Iterator[None]:
     """Keep a second run out: two would each take the other's fresh files for leftovers."""
     until = time.monotonic() + LOCK_PATIENCE
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            while True:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-                if cursor.fetchone()[0]:
-                    break
-                _wait_or_give_up(until)
-            try:
+    while True:
+        with exclusive.alone("sync", wait=False) as free:
+            if free:
                 yield
-            finally:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-    else:
-        with (settings.STATE_DIR / "sync.lock").open("w") as file:
-            while not locks.lock(file, locks.LOCK_EX | locks.LOCK_NB):
-                _wait_or_give_up(until)
-            yield
-
-
-def _wait_or_give_up(until: float) -> None:
-    if time.monotonic() > until:
-        raise SyncStopped("Another sync is running; wait for its end.")
-    time.sleep(0.2)
+                return
+        if time.monotonic() > until:
+            raise SyncStopped("Another sync is running; wait for its end.")
+        time.sleep(0.2)

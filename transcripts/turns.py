@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from transcripts.formats.base import Cue, Line
-from transcripts.labels import BOILERPLATE, Kind, is_topical, kind_of
+from transcripts.labels import BOILERPLATE, Kind, has_role, is_topical, kind_of
 from transcripts.stores.words import UNSPACED
 
 PARAGRAPH_WORDS = 200
@@ -55,7 +55,8 @@ _FOLD = str.maketrans(
     "：﹕（）［］【】｜＜＞－–—−０１２３４５６７８９\u00a0\u3000", "::()[][]|<>----0123456789  "
 )
 """One character for each, so that places in a folded line are places in the line."""
-_TIME = r"(?:(?:\d{1,3}:)?\d{1,4}:[0-5]\d(?:[.,]\d{1,6}|:\d{2})?)"
+_UNITS = r"(?i:\d{1,3}h\s?[0-5]?\dm(?:\s?[0-5]?\ds)?|\d{1,4}m\s?[0-5]?\ds)"
+_TIME = rf"(?:(?:\d{{1,3}}:)?\d{{1,4}}:[0-5]\d(?:[.,]\d{{1,6}}|:\d{{2}})?|{_UNITS})"
 _SPAN = rf"(?P<time>{_TIME})(?:\s*(?:-+>?|to)\s*{_TIME})?"
 _STAMP = rf"[\[(<]\s*{_SPAN}\s*[\])>]"
 _WORDED = r"(?P<words>(?:\d+ hours? ?)?(?:\d+ minutes? ?)?\d+ seconds?)(?:\s?[\d:]+)?"
@@ -172,6 +173,8 @@ def _offset(found: re.Match[str]) -> int | None:
         return sum(int(number) * {"hour": 3600, "minute": 60, "second": 1}[unit] for number, unit in numbers)
     if not groups.get("time"):
         return None
+    if units := re.findall(r"(\d+)([hms])", groups["time"].lower()):
+        return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in units)
     parts = [int(part) for part in re.split(r"[.,]", groups["time"])[0].split(":")]
     # Four numbers end in a frame.
     hours, minutes, secs = [0, *parts][-3:] if len(parts) < 4 else parts[:3]
@@ -319,10 +322,21 @@ def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -
         for place, each in enumerate(openings)
     ):
         openings = _dashed(lines, openings)
-        speakers = Speakers(
-            lines, openings, known | {each.label for each in openings if each and each.form == "dash"}, named
+        openings = _headed(lines, openings, known)
+        told = {each.label for each in openings if each and each.form in ("dash", "heading")}
+        speakers = Speakers(lines, openings, known | told, named)
+    talk = _Walk(lines, openings, speakers).talk(named)
+    by_return = [
+        line
+        for line, each in zip(lines, openings, strict=True)
+        if each and each.form == "heading" and not has_role(each.label) and each.label not in known
+    ]
+    if by_return:
+        first = f"Line {by_return[0].number}: “{_short(by_return[0].text)}”"
+        talk.notes.insert(
+            0, f"{first} stands alone on its line and comes again, so it was taken for a speaker."
         )
-    return _Walk(lines, openings, speakers).talk(named)
+    return talk
 
 
 def _join_stamps(lines: Sequence[Line], openings: list[Opening | None], known: set[str]) -> None:
@@ -384,6 +398,34 @@ def _dashed(lines: Sequence[Line], openings: list[Opening | None]) -> list[Openi
     if len(labels) < 2 or max(labels.values()) < 2 or len(dashes) < 0.4 * filled:
         return openings
     return [dash or opening for dash, opening in zip(found, openings, strict=True)]
+
+
+def _headed(lines: Sequence[Line], openings: list[Opening | None], known: set[str]) -> list[Opening | None]:
+    """Return the openings by names alone on a line, in a file that is made of them.
+
+    A heading may look like a name. So it is one whose role is told, or who comes again with somebody between.
+    """
+    headings = {
+        place: label
+        for place, line in enumerate(lines)
+        if _is_alone(lines, place) and kind_of(label := _tidy(line.text.strip().lstrip("#"))) is Kind.SURE
+    }
+    order = [label for label, _ in groupby(headings.values())]
+    speak = {label for label in order if label in known or has_role(label) or order.count(label) > 1}
+    if len(speak) < 2 or any(each and each.label for each in openings):
+        return openings
+    return [
+        Opening(headings[place], None, "", line.text, "heading") if headings.get(place) in speak else opening
+        for place, (line, opening) in enumerate(zip(lines, openings, strict=True))
+    ]
+
+
+def _is_alone(lines: Sequence[Line], place: int) -> bool:
+    """Return whether a line begins a paragraph, says nothing, and has words below it."""
+    text = lines[place].text.strip()
+    if not text or len(text) > 120 or re.search(r"[.!?…:;,\"”)]$", text):
+        return False
+    return (not place or not lines[place - 1].text.strip()) and place + 1 < len(lines)
 
 
 class _Walk:
@@ -470,14 +512,7 @@ class _Walk:
     def _is_heading(self, place: int, line: Line) -> bool:
         """Return whether a line stands alone and is like a name: somebody else may begin below it."""
         text = line.text.strip()
-        if not text or len(text) > 120 or (place and self._lines[place - 1].text.strip()):
-            return False
-        last = place + 1 == len(self._lines)
-        if (
-            last
-            or re.search(r"[.!?…:;,\"”)]$", text)
-            or ((opening := self._openings[place]) and opening.label)
-        ):
+        if not _is_alone(self._lines, place) or ((opening := self._openings[place]) and opening.label):
             return False
         plain = text.lstrip("#").strip()
         return text.startswith("#") or (

@@ -1,6 +1,5 @@
 """The pages that answers cite, for the people who may read the transcripts, and a list with search."""
 
-import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from transcripts import searching
 from transcripts.models import TRANSCRIPTS, Transcript
+from transcripts.reading import Link, Reading
 from transcripts.searching import TranscriptFilters
 
 PER_PAGE = 25
@@ -50,6 +50,7 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
         context["found"] = [
             {
                 "cited": cited,
+                "path": cited.path_among(query),
                 "snippet": searching.marked(searching.snippet(cited.text, query, SNIPPET), query),
             }
             for cited in found
@@ -62,26 +63,17 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
 
 @for_readers
 def transcript(request: HttpRequest, slug: str) -> HttpResponse:
-    """One transcript; `?p=3` highlights its third passage."""
+    """One transcript, a page of its turns; `Link` says what its address may ask for."""
     shown = get_object_or_404(Transcript.objects.visible_to(request.user).defer("text"), slug=slug)
-    turns = list(shown.turns.all())
-    first, last = _cited(request, shown) or (len(turns) + 1, len(turns))
-    context = {
-        "transcript": shown,
-        "before": [turn for turn in turns if turn.position < first],
-        "cited": [turn for turn in turns if first <= turn.position <= last],
-        "after": [turn for turn in turns if turn.position > last],
-    }
+    link = Link(
+        passage=_asked(request, "p"),
+        turn=_asked(request, "at"),
+        digest=_asked(request, "v"),
+        query=_asked(request, "q"),
+        page=_asked(request, "page"),
+    )
+    context = {"transcript": shown, "reading": Reading(shown, link)}
     return render(request, "transcripts/transcript.html", context)
-
-
-def _cited(request: HttpRequest, shown: Transcript) -> tuple[int, int] | None:
-    """Positions of the first and the last turn that the link cites; None for none."""
-    number = request.GET.get("p", "")
-    if not re.fullmatch(r"[0-9]{1,6}", number):
-        return None
-    passage = shown.passages.filter(position=int(number), first_turn__isnull=False).first()
-    return (passage.first_turn or 0, passage.last_turn or 0) if passage else None
 
 
 def _asked(request: HttpRequest, name: str) -> str:

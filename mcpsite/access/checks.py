@@ -6,7 +6,6 @@ surprises. An Error stops clients, a Warning surprises people. None of them need
 
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,8 +141,10 @@ def introspected_audience() -> Iterator[CheckMessage]:
 
 
 def signing_key_file() -> Iterator[CheckMessage]:
-    path = Path(settings.SIGNING_KEY_FILE)
-    if signing.is_own_issuer() and path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    path = None if settings.SIGNING_KEYS else settings.SIGNING_KEY_FILE
+    if not signing.is_own_issuer() or path is None or not path.exists():
+        return
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Warning(
             "SIGNING_KEY_FILE can be read by other accounts of this machine, who could make tokens.",
             hint=f"chmod 600 {path.name}, then manage.py rotate_signing_key.",

@@ -57,6 +57,39 @@ class DefaultGrant(models.Model):
         return str(self.permission)
 
 
+class SigningKey(models.Model):
+    """A private key that signs this site's tokens, or has; read by `mcpsite.access.private_keys` alone."""
+
+    secret = models.TextField(help_text="PEM, encrypted with a key that is derived from SECRET_KEY.")
+    replaced_at = models.DateTimeField(null=True, help_text="Empty for the one that signs.")
+
+    class Meta:
+        # The one that signs comes first, then the one that did before.
+        ordering = [models.F("replaced_at").desc(nulls_first=True), "-id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(replaced_at=None), name="one_key_that_signs"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"a key replaced at {self.replaced_at}" if self.replaced_at else "the key that signs"
+
+
+class KeySighting(models.Model):
+    """When some process last signed with a key: how processes notice that they share none."""
+
+    kid = models.CharField(max_length=64, unique=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.kid} at {self.seen_at}"
+
+
 class AuditEvent(models.Model):
     """One tool call: who asked what, and what came of it. Written by `mcpsite.access.audit` alone.
 

@@ -59,9 +59,12 @@ def is_loopback(url: str) -> bool:
 
 def allowed_hosts(url: str, extra: list[str]) -> list[str]:
     """Django's ALLOWED_HOSTS: the public host, loopback, and what the operator adds."""
-    host = urlsplit(url).netloc.rsplit("@")[-1]
-    name = host if host.endswith("]") else host.rsplit(":", 1)[0] if ":" in host else host
-    return list(dict.fromkeys([name, *LOOPBACK_NAMES, *extra]))
+    return list(dict.fromkeys([host_of(urlsplit(url).netloc.rsplit("@")[-1]), *LOOPBACK_NAMES, *extra]))
+
+
+def host_of(netloc: str) -> str:
+    """The host of `host:port`, with brackets around an address of IPv6."""
+    return netloc if netloc.endswith("]") else netloc.rsplit(":", 1)[0] if ":" in netloc else netloc
 
 
 def allowed_origins(url: str, extra: list[str]) -> list[str]:
@@ -228,9 +231,22 @@ OTHER_CONNECTIONS = 5
 """Beside calls and pages: the audit trail, a readiness probe, and what the home page has asked beside it."""
 
 
+def is_postgresql(url: str) -> bool:
+    """Whether a DATABASE_URL names PostgreSQL, which processes on several hosts can share."""
+    return url.strip().lower().startswith(database_url.POSTGRESQL)
+
+
 def page_threads(url: str) -> int:
     """How many pages are answered at once where nothing is set: on SQLite no server counts connections."""
-    return 8 if url.strip().lower().startswith(database_url.POSTGRESQL) else 32
+    return 8 if is_postgresql(url) else 32
+
+
+def signing_key_file(path: Path, *, shared: bool) -> Path | None:
+    """Where signing keys are kept where nothing is set: None for the database, if it is `shared`.
+
+    A file that is there already stays in use.
+    """
+    return path if not shared or path.exists() else None
 
 
 def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) -> dict[str, Any]:
@@ -248,9 +264,11 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
             "transaction_mode": "IMMEDIATE",
             "timeout": asked.get("timeout", 30),
             # SQLite's own small caches: each thread has a connection, and the system caches the file anyway.
-            # The journal is cut to 64 MiB whenever it begins anew.
+            # The journal is cut to 64 MiB whenever it begins anew. The file is mapped into memory by no
+            # connection: some builds of SQLite do so by default, each connection anew.
             "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;"
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864; "
+                "PRAGMA mmap_size=0;"
             ),
         }
         return address.config | {"CONN_MAX_AGE": age, "CONN_HEALTH_CHECKS": checked}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from mcpsite.core import private_files
+
 LEAST_FREE_BYTES = 1024 * 1024
 """Less than this is a full disk: the next thing that is written will not fit."""
 PROBE = bytes(64 * 1024)
@@ -20,8 +22,13 @@ def unwritable() -> list[str]:
 
 
 def _folders() -> dict[str, Path]:
-    folders = {"state_folder": Path(settings.STATE_DIR), "upload_folder": Path(settings.UPLOAD_DIR)}
     database = settings.DATABASES["default"]
+    folders = {}
+    if private_files.is_local():
+        folders["upload_folder"] = Path(settings.UPLOAD_DIR)
+    # On PostgreSQL nothing need be kept there.
+    if database["ENGINE"].endswith("sqlite3") or Path(settings.STATE_DIR).exists():
+        folders["state_folder"] = Path(settings.STATE_DIR)
     file = Path(str(database["NAME"]))
     if database["ENGINE"].endswith("sqlite3") and file.is_file():
         folders["database_folder"] = file.parent

@@ -24,7 +24,7 @@ MOST_CHARACTERS = 80
 CLOSE = 0.85
 """How alike a name is to one of ours, from 0 to 1, to be taken for it: one letter in seven may differ."""
 
-_SECRET = re.compile(r"(.*_)?(KEY|SECRET|PASSWORD|TOKEN)")
+_SECRET = re.compile(r"(.*_)?(KEYS?|SECRET|PASSWORD|TOKEN)(_FALLBACKS)?")
 _WITH_PASSWORD = re.compile(r"DATABASE_URL(_.*)?|CACHE_URL")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/+)?")
 _HARMLESS = re.compile(r"[\w.\[\]-]*(:[0-9]{1,5})?(/[^:@=]*)?")
@@ -33,7 +33,7 @@ _NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(^|\s)#(\s|$)")
 _OTHERS = re.compile(
-    r"FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|(PG|SSL_|OPENAI_|DJANGO_|PYTHON).*|.*_PROXY|TZ", re.IGNORECASE
+    r"FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|(AWS_|PG|SSL_|OPENAI_|DJANGO_|PYTHON).*|.*_PROXY|TZ", re.IGNORECASE
 )
 """What libraries of this site read themselves."""
 

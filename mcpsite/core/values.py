@@ -78,6 +78,14 @@ def words(each: Callable[[str], Item]) -> Callable[[str], list[Item]]:
     return items
 
 
+def secrets_between_commas(text: str) -> list[str]:
+    """Return secrets, which may hold any character but commas and blanks."""
+    found = [item for item in map(str.strip, text.split(",")) if item]
+    if any(re.search(r"\s", item) for item in found):
+        raise ValueError("has blanks inside a value; write commas between")
+    return found
+
+
 def _with_commas(text: str) -> str:
     return ",".join(filter(None, re.split(r"[\s,]+", text)))
 

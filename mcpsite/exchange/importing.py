@@ -1,25 +1,26 @@
 """Corrected spreadsheets that come back to a list: a preview of what changes, then the change."""
 
-import time
 import uuid
 from contextlib import suppress
+from datetime import timedelta
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.files.base import ContentFile
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from import_export import admin as base
 from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ImportForm
 
+from mcpsite.core import private_files
 from mcpsite.core.modeladmin import ModelAdmin
-from mcpsite.core.private_files import private_folder
 from mcpsite.core.widgets import FileInput
 from mcpsite.exchange.sheets import MOST_BYTES, MOST_ROWS, BadSheet, ImportedCSV, ImportedXLSX
 
@@ -30,31 +31,26 @@ WORKBOOK = "1"
 PATIENCE_SECONDS = 3600
 """From a preview to its confirmation."""
 PREVIEWS = "previews"
-DAY_SECONDS = 24 * 3600
 
 
 class PrivateStorage(BaseStorage):  # type: ignore[misc]
     """A private file between its preview and its confirmation; one that nobody confirms goes after a day."""
 
     def save(self, data: bytes) -> None:
-        yesterday = time.time() - DAY_SECONDS
-        for path in private_folder(PREVIEWS).iterdir():
+        yesterday = timezone.now() - timedelta(days=1)
+        for name in private_files.files_in(PREVIEWS):
             with suppress(FileNotFoundError):  # Confirmed meanwhile.
-                if path.stat().st_mtime < yesterday:
-                    path.unlink()
+                if private_files.written_at(PREVIEWS, name) < yesterday:
+                    private_files.remove(PREVIEWS, name)
         self.name = uuid.uuid4().hex
-        previewed(self.name).write_bytes(data)
+        private_files.keep(PREVIEWS, [ContentFile(data, self.name)])
 
     def read(self) -> bytes:
-        return previewed(self.name).read_bytes()
+        with private_files.opened(PREVIEWS, self.name) as file:
+            return file.read()
 
     def remove(self) -> None:
-        previewed(self.name).unlink(missing_ok=True)
-
-
-def previewed(name: str) -> Path:
-    """Return where the file of a preview is kept."""
-    return private_folder(PREVIEWS) / name
+        private_files.remove(PREVIEWS, self.name)
 
 
 def problems_of(result: Any) -> list[str]:
@@ -168,7 +164,9 @@ class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and self.has_import_permission(request):
             form = self.create_confirm_form(request)
-            if not form.is_valid() or not previewed(form.cleaned_data["import_file_name"]).exists():
+            if not form.is_valid() or not private_files.exists(
+                PREVIEWS, form.cleaned_data["import_file_name"]
+            ):
                 messages.error(request, "The preview is too old; choose the file again.")
                 return redirect(self.import_url())
             return self.import_confirmed(request, form.cleaned_data)

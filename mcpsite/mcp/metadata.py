@@ -112,8 +112,12 @@ def well_known(resource: Resource) -> WellKnown:
 
         return authorization_server.document()
 
-    async def own_keys() -> dict[str, Any]:
-        return signing.jwks()
+    async def own_keys() -> dict[str, Any] | None:
+        try:
+            return {"keys": await signing.own_keys()}
+        except discovery.DiscoveryFailed as failed:
+            logger.warning("The site's own keys could not be read: %s", failed)
+            return None
 
     async def openai_challenge() -> str:
         return str(settings.OPENAI_APPS_CHALLENGE)

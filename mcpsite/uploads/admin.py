@@ -118,7 +118,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
                 options=form.options(),
             )
         except OSError:
-            logger.exception("An upload could not be kept in UPLOAD_DIR.")
+            logger.exception("An upload could not be kept (UPLOAD_STORAGE).")
             form.add_error(
                 None, "The files could not be kept on this site; ask an operator to look at its log."
             )
@@ -140,7 +140,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
         if not upload.finished:
             # Should the process have died, or have left when this upload came.
             start_process()
-        report = progress.reported(upload.path) if upload.state == Upload.State.RUNNING else None
+        report = progress.reported(upload) if upload.state == Upload.State.RUNNING else None
         late = (timezone.now() - upload.created_at).total_seconds() > LATE_SECONDS
         summaries = upload.read_summaries()
         return TemplateResponse(

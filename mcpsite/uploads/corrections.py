@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from import_export.resources import Resource
 
+from mcpsite.core import private_files
 from mcpsite.exchange import importing
-from mcpsite.exchange.importing import WORKBOOK, previewed, problems_of
+from mcpsite.exchange.importing import PREVIEWS, WORKBOOK, problems_of
 from mcpsite.exchange.sheets import ImportedCSV, ImportedXLSX
 from mcpsite.uploads.forms import safe_name
 from mcpsite.uploads.loaders import Loader, Task
@@ -64,7 +65,7 @@ class QueuedImportMixin(importing.ImportMixin):
         try:
             upload = self._enqueue(request, confirmed)
         except OSError:
-            logger.exception("Confirmed corrections could not be kept in UPLOAD_DIR.")
+            logger.exception("Confirmed corrections could not be kept (UPLOAD_STORAGE).")
             messages.error(
                 request, "The file could not be kept on this site; ask an operator to look at its log."
             )
@@ -73,7 +74,7 @@ class QueuedImportMixin(importing.ImportMixin):
         return redirect("admin:uploads_upload_change", upload.pk)
 
     def _enqueue(self, request: HttpRequest, confirmed: dict[str, Any]) -> Upload:
-        with previewed(confirmed["import_file_name"]).open("rb") as opened:
+        with private_files.opened(PREVIEWS, confirmed["import_file_name"]) as opened:
             file: Any = File(opened, safe_name(confirmed["original_file_name"]))
             return enqueue(
                 self.import_kind,

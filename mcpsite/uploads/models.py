@@ -1,7 +1,6 @@
 """What somebody uploaded, and what became of it."""
 
 import uuid
-from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
@@ -29,7 +28,7 @@ class Upload(models.Model):
     size = models.PositiveBigIntegerField(help_text="Bytes of all files.")
     options = models.JSONField(default=dict, blank=True)
     check_only = models.BooleanField(default=False, help_text="The files are read and nothing is written.")
-    folder = models.CharField(max_length=32, unique=True, default=new_folder, help_text="Below UPLOAD_DIR.")
+    folder = models.CharField(max_length=32, unique=True, default=new_folder, help_text="Of the files.")
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="user"
     )
@@ -40,6 +39,9 @@ class Upload(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     worker = models.CharField(max_length=100, blank=True, help_text="The process that has claimed it.")
     attempts = models.PositiveSmallIntegerField(default=0)
+    heard_at = models.DateTimeField(null=True, help_text="When the loading process last said how far it is.")
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
     summaries = models.JSONField(default=list, blank=True)
     error = models.TextField(blank=True, help_text="Why it failed, in one sentence.")
 
@@ -65,13 +67,37 @@ class Upload(models.Model):
         return loader_of(self.kind)
 
     @property
-    def path(self) -> Path:
-        """Where the files are, until they are too old to keep."""
-        return Path(settings.UPLOAD_DIR) / self.folder
-
-    @property
     def finished(self) -> bool:
         return self.state in (self.State.DONE, self.State.FAILED)
 
     def read_summaries(self) -> list[Summary]:
         return [Summary.from_json(each) for each in self.summaries]
+
+
+class StoredFile(models.Model):
+    """A private file whose content is in the database (`mcpsite.uploads.database_storage`)."""
+
+    name = models.CharField(max_length=300, unique=True, help_text="The folder and the name in it.")
+    size = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoredPart(models.Model):
+    """A part of such a file."""
+
+    file = models.ForeignKey(StoredFile, models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["file", "number"], name="one_part_of_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.file}, part {self.number}"

@@ -1,17 +1,24 @@
-"""How far an upload is, reported beside the database.
+"""How far an upload is, reported twice a second while it is loaded: that shows, too, that its process lives.
 
-A load is one transaction, so on SQLite nothing else can be written while it runs, and on PostgreSQL
-nobody would see it. A small file beside the uploaded ones can be read by every process of the site;
-that it is renewed all the time shows that the loading process is alive.
+On PostgreSQL it is written into the upload's row, over a connection of its own, since what a load writes in
+a transaction is seen by nobody. On SQLite nothing else can be written while a load writes; but all processes
+are on one machine, and read a small file.
 """
 
 import json
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.utils import timezone
+
+from mcpsite.core import private_files
+from mcpsite.uploads.models import Upload
 
 INTERVAL_SECONDS = 0.5
 STALE_SECONDS = 15.0
@@ -37,14 +44,20 @@ class Progress:
         return self.age > STALE_SECONDS
 
 
-def _file(folder: Path) -> Path:
-    return folder.with_suffix(".progress")
+def _file(upload: Upload) -> Path | None:
+    return private_files.beside() / f"{upload.folder}.progress" if connection.vendor == "sqlite" else None
 
 
-def reported(folder: Path) -> Progress | None:
-    """Return what was reported of the files in `folder`; None before their process has begun."""
+def reported(upload: Upload) -> Progress | None:
+    """Return what was reported of `upload`; None before its process has begun."""
+    if (path := _file(upload)) is None:
+        row = Upload.objects.filter(pk=upload.pk, heard_at__isnull=False).first()
+        if row is None or row.heard_at is None:
+            return None
+        age = (timezone.now() - row.heard_at).total_seconds()
+        return Progress(done=row.done, total=row.total, age=max(0.0, age))
     try:
-        with _file(folder).open() as file:
+        with path.open() as file:
             done, total = json.load(file)
             age = time.time() - os.fstat(file.fileno()).st_mtime
     except (FileNotFoundError, ValueError):
@@ -52,15 +65,19 @@ def reported(folder: Path) -> Progress | None:
     return Progress(done=done, total=total, age=max(0.0, age))
 
 
-def remove(folder: Path) -> None:
-    _file(folder).unlink(missing_ok=True)
+def remove(upload: Upload) -> None:
+    """Forget what was reported."""
+    if path := _file(upload):
+        path.unlink(missing_ok=True)
+    else:
+        Upload.objects.filter(pk=upload.pk).update(heard_at=None, done=0, total=0)
 
 
 class ProgressReporter:
-    """Reports the progress of the files in `folder` while its block runs, from a thread of its own."""
+    """Reports the progress of `upload` while its block runs, from a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
         self._now = (0, 0)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upload-progress", daemon=True)
@@ -84,10 +101,21 @@ class ProgressReporter:
         self._now = (done, total)
 
     def _run(self) -> None:
-        while not self._over.wait(INTERVAL_SECONDS):
-            self._write()
+        try:
+            while not self._over.wait(INTERVAL_SECONDS):
+                # While the database is away nothing is told, and the load itself will say why it stopped.
+                with suppress(DatabaseError, InterfaceError):
+                    close_old_connections()
+                    self._write()
+        finally:
+            connection.close()
 
     def _write(self) -> None:
-        fresh = self._folder.with_suffix(".progress-new")
-        fresh.write_text(json.dumps(self._now))
-        fresh.replace(_file(self._folder))
+        done, total = self._now
+        if path := _file(self._upload):
+            fresh = path.with_suffix(".progress-new")
+            fresh.write_text(json.dumps([done, total]))
+            fresh.replace(path)
+        else:
+            mine = Upload.objects.filter(pk=self._upload.pk, worker=self._upload.worker)
+            mine.update(heard_at=timezone.now(), done=done, total=total)

@@ -7,31 +7,30 @@ none runs. Claims are made in the database, so any number of processes can try.
 
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.files import locks
 from django.db import close_old_connections
 from django.utils import timezone
 
-from mcpsite.core.private_files import private_folder
+from mcpsite.core import exclusive, private_files
 from mcpsite.uploads import progress
 from mcpsite.uploads.forms import File
-from mcpsite.uploads.loaders import Task
+from mcpsite.uploads.loaders import Loader, Task
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.summaries import Summary
 
 logger = logging.getLogger(__name__)
 
+LOCK = "uploads"
 MOST_ATTEMPTS = 3
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that this one started, kept until they are known to have ended."""
@@ -53,16 +52,11 @@ def enqueue(
         uploaded_by=by,
         username=by.get_username(),
     )
-    private_folder()
-    upload.path.mkdir(mode=0o700)
+    private_files.keep(upload.folder, files)
     try:
-        for file in files:
-            with (upload.path / str(file.name)).open("xb") as stored:
-                for chunk in file.chunks():
-                    stored.write(chunk)
         upload.save()
     except BaseException:
-        shutil.rmtree(upload.path, ignore_errors=True)
+        private_files.forget(upload.folder)
         raise
     return upload
 
@@ -77,7 +71,7 @@ def waiting() -> Iterator[Upload]:
         if upload.state == Upload.State.QUEUED:
             yield upload
         else:
-            report = progress.reported(upload.path)
+            report = progress.reported(upload)
             if report.stale if report else _long_ago(upload):
                 yield upload
 
@@ -92,8 +86,8 @@ def start_process() -> bool:
     _started[:] = [process for process in _started if process.poll() is None]
     if not settings.UPLOAD_AUTOSTART or next(waiting(), None) is None:
         return False
-    with _single_process(wait=False) as alone:
-        if not alone:
+    with exclusive.alone(LOCK, wait=False) as free:
+        if not free:
             return False
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "process_uploads"]
     # In a session of its own, so that a restart of the server does not end it. Its words go to our log.
@@ -104,38 +98,25 @@ def start_process() -> bool:
 def work_off(*, watch: float | None = None) -> None:
     """Load what waits, one upload after the other; with `watch` look again after so many seconds, for ever.
 
-    One process works at a time: another one leaves at once, or with `watch` stands by.
+    One process works at a time, on whichever host: another one leaves at once, or with `watch` stands by.
     """
-    with _single_process(wait=watch is not None) as alone:
-        if not alone:
+    while True:
+        with exclusive.alone(LOCK, wait=False) as free:
+            if free:
+                while (upload := next(waiting(), None)) is not None:
+                    if claim(upload):
+                        load_upload(upload)
+                forget_old()
+        if watch is None:
             return
-        while True:
-            while (upload := next(waiting(), None)) is not None:
-                if claim(upload):
-                    load_upload(upload)
-            forget_old()
-            if watch is None:
-                return
-            time.sleep(watch)
-            close_old_connections()
-
-
-@contextmanager
-def _single_process(*, wait: bool) -> Iterator[bool]:
-    """Whether this process is the only one here; the lock of one that dies is gone with it."""
-    with (private_folder() / "process.lock").open("a") as file:
-        got = locks.lock(file, locks.LOCK_EX if wait else locks.LOCK_EX | locks.LOCK_NB)
-        try:
-            yield got
-        finally:
-            if got:
-                locks.unlock(file)
+        time.sleep(watch)
+        close_old_connections()
 
 
 def claim(upload: Upload) -> bool:
     """Take `upload` as it was read; False where another process was first."""
     worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{time.time_ns()}"
-    progress.remove(upload.path)
+    progress.remove(upload)
     claimed = Upload.objects.filter(pk=upload.pk, state=upload.state, worker=upload.worker).update(
         state=Upload.State.RUNNING, worker=worker, started_at=timezone.now(), attempts=upload.attempts + 1
     )
@@ -156,30 +137,36 @@ def load_upload(upload: Upload) -> None:
             f"The loading process was ended {MOST_ATTEMPTS} times before it was through; upload the file in "
             "parts, or ask an operator to look at the memory that the process may take."
         )
-    elif any(not (upload.path / name).is_file() for name in upload.files):
-        error = "The files are no longer there; upload them again."
     else:
-        try:
-            with progress.ProgressReporter(upload.path) as reporter:
-                summaries = loader.run(
-                    Task(
-                        files=[upload.path / name for name in upload.files],
-                        by=upload.username,
-                        check_only=upload.check_only,
-                        options=upload.options,
-                        progress=reporter.report,
-                    )
-                )
-        except Exception:
-            logger.exception("Upload %s could not be loaded.", upload.pk)
-            error = "The load stopped at a fault of this site, and its log says which; ask an operator."
+        summaries, error = _loaded(upload, loader)
     Upload.objects.filter(pk=upload.pk, worker=upload.worker).update(
         state=Upload.State.FAILED if error else Upload.State.DONE,
         finished_at=timezone.now(),
         summaries=[summary.as_json() for summary in summaries],
         error=error,
     )
-    progress.remove(upload.path)
+    progress.remove(upload)
+
+
+def _loaded(upload: Upload, loader: Loader) -> tuple[list[Summary], str]:
+    """What the loader says of the files, and why they could not be loaded where that is so."""
+    try:
+        with progress.ProgressReporter(upload) as reporter, ExitStack() as stack:
+            try:
+                paths = stack.enter_context(private_files.on_disk(upload.folder, upload.files))
+            except FileNotFoundError:
+                return [], "The files are no longer there; upload them again."
+            task = Task(
+                files=paths,
+                by=upload.username,
+                check_only=upload.check_only,
+                options=upload.options,
+                progress=reporter.report,
+            )
+            return loader.run(task), ""
+    except Exception:
+        logger.exception("Upload %s could not be loaded.", upload.pk)
+        return [], "The load stopped at a fault of this site, and its log says which; ask an operator."
 
 
 # What is forgotten
@@ -190,10 +177,13 @@ def forget_old() -> None:
     now = timezone.now()
     old = now - timedelta(days=settings.UPLOAD_KEEP_DAYS)
     needed = set(Upload.objects.exclude(finished_at__lt=old).values_list("folder", flat=True))
-    # One that is not known yet is being written.
-    yesterday = (now - timedelta(days=1)).timestamp()
     known_old = set(Upload.objects.filter(finished_at__lt=old).values_list("folder", flat=True))
-    for path in private_folder().iterdir():
-        unneeded = path.is_dir() and path.name not in needed
-        if unneeded and (path.name in known_old or path.stat().st_mtime < yesterday):
-            shutil.rmtree(path, ignore_errors=True)
+    for folder in private_files.folders():
+        # One that is not known yet is being written.
+        if folder not in needed and (folder in known_old or _is_a_day_old(folder, now)):
+            private_files.forget(folder)
+
+
+def _is_a_day_old(folder: str, now: datetime) -> bool:
+    written = [private_files.written_at(folder, name) for name in private_files.files_in(folder)]
+    return now - max(written, default=now) > timedelta(days=1)

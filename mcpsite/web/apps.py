@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.contrib import admin
+from django.core.checks import register
 
 
 class WebConfig(AppConfig):
@@ -9,3 +10,8 @@ class WebConfig(AppConfig):
     def ready(self) -> None:
         # unfold has put its own site in the place of Django's by now.
         admin.site.index_template = "mcpsite/dashboard.html"
+        from mcpsite.web.sharing import check_sharing  # needs the models
+        from mcpsite.web.static_files import check_gathered
+
+        register(check_sharing, deploy=True)
+        register(check_gathered, deploy=True)

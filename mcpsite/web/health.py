@@ -19,6 +19,7 @@ from mcpsite.access.tokens import verifier
 from mcpsite.core import disk
 from mcpsite.core.shared_store import shared_store
 from mcpsite.mcp.database import in_spare_thread
+from mcpsite.web import sharing
 
 PATHS = frozenset({"/healthz", "/readyz"})
 LOOK_SECONDS = 1.5
@@ -69,13 +70,14 @@ class _Looks:
 
     async def _look_at_all(self) -> tuple[dict[str, bool], list[str]]:
         """Which of the needed parts are well, and which of the others are not."""
-        database, keys, folders, cache = await asyncio.gather(
+        database, keys, folders, cache, shared = await asyncio.gather(
             self._look_at_database(),
             verifier().ready(),
             self._lost("folders", disk.unwritable, ["folders"]),
             self._lost("cache", _lost_cache, ["cache"]),
+            self._look_at_what_is_shared(),
         )
-        return {**database, "issuer_keys": keys}, [*folders, *cache]
+        return {**database, "issuer_keys": keys}, [*folders, *cache, *shared]
 
     async def _look_at_database(self) -> dict[str, bool]:
         try:
@@ -85,6 +87,14 @@ class _Looks:
         except (DatabaseError, InterfaceError, TimeoutError):
             return {"database": False, "migrations": False}
         return {"database": True, "migrations": self._migrated}
+
+    async def _look_at_what_is_shared(self) -> list[str]:
+        """What other processes of the site have and this one lacks."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await in_spare_thread(sharing.not_shared)
+        except (DatabaseError, InterfaceError, TimeoutError):
+            return []  # The look at the database tells of it.
 
     async def _lost(self, name: str, look: Callable[[], list[str]], silent: list[str]) -> list[str]:
         """What `look` finds lost, in a thread; `silent` where it takes too long, as on a network's disk."""

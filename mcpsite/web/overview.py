@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from mcpsite.access import signing
-from mcpsite.core import samples
+from mcpsite.core import samples, storages
 from mcpsite.core.contributions import contributed
 from mcpsite.core.shared_store import shared_store
 from mcpsite.web import connecting
@@ -61,7 +61,9 @@ def _database() -> str:
 
 def _uploads() -> str:
     by = "" if settings.UPLOAD_AUTOSTART else f"; {typed('process_uploads', '--watch')} loads them"
-    return f"on, up to {settings.UPLOAD_MAX_MB} MB at once{by}"
+    places = {storages.FOLDER: "", storages.DATABASE: ", kept in the database"}
+    place = places.get(settings.UPLOAD_STORAGE["BACKEND"], ", kept in a bucket")
+    return f"on, up to {settings.UPLOAD_MAX_MB} MB at once{place}{by}"
 
 
 def _limits() -> str:

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from mcpsite.access import signing, tokens
+from mcpsite.access import private_keys, signing, tokens
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_key_goes_when_no_token_of_it_can_be_alive(key_file: Path, settings: S
     rotate()
     kept = key_file.read_text()
     long_ago = datetime.now(UTC) - timedelta(
-        seconds=settings.JWT_MAX_LIFETIME_SECONDS + 2 * signing.RETIREMENT_MARGIN
+        seconds=settings.JWT_MAX_LIFETIME_SECONDS + 2 * private_keys.RETIREMENT_MARGIN
     )
     noted = next(line for line in kept.splitlines() if line.startswith("# replaced"))
     key_file.write_text(kept.replace(noted, f"# replaced {long_ago.isoformat()}"))
@@ -87,7 +87,7 @@ def test_the_keys_of_an_identity_provider_are_rolled_there(settings: Settings) -
 
 
 def test_more_keys_than_verifiers_take_are_refused(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "MOST_KEYS", 2)
+    monkeypatch.setattr(private_keys, "MOST_KEYS", 2)
     rotate()
     with pytest.raises(CommandError, match="still needed"):
         rotate()

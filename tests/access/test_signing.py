@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from mcpsite.access import signing
+from mcpsite.access import pem, signing
 from mcpsite.access.keys import PAUSE, Keys, key_set
 from tests.access.issuer import Clock, verifier
 
@@ -58,7 +58,7 @@ def test_processes_that_start_at_once_agree_on_one_key(key_file: Path) -> None:
 
 def test_the_first_key_signs_and_those_after_it_are_still_published(key_file: Path) -> None:
     old = signing.issue("1", lifetime=60, client_id="test")
-    key_file.write_text(signing.new_key() + key_file.read_text())
+    key_file.write_text(pem.new_key() + key_file.read_text())
     new = signing.issue("1", lifetime=60, client_id="test")
     kids = [jwk["kid"] for jwk in signing.jwks()["keys"]]
     assert [jwt.get_unverified_header(token)["kid"] for token in (new, old)] == kids
@@ -73,7 +73,7 @@ def test_a_new_key_is_picked_up_by_a_running_verifier_without_refusing_live_toke
     async def story() -> None:
         old = signing.issue("1", lifetime=60, client_id="test")
         await by.verify(old)
-        key_file.write_text(signing.new_key() + key_file.read_text())
+        key_file.write_text(pem.new_key() + key_file.read_text())
         clock.now += PAUSE
         for token in (signing.issue("1", lifetime=60, client_id="test"), old):
             assert (await by.verify(token)).subject == "1"

@@ -89,7 +89,7 @@ def test_list_search_and_a_result_lead_to_the_passage(page: Page) -> None:
     expect(page.get_by_role("status")).to_contain_text("best first")
     shot(page, "transcripts/results")
     page.get_by_role("link", name="Premium Cabin Demand Airline").click()
-    expect(page).to_have_url(re.compile(re.escape(AIRLINE) + r"\?p=\d+#t-\d\d-\d\d$"))
+    expect(page).to_have_url(re.compile(re.escape(AIRLINE) + r"\?p=\d+&v=\w{6}&q=.*#t-\d\d-\d\d$"))
     expect(page.get_by_role("region", name="Cited passage")).to_be_in_viewport()
 
 
@@ -120,9 +120,49 @@ def test_all_of_it_works_by_keyboard(page: Page) -> None:
     expect(link).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Cited passage")).to_be_in_viewport()
-    page.get_by_role("link", name="All transcripts").focus()
+    page.get_by_role("link", name="Transcripts for “wheelchair”").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Transcripts", level=1)).to_be_visible()
+
+
+def test_one_steps_from_hit_to_hit(page: Page) -> None:
+    page.goto(f"{AIRLINE}?q=premium+cabin")
+    sign_in(page)
+    hits = page.get_by_role("navigation", name="Passages found")
+    for number in (1, 2, 3):
+        hits.get_by_role("link", name="Next").click()
+        expect(hits).to_contain_text(f"Passage {number} of")
+        expect(hits).to_be_in_viewport()
+        expect(page.locator(".cited mark").first).to_be_in_viewport()
+    shot(page, "transcripts/hits")
+    hits.get_by_role("link", name="Previous").click()
+    expect(hits).to_contain_text("Passage 2 of")
+
+
+def test_quote_and_link_are_copied_and_the_link_leads_back(browser: Browser, site: Site, alice: str) -> None:
+    context = browser.new_context(
+        base_url=site.origin, permissions=["clipboard-read", "clipboard-write"], locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(f"{AIRLINE}?p=3")
+    sign_in(page)
+    turn = page.locator(".cited .turn").first
+    words, speaker = turn.locator(".said").inner_text(), turn.locator("strong").inner_text()
+    turn.hover()
+    turn.get_by_role("button", name="Copy quote and link").click()
+    quote, source, link = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert quote == f"“{words}”"
+    assert source == f"— {speaker}, Premium Cabin Demand Airline, 11 February 2026, 00:24"
+    page.goto("/transcripts/")
+    page.goto(link)
+    expect(page.locator(".cited .said")).to_have_text(words)
+    page.goto(f"{AIRLINE}?p=3")
+    page.locator(".copy-passage").get_by_role("button").click()
+    lines = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert lines[0] == f"{speaker}: {words}"
+    page.goto(lines[-1])
+    expect(page.locator(".cited .said").first).to_have_text(words)
+    context.close()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -158,7 +198,12 @@ def test_the_words_stand_out_enough(page: Page) -> None:
     sign_in(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        for path in ("/transcripts/?q=premium", f"{AIRLINE}?p=3"):
+        for path in (
+            "/transcripts/?q=premium",
+            f"{AIRLINE}?p=3",
+            f"{AIRLINE}?q=premium&p=3",
+            f"{AIRLINE}?p=99",
+        ):
             page.goto(path)
             assert page.evaluate(CONTRAST) == []
 

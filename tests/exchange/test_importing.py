@@ -17,6 +17,7 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
 from airfare.models import FareRow
+from mcpsite.core import storages
 from mcpsite.datasets import curation, keys
 from mcpsite.datasets.models import Edit
 from mcpsite.exchange import sheets
@@ -37,6 +38,7 @@ Row = dict[str, str]
 @pytest.fixture(autouse=True)
 def _private_folder(settings: Any, tmp_path: Path) -> None:
     settings.UPLOAD_DIR = tmp_path / "uploads"
+    settings.STORAGES = {**settings.STORAGES, "private": {"BACKEND": storages.FOLDER}}
 
 
 FILE = table(

@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 from pytest_django import Settings
 
+from mcpsite.core import storages
 from mcpsite.web import overview
 from tests.commands import Commands
 from tests.site import environment
@@ -57,7 +58,11 @@ def said() -> dict[str, str]:
             "searched in the OpenAI vector store vs_7",
         ),
         ({"TRANSCRIPT_STORE": "acme.Store"}, "Transcripts", "searched in acme.Store"),
-        ({"UPLOAD_MAX_MB": 50}, "Uploads", "on, up to 50 MB at once"),
+        (
+            {"UPLOAD_MAX_MB": 50, "UPLOAD_STORAGE": {"BACKEND": storages.DATABASE}},
+            "Uploads",
+            "on, up to 50 MB at once, kept in the database",
+        ),
         ({"RATE_LIMIT": "none"}, "Limits", "off"),
         (
             {"RATE_LIMIT": "120/minute", "CONCURRENT_CALLS": 8},

@@ -84,6 +84,9 @@ def test_without_header_stamps_or_speakers_paragraphs_are_turns() -> None:
         ("[00:01:00:12] Expert: Strong.", Said(offset=60, speaker="Expert", text="Strong.")),
         ("(01:10) Expert: Strong.", Said(offset=70, speaker="Expert", text="Strong.")),
         ("Ann Lee  0:12\nStrong.", Said(offset=12, speaker="Ann Lee", text="Strong.")),
+        ("[00h02m05s] Expert: Strong.", Said(offset=125, speaker="Expert", text="Strong.")),
+        ("[1H02M] Expert: Strong.", Said(offset=3720, speaker="Expert", text="Strong.")),
+        ("Expert (2m5s): Strong.", Said(offset=125, speaker="Expert", text="Strong.")),
     ],
 )
 def test_a_turn_opens_with_its_time_and_speaker_in_each_of_the_ways_in_use(line: str, second: Said) -> None:
@@ -119,6 +122,13 @@ def test_a_colon_in_a_sentence_makes_no_speaker() -> None:
     [
         ("2024-01-02_x.txt", "---\nCall Date: 2025-06-07\n---\nHello.", datetime.date(2025, 6, 7)),
         ("2024-01-02_x.txt", "Hello.", datetime.date(2024, 1, 2)),
+        ("x.txt", "---\nCall Date: 02/13/26\n---\nHello.", datetime.date(2026, 2, 13)),
+        ("x.txt", "---\nCall Date: 11-Feb-26\n---\nHello.", datetime.date(2026, 2, 11)),
+        ("x.txt", "---\nCall Date: Feb 11, '26\n---\nHello.", datetime.date(2026, 2, 11)),
+        ("x.txt", "---\nCall Date: 13/02/99\n---\nHello.", datetime.date(1999, 2, 13)),
+        ("x.txt", "---\nCall Date: 13/02/26\n---\nHello.", None),
+        ("x.txt", "---\nCall Date: 26.02.11\n---\nHello.", None),
+        ("x 10-15-30.txt", "Hello.", None),
         ("2024-01-02_x.txt", "---\nCall Date: soon\n---\nHello.", datetime.date(2024, 1, 2)),
         ("2024-02-30_x.txt", "Hello.", None),
         ("x.txt", "Hello.", None),

@@ -140,6 +140,34 @@ def test_a_name_alone_on_a_line_ends_the_turn_before_it() -> None:
     assert turns(text)[-2:] == [("Bo Ray", "Yes."), ("", "Mei Chen, Chief Financial Officer\n\nFares rose.")]
 
 
+def test_names_alone_on_a_line_speak_where_their_roles_are_told() -> None:
+    text = "Operator\n\nGood day.\n\nLena Park, Chief Financial Officer\n\nFares rose.\n\nOperator\n\nBye.\n"
+    assert turns(text) == [
+        ("Operator", "Good day."),
+        ("Lena Park, Chief Financial Officer", "Fares rose."),
+        ("Operator", "Bye."),
+    ]
+
+
+def test_names_alone_on_a_line_speak_where_they_come_again_and_that_is_told() -> None:
+    text = "Ann Lee\n\nSo.\n\nBo Ray\nYes.\n\nAnn Lee\n\nAnd?\n\nMei Chen\n\nOh.\n\nBo Ray\n\nNo.\n"
+    parsed = parse("a.txt", text.encode())
+    assert [(turn.speaker, turn.text) for turn in parsed.turns] == [
+        ("Ann Lee", "So."),
+        ("Bo Ray", "Yes."),
+        ("Ann Lee", "And?"),
+        ("", "Mei Chen\n\nOh."),
+        ("Bo Ray", "No."),
+    ]
+    assert "“Ann Lee” stands alone on its line and comes again" in parsed.notes[0]
+    assert "“Mei Chen” may begin somebody's turn" in parsed.notes[1]
+
+
+def test_headings_are_no_speakers() -> None:
+    text = "Hong Kong\n\nFares rose.\n\nUnited Kingdom\n\nFares fell.\n\nClient Feedback\n\nGood.\n"
+    assert {speaker for speaker, _ in turns(text)} == {""}
+
+
 def test_the_lines_of_a_meetings_page_are_one_turn_each() -> None:
     text = "Ann Lee\n0 minutes 2 seconds0:02\nAnn Lee 0 minutes 2 seconds\nSo.\nBo Ray\n0:09\nYes.\n"
     assert turns(text) == [("Ann Lee", "So."), ("Bo Ray", "Yes.")]

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from mcpsite.core import storages
 from mcpsite.uploads.models import Upload
 from mcpsite.uploads.queue import enqueue
 from tests.airfare.conftest import fare, table
@@ -18,6 +19,7 @@ def uploads_folder(settings: Any, tmp_path: Path) -> Path:
     """Where uploads are kept; no process is started for them."""
     settings.UPLOAD_DIR = tmp_path / "uploads"
     settings.UPLOAD_AUTOSTART = False
+    settings.STORAGES = {**settings.STORAGES, "private": {"BACKEND": storages.FOLDER}}
     return tmp_path / "uploads"
 
 

@@ -87,7 +87,7 @@ def test_the_page_follows_the_load_without_javascript_and_stops_at_its_end(
     upload = queue({"a.csv": fares("Delta")})
     url = f"{LIST}{upload.pk}/change/"
     assert queues.claim(upload)
-    with ProgressReporter(upload.path):
+    with ProgressReporter(upload):
         text = page.get(url).content.decode()
     assert 'http-equiv="refresh"' in text
     assert 'role="status"' in text
@@ -254,4 +254,6 @@ def test_a_path_in_a_name_leads_nowhere(page: Client, uploads_folder: Path) -> N
     page.post(AIRFARE, {"chosen": [sneaky]})
     upload = Upload.objects.get()
     assert upload.files == ["outside.csv"]
-    assert [path.parent for path in uploads_folder.parent.rglob("outside.csv")] == [upload.path]
+    assert [path.parent for path in uploads_folder.parent.rglob("outside.csv")] == [
+        uploads_folder / upload.folder
+    ]

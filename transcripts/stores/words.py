@@ -2,7 +2,10 @@
 
 The words consist of letters and digits alone, so that no tokenizer divides them; the databases stem them
 and count them. What one way of writing has in common with another, both have as a word: `low-cost` is
-low, cost and lowcost; `A320neo` is a320neo and a320; `$1,900` is 1900; `4.5%` is 4point5 and 4point5percent.
+low, cost and lowcost; `A320neo` is a320neo and a320; `$1,900` is 1900; `4.5%` is 4point5 and 4point5percent;
+`Zürich` is zurich and zuerich. What may be read in two ways is both: `1.900` is 1900 and 1point9. Texts in
+Chinese, Japanese, Korean and Thai are pairs of characters; German ones have stems beside their words
+(`transcripts.stores.german`).
 A migration has to index anew when any of this changes.
 """
 
@@ -12,6 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from mcpsite.core.texts import clean
+from transcripts.stores import german
 from transcripts.stores.stopwords import STOP_WORDS
 
 COMMON, CAPITAL = "0q", "1q"
@@ -42,19 +46,30 @@ _DIACRITICS = re.compile(f"[{_MARKS}]+")
 _LETTERS = str.maketrans(
     dict.fromkeys("‘’ʼ′＇`´", "'")
     | dict.fromkeys("‐‑﹣－", "-")
+    | {"٫": ".", "٬": ",", "٪": "%"}
     | {"ı": "i", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "AE"}
     | {"œ": "oe", "Œ": "OE", "ß": "ss", "ẞ": "SS", "ð": "d", "Ð": "D", "þ": "th", "Þ": "TH"}
 )
+_DIGRAPHS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "AE", "Ö": "OE", "Ü": "UE"}
+    | {"Ø": "OE", "Å": "AA"}
+)
+_DIGRAPHED = re.compile(r"(?<![^\W\d_])[^\W\d_äöüøåÄÖÜØÅ]*+[äöüøåÄÖÜØÅ][^\W\d_]*")
+"""Words that people without such a letter on their keyboards write with two: Zuerich, Tromsoe."""
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
 _FRACTION = re.compile(r"(\d{0,5})([\u00bc-\u00be\u2150-\u215e\u2189])")
 
 _LETTER = r"[^\W_]|[\u0900-\u0963\u0966-\u0dff\u0f71-\u0fbc]"
 _WORD = rf"(?:{_LETTER})+"
-_PERCENT = r"\s?(?:%|(?i:percent|per\ cent|pct)(?!\w))"
+_PERCENT = r"\s?(?:%|(?i:percent|per\ cent|pct|prozent)(?!\w))"
 _NUMBER = re.compile(
     rf"""
     (?: (?P<continental> \d{{1,3}} (?:\.\d{{3}})+ ,\d{{1,2}} (?!\d) | \d+,\d{{1,2}} (?={_PERCENT}) )
-      | (?P<whole> \d{{1,3}} (?:,\d{{3}})+ (?!\d) | \d{{1,3}} (?:'\d{{3}})+ (?!\d) | \d+ )
+      | (?P<spaced> \d{{1,3}} (?:[ ]\d{{3}})+ ) (?!\d|[.,]\d)
+      | (?P<pointed> \d{{1,3}} (?:\.\d{{3}})+ ) (?!\d|\.\d)
+      | (?P<comma> \d+,\d{{1,2}} ) (?!\d|,\d)
+      | (?P<whole> \d{{1,3}} (?:,\d{{3}})+ (?!\d) | \d{{1,2}} (?:,\d{{2}})+ ,\d{{3}} (?!\d)
+          | \d{{1,3}} (?:'\d{{3}})+ (?!\d) | \d+ )
         (?P<part> \.\d+ (?!\.?\d) )?
       | (?<![\d.]) (?P<small> \.\d+ (?!\.?\d) )
     )
@@ -67,37 +82,47 @@ _TOKEN = re.compile(
     [A-Za-z]?[a-z]++ (?![\w'&+#-])  # Nearly every word of English, and the quickest to tell.
     | [{_UNSPACED}]+
     | (?<!\w) [A-Z] \. [A-Z] (?: \.[A-Z] )* (?!\w)  # U.S.
-    | \d+ (?: \.\d+ ){{2,}}  # 27.11.2026
+    | (?! \d{{1,3}} (?:\.\d{{3}})+ (?![.\d]) ) \d+ (?: \.\d+ ){{2,}}  # 27.11.2026
     | {re.sub(r"[?]P<[a-z]+>", "?:", _NUMBER.pattern)}
     | (?: (?<!\w) [A-Z][ ](?=\d{{3}}(?!\w)) )? {_WORD} (?: [-'&]{_WORD} )* (?: (?:\+\+?|\#) (?!\w) )?
     """,
     re.VERBOSE,
 )
 _PART = rf"(?:(?![{_UNSPACED}])(?:{_LETTER}|[{_MARKS}\u00ad]))+"
-_PIECE = re.compile(rf"([{_UNSPACED}]|{_PART}(?:[-.,'’&‐‑]{_PART})*(?:[%％#]|\+\+?)?)")
+_GROUPS = r"\d{1,3}(?:[ \u00a0\u2007\u2009\u202f]\d{3})+(?!\w)"
+_PIECE = re.compile(rf"([{_UNSPACED}]|{_GROUPS}|{_PART}(?:[-.,'’&‐‑]{_PART})*(?:[%％#]|\+\+?)?)")
 _BEGINNING = re.compile(r"[^\W\d_]*\d+(?=[^\W\d_])")
 
 
 def indexed(text: str) -> list[str]:
     """Return the words of `text` to be indexed, in order."""
-    return _split_words(text, alone=True)
+    text = _visible(text)
+    return _split_words(text, alone=True) + (german.stems(text) if german.is_german(text) else [])
 
 
 def asked(query: str) -> list[str]:
     """Return the words of `query` to be searched for, distinct; stop words where there are no others."""
+    query = _visible(query)
+    stems = german.stems(query) if german.may_be_german(query) else []
+    if german.is_german(query):
+        query = german.without_function_words(query)
     words = list(dict.fromkeys(_split_words(query, alone=False)))
-    return [word for word in words if not is_common(word)] if not only_common(words) else words
+    if only_common(words):
+        return words
+    return list(dict.fromkeys([*(word for word in words if not is_common(word)), *stems]))
 
 
 def pieces(text: str) -> Iterator[tuple[str, Collection[str]]]:
     """Yield `text` in pieces as it is written, each with the words it is found by, or none between words."""
     parts = [part for part in _PIECE.split(text) if part]
+    is_german = german.is_german(text)
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
         if UNSPACED.fullmatch(part):
             neighbours = (part, before[-1:] + part, part + after[:1])
-            yield part, {word for pair in neighbours for word in _split_words(pair, alone=True)}
+            yield part, {word for pair in neighbours for word in _of_pair(pair)}
         else:
-            yield part, _split_words(part, alone=True)
+            part_words = _split_words(_visible(part), alone=True)
+            yield part, part_words + (german.stems(_visible(part)) if is_german else [])
 
 
 def is_common(word: str) -> bool:
@@ -116,7 +141,12 @@ def phrases(words: list[str]) -> list[str]:
     return [" ".join(together)] if 2 <= len(together) <= LONGEST_PHRASE else []
 
 
+def _visible(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", _JOINING.sub("", clean(text)))
+
+
 def _split_words(text: str, *, alone: bool) -> list[str]:
+    """Return the words of `text`, which is visible; with `alone` single letters of unspaced scripts, too."""
     words: list[str] = []
     for line in _folded(text).split("\n"):
         if line.isupper() and line.count(" ") > 2:
@@ -124,13 +154,19 @@ def _split_words(text: str, *, alone: bool) -> list[str]:
             line = line.lower()
         for token in _TOKEN.findall(line):
             words += _of(token, alone) if len(token) <= CACHED else _of.__wrapped__(token, alone)
+    if written := [] if text.isascii() else _DIGRAPHED.findall(text):
+        words += _split_words(" ".join(written).translate(_DIGRAPHS), alone=alone)
     return words
+
+
+@lru_cache(maxsize=20_000)
+def _of_pair(letters: str) -> tuple[str, ...]:
+    return tuple(_split_words(letters, alone=True))
 
 
 def _folded(text: str) -> str:
     """Return `text` without accents and invisible characters, its signs and digits as ASCII has them."""
     if not text.isascii():
-        text = _JOINING.sub("", clean(text))
         text = _SPACED_THOUSANDS.sub("", text)
         text = _FRACTION.sub(_as_decimal, text)
         text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
@@ -184,21 +220,33 @@ def _is_joined(parts: list[str], token: str) -> bool:
 
 
 def _of_number(number: re.Match[str]) -> list[str]:
-    if number["continental"]:
-        whole, part = number["continental"].replace(".", "").split(",")
+    if number["spaced"]:
+        parts = number["spaced"].split(" ")
+        words = [*parts, "".join(parts)]
+    elif number["pointed"]:
+        words = [number["pointed"].replace(".", "")]
+        if number["pointed"].count(".") == 1:
+            words.append(_figure(*number["pointed"].split(".")))
+    elif number["comma"]:
+        parts = number["comma"].split(",")
+        words = [*parts, _figure(*parts)]
+    elif number["continental"]:
+        words = [_figure(*number["continental"].replace(".", "").split(","))]
     else:
         whole = re.sub("[,']", "", number["whole"] or "0")
-        part = (number["part"] or number["small"] or ".")[1:]
-    part = part.rstrip("0")
-    figure = f"{whole}point{part}" if part else whole
-    words = [figure]
+        words = [_figure(whole, (number["part"] or number["small"] or ".")[1:])]
     if number["suffix"]:
-        words.insert(0, figure + number["suffix"].casefold())
-    if number["percent"]:
-        words.append(f"{figure}percent")
-        if "%" not in number["percent"]:
-            words.append("percent")
+        words.insert(0, words[-1] + number["suffix"].casefold())
+    if spelled := (number["percent"] or "").strip().casefold():
+        words.append(f"{words[-1]}percent")
+        if spelled != "%":
+            words.append("prozent" if spelled == "prozent" else "percent")
     return words
+
+
+def _figure(whole: str, part: str) -> str:
+    part = part.rstrip("0")
+    return f"{whole}point{part}" if part else whole
 
 
 def _index_term(word: str) -> str:

@@ -2,9 +2,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
-from mcpsite.access import signing
+from mcpsite.access import private_keys, signing
 
 
 class Command(BaseCommand):
@@ -13,13 +14,57 @@ class Command(BaseCommand):
         "that they signed has expired, so nobody has to sign in again; a running server needs no restart."
     )
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        other = parser.add_mutually_exclusive_group()
+        other.add_argument(
+            "--into-database",
+            action="store_true",
+            help="move the keys of SIGNING_KEY_FILE into the database, which all processes share, instead",
+        )
+        other.add_argument(
+            "--start-over",
+            action="store_true",
+            help="delete all keys in the database and make a new one: every token of before is refused",
+        )
+
+    def handle(self, **options: Any) -> None:
         if not signing.is_own_issuer():
             raise CommandError(
                 f"Tokens are signed by {settings.AUTH0_ISSUER} (AUTH0_ISSUER); roll its keys there."
             )
         try:
+            if options["into_database"]:
+                self.stdout.write(self._into_database())
+                return
+            if options["start_over"]:
+                self.stdout.write(self._start_over())
+                return
             kid, older = signing.rotate()
         except (OSError, ImproperlyConfigured) as error:
             raise CommandError(f"The key could not be rolled: {error}") from error
         self.stdout.write(f"The new key is {kid}; {older} older stay published.")
+
+    @staticmethod
+    def _into_database() -> str:
+        source = private_keys.store()
+        if not isinstance(source, private_keys.InFile):
+            raise ImproperlyConfigured(f"the keys are in {source.name}, not in a file.")
+        if connection.vendor != "postgresql":
+            raise ImproperlyConfigured("on SQLite a file beside the database is what all processes share.")
+        if settings.ENVIRONMENT.is_set("SIGNING_KEY_FILE"):
+            raise ImproperlyConfigured("SIGNING_KEY_FILE is set; unset it, so that no process looks there.")
+        dated = source.dated()
+        private_keys.InDatabase().take_over(dated)
+        moved = source.put_away()
+        return (
+            f"{len(dated)} keys are in the database now, and the file is {moved.name}; restart every "
+            "process, then delete it."
+        )
+
+    @staticmethod
+    def _start_over() -> str:
+        source = private_keys.store()
+        if not isinstance(source, private_keys.InDatabase):
+            raise ImproperlyConfigured(f"the keys are in {source.name}, not in the database.")
+        source.start_over()
+        return "There is one new key; everybody signs in again."

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from mcpsite.access import signing
-from mcpsite.core import samples
+from mcpsite.core import exclusive, samples
 from mcpsite.core.environment import EXIT_CODE
-from mcpsite.web import listening, overview
+from mcpsite.web import listening, overview, static_files
 from mcpsite.web.health import unapplied
 from mcpsite.web.overview import typed
 
@@ -49,6 +49,8 @@ class Command(BaseCommand):
                 f"Clients are told {settings.RESOURCE_SERVER_URL}, but this server listens on port "
                 f"{options['port']}: set PORT instead of --port, or RESOURCE_SERVER_URL too."
             )
+        if why := static_files.gather():
+            self.stderr.write(f"{why}; they are served as they are.")
         uvicorn.run(
             "mcpsite.asgi:application",
             host=host,
@@ -63,13 +65,21 @@ class Command(BaseCommand):
         )
 
     def prepare(self, place: str = "") -> None:
-        """Migrate, load what is new in the data folders, make the first account, and say how to go on."""
+        """Migrate, load what is new in the data folders, make the first account, and say how to go on.
+
+        Of several processes that start at once one does so, and the others wait for it.
+        """
+        with exclusive.alone("prepare", wait=True):
+            password = self._prepared()
+        self._report(place, password=password)
+
+    def _prepared(self) -> str:
         if missing := unapplied():
             self.stdout.write(f"Migrating {', '.join(missing)}.")
         call_command("migrate", verbosity=0, interactive=False)
         for each in samples.installed():
             self._load(each)
-        self._report(place, password=self._first_admin())
+        return self._first_admin()
 
     def _load(self, of: samples.Samples) -> None:
         folder = Path(getattr(settings, of.setting))

@@ -1,0 +1,151 @@
+"""What a worker remembers after a change is what it would read anew."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+
+from airfare import curation, dimensions, queries, versions
+from airfare.dimensions import Snapshot
+from airfare.models import CountsChange, FareRow, SourceFile
+from airfare.queries import Filters
+from mcpsite.access.caller import Caller
+from tests.airfare.conftest import Load, fare, table
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = ("JFK-LAX", "SFO-SEA", "BOS-MIA", "ORD-DEN")
+AIRLINES = ("Delta", "United")
+NOTES = ("", "fuel costs rose", "a holiday", "new competitor")
+
+
+def files_of(chance: random.Random) -> dict[str, str | bytes]:
+    """A few files of a few rows."""
+    return {
+        name: table(
+            *(
+                fare(
+                    day=f"2025-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}",
+                    route=chance.choice(ROUTES),
+                    airline=chance.choice(AIRLINES),
+                    note=chance.choice(NOTES),
+                    fare=100 + number,
+                )
+                for number in range(chance.randint(1, 12))
+            )
+        )
+        for name in ("a.csv", "b.csv", "c.csv")
+    }
+
+
+def change(chance: random.Random, load_folder: Load, board: Group) -> None:
+    """Do what a curator or a load may do."""
+    keys = list(FareRow.objects.values_list("key", flat=True))
+    some = FareRow.objects.filter(key__in=chance.sample(keys, min(len(keys), chance.randint(1, 4))))
+    row = some.order_by("key").first()
+    values: dict[str, Any] = chance.choice(
+        (
+            {"avg_fare_usd": chance.randint(1, 900)},
+            {"route": chance.choice((*ROUTES, "AAA-BBB", f"AAA-{chance.choice('XYZ') * 3}"))},
+            {"airline": chance.choice((*AIRLINES, "Alaska"))},
+            {"snapshot_date": f"202{chance.randint(3, 7)}-01-01"},
+            {"notable_event": chance.choice((*NOTES, "something new"))},
+        )
+    )
+    what = chance.randrange(8)
+    if what < 3 and row is not None:
+        curation.edit(row, values, None)
+    elif what == 3:
+        curation.hide(some)
+    elif what == 4:
+        curation.publish(FareRow.objects.filter(hidden=True))
+    elif what == 5:
+        curation.restore(some)
+    elif what == 6:
+        groups = SourceFile.objects.order_by("?")[0].groups
+        chance.choice((groups.add, groups.remove))(board)
+    elif not chance.randrange(3):
+        load_folder(dict([chance.choice(list(files_of(chance).items()))]))
+        curation.delete_vanished(some)
+
+
+def counted(snapshot: Snapshot) -> dict[int, tuple[int, int, int]]:
+    ids = snapshot.combinations.ids
+    counts = zip(snapshot.rows, snapshot.first, snapshot.last, strict=True)
+    return {number: each for number, each in zip(ids, counts, strict=True) if each[0]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_snapshot_that_follows_changes_equals_one_that_is_read_anew(
+    seed: int, load_folder: Load, caller: Caller
+) -> None:
+    chance = random.Random(seed)
+    board = Group.objects.create(name="board")
+    load_folder(files_of(chance))
+    people = (None, caller, replace(caller, groups=frozenset({board.pk})))
+    needles = [Filters(), *(Filters(notable_contains=note) for note in NOTES[1:])]
+    for _ in range(40):
+        for _ in range(chance.choice((1, 1, 1, 3))):
+            change(chance, load_folder, board)
+        who = chance.choice(people)
+        followed, anew = dimensions.current(who), Snapshot(dimensions.state(who))
+        assert counted(followed) == counted(anew)
+        assert (followed.total, followed.days, followed.file_names, followed.loads) == (
+            anew.total,
+            anew.days,
+            anew.file_names,
+            anew.loads,
+        )
+        for filters in (*needles, *(Filters(route_contains=route) for route in ROUTES)):
+            matching = queries.page(filters, who, limit=200)
+            assert len(matching.rows) == matching.matched == queries.queryset(filters, anew).count()
+
+
+def test_after_an_edit_the_counts_of_its_rows_alone_are_read(
+    load_folder: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_folder({"a.csv": table(*(fare(route=route) for route in ROUTES))})
+    before = dimensions.current(None)
+    row = FareRow.objects.get(route="JFK-LAX")
+    curation.edit(row, {"airline": "Delta", "snapshot_date": "2024-01-01"}, None)
+    monkeypatch.setattr(dimensions.Snapshot, "__init__", None)
+    after = dimensions.current(None)
+    assert (after.days[0] < before.days[0], after.total) == (True, 4)
+    curation.hide(FareRow.objects.filter(route__in=ROUTES[:2]))
+    assert dimensions.current(None).total == 2
+
+
+def test_a_changed_fare_leaves_what_filters_mean(load_folder: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_folder({"a.csv": table(fare(note="fuel"), fare(route="SFO-SEA"))})
+    filters = Filters(notable_contains="fuel")
+    queries.page(filters, None, limit=5)
+    curation.edit(FareRow.objects.get(route="JFK-LAX"), {"avg_fare_usd": 7}, None)
+    monkeypatch.setattr(queries, "_find_meaning", None)
+    assert [row["avg_fare_usd"] for row in queries.page(filters, None, limit=5).rows] == [7]
+
+
+def test_few_changes_are_told_and_who_missed_more_reads_all_anew(
+    load_folder: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "CHANGES", 3)
+    load_folder({"a.csv": table(*(fare(route=route) for route in ROUTES))})
+    first = versions.read().counts
+    for route in ROUTES:
+        curation.hide(FareRow.objects.filter(route=route))
+    assert CountsChange.objects.count() == 3
+    last = versions.read().counts
+    assert versions.changed_between(first, last) is None
+    second = CountsChange.objects.earliest("pk").before
+    assert len(versions.changed_between(second, last) or ()) == 3
+    assert versions.changed_between(last, last) == set()
+
+
+def test_a_load_is_no_small_change(load_folder: Load, folder: Path) -> None:
+    load_folder({"a.csv": table(fare())})
+    before = versions.read().counts
+    (folder / "a.csv").write_text(table(fare(), fare(fare=1)))
+    load_folder()
+    assert versions.changed_between(before, versions.read().counts) is None

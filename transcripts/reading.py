@@ -1,0 +1,242 @@
+"""A call as a page shows it: a part of its turns, the cited ones, what was looked for in it, who speaks.
+
+A link cites turns by their place and by a digest of their words. Loads change files and so move passages:
+what a link shows is what it cites, wherever that stands now, or a sentence that it is gone.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+from django.db.models import Max, Min
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from transcripts import searching
+from transcripts.models import Transcript, Turn
+from transcripts.passages import digest
+from transcripts.stores import local
+
+PER_PAGE = 200
+"""Turns; a page of them has about 200 KB."""
+COLOURS = 6
+"""In which speakers are told apart; the seventh has the first one's."""
+
+
+class Span(NamedTuple):
+    """Consecutive turns by their positions, the last one included."""
+
+    first: int
+    last: int
+
+
+class Gone(Exception):
+    """What a link cites is not in the call any more; `near` is what stands in its place."""
+
+    def __init__(self, near: Span | None = None) -> None:
+        super().__init__()
+        self.near = near
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """What the address of a call's page asks for; what it does not is empty."""
+
+    passage: str = ""
+    turn: str = ""
+    """An anchor."""
+    digest: str = ""
+    """Of the words that are cited."""
+    query: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """A turn on the page."""
+
+    turn: Turn
+    said: SafeString
+    colour: int
+    """The number of its speaker's colour; 0 for nobody's."""
+
+    @property
+    def href(self) -> str:
+        return f"?at={self.turn.anchor}&v={digest([self.turn.text])}#{self.turn.anchor}"
+
+
+class Reading:
+    """The page of `transcript` that `link` leads to."""
+
+    def __init__(self, transcript: Transcript, link: Link) -> None:
+        self.transcript = transcript
+        self.query = link.query
+        self.total = transcript.turns.aggregate(last=Max("position"))["last"] or 0
+        self.gone = False
+        self.cited: Span | None = None
+        near = None
+        try:
+            near = self.cited = _cited(transcript, link)
+        except Gone as gone:
+            self.gone = True
+            near = gone.near
+        self.pages = max(1, ceil(self.total / PER_PAGE))
+        self.number = _number(link.page) or (ceil(near.first / PER_PAGE) if near else 1)
+        self.number = min(max(1, self.number), self.pages)
+
+    @property
+    def span(self) -> Span:
+        """The turns of the page, and those of a cited passage that begins on it and ends on the next."""
+        first, last = (self.number - 1) * PER_PAGE + 1, min(self.number * PER_PAGE, self.total)
+        ends = self.cited.last if self.cited and first <= self.cited.first <= last else last
+        return Span(first, max(last, ends))
+
+    @property
+    def before(self) -> int:
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        return self.number + 1
+
+    @property
+    def times(self) -> str:
+        """From when to when the page goes, where the file says."""
+        stamps = [each.turn.stamp for each in self.turns if each.turn.stamp]
+        return f"{stamps[0]} to {stamps[-1]}" if stamps else ""
+
+    @cached_property
+    def turns(self) -> list[Shown]:
+        found = {position for hit in self.hits for position in range(hit.span.first, hit.span.last + 1)}
+        turns = self.transcript.turns.filter(position__range=self.span)
+        return [
+            Shown(
+                turn=turn,
+                said=_said(turn.text, self.query if turn.position in found else ""),
+                colour=self._colours.get(turn.speaker, 0),
+            )
+            for turn in turns
+        ]
+
+    @property
+    def parts(self) -> Iterable[tuple[bool, list[Shown]]]:
+        """The turns before what is cited, those cited, and those behind, each with whether they are."""
+        first, last = self.cited or (self.total + 1, self.total)
+        yield False, [each for each in self.turns if each.turn.position < first]
+        yield True, [each for each in self.turns if first <= each.turn.position <= last]
+        yield False, [each for each in self.turns if each.turn.position > last]
+
+    @property
+    def cited_address(self) -> str:
+        """The passage that is cited as a link cites it; empty where it is not a passage."""
+        first, last = self.cited or (0, 0)
+        position = self.transcript.passages.filter(first_turn=first, last_turn=last).values_list("position")
+        turns = [each.turn for each in self.turns if first <= each.turn.position <= last]
+        if not turns or not (found := position.first()):
+            return ""
+        page, words = self.transcript.get_absolute_url(), digest(turn.text for turn in turns)
+        return f"{page}?p={found[0]}&v={words}#{turns[0].anchor}"
+
+    @cached_property
+    def hits(self) -> "list[Hit]":
+        """The passages that `query` finds in this call, in the order of the call."""
+        if not self.query:
+            return []
+        found = local.search_database(self.query, among={self.transcript.pk}, limit=searching.MOST_HITS)
+        passages = self.transcript.passages.filter(
+            position__in=[hit.position for hit in found], first_turn__isnull=False
+        ).values_list("position", "first_turn", "last_turn")
+        return [Hit(position, Span(first or 0, last or 0)) for position, first, last in passages]
+
+    @property
+    def hit(self) -> int:
+        """The number of the hit that is cited, from 1; 0 where none is."""
+        return next((n for n, hit in enumerate(self.hits, 1) if hit.span == self.cited), 0)
+
+    @property
+    def previous_hit(self) -> "Hit | None":
+        place = (self.cited or self.span).first
+        return next((hit for hit in reversed(self.hits) if hit.span.first < place), None)
+
+    @property
+    def next_hit(self) -> "Hit | None":
+        place = self.cited.first + 1 if self.cited else self.span.first
+        return next((hit for hit in self.hits if hit.span.first >= place), None)
+
+    @cached_property
+    def _colours(self) -> dict[str, int]:
+        """The colour of each speaker, in the order in which they first speak."""
+        speakers = self.transcript.turns.exclude(speaker="").order_by().values("speaker")
+        first = speakers.annotate(first=Min("position")).order_by("first").values_list("speaker", flat=True)
+        return {speaker: place % COLOURS + 1 for place, speaker in enumerate(first)}
+
+
+class Hit(NamedTuple):
+    """A passage that was found in the call."""
+
+    position: int
+    span: Span
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0
+
+
+def _cited(transcript: Transcript, link: Link) -> Span | None:
+    """Return the turns that `link` cites, wherever they stand now. Raises Gone."""
+    if link.passage:
+        return _cited_passage(transcript, _number(link.passage), link.digest)
+    if link.turn:
+        turn = transcript.turns.filter(anchor=link.turn).first()
+        if turn and (not link.digest or digest([turn.text]) == link.digest):
+            return Span(turn.position, turn.position)
+        texts = _texts(transcript) if link.digest else []
+        spans = [Span(place, place) for place in range(1, len(texts) + 1)]
+        return _moved(spans, texts, link.digest, Span(turn.position, turn.position) if turn else None)
+    return None
+
+
+def _cited_passage(transcript: Transcript, number: int, wanted: str) -> Span | None:
+    passage = transcript.passages.filter(position=number).only("first_turn", "last_turn").first()
+    if passage and passage.first_turn is None:
+        # The facts stand above every page.
+        return None
+    here = Span(passage.first_turn or 0, passage.last_turn or 0) if passage else None
+    if here:
+        texts = list(transcript.turns.filter(position__range=here).values_list("text", flat=True))
+        if not wanted or digest(texts) == wanted:
+            return here
+    if not wanted:
+        raise Gone
+    passages = transcript.passages.filter(first_turn__isnull=False).values_list("first_turn", "last_turn")
+    spans = [Span(first or 0, last or 0) for first, last in passages]
+    return _moved(spans, _texts(transcript), wanted, here)
+
+
+def _moved(spans: Sequence[Span], texts: Sequence[str], wanted: str, near: Span | None) -> Span:
+    """Return the one of `spans` whose words have the digest `wanted`. Raises Gone where it is not one."""
+    found = [span for span in spans if digest(texts[span.first - 1 : span.last]) == wanted]
+    if len(found) != 1:
+        raise Gone(near)
+    return found[0]
+
+
+def _texts(transcript: Transcript) -> list[str]:
+    return list(transcript.turns.values_list("text", flat=True))
+
+
+def _said(text: str, query: str) -> SafeString:
+    """Return `text` as HTML, with what `query` asks for marked."""
+    if not query:
+        return format_html("{}", text)
+    return format_html_join(
+        "",
+        "{}{}{}",
+        (
+            (SafeString("<mark>") if sought else "", piece, SafeString("</mark>") if sought else "")
+            for piece, sought in searching.marked(text, query)
+        ),
+    )
