@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airfare.loading import Outcome, find, load
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 

@@ -1,7 +1,6 @@
 """Cells that break an answer for everybody, or hide something in it, unless they are read with care."""
 
 import pytest
-from airfare.loading import summary
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse

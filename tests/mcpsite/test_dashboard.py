@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airfare.loading import find, load
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client

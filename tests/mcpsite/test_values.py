@@ -34,8 +34,8 @@ from mcpsite.core.values import (
         (decimal(0, 100), "10", 10.0),
         (decimal(0, 100), "0.5", 0.5),
         (choice("DEBUG", "INFO"), "debug", "DEBUG"),
-        (words(), "a, b,,  c ,a", ["a", "b", "c"]),
-        (words(), "data:read", ["data:read"]),
+        (words(str), "a, b,,  c ,a", ["a", "b", "c"]),
+        (words(str), "data:read", ["data:read"]),
         (
             words(host_pattern),
             "A.example, .b.example,*,[::1],10.0.0.1",
@@ -73,8 +73,8 @@ def test_a_text_is_read(read: Callable[[str], Any], text: str, value: object) ->
             "from 0.001 to 600",
         ),
         (choice("INFO", "WARNING"), ["warn", "verbose", "10"], "can be INFO or WARNING"),
-        (words(), ["data:read openid", "a\tb", "a,b c"], "write commas between: "),
-        (words(), ['["a", "b"]', "[a,b]", "(a,b)", "{a}", "'a'", "a;b"], "without brackets or quotes"),
+        (words(str), ["data:read openid", "a\tb", "a,b c"], "write commas between: "),
+        (words(str), ['["a", "b"]', "[a,b]", "(a,b)", "{a}", "'a'", "a;b"], "without brackets or quotes"),
         (
             words(host_pattern),
             ["https://a.example", "a.example:8000", "a.example/x", "a@b", "::g"],
@@ -126,7 +126,7 @@ def test_a_text_that_cannot_be_meant_is_refused_with_what_may_stand_there(
 
 def test_a_list_with_blanks_is_told_how_it_is_written() -> None:
     with pytest.raises(ValueError, match=r"data:read,openid,email$"):
-        words()("data:read openid, email")
+        words(str)("data:read openid, email")
 
 
 def test_a_misspelt_word_is_told_which_is_near() -> None:
