@@ -34,14 +34,16 @@ def measure(rows: int, runs: int, folder: Path) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from airfare import curation
-    from airfare.loading import find, load
     from airfare.models import FareRow
     from bench import airfare_data
+    from mcpsite.datasets import curation
+    from mcpsite.datasets.declaration import data_set_of
+    from mcpsite.datasets.files import find
+    from mcpsite.datasets.loading import Choices, load
 
     call_command("migrate", verbosity=0)
     airfare_data.write(rows, folder / "fares.csv")
-    list(load(find([folder / "fares.csv"]), loaded_by="bench"))
+    list(load(data_set_of(FareRow), find([folder / "fares.csv"]), Choices(loaded_by="bench")))
     times: dict[str, list[float]] = {"hide": [], "publish": []}
     for _ in range(runs):
         for name, action in (("hide", curation.hide), ("publish", curation.publish)):
