@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from mcpsite.core import samples
 from mcpsite.core.findings import Finding
 from mcpsite.datasets import snapshots
-from mcpsite.datasets.declaration import data_sets
+from mcpsite.datasets.declaration import DataSet, data_sets
 
 
 def about_data() -> Iterator[Finding]:
@@ -19,5 +20,13 @@ def about_data() -> Iterator[Finding]:
                 id=f"{data_set.name}-empty",
                 level="warning",
                 what=f"There are no {data_set.words} rows.",
-                change=f"Run manage.py {data_set.options.command or f'load_data {data_set.name} PATH'}.",
+                change=f"Run manage.py {_loading(data_set)}.",
             )
+
+
+def _loading(data_set: DataSet) -> str:
+    """How its rows are loaded."""
+    sample = next((each for each in samples.installed() if each.kind == data_set.name), None)
+    if sample:
+        return f"{sample.command}, with {sample.setting} set to your files"
+    return f"load_data {data_set.name} PATH"

@@ -44,7 +44,8 @@ def shown(client: Client, query: str = "") -> list[str]:
 
 
 def number(airline: str) -> int:
-    return FareRow.objects.get(airline=airline).key
+    key: int = FareRow.objects.get(airline=airline).key
+    return key
 
 
 def answered() -> list[str]:

@@ -65,7 +65,8 @@ OLD, NEW = (table(fare(airline="Delta", fare=number), fare(airline="United")) fo
 
 
 def delta() -> FareRow:
-    return FareRow.objects.get(airline="Delta")
+    found: FareRow = FareRow.objects.get(airline="Delta")
+    return found
 
 
 def reloads(load_folder: Load) -> list[FareRow]:

@@ -50,7 +50,8 @@ def alice(db: None) -> User:
 
 
 def row(airline: str) -> FareRow:
-    return FareRow.objects.get(airline=airline)
+    found: FareRow = FareRow.objects.get(airline=airline)
+    return found
 
 
 def answered(who: Caller | None = None) -> dict[str, Any]:

@@ -308,7 +308,8 @@ def workbook(rows: list[list[Any]], change: Any = lambda _: None) -> bytes:
 
 
 def delta() -> FareRow:
-    return FareRow.objects.get(airline="Delta")
+    found: FareRow = FareRow.objects.get(airline="Delta")
+    return found
 
 
 def delta_id() -> str:

@@ -51,7 +51,8 @@ def rows(load_folder: Load) -> None:
 
 
 def row(airline: str) -> FareRow:
-    return FareRow.objects.get(airline=airline)
+    found: FareRow = FareRow.objects.get(airline=airline)
+    return found
 
 
 def history(client: Client, pk: int, model: str = "airfare_farerow") -> str:

@@ -31,7 +31,8 @@ def rows(load_folder: Load) -> None:
 
 
 def row(airline: str) -> FareRow:
-    return FareRow.objects.get(airline=airline)
+    found: FareRow = FareRow.objects.get(airline=airline)
+    return found
 
 
 def only() -> Change:

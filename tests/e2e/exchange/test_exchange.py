@@ -68,7 +68,7 @@ def test_a_list_is_exported_corrected_previewed_and_imported(page: Page, tmp_pat
 def test_files_are_uploaded_and_the_page_follows_them(page: Page, tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_text("route,airline,avg_fare_usd\nAAA-BBB,Uploaded,1\n")
     (tmp_path / "bad.csv").write_text("nonsense\n")
-    page.goto("/admin/airfare/sourcefile/")
+    page.goto("/admin/datasets/sourcefile/")
     page.get_by_role("link", name="Upload files").click()
     assert looked_at(page, "exchange/upload") == []
     page.locator("#id_chosen").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
