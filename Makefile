@@ -18,10 +18,10 @@ test: $(VENV)/installed-dev
 e2e: $(VENV)/installed-dev
 	$(BIN)/pytest -m e2e -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
-# The chart of fares, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
+# The chart of figures over time, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
 chart:
-	npm ci --prefix frontend/fare-chart --no-audit --no-fund --ignore-scripts
-	npm run build --prefix frontend/fare-chart
+	npm ci --prefix frontend/line-chart --no-audit --no-fund --ignore-scripts
+	npm run build --prefix frontend/line-chart
 
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python -m tests.e2e.screenshots

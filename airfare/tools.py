@@ -1,6 +1,5 @@
 """What a model can ask about airfare."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from django.db.models import Q
@@ -10,12 +9,13 @@ from typing_extensions import TypedDict
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters
 from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import queries, summaries, trends
+from mcpsite.datasets import charts, queries, summaries, trends
 from mcpsite.datasets.answers import read_page
+from mcpsite.datasets.charts import Chart
 from mcpsite.datasets.declaration import data_set_of
 from mcpsite.datasets.figures import Figure
 from mcpsite.datasets.trends import Drawing
-from mcpsite.mcp import Answer, ToolError, View, shown, tool
+from mcpsite.mcp import ToolError, shown, tool
 
 DATA_SET = data_set_of(FareRow)
 PERMISSION = DATA_SET.permission
@@ -25,15 +25,20 @@ ADVICE = (
     "airfare_fare_summary aggregates fares (group_by, metrics): start there for comparisons; "
     "airfare_trend_insights lists single rows."
 )
-FARES = Drawing(
-    line="airline",
-    figures=(
-        ("avg_fare_usd", Q(avg_fare_usd__isnull=False)),
-        # A premium fare of 0 says that there is no premium cabin.
-        ("premium_fare_usd", Q(premium_fare_usd__gt=0)),
-        ("load_factor_pct", Q(load_factor_pct__isnull=False)),
+FARES = Chart(
+    tool="show_fare_trends",
+    title="Fares",
+    data_set=DATA_SET,
+    drawing=Drawing(
+        line="airline",
+        figures=(
+            ("avg_fare_usd", Q(avg_fare_usd__isnull=False)),
+            # A premium fare of 0 says that there is no premium cabin.
+            ("premium_fare_usd", Q(premium_fare_usd__gt=0)),
+            ("load_factor_pct", Q(load_factor_pct__isnull=False)),
+        ),
+        beside="route",
     ),
-    beside="route",
 )
 
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
@@ -104,23 +109,39 @@ class FareLine(TypedDict):
     """One airline's mean figures, each list parallel to `dates`; null where no row has the figure."""
 
     airline: str
+    name: str
+    """The same, as the chart of any data set calls its lines."""
     rows: int
     avg_fare_usd: list[float | None]
     premium_fare_usd: list[float | None]
     load_factor_pct: list[float | None]
 
 
+class DrawnFigure(TypedDict):
+    """A number that is drawn."""
+
+    name: str
+    title: str
+    unit: str
+
+
 class FareTrends(TypedDict):
     """Fares over time, a line for each airline; `dates` are the first days of each `period`."""
 
+    tool: str
+    title: str
+    line: str
+    figures: list[DrawnFigure]
     period: Literal["day", "week", "month", "quarter", "year"]
     dates: list[str]
     series: list[FareLine]
+    choices: dict[str, list[str]]
     routes: list[str]
     available_files: list[str]
     filters: AppliedFilters
     total_rows: int
     matched_rows: int
+    undated_rows: NotRequired[int]
     notes: NotRequired[list[str]]
 
 
@@ -217,15 +238,7 @@ def airfare_fare_summary(
     return answer
 
 
-CHART = View(
-    name="airfare/fare-chart.html",
-    title="Fares over time",
-    file=Path(__file__).parent / "chart" / "fare-chart.html",
-    drawn_by="airfare/fare-chart.js#drawFareChart",
-)
-
-
-@tool(permission=PERMISSION, title="Show fare trends", view=CHART)
+@tool(permission=PERMISSION, title="Show fare trends", view=charts.VIEW)
 def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> FareTrends:
     """A chart of fares over time, a line for each airline: average fare, premium fare and load factor,
     as means of each day (of each week, month, quarter or year, where there are many days). Takes the
@@ -233,86 +246,15 @@ def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> Fare
     no chart can be shown the answer is a table.
     """
     asked, applied = filters.applied()
-    found = trends.trends(DATA_SET, asked, caller, FARES)
-    answer: FareTrends = {
-        "period": found.period,  # type: ignore[typeddict-item]
-        "dates": found.dates,
-        "series": [
-            {"airline": line.value or "(no airline)", "rows": line.rows, **line.figures}  # type: ignore[typeddict-item]
-            for line in found.lines
-        ],
-        "routes": found.beside,
-        "available_files": found.files,
-        "filters": applied,
-        "total_rows": found.total,
-        "matched_rows": found.matched,
-    }
-    notes = _notes(found)
-    if notes:
-        answer["notes"] = notes
+    found = trends.trends(DATA_SET, asked, caller, FARES.drawing)
+    answer = FARES.answer(found, applied)
+    answer.value.update(
+        series=[{"airline": line["name"], **line} for line in answer.value["series"]],
+        routes=found.beside,
+        available_files=found.files,
+    )
     # The result's schema is the value's: the text for readers goes beside it.
-    return cast(FareTrends, Answer(value=answer, text=_in_words(answer)))
-
-
-def _notes(found: trends.Trends) -> list[str]:
-    """What a reader of the lines has to know about them."""
-    notes = []
-    if found.period != "day":
-        notes.append(
-            f"There are more than {trends.MOST_DATES} days: a point is the mean of a {found.period}."
-        )
-    if found.earlier:
-        notes.append(f"{found.earlier} earlier years are left out; name one with snapshot_date.")
-    if found.left_out:
-        named = ", ".join(found.left_out) + (", …" if found.left_out_count > len(found.left_out) else "")
-        notes.append(
-            f"These are the {len(found.lines)} airlines with the most rows; {found.left_out_count} more "
-            f"match ({named}): name one with airline_contains."
-        )
-    if found.dates and found.beside_count > 1:
-        notes.append(f"Means over {found.beside_count} routes; name one with route_contains.")
-    if found.undated:
-        notes.append(f"{found.undated} rows without a usable date are left out.")
-    return notes
-
-
-def _in_words(answer: FareTrends) -> str:
-    """The trends in words and as a table, for a model and for clients that show no chart."""
-    asked = ", ".join(f"{name} {value}" for name, value in answer["filters"].items())
-    if not answer["dates"]:
-        nothing = "No dated fare matches" + (f" ({asked})." if asked else ".")
-        return " ".join([nothing, "Widen the filters.", *answer.get("notes", [])])
-    head = ["Week from" if answer["period"] == "week" else answer["period"].capitalize()]
-    table = [head + [line["airline"] for line in answer["series"]], ["---"] * (len(answer["series"]) + 1)]
-    for at, date in enumerate(answer["dates"]):
-        table.append(
-            [_period_label(answer["period"], date), *(_figures(line, at) for line in answer["series"])]
-        )
-    return "\n".join(
-        [
-            f"Mean fares by {answer['period']} and airline{f' ({asked})' if asked else ''}, from "
-            f"{answer['matched_rows']} rows: average fare / premium fare in US dollars / load factor",
-            "",
-            *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table),
-            "",
-            *answer.get("notes", []),
-        ]
-    ).strip()
-
-
-def _period_label(period: str, date: str) -> str:
-    """The period that begins on `date`."""
-    if period == "quarter":
-        return f"{date[:4]} Q{(int(date[5:7]) + 2) // 3}"
-    return date[: {"month": 7, "year": 4}.get(period, 10)]
-
-
-def _figures(line: FareLine, at: int) -> str:
-    fare, premium, load = (line[name][at] for name in ("avg_fare_usd", "premium_fare_usd", "load_factor_pct"))
-    if fare is premium is load is None:
-        return ""
-    shown = [("–" if value is None else f"{value:,.0f}") for value in (fare, premium)]
-    return " / ".join([*shown, "–" if load is None else f"{load:.0f} %"])
+    return cast(FareTrends, answer)
 
 
 DEFAULT_METRICS = ("avg_fare_usd_mean", "premium_fare_usd_mean", "fare_yoy_pct_mean", "load_factor_pct_mean")

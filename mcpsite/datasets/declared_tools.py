@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mcpsite.access.caller import Caller
 from mcpsite.datasets import answers, charts, figures, filters, queries, snapshots
+from mcpsite.datasets.charts import Chart
 from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.datasets.declared_columns import LETTERS, filtered_columns, shown_columns
 from mcpsite.datasets.published_columns import Arguments, PublishedColumn, arguments_model, of_kind
@@ -91,9 +92,16 @@ class DeclaredTools:
     def chart(self, caller: Caller, /, **asked: Any) -> Answer:
         """Answer the tool that draws."""
         meant, applied = filters.read_filters(self.filtered, asked)
-        line = asked.get("line") or self.lines[0]
-        found = trends(self.data_set, meant, caller, self.drawing(line))
-        return charts.answer(self.data_set, self.drawn, line, found, applied)
+        drawing = self.drawing(asked.get("line") or self.lines[0])
+        found = trends(self.data_set, meant, caller, drawing)
+        chart = Chart(
+            tool=self.chart_name, title=self.data_set.title, data_set=self.data_set, drawing=drawing
+        )
+        return chart.answer(found, applied)
+
+    @property
+    def chart_name(self) -> str:
+        return f"show_{self.data_set.name}"
 
     @property
     def can_draw(self) -> bool:
@@ -153,16 +161,15 @@ class DeclaredTools:
             page="groups",
         )
         if self.can_draw:
-            chart_name = f"show_{name}"
             add(
-                name=chart_name,
+                name=self.chart_name,
                 title=f"Show {data_set.title.lower()}",
                 description=f"A chart of the rows of {name} over time: means of "
                 f"{_listed(self.drawn)}, a line for each {self.lines[0].replace('_', ' ')} or another "
                 "category. Takes the filters of "
                 f"{name}. Where no chart can be shown the answer is a table.",
-                arguments=arguments_model(chart_name, self._line_argument(), self.filter_arguments),
-                result=charts.schema(self.drawn),
+                arguments=arguments_model(self.chart_name, self._line_argument(), self.filter_arguments),
+                result=charts.schema(column.name for column in self.drawn),
                 function=self.chart,
                 view=charts.VIEW,
             )

@@ -45,6 +45,7 @@ def test_a_line_holds_the_mean_of_each_day_for_each_airline(load_folder: Load, s
     assert answer["series"] == [
         {
             "airline": "Delta",
+            "name": "Delta",
             "rows": 3,
             "avg_fare_usd": [450, 450.5],
             "premium_fare_usd": [850, None],
@@ -52,6 +53,7 @@ def test_a_line_holds_the_mean_of_each_day_for_each_airline(load_folder: Load, s
         },
         {
             "airline": "Aer",
+            "name": "Aer",
             "rows": 1,
             "avg_fare_usd": [None, 300],
             "premium_fare_usd": [None, None],
@@ -100,9 +102,10 @@ def test_the_airlines_with_the_most_rows_are_drawn_and_the_others_named(
     answer = shown().value
     assert [line["airline"] for line in answer["series"]] == [f"Line {n}" for n in range(11, 3, -1)]
     assert answer["notes"] == [
-        "These are the 8 airlines with the most rows; 4 more match (Line 3, Line 2, Line 1, Line 0): "
+        "The 8 lines with the most rows are drawn; 4 more match (Line 3, Line 2, Line 1, Line 0): "
         "name one with airline_contains."
     ]
+    assert answer["choices"]["airline_contains"] == [f"Line {n}" for n in range(11, -1, -1)]
 
 
 def test_rows_that_stand_at_no_time_are_counted(load_folder: Load, shown: Any) -> None:
@@ -116,7 +119,7 @@ def test_rows_of_searches_make_no_line(load_folder: Load, shown: Any) -> None:
     load_folder({"a.csv": "week,query,score\n2025-W41,cheap flights,71\n"})
     answer = shown()
     assert (answer.value["dates"], answer.value["series"], answer.value["matched_rows"]) == ([], [], 1)
-    assert answer.text == "No dated fare matches. Widen the filters."
+    assert answer.text == "No dated row with a figure matches. Widen the filters."
 
 
 def test_the_text_is_a_table_that_a_name_cannot_break(load_folder: Load, shown: Any) -> None:
@@ -130,12 +133,12 @@ def test_the_text_is_a_table_that_a_name_cannot_break(load_folder: Load, shown: 
         }
     )
     assert shown(route_contains="jfk").text == (
-        "Mean fares by day and airline (route_contains jfk), from 3 rows: "
-        "average fare / premium fare in US dollars / load factor\n"
+        "Fares, means by day and airline (route_contains jfk), from 3 rows: "
+        "average fare in USD / premium fare in USD / load factor in %\n"
         "\n"
         "| Day | Delta | A \\| B |\n"
         "| --- | --- | --- |\n"
-        "| 2025-10-06 | 1,400 / 800 / 80 % |  |\n"
+        "| 2025-10-06 | 1,400.4 / 800 / 80 % |  |\n"
         "| 2025-10-13 | 450 / – / – | – / – / 70 % |"
     )
 

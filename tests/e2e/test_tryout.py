@@ -50,7 +50,7 @@ def test_rows_of_fares_lead_to_their_chart_and_a_table_without_scripts(
     page.get_by_role("link", name="See this as a chart").click()
     expect(page.get_by_role("region", name="Series")).to_be_visible()
     if "without" not in request.node.name:
-        expect(page.get_by_role("heading", name="Fares over time: JFK-LAX")).to_be_visible()
+        expect(page.get_by_role("heading", name="Fares by airline: route JFK-LAX")).to_be_visible()
 
 
 def test_the_endpoint_is_copied(browser: Browser, site: Site) -> None:

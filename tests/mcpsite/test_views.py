@@ -7,15 +7,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from airfare.tools import CHART
+from mcpsite.datasets.charts import VIEW
 from mcpsite.mcp import View
 from tests.site import LEGACY, MODERN, Site, running
 
 ERAS = pytest.mark.parametrize("era", [MODERN, LEGACY])
 UI = "io.modelcontextprotocol/ui"
 MIME = "text/html;profile=mcp-app"
-PLAIN = "ui://airfare/fare-chart.html"
-URI = CHART.uri
+PLAIN = "ui://datasets/line-chart.html"
+URI = VIEW.uri
 APPS = {"extensions": {UI: {"mimeTypes": [MIME]}}}
 
 
@@ -91,22 +91,22 @@ def test_the_address_changes_with_the_page_and_with_nothing_else(tmp_path: Path)
 
 
 @ERAS
-@pytest.mark.parametrize("uri", [PLAIN, "ui://airfare/fare-chart.0123456789ab.html"])
+@pytest.mark.parametrize("uri", [PLAIN, "ui://datasets/line-chart.0123456789ab.html"])
 def test_a_client_that_knows_an_older_version_gets_the_page_of_today(
     site: Site, token: str, era: str, uri: str
 ) -> None:
     """A connector keeps its list of tools until a person renews it."""
     (page,) = read(site, token, era, uri)["result"]["contents"]
-    assert (page["uri"], page["text"]) == (uri, CHART.html)
+    assert (page["uri"], page["text"]) == (uri, VIEW.html)
 
 
 @pytest.mark.parametrize(
     "uri",
     [
-        "ui://airfare/fare-chart.0123456789AB.html",
-        "ui://airfare/fare-chart.0123456789ab.0123456789ab.html",
-        "ui://airfare/fare-chartxhtml",
-        "ui://airfare/fare-chart.html/../fare-chart.html",
+        "ui://datasets/line-chart.0123456789AB.html",
+        "ui://datasets/line-chart.0123456789ab.0123456789ab.html",
+        "ui://datasets/line-chartxhtml",
+        "ui://datasets/line-chart.html/../fare-chart.html",
     ],
 )
 def test_what_is_no_version_of_a_page_is_unknown(site: Site, token: str, uri: str) -> None:

@@ -14,7 +14,7 @@ from tests.loopback_http import listening
 from tests.site import ROOT
 
 HERE = Path(__file__).parent
-SOURCE = ROOT / "frontend" / "fare-chart"
+SOURCE = ROOT / "frontend" / "line-chart"
 
 
 class Quiet(SimpleHTTPRequestHandler):

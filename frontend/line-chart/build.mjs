@@ -40,7 +40,7 @@ const page = await bundle("page.js");
 const html = readFileSync(join(here, "src", "page.html"), "utf8")
   .replace("LICENCES", () => `It holds:\n${page.licences.join("\n")}`)
   .replace("SCRIPT", () => page.code.replaceAll("</", "<\\/"));
-write("airfare/chart/fare-chart.html", html);
+write("mcpsite/datasets/chart/line-chart.html", html);
 const module = await bundle("chart.js");
-write("airfare/static/airfare/fare-chart.js",
-  `/* Made by \`make chart\` from frontend/fare-chart; change it there. drawFareChart(element, answer, {theme, locale,\nvariables}) is described in docs/chart.md. It holds:\n${module.licences.join("\n")} */\n${module.code}\n`);
+write("mcpsite/datasets/static/datasets/line-chart.js",
+  `/* Made by \`make chart\` from frontend/line-chart; change it there. drawLineChart(element, answer, {theme, locale,\nvariables}) is described in docs/chart.md. It holds:\n${module.licences.join("\n")} */\n${module.code}\n`);

@@ -1,30 +1,26 @@
 /**
- * Draws an answer of `show_fare_trends`: fares and load factor over time for each airline, and a table.
+ * Draws an answer with figures over time, a line for each value of a category, and a table.
  *
- * `drawFareChart(element, answer, {theme, locale, variables, level})` draws into an open shadow root of `element`
+ * `drawLineChart(element, answer, {theme, locale, variables, level})` draws into an open shadow root of `element`
  * and returns `{update(answer), setLook({theme, locale, variables}), destroy()}`. `answer` is the tool's
- * structured content; null shows that it is awaited, and `{error: "a sentence"}` shows that sentence.
- * `theme` is "light" or "dark"; without it the reader's own setting holds. `variables` are CSS custom
+ * structured content (docs/chart.md); null shows that it is awaited, and `{error: "a sentence"}` shows that
+ * sentence. `theme` is "light" or "dark"; without it the reader's own setting holds. `variables` are CSS custom
  * properties (`--color-text-primary` and the like) that replace the chart's colours; `level` is that of its
- * heading, 2 where none is given. Needs no style sheet and no inline style in the page: it works under `style-src 'self'; script-src 'self'`. Every value of the
- * answer is put in as text, never as markup.
+ * heading, 2 where none is given. Needs no style sheet and no inline style in the page: it works under
+ * `style-src 'self'; script-src 'self'`. Every value of the answer is put in as text, never as markup.
  */
 import { scaleLinear, scaleTime } from "d3-scale";
 import { line as lineOf } from "d3-shape";
 import css from "./chart.css";
+import { capital, filtered, headed, labelsOf, plain, writers } from "./words.js";
 
 const SHAPES = [
   "M0-4.5A4.5 4.5 0 1 1 0 4.5A4.5 4.5 0 1 1 0-4.5Z", "M-4-4H4V4H-4Z", "M0-5.5L5 3.5H-5Z", "M0-6L5 0L0 6L-5 0Z",
   "M0 5.5L5-3.5H-5Z", "M-1.6-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5V-1.6H-1.6Z", "M-5-2.5L0-5.5L5-2.5V2.5L0 5.5L-5 2.5Z",
   "M-4-5.5L0-1.5L4-5.5L5.5-4L1.5 0L5.5 4L4 5.5L0 1.5L-4 5.5L-5.5 4L-1.5 0L-5.5-4Z",
 ];
-const PANELS = [
-  { title: "Average fare (US dollars)", name: "avg_fare_usd", word: "fare", unit: "$", height: 190 },
-  { title: "Premium fare (US dollars)", name: "premium_fare_usd", word: "premium", unit: "$", height: 150 },
-  { title: "Load factor (%)", name: "load_factor_pct", word: "load factor", unit: "%", height: 110 },
-];
-const HEADS = ["Fare", "Premium", "Load"];
-const MARGIN = { left: 50, right: 14, top: 10, bottom: 22 };
+const HEIGHTS = [190, 150, 110];
+const MARGIN = { left: 12, right: 14, top: 10, bottom: 22 };
 const DRAWN = ["svg", "g", "path", "line", "text"];
 let charts = 0;
 
@@ -41,9 +37,9 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-export function drawFareChart(element, answer = null, look = {}) {
+export function drawLineChart(element, answer = null, look = {}) {
   const level = look.level ?? 2;
-  const id = `fare-chart-${++charts}`;
+  const id = `line-chart-${++charts}`;
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
@@ -55,6 +51,8 @@ export function drawFareChart(element, answer = null, look = {}) {
   let width = 0;
   let times = [];
   let x = null;
+  let left = 0;
+  let written = {};
 
   const box = make("div", { class: "chart" });
   root.replaceChildren(box);
@@ -74,17 +72,11 @@ export function drawFareChart(element, answer = null, look = {}) {
     const shown = day(date, { day: "numeric", month: "short", year: "numeric" });
     return answer.period === "week" ? `Week of ${shown}` : shown;
   };
-  const figure = (value, unit) => {
-    if (value == null) return "–";
-    const digits = { maximumFractionDigits: unit === "%" ? 1 : 0 };
-    const text = new Intl.NumberFormat(look.locale ?? "en-GB", digits).format(value);
-    return unit === "%" ? `${text} %` : `$${text}`;
-  };
-  const figures = (line, index) => PANELS.map(({ name, unit }) => make("td", {}, figure(line[name][index], unit)));
-  const says = (line, index) => PANELS.some(({ name }) => line[name][index] != null);
+  const figures = (line, index) => answer.figures.map(({ name }) => make("td", {}, written[name](line[name][index])));
+  const says = (line, index) => answer.figures.some(({ name }) => line[name][index] != null);
   const shown = () =>
-    answer.series.map((line, index) => ({ line, index })).filter(({ line }) => !hidden.has(line.airline));
-  const colour = (index) => `var(--fc-${index % 8})`;
+    answer.series.map((line, index) => ({ line, index })).filter(({ line }) => !hidden.has(line.name));
+  const colour = (index) => `var(--lc-${index % 8})`;
   const mark = (index, attributes = {}) =>
     make("path", { d: SHAPES[index % 8], fill: colour(index), class: "mark", ...attributes });
   const key = (index) =>
@@ -102,21 +94,21 @@ export function drawFareChart(element, answer = null, look = {}) {
     at = x = null;
     dress();
     if (!answer?.dates?.length) {
-      const words = !answer ? "Waiting for the fares…" : answer.error
-        || ["No dated fare matches. Try another route, airline or date.", ...(answer.notes ?? [])].join(" ");
+      const words = !answer ? "Waiting for the answer…" : answer.error
+        || ["Nothing with a date matches. Try other filters.", ...(answer.notes ?? [])].join(" ");
       box.replaceChildren(make("p", { class: "message", role: answer?.error ? "alert" : "status" }, words));
       return;
     }
     times = answer.dates.map((date) => new Date(date));
-    const asked = answer.filters ?? {};
-    const places = answer.routes?.length === 1 ? answer.routes[0] : asked.route_contains
-      || [asked.origin_airport, asked.destination_airport].filter(Boolean).join("–") || "all routes";
+    written = writers(answer, look.locale);
+    const line = plain(answer.line);
+    const asked = filtered(answer, look.locale).join(", ");
     const [first, last] = [named(answer.dates[0]), named(answer.dates.at(-1))];
-    plotbox.setAttribute("aria-label", `Fares from ${first} to ${last}, ${answer.series.length} airlines. `
-      + `Left and right arrow keys read the figures of each ${answer.period}.`);
+    plotbox.setAttribute("aria-label", `${answer.title} from ${first} to ${last}, by ${line}: ${answer.series.length} `
+      + `${answer.series.length === 1 ? "line" : "lines"}. Left and right arrow keys read the figures of each ${answer.period}.`);
     box.replaceChildren(
       make("div", { class: "top" },
-        make("div", {}, make(`h${level}`, { class: "title" }, `Fares over time: ${places}`),
+        make("div", {}, make(`h${level}`, { class: "title" }, `${answer.title} by ${line}${asked && `: ${asked}`}`),
           make("p", {}, `${first === last ? first : `${first} – ${last}`} · mean of each ${answer.period} · `
             + `${answer.matched_rows} rows`)),
         make("div", { class: "tabs", role: "tablist", "aria-label": "Show as" }, tabOf("chart"), tabOf("table"))),
@@ -162,50 +154,58 @@ export function drawFareChart(element, answer = null, look = {}) {
   }
 
   function legend() {
-    return make("ul", { class: "legend", "aria-label": "Airlines; press one to hide or show it" },
+    return make("ul", { class: "legend", "aria-label": `Lines by ${plain(answer.line)}; press one to hide or show it` },
       ...answer.series.map((line, index) => make("li", {}, make("button", {
-        type: "button", "aria-pressed": String(!hidden.has(line.airline)),
+        type: "button", "aria-pressed": String(!hidden.has(line.name)),
         onclick: ({ currentTarget }) => {
-          if (!hidden.delete(line.airline)) hidden.add(line.airline);
-          currentTarget.setAttribute("aria-pressed", String(!hidden.has(line.airline)));
+          if (!hidden.delete(line.name)) hidden.add(line.name);
+          currentTarget.setAttribute("aria-pressed", String(!hidden.has(line.name)));
           plots();
         },
         onpointerenter: () => dim(index), onpointerleave: () => dim(null),
         onfocus: () => dim(index), onblur: () => dim(null),
-      }, key(index), line.airline))));
+      }, key(index), line.name))));
   }
 
   function table() {
     const rows = answer.dates.flatMap((date, index) => answer.series.filter((line) => says(line, index)).map((line) =>
-      make("tr", {}, make("th", { scope: "row" }, named(date)), make("td", { class: "name" }, line.airline),
+      make("tr", {}, make("th", { scope: "row" }, named(date)), make("td", { class: "name" }, line.name),
         ...figures(line, index))));
-    return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of fares" },
-      make("table", {}, make("caption", {}, `Means of each ${answer.period} and airline`),
-        make("thead", {}, make("tr", {}, ...["Date", "Airline", ...HEADS].map((name) => make("th", { scope: "col" }, name)))),
+    return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Table of ${answer.title}` },
+      make("table", {}, make("caption", {}, `Means of each ${answer.period} and ${plain(answer.line)}`),
+        make("thead", {}, make("tr", {}, ...["Date", capital(plain(answer.line)), ...answer.figures.map(headed)].map((name) => make("th", { scope: "col" }, name)))),
         make("tbody", {}, ...rows)));
   }
 
   function plots() {
     if (!answer?.dates?.length || width <= 0 || tab !== "chart") return;
     const pad = times.length === 1 ? 86_400_000 : 0;
-    x = scaleTime([+times[0] - pad, +times.at(-1) + pad], [MARGIN.left, width - MARGIN.right]);
-    const panels = PANELS.filter(({ name }) => answer.series.some((line) => line[name].some((value) => value != null)));
-    plotbox.replaceChildren(...panels.flatMap((panel, number) =>
-      [make(`h${level + 1}`, { class: "panel" }, panel.title), plot(panel, number === panels.length - 1)]));
+    const told = answer.figures.filter(({ name }) => answer.series.some((line) => line[name].some((value) => value != null)));
+    const panels = told.map((figure, number) => scaled(figure, HEIGHTS[number] ?? HEIGHTS.at(-1), number === told.length - 1));
+    // A digit of 12 px is 7 wide.
+    left = MARGIN.left + 7 * Math.max(0, ...panels.flatMap(({ labels }) => labels.map((label) => label.length)));
+    x = scaleTime([+times[0] - pad, +times.at(-1) + pad], [left, width - MARGIN.right]);
+    plotbox.replaceChildren(...panels.flatMap((panel) =>
+      [make(`h${level + 1}`, { class: "panel" }, headed(panel.figure)), plot(panel)]));
     pick(at);
   }
 
-  function plot({ name, unit, height }, last) {
-    const bottom = height - (last ? MARGIN.bottom : 8);
-    const values = shown().flatMap(({ line }) => line[name].filter((value) => value != null));
+  /** A figure with the axis that its values need. */
+  function scaled(figure, height, last) {
+    const values = shown().flatMap(({ line }) => line[figure.name].filter((value) => value != null));
     let [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 100];
     if (low === high) [low, high] = [low - (Math.abs(low) / 10 || 1), high + (Math.abs(high) / 10 || 1)];
+    const bottom = height - (last ? MARGIN.bottom : 8);
     const y = scaleLinear([low, high], [bottom, MARGIN.top]).nice(4);
+    const ticks = y.ticks(height > 120 ? 4 : 3);
+    return { figure, height, last, bottom, y, ticks, labels: labelsOf(ticks, figure.unit, look.locale) };
+  }
+
+  function plot({ figure: { name }, height, last, bottom, y, ticks, labels }) {
     const svg = make("svg", { class: "plot", height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-    for (const tick of y.ticks(height > 120 ? 4 : 3)) {
-      svg.append(make("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
-        make("text", { x: MARGIN.left - 6, y: y(tick) + 4, "text-anchor": "end" }, figure(tick, unit)));
-    }
+    ticks.forEach((tick, number) => svg.append(
+      make("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
+      make("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, labels[number])));
     if (last) svg.append(...dateTicks(height));
     for (const { line, index } of shown()) {
       const known = (number) => line[name][number] != null;
@@ -244,7 +244,7 @@ export function drawFareChart(element, answer = null, look = {}) {
   }
 
   function dim(index) {
-    const others = index != null && !hidden.has(answer.series[index].airline);
+    const others = index != null && !hidden.has(answer.series[index].name);
     for (const group of root.querySelectorAll("[data-line]")) {
       group.classList.toggle("dim", others && group.dataset.line !== String(index));
     }
@@ -263,10 +263,11 @@ export function drawFareChart(element, answer = null, look = {}) {
     if (index == null) return;
     const lines = shown().filter(({ line }) => says(line, index));
     const tip = make("div", { class: "tip", "aria-hidden": "true" }, make("strong", {}, named(answer.dates[index])),
-      make("table", {}, make("tr", {}, ...["", ...HEADS].map((name) => make("td", {}, name))),
+      make("table", {},
+        make("tr", { class: "heads" }, ...["", ...answer.figures.map(({ title }) => capital(title))].map((name) => make("td", {}, name))),
         ...lines.map(({ line, index: number }) => make("tr", {},
           make("td", { class: "name" },
-            make("svg", { class: "key", width: 12, height: 12, viewBox: "-6 -6 12 12" }, mark(number)), line.airline),
+            make("svg", { class: "key", width: 12, height: 12, viewBox: "-6 -6 12 12" }, mark(number)), line.name),
           ...figures(line, index)))));
     plotbox.append(tip);
     // On a phone it would cover what it tells of: there it stands below.
@@ -274,9 +275,9 @@ export function drawFareChart(element, answer = null, look = {}) {
     const left = place > width / 2 ? place - tip.offsetWidth - 12 : place + 12;
     tip.style.left = `${Math.max(0, Math.min(left, width - tip.offsetWidth))}px`;
     if (!speak) return;
-    said.textContent = [named(answer.dates[index]), ...lines.map(({ line }) => `${line.airline}: `
-      + PANELS.filter(({ name }) => line[name][index] != null)
-        .map(({ name, word, unit }) => `${word} ${figure(line[name][index], unit)}`).join(", "))].join(". ");
+    said.textContent = [named(answer.dates[index]), ...lines.map(({ line }) => `${line.name}: `
+      + answer.figures.filter(({ name }) => line[name][index] != null)
+        .map(({ name, title }) => `${title} ${written[name](line[name][index])}`).join(", "))].join(". ");
   }
 
   function point(event) {
