@@ -197,6 +197,8 @@ def environment(
             **kept,
             "STATE_DIR": folder,
             "ENV_FILE": str(Path(folder) / "no.env"),
+            # What is bundled alone: the apps of the tests themselves are for those that ask for them.
+            "APPS_DIR": "",
             "PORT": str(free_port()),
             # Tests and benchmarks call more often than people; those of the limits set their own.
             "RATE_LIMIT": "none",

@@ -70,7 +70,7 @@ def summary(
 
 
 def trends(filters: Filters, who: Principal | None = None) -> dict[str, Any]:
-    return asdict(trends_of_any.trends(DATA_SET, filters, who, FARES))
+    return asdict(trends_of_any.trends(DATA_SET, filters, who, FARES.drawing))
 
 
 def snapshot(who: Principal | None = None) -> Snapshot:
