@@ -16,22 +16,10 @@ from tests.site import ROOT, free_port
 
 def nginx_configuration(folder: Path, upstream: str, *, port: int, tls_port: int) -> Path:
     """Write deploy/nginx.conf beside a certificate and `upstream`, changed in nothing but ports and paths."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-days",
-        "2",
-    ]
-    keys = ["-keyout", f"{folder}/privkey.pem", "-out", f"{folder}/fullchain.pem"]
-    subprocess.run(
-        [*command, *keys, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True
-    )
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2"
+    names = "subjectAltName=DNS:localhost,DNS:data.example.com"
+    files = ["-keyout", f"{folder}/privkey.pem", "-out", f"{folder}/fullchain.pem"]
+    subprocess.run([*command.split(), *files, "-addext", names], check=True, capture_output=True)
     site = (ROOT / "deploy" / "nginx.conf").read_text()
     for before, after in (
         ("listen 80;", f"listen 127.0.0.1:{port};"),
@@ -39,7 +27,7 @@ def nginx_configuration(folder: Path, upstream: str, *, port: int, tls_port: int
         ("    listen [::]:80;\n", ""),
         ("    listen [::]:443 ssl http2;\n", ""),
         ("/etc/nginx/certificates", str(folder)),
-        ("server_name data.example.com;", "server_name localhost;"),
+        ("server_name data.example.com;", "server_name localhost data.example.com;"),
         ("proxy_set_header Host $host;", "proxy_set_header Host $http_host;"),  # The port is no usual one.
     ):
         assert before in site

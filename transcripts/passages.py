@@ -28,8 +28,7 @@ def into_passages(turns: Sequence[Said]) -> Iterator[Run]:
     lines: list[str] = []
     for place, turn in enumerate(turns):
         line = f"{turn.speaker}: {turn.text}" if turn.speaker else turn.text
-        # Two letters of a script without spaces count as a word.
-        count = len(line.split()) + len("".join(UNSPACED.findall(line))) // 2
+        count = count_words(line)
         if lines and words + count > WORDS:
             yield Run(first=start + 1, last=place, text="\n".join(lines))
             start, words, lines = place, 0, []
@@ -37,6 +36,11 @@ def into_passages(turns: Sequence[Said]) -> Iterator[Run]:
         words += count
     if lines:
         yield Run(first=start + 1, last=len(turns), text="\n".join(lines))
+
+
+def count_words(text: str) -> int:
+    """Return how many words `text` has; two letters of a script without spaces count as one."""
+    return len(text.split()) + len("".join(UNSPACED.findall(text))) // 2
 
 
 def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
@@ -56,5 +60,14 @@ def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
 
 
 def digest(texts: Iterable[str]) -> str:
-    """Return six letters that tell the words of consecutive turns from others, for links that cite them."""
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:6]
+    """Return eight letters that tell the words of consecutive turns from others, for links that cite them."""
+    *_, whole = digests(texts)
+    return whole
+
+
+def digests(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the digest of the first of `texts`, of the first two, and so on."""
+    words = hashlib.sha256()
+    for text in texts:
+        words.update(f"{text}\n".encode())
+        yield words.hexdigest()[:8]

@@ -5,7 +5,7 @@ what a link shows is what it cites, wherever that stands now, or a sentence that
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from transcripts import searching
 from transcripts.models import Transcript, Turn
-from transcripts.passages import digest
+from transcripts.passages import WORDS, count_words, digest, digests
 from transcripts.stores import local
 
 PER_PAGE = 200
@@ -191,11 +191,10 @@ def _cited(transcript: Transcript, link: Link) -> Span | None:
         return _cited_passage(transcript, _number(link.passage), link.digest)
     if link.turn:
         turn = transcript.turns.filter(anchor=link.turn).first()
+        here = Span(turn.position, turn.position) if turn else None
         if turn and (not link.digest or digest([turn.text]) == link.digest):
-            return Span(turn.position, turn.position)
-        texts = _texts(transcript) if link.digest else []
-        spans = [Span(place, place) for place in range(1, len(texts) + 1)]
-        return _moved(spans, texts, link.digest, Span(turn.position, turn.position) if turn else None)
+            return here
+        return _moved(transcript, link.digest, here, alone=True)
     return None
 
 
@@ -206,26 +205,31 @@ def _cited_passage(transcript: Transcript, number: int, wanted: str) -> Span | N
         return None
     here = Span(passage.first_turn or 0, passage.last_turn or 0) if passage else None
     if here:
-        texts = list(transcript.turns.filter(position__range=here).values_list("text", flat=True))
+        texts = transcript.turns.filter(position__range=here).values_list("text", flat=True)
         if not wanted or digest(texts) == wanted:
             return here
-    if not wanted:
-        raise Gone
-    passages = transcript.passages.filter(first_turn__isnull=False).values_list("first_turn", "last_turn")
-    spans = [Span(first or 0, last or 0) for first, last in passages]
-    return _moved(spans, _texts(transcript), wanted, here)
+    return _moved(transcript, wanted, here)
 
 
-def _moved(spans: Sequence[Span], texts: Sequence[str], wanted: str, near: Span | None) -> Span:
-    """Return the one of `spans` whose words have the digest `wanted`. Raises Gone where it is not one."""
-    found = [span for span in spans if digest(texts[span.first - 1 : span.last]) == wanted]
+def _moved(transcript: Transcript, wanted: str, near: Span | None, *, alone: bool = False) -> Span:
+    """Return the turns whose words have the digest `wanted`. Raises Gone where they are not in one place.
+
+    Any that can be a passage, or with `alone` any one turn: what is said earlier or a name that is longer
+    moves the bounds of all passages behind it.
+    """
+    texts = list(transcript.turns.values_list("text", flat=True)) if wanted else []
+    words = [WORDS if alone else count_words(text) for text in texts]
+    found: list[Span] = []
+    for place in range(len(texts)):
+        end, sum_of_words = place + 1, words[place]
+        while end < len(texts) and sum_of_words + words[end] <= WORDS:
+            sum_of_words += words[end]
+            end += 1
+        run = digests(texts[place:end])
+        found += [Span(place + 1, last) for last, each in enumerate(run, place + 1) if each == wanted]
     if len(found) != 1:
         raise Gone(near)
     return found[0]
-
-
-def _texts(transcript: Transcript) -> list[str]:
-    return list(transcript.turns.values_list("text", flat=True))
 
 
 def _said(text: str, query: str) -> SafeString:

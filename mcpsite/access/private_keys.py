@@ -23,6 +23,7 @@ from django.core.files import locks
 from django.db import transaction
 
 from mcpsite.access import pem
+from mcpsite.access.models import SigningKey
 from mcpsite.core import conf, exclusive
 
 MOST_KEYS = 32
@@ -188,8 +189,6 @@ class InDatabase:
         return _decrypted(tuple(secrets), _passwords())
 
     def rotate(self) -> int:
-        from mcpsite.access.models import SigningKey
-
         fresh = pem.new_key()
         self.keys()
         with exclusive.alone("signing keys", wait=True), transaction.atomic():
@@ -207,8 +206,6 @@ class InDatabase:
 
     def take_over(self, dated: Sequence[tuple[datetime, str]]) -> None:
         """Keep keys that were kept elsewhere, the first of which goes on signing, beside those here."""
-        from mcpsite.access.models import SigningKey
-
         with exclusive.alone("signing keys", wait=True), transaction.atomic():
             SigningKey.objects.filter(replaced_at=None).update(replaced_at=datetime.now(UTC))
             for number, (retired, text) in enumerate(dated):
@@ -227,22 +224,16 @@ class InDatabase:
     @staticmethod
     def start_over() -> None:
         """Delete all keys, readable or not, and make a new one: every token of before is refused."""
-        from mcpsite.access.models import SigningKey
-
         with exclusive.alone("signing keys", wait=True), transaction.atomic():
             SigningKey.objects.all().delete()
             InDatabase._add(pem.new_key())
 
     @staticmethod
     def _secrets() -> list[str]:
-        from mcpsite.access.models import SigningKey
-
         return list(SigningKey.objects.values_list("secret", flat=True))
 
     @staticmethod
     def _add(text: str, *, replaced_at: datetime | None = None) -> None:
-        from mcpsite.access.models import SigningKey
-
         secret = _box(_passwords()).encrypt(text.encode("ascii")).decode("ascii")
         SigningKey.objects.create(secret=secret, replaced_at=replaced_at)
 

@@ -9,6 +9,8 @@ from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils.deconstruct import deconstructible
 
+from mcpsite.uploads.models import StoredFile, StoredPart
+
 PART_BYTES = 1024 * 1024
 """What is held in memory at a time, and written as one value."""
 
@@ -18,8 +20,6 @@ class DatabaseStorage(Storage):
     """Private files in two tables: their names, and their content in parts of a megabyte."""
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        from mcpsite.uploads.models import StoredFile, StoredPart
-
         with transaction.atomic():
             stored = StoredFile.objects.create(name=name)
             content.seek(0)
@@ -40,18 +40,12 @@ class DatabaseStorage(Storage):
         return File(copy, name)
 
     def delete(self, name: str) -> None:
-        from mcpsite.uploads.models import StoredFile
-
         StoredFile.objects.filter(name=name).delete()
 
     def exists(self, name: str) -> bool:
-        from mcpsite.uploads.models import StoredFile
-
         return StoredFile.objects.filter(name=name).exists()
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        from mcpsite.uploads.models import StoredFile
-
         below = f"{path.strip('/')}/" if path.strip("/") else ""
         names = StoredFile.objects.filter(name__startswith=below).values_list("name", flat=True)
         found = [name.removeprefix(below).partition("/") for name in names]
@@ -59,16 +53,13 @@ class DatabaseStorage(Storage):
         return list(folders), [first for first, slash, _ in found if not slash]
 
     def size(self, name: str) -> int:
-        return int(self._found(name).size)
+        return self._found(name).size
 
     def get_modified_time(self, name: str) -> datetime:
-        written: datetime = self._found(name).created_at
-        return written
+        return self._found(name).created_at
 
     @staticmethod
-    def _found(name: str) -> Any:
-        from mcpsite.uploads.models import StoredFile
-
+    def _found(name: str) -> StoredFile:
         stored = StoredFile.objects.filter(name=name).first()
         if stored is None:
             raise FileNotFoundError(name)

@@ -76,8 +76,11 @@ def _needed_fallback() -> Iterator[CheckMessage]:
 def not_shared() -> list[str]:
     """Return what a process of this site has that this one lacks: `signing_keys`, `uploads`.
 
-    Says which key this one signs with, so that the others can tell, too.
+    Says which key this one signs with, so that the others can tell, too. On SQLite all processes are on one
+    machine, and whoever writes may have to wait for a load.
     """
+    if connection.vendor != "postgresql":
+        return []
     lost = []
     if signing.is_own_issuer() and _foreign_keys():
         lost.append("signing_keys")

@@ -5,7 +5,6 @@ the base image is this machine.
 """
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -18,6 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.clean_machine import Machine, clean_machine
 from tests.mcpsite.test_deploy import DEPLOY, instructions
 from tests.postgresql import role, skip_without_postgresql
 from tests.site import ROOT, free_port
@@ -29,69 +29,25 @@ MOST_MEGABYTES = 330
 """Of the two folders that the image adds to its base."""
 
 
-def run(namespace: str, folder: str, command: str, *, user: int = 0, env: dict[str, str]) -> str:
-    """Run a shell command inside the namespace and return what it prints."""
-    done = subprocess.run(
-        inside(namespace, folder, ["sh", "-c", command], user=user), env=env, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
-
-
-def inside(namespace: str, folder: str, command: list[str], *, user: int = 0) -> list[str]:
-    account = (
-        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"] if user else []
-    )
-    return ["nsenter", f"--mount=/proc/{namespace}/ns/mnt", "env", "-C", folder, *account, *command]
-
-
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """A namespace in which the file's steps were done, and the environment that they set."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        pytest.skip("mounts of a test's own take a superuser")
-    empty = tmp_path_factory.mktemp("image")
-    for name in ("opt", "etc"):
-        (empty / name).mkdir()
-    steps = [
-        f"mount --bind {empty}/opt /opt",
-        f"cp -a /etc/. {empty}/etc",
-        f"mount --bind {empty}/etc /etc",
-        "echo ready",
-        "exec sleep 3600",
-    ]
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", " && ".join(steps)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline().strip() == "ready"
-    namespace, env, folder = str(holder.pid), {**base_environment()}, "/"
-    try:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which the file's steps were done, with the environment that they set."""
+    folder = "/"
+    with clean_machine(tmp_path_factory.mktemp("image")) as machine:
         for word, rest in instructions(DEPLOY / "Dockerfile"):
             if word == "WORKDIR":
                 folder = rest
-                run(namespace, "/", f"mkdir -p {rest}", env=env)
+                machine.run(f"mkdir -p {rest}")
             elif word == "ENV":
-                env |= {
-                    name: value.replace("$PATH", env["PATH"])
-                    for name, value in re.findall(r"(\S+?)=(\S+)", rest)
-                }
+                found = re.findall(r"(\S+?)=(\S+)", rest)
+                machine.env |= {name: value.replace("$PATH", machine.env["PATH"]) for name, value in found}
             elif word == "ARG" and "=" in rest:
-                env |= dict([rest.split("=", 1)])
+                machine.env |= dict([rest.split("=", 1)])
             elif word == "COPY" and not rest.startswith("--from"):
-                copy(rest.split()[:-1], empty / folder.lstrip("/"))
+                copy(rest.split()[:-1], machine.root / folder.lstrip("/"))
             elif word == "RUN":
-                run(namespace, folder, rest, env=env)
-        yield namespace, env
-    finally:
-        holder.kill()
-        holder.communicate()
-
-
-def base_environment() -> dict[str, str]:
-    """What a container starts with, and how this machine reaches a registry of packages."""
-    passed = ("PIP_", "UV_", "SSL_", "HTTP", "http", "no_proxy", "NO_PROXY", "REQUESTS_")
-    kept = {name: value for name, value in os.environ.items() if name.startswith(passed)}
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/nonexistent", **kept}
+                machine.run(rest, folder=folder)
+        yield machine
 
 
 def copy(names: list[str], target: Path) -> None:
@@ -122,28 +78,25 @@ def settings_of_it() -> Iterator[dict[str, str]]:
 
 
 def test_the_site_of_the_image_migrates_serves_and_ends_on_a_signal(
-    image: tuple[str, dict[str, str]], settings_of_it: dict[str, str], tmp_path: Path
+    image: Machine, settings_of_it: dict[str, str], tmp_path: Path
 ) -> None:
-    namespace, env = image
-    env = {**env, **settings_of_it}
-    folder = "/opt/mcpsite"
-    assert run(namespace, folder, "id -u", user=USER, env=env).strip() == str(USER)
-    assert "Read" not in run(
-        namespace, folder, "touch mine 2>/dev/null && echo Read; true", user=USER, env=env
-    )
-    run(namespace, folder, "python manage.py migrate -v0", user=USER, env=env)
+    image.env |= settings_of_it
+    env, folder = image.env, "/opt/mcpsite"
+    assert image.run("id -u", folder=folder, user=USER).strip() == str(USER)
+    assert "Read" not in image.run("touch mine 2>/dev/null && echo Read; true", folder=folder, user=USER)
+    image.run("python manage.py migrate -v0", folder=folder, user=USER)
     words = dict(instructions(DEPLOY / "Dockerfile"))
     command = json.loads(words["CMD"])
     check = json.loads(words["HEALTHCHECK"].partition("CMD ")[2])
     log = tmp_path / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            inside(namespace, folder, command, user=USER), env=env, stdout=output, stderr=output
+            image.inside(command, folder=folder, user=USER), env=env, stdout=output, stderr=output
         )
 
     def healthy() -> bool:
         asked = subprocess.run(
-            inside(namespace, folder, check, user=USER), env=env, capture_output=True, check=False
+            image.inside(check, folder=folder, user=USER), env=env, capture_output=True, check=False
         )
         return asked.returncode == 0
 
@@ -164,17 +117,16 @@ def test_the_site_of_the_image_migrates_serves_and_ends_on_a_signal(
         assert process.wait(timeout=20) in (0, -signal.SIGTERM)
         assert "Application shutdown complete" in log.read_text()
         assert "could not be gathered" not in log.read_text()
-        assert run(namespace, folder, "find . -newer manage.py -user 10001 | head -3", env=env) == ""
+        assert image.run("find . -user 10001 | head -3", folder=folder) == ""
     finally:
         process.kill()
         process.wait()
 
 
 def test_the_image_is_no_larger_than_the_docs_say(
-    image: tuple[str, dict[str, str]],
+    image: Machine,
 ) -> None:
-    namespace, env = image
-    sizes = run(namespace, "/", "du -sm /opt/venv /opt/mcpsite", env=env)
+    sizes = image.run("du -sm /opt/venv /opt/mcpsite")
     megabytes = sum(int(line.split()[0]) for line in sizes.splitlines())
     print(sizes)  # noqa: T201
     assert megabytes <= MOST_MEGABYTES

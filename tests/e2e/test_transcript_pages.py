@@ -89,7 +89,7 @@ def test_list_search_and_a_result_lead_to_the_passage(page: Page) -> None:
     expect(page.get_by_role("status")).to_contain_text("best first")
     shot(page, "transcripts/results")
     page.get_by_role("link", name="Premium Cabin Demand Airline").click()
-    expect(page).to_have_url(re.compile(re.escape(AIRLINE) + r"\?p=\d+&v=\w{6}&q=.*#t-\d\d-\d\d$"))
+    expect(page).to_have_url(re.compile(re.escape(AIRLINE) + r"\?p=\d+&v=\w{8}&q=.*#t-\d\d-\d\d$"))
     expect(page.get_by_role("region", name="Cited passage")).to_be_in_viewport()
 
 

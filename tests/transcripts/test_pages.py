@@ -130,7 +130,7 @@ def test_a_search_finds_passages_and_links_to_them(three: None, alice: Client) -
     html = text(alice, "/transcripts/?q=housekeeping")
     assert titles(html) == ["Rates Hotel"]
     assert re.search(
-        r'href="/transcripts/2026-03-18-rates-hotel/\?p=2&amp;v=\w{6}&amp;q=housekeeping#t-00-02"', html
+        r'href="/transcripts/2026-03-18-rates-hotel/\?p=2&amp;v=\w{8}&amp;q=housekeeping#t-00-02"', html
     )
     assert "<mark>housekeeping</mark> turnover is the trouble" in html
 

@@ -84,6 +84,22 @@ def test_a_passage_that_moved_is_highlighted_where_it_stands_now(alice: Client) 
     assert GONE not in page
 
 
+def test_a_passage_is_found_where_the_bounds_of_passages_are_others_now(alice: Client) -> None:
+    said = [
+        Said(text=f"Fares rose by {n} percent in the region of that number.", speaker="Ann")
+        for n in range(40)
+    ]
+    made = call()
+    rewrite(made, said)
+    address = link("fares rose by 30 percent")
+    before = re.findall(r"rose by \d+", cited(html(alice, address)))
+    rewrite(made, [Said(text="Good morning, and welcome."), *said])
+    assert re.findall(r"rose by \d+", cited(html(alice, address))) == before
+    longer = [Said(text=each.text, speaker="Ann Lee, Chief Financial Officer") for each in said]
+    rewrite(made, longer)
+    assert re.findall(r"rose by \d+", cited(html(alice, address))) == before
+
+
 @pytest.mark.parametrize("now", [["Fuel is dear.", "Fares fell."], ["Fuel is dear."]])
 def test_a_passage_that_is_gone_is_told_and_no_other_is_highlighted(alice: Client, now: list[str]) -> None:
     call("Fuel is dear.", "Fares rose.")

@@ -54,7 +54,7 @@ def test_search_gives_transcripts_best_first_with_a_passage_and_a_link(three: No
     assert first == {
         "id": "2026-02-11-premium-demand-airline",
         "title": "Premium Demand Airline",
-        "url": "http://localhost:8788/transcripts/2026-02-11-premium-demand-airline/?p=2&v=44ae77#t-00-02",
+        "url": "http://localhost:8788/transcripts/2026-02-11-premium-demand-airline/?p=2&v=40530687#t-00-02",
         "text": first["text"],
     }
     assert "premium cabin demand" in first["text"]
@@ -216,7 +216,7 @@ def test_passages_tell_time_and_speakers(three: None, caller: Caller) -> None:
         "speakers": ["Analyst", "Operator"],
         "text": "[00:02] Analyst: How are room rates?\n[00:05] Operator: Premium rooms sell out; "
         "housekeeping turnover is the trouble.",
-        "url": "http://localhost:8788/transcripts/2026-03-18-rates-hotel/?p=2&v=02521c#t-00-02",
+        "url": "http://localhost:8788/transcripts/2026-03-18-rates-hotel/?p=2&v=a47f284b#t-00-02",
     }
 
 

@@ -67,4 +67,4 @@ class Command(BaseCommand):
         if not isinstance(source, private_keys.InDatabase):
             raise ImproperlyConfigured(f"the keys are in {source.name}, not in the database.")
         source.start_over()
-        return "There is one new key; everybody signs in again."
+        return "There is one new key; restart every process, and everybody signs in again."
