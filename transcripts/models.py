@@ -116,11 +116,10 @@ class Transcript(models.Model):
         # The databases do not agree on where NULL sorts.
         ordering = [models.F("call_date").desc(nulls_last=True), "slug"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["call_date"]),
-            models.Index(fields=["sector"]),
             models.Index(fields=["title"]),
             models.Index(fields=["digest"]),
-            # All that searches are limited by, so that nobody reads past the texts for it.
+            # All that searches are limited by, so that nobody reads past the texts for it. No index of one of
+            # these alone, which SQLite would take instead.
             models.Index(fields=["published", "collection", "sector", "call_date"]),
         ]
 

@@ -61,6 +61,8 @@ class Migration(migrations.Migration):
             model_name="speakerlabel",
             constraint=models.UniqueConstraint(fields=("transcript", "label"), name="transcripts_label_once"),
         ),
+        migrations.RemoveIndex(model_name="transcript", name="transcripts_call_da_b5822d_idx"),
+        migrations.RemoveIndex(model_name="transcript", name="transcripts_sector_7db104_idx"),
         migrations.AddIndex(
             model_name="transcript",
             index=models.Index(

@@ -28,6 +28,8 @@ FEW = 1 / 40
 """Of the transcripts: where fewer may be shown, only their passages are looked at."""
 SPARE = 3
 """How many times as many candidates are ranked as are likely to be needed."""
+READING = 10
+"""How many times as long it takes to read a transcript's row as its entry in an index."""
 MOST_CANDIDATES = 20_000
 """All that a search considers, about."""
 
@@ -76,34 +78,41 @@ def _ranked(
 ) -> list[tuple[int, float]]:
     rank = BACKENDS[connection.vendor]
     everything = Transcript.objects.all()
-    inside = Passage.objects.order_by()
+    if transcripts is None and not speaker:
+        return rank(query, limit=limit).passages
     chosen = everything if transcripts is None else transcripts.order_by()
+    passages = Passage.objects.order_by()
+    count, of = chosen.count(), everything.count()
+    if count == of and not speaker:
+        return rank(query, limit=limit).passages
+    spoken_in = None
     if speaker:
         labels = SpeakerLabel.containing(speaker)
-        chosen = chosen.filter(pk__in=labels.values("transcript"))
+        spoken_in = labels.values("transcript")
+        count = min(count, spoken_in.distinct().count())
         spoken = Turn.objects.filter(
             transcript=OuterRef("transcript"),
             position__range=(OuterRef("first_turn"), OuterRef("last_turn")),
             speaker__in=labels.values("label"),
         )
-        inside = inside.filter(Exists(spoken))
-    elif transcripts is None:
-        return rank(query, limit=limit).passages
-    count, of = chosen.count(), everything.count()
+        passages = passages.filter(Exists(spoken))
     if not count:
         return []
-    if count == of and not speaker:
-        return rank(query, limit=limit).passages
     if count >= FEW * of:
         for depth in (int(SPARE * limit * of / count) + limit, MOST_CANDIDATES):
             ranking = rank(query, limit=depth)
             # Two short questions, for a database might answer one by way of all that may be shown.
-            owners = dict(inside.filter(pk__in=dict(ranking.passages)).values_list("pk", "transcript"))
-            shown = set(chosen.filter(pk__in=set(owners.values())).values_list("pk", flat=True))
+            owners = dict(passages.filter(pk__in=dict(ranking.passages)).values_list("pk", "transcript"))
+            # An index holds what is asked of all of them; of some the rows are read, past their texts.
+            are_few = count < READING * len(owners)
+            some = chosen if are_few else chosen.filter(pk__in=set(owners.values()))
+            shown = set(some.values_list("pk", flat=True))
             found = [each for each in ranking.passages if owners.get(each[0]) in shown][:limit]
             if len(found) == limit or (ranking.every_word and len(ranking.passages) < depth):
                 return found
             if len(ranking.passages) < depth:
                 break
-    ids = inside.filter(transcript__in=chosen.values("pk")).values_list("pk", flat=True)
+    if spoken_in is not None:
+        chosen = chosen.filter(pk__in=spoken_in)
+    ids = passages.filter(transcript__in=chosen.values("pk")).values_list("pk", flat=True)
     return rank(query, limit=limit, inside=sorted(ids)).passages

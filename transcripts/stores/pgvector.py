@@ -88,7 +88,8 @@ def _hits(rows: Sequence[tuple[Any, ...]]) -> list[Hit]:
     }
     return [
         Hit(transcript_id=transcript, position=position, text=texts[transcript, position], score=score)
-        for transcript, position, score in rows
+        # The index compares shortened numbers, so that what is nearly as near may come in another order.
+        for transcript, position, score in sorted(rows, key=lambda row: -row[2])
         if (transcript, position) in texts
     ]
 
