@@ -296,7 +296,7 @@ def test_the_rarest_words_choose_the_candidates_where_workers_would_share_the_se
         cursor.execute("ANALYZE transcripts_passage")
     call("unread", "Nothing.")  # else everything is among, and nothing filtered
     for _ in range(10):
-        assert names("capacity kerosene", among=among) == ["rare"] * 3
+        assert names("capacity kerosene", among=among, limit=3) == ["rare"] * 3
 
 
 def test_thousands_of_transcripts_may_be_searched_among(calls: dict[str, Transcript]) -> None:
