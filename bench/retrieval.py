@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="fill up with more text and take times")
     parser.add_argument("--passages", type=int, default=PASSAGES, help="how many, with --speed")
     options = parser.parse_args()
-    corpus = {each["_id"]: each for each in _lines(options.folder / "corpus.jsonl")}
-    queries = {each["_id"]: each["text"] for each in _lines(options.folder / "queries.jsonl")}
+    corpus = {each["_id"]: each for each in lines(options.folder / "corpus.jsonl")}
+    queries = {each["_id"]: each["text"] for each in lines(options.folder / "queries.jsonl")}
     relevant = _qrels(options.folder / "qrels.tsv")
     texts = {
         key: "\n".join(part for part in (each.get("title", ""), each["text"]) if part)
@@ -68,9 +68,10 @@ def _quality(texts: dict[str, str], queries: dict[str, str], relevant: dict[str,
         return [slugs[hit.transcript_id] for hit in local.search_database(queries[query], limit=10)]
 
     def within(query: str) -> list[str]:
-        among = groups[_group(query)]
+        group = Transcript.objects.filter(pk__in=groups[_group(query)])
         return [
-            slugs[hit.transcript_id] for hit in local.search_database(queries[query], among=among, limit=10)
+            slugs[hit.transcript_id]
+            for hit in local.search_database(queries[query], transcripts=group, limit=10)
         ]
 
     table = Table("local store", "queries", "nDCG@10", "recall@5", "recall@10", title=_database_name())
@@ -217,7 +218,7 @@ def _recall(answer: list[str], relevant: set[str], among: int) -> float:
     return len(set(answer[:among]) & relevant) / len(relevant)
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
+def lines(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

@@ -234,6 +234,9 @@ OPENAI_CONCURRENCY = env.read("OPENAI_CONCURRENCY", whole(1, 1000), 8)
 # OpenAI's own limits, for an account or a vector store; raise them where the account's are higher.
 OPENAI_UPLOADS_PER_MINUTE = env.read("OPENAI_UPLOADS_PER_MINUTE", whole(1, 1_000_000), 1000)
 OPENAI_ATTACHES_PER_MINUTE = env.read("OPENAI_ATTACHES_PER_MINUTE", whole(1, 1_000_000), 300)
+# The store pgvector: where the vectors stand, and what makes them, at OPENAI_BASE_URL
+PGVECTOR_URL = env.text("PGVECTOR_URL")
+EMBEDDINGS_MODEL = env.text("EMBEDDINGS_MODEL") or "text-embedding-3-small"
 # Refuse answers that differ from OpenAI's documented form: for trying another server.
 OPENAI_STRICT_ANSWERS = env.read("OPENAI_STRICT_ANSWERS", flag, False)
 

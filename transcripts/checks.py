@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004
 
 
 def check_store(**_: Any) -> list[CheckMessage]:
-    """access.W013 and W014: a vector store is named, and cannot be used."""
+    """access.W013, W014 and transcripts.W001: a vector store is named, and cannot be used."""
     return list(_vector_store_problems())
 
 
@@ -28,3 +28,12 @@ def _vector_store_problems() -> Iterator[CheckMessage]:
             hint="Set OPENAI_API_KEY, or unset VECTOR_STORE_ID.",
             id="access.W014",
         )
+    elif settings.TRANSCRIPT_STORE == "pgvector":
+        needed = [name for name in ("OPENAI_API_KEY", "PGVECTOR_URL") if not getattr(settings, name)]
+        if needed:
+            yield Warning(
+                f"TRANSCRIPT_STORE is pgvector, but {' and '.join(needed)} is not set; search answers from "
+                "the local index or not at all.",
+                hint="Set both (your own server takes any key), or leave TRANSCRIPT_STORE out.",
+                id="transcripts.W001",
+            )

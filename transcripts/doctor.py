@@ -90,13 +90,13 @@ async def _read_vector_store() -> tuple[bool, set[str], bool]:
 def _against_database(stored_ids: set[str], *, complete: bool) -> Iterator[Finding]:
     files = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID)
     missing = withheld = undescribed = 0
-    for file_id, status, attributes, published in files.exclude(file_id="").values_list(
-        "file_id", "status", "attributes", "transcript__published"
+    for file_id, status, attributes, described_for, published in files.exclude(file_id="").values_list(
+        "file_id", "status", "attributes", "described_for", "transcript__published"
     ):
         if file_id not in stored_ids:
             missing += complete and status == "completed"
         elif published:
-            undescribed += not attributes
+            undescribed += not described_for
         else:
             # A file that somebody else put there, which has no `sha256`, is not ours to take out.
             withheld += not attributes or "sha256" in attributes

@@ -23,7 +23,7 @@ from mcpsite.history import recording
 from mcpsite.history.models import Change
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 from mcpsite.uploads.summaries import Summary
-from transcripts.models import Collection, Passage, Tombstone, Transcript, Turn
+from transcripts.models import Collection, Passage, SpeakerLabel, Tombstone, Transcript, Turn
 from transcripts.parsing import (
     MAX_BYTES,
     SUFFIXES,
@@ -529,6 +529,11 @@ def rewrite(transcript: Transcript, turns: list[Said]) -> None:
             for position, (turn, anchor) in enumerate(zip(turns, names, strict=True), 1)
         ),
         batch_size=BATCH,
+    )
+    transcript.speaker_labels.all().delete()
+    SpeakerLabel.objects.bulk_create(
+        SpeakerLabel(transcript=transcript, label=label, folded=label.casefold())
+        for label in sorted({turn.speaker for turn in turns} - {""})
     )
     Passage.objects.bulk_create(_rows(transcript, turns), batch_size=BATCH)
 

@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mcpsite.access.policies import GroupPolicy, Principal, keep_limiting_groups
+from mcpsite.core.texts import clean
+from transcripts.stores.base import Within
 from transcripts.stores.words import indexed
 
 TRANSCRIPTS = GroupPolicy(
@@ -43,6 +45,19 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def visible_to(self, principal: Principal) -> "TranscriptQuerySet":
         """Return the published transcripts in collections that `principal` may read."""
         return TRANSCRIPTS.visible_to(principal, self)
+
+    def within(self, limits: Within) -> "TranscriptQuerySet":
+        """Return the transcripts that a store is to search in, as the database knows them now."""
+        found = self.filter(published=True)
+        if limits.collections is not None:
+            found = found.filter(collection__slug__in=limits.collections)
+        if limits.sectors is not None:
+            found = found.filter(sector__in=limits.sectors)
+        if limits.since:
+            found = found.filter(call_date__gte=limits.since)
+        if limits.until:
+            found = found.filter(call_date__lte=limits.until)
+        return found.exclude(pk__in=limits.without) if limits.without else found
 
 
 class Transcript(models.Model):
@@ -101,10 +116,11 @@ class Transcript(models.Model):
         # The databases do not agree on where NULL sorts.
         ordering = [models.F("call_date").desc(nulls_last=True), "slug"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["call_date"]),
-            models.Index(fields=["sector"]),
             models.Index(fields=["title"]),
             models.Index(fields=["digest"]),
+            # All that searches are limited by, so that nobody reads past the texts for it. No index of one of
+            # these alone, which SQLite would take instead.
+            models.Index(fields=["published", "collection", "sector", "call_date"]),
         ]
 
     def __str__(self) -> str:
@@ -160,6 +176,32 @@ class Turn(models.Model):
     def stamp(self) -> str:
         """The offset as `mm:ss`, from an hour on as `h:mm:ss`; empty where there is none."""
         return stamp(self.offset)
+
+
+class SpeakerLabel(models.Model):
+    """A label under which somebody speaks in a call: what a filter by speaker looks at first."""
+
+    transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="speaker_labels", db_index=False)
+    label = models.CharField(max_length=200)
+    folded = models.CharField(
+        max_length=400, help_text="Without case, over the whole of Unicode, which no database can do."
+    )
+
+    class Meta:
+        # Nobody reads it: it has no page.
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["transcript", "label"], name="transcripts_label_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @classmethod
+    def containing(cls, part: str) -> "models.QuerySet[SpeakerLabel]":
+        """Return the labels that contain `part`, in any case."""
+        wanted = clean(part).strip().casefold()
+        return cls.objects.filter(folded__contains=wanted) if wanted else cls.objects.none()
 
 
 class WordsField(models.TextField):  # type: ignore[type-arg]
@@ -218,6 +260,11 @@ class VectorStoreFile(models.Model):
         blank=True,
         help_text="What the store knows of the file, which search filters by; empty if that is not known.",
     )
+    described_for = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="The site's address in its attributes; empty where they lack something to filter by.",
+    )
     digest = models.CharField("SHA-256 of the text synced", max_length=64, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.IN_PROGRESS)
     error = models.TextField(blank=True, help_text="What the API said, in plain words.")
@@ -229,7 +276,10 @@ class VectorStoreFile(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["transcript", "store_id"], name="transcripts_store_file_once")
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["file_id"])]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["file_id"]),
+            models.Index(fields=["store_id", "described_for"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.file_id or '-'} ({self.get_status_display()})"

@@ -145,7 +145,8 @@ class Reading:
         """The passages that `query` finds in this call, in the order of the call."""
         if not self.query:
             return []
-        found = local.search_database(self.query, among={self.transcript.pk}, limit=searching.MOST_HITS)
+        this = Transcript.objects.filter(pk=self.transcript.pk)
+        found = local.search_database(self.query, transcripts=this, limit=searching.MOST_HITS)
         passages = self.transcript.passages.filter(
             position__in=[hit.position for hit in found], first_turn__isnull=False
         ).values_list("position", "first_turn", "last_turn")

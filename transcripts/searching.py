@@ -9,22 +9,21 @@ import datetime
 import logging
 import re
 from bisect import bisect_left
-from collections.abc import Collection as Several
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from mcpsite.access.policies import Principal
 from mcpsite.mcp import in_database
-from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.models import Collection, Passage, SpeakerLabel, Transcript, Turn
 from transcripts.passages import digest
 from transcripts.stores import local
-from transcripts.stores.base import Hit, StoreUnavailable, chosen, store
+from transcripts.stores.base import Hit, StoreUnavailable, Within, chosen, store
 from transcripts.stores.breaker import LeftAlone, breaker
 from transcripts.stores.words import asked, pieces
 
@@ -121,8 +120,7 @@ def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> Qu
             ]
         )
     if filters.speaker:
-        labels = _containing(filters.speaker, _values(Turn.objects.all(), "speaker"))
-        found = found.filter(Exists(Turn.objects.filter(transcript=OuterRef("pk"), speaker__in=labels)))
+        found = found.filter(pk__in=SpeakerLabel.containing(filters.speaker).values("transcript"))
     if filters.since:
         found = found.filter(call_date__gte=filters.since)
     if filters.until:
@@ -130,7 +128,7 @@ def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> Qu
     return found.defer("text").select_related("collection")
 
 
-def _values(found: QuerySet[Transcript] | QuerySet[Turn], name: str) -> Iterable[str]:
+def _values(found: QuerySet[Transcript], name: str) -> Iterable[str]:
     return found.order_by(name).values_list(name, flat=True).distinct()
 
 
@@ -155,51 +153,60 @@ async def search_passages(
 ) -> tuple[list[Cited], str]:
     """At most `limit` passages for `query`, best first, and why another store answered, or empty.
 
-    With `each_once` only the best passage of each transcript. A filter by speaker is answered from the
-    local index, for other stores know nothing of speakers. Raises StoreUnavailable where the chosen
-    store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
+    With `one_per_transcript` only the best passage of each transcript. A filter by speaker or title is
+    answered from the local index, for other stores know nothing of them. Raises StoreUnavailable where the
+    chosen store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
     """
-    among = await in_database(_matching_ids, principal, filters)
-    if not query.strip() or not among:
-        return [], ""
-    name = "local" if filters.speaker else chosen()
+    name = "local" if filters.speaker or filters.title else chosen()
     reason = ""
-    if name != "local":
+    if name != "local" and query.strip():
         try:
             hits = await _ask_in_time(
-                name, query, among, filters, limit, one_per_transcript=one_per_transcript
+                name, principal, query, filters, limit, one_per_transcript=one_per_transcript
             )
+            return await in_database(cite, principal, hits), ""
         except StoreUnavailable as error:
             if not settings.TRANSCRIPT_STORE_FALLBACK:
                 raise
             if not isinstance(error, LeftAlone):
                 logger.warning("The store %s did not answer, the local index did: %s", name, error)
             reason = "The vector store did not answer; this comes from the local index."
-    if name == "local" or reason:
-        hits = await _ask("local", query, among, filters, limit, one_per_transcript=one_per_transcript)
-    return await in_database(cite, principal, hits), reason
+    found = await in_database(
+        passages_here, principal, query, filters, limit=limit, one_per_transcript=one_per_transcript
+    )
+    return found, reason
 
 
-def passages_here(principal: Principal, query: str, filters: TranscriptFilters, *, limit: int) -> list[Cited]:
-    """The best passage of each of at most `limit` transcripts, from the local index, best first."""
-    among = _matching_ids(principal, filters)
-    hits: list[Hit] = []
+def passages_here(
+    principal: Principal,
+    query: str,
+    filters: TranscriptFilters,
+    *,
+    limit: int,
+    one_per_transcript: bool = True,
+) -> list[Cited]:
+    """At most `limit` passages from the local index, best first: of each transcript the best, or all."""
+    if not query.strip():
+        return []
+    # The speaker is looked for in the passages.
+    readable = matching_transcripts(principal, replace(filters, speaker=""))
+    if not one_per_transcript:
+        hits = local.search_database(query, transcripts=readable, speaker=filters.speaker, limit=limit)
+        return cite(principal, hits)
+    best: dict[int, Hit] = {}
     for _ in range(ROUNDS):
-        found = local.search_database(query, among=among, speaker=filters.speaker, limit=MOST_HITS)
-        hits, among, full = _added(hits, found, among)
-        if full or len(hits) >= limit:
+        rest = readable.exclude(pk__in=best) if best else readable
+        found = local.search_database(query, transcripts=rest, speaker=filters.speaker, limit=MOST_HITS)
+        _add_best(best, found)
+        if len(found) < MOST_HITS or len(best) >= limit:
             break
-    return cite(principal, hits[:limit])
-
-
-def _matching_ids(principal: Principal, filters: TranscriptFilters) -> set[int]:
-    return set(matching_transcripts(principal, filters).order_by().values_list("pk", flat=True))
+    return cite(principal, list(best.values())[:limit])
 
 
 async def _ask_in_time(
     name: str,
+    principal: Principal,
     query: str,
-    among: set[int],
     filters: TranscriptFilters,
     limit: int,
     *,
@@ -209,55 +216,82 @@ async def _ask_in_time(
 
     Half of the call's time is left to the local index.
     """
+    within = await in_database(_within, principal, filters)
+    if within is None:
+        return []
     seconds = settings.MCP_DEADLINE_SECONDS / 2
     with breaker(name).asking():
         try:
             async with asyncio.timeout(seconds):
-                return await _ask(name, query, among, filters, limit, one_per_transcript=one_per_transcript)
+                return await _ask(
+                    name, principal, query, filters, within, limit, one_per_transcript=one_per_transcript
+                )
         except TimeoutError as error:
             raise StoreUnavailable(f"It did not answer within {seconds:g} seconds.") from error
 
 
+def _within(principal: Principal, filters: TranscriptFilters) -> Within | None:
+    """What a store is to search in for `principal`; None where that is nothing.
+
+    It names the collections whose transcripts they may read, unless that is all of them.
+    """
+    found = matching_transcripts(principal, filters).order_by()
+    readable = set(found.values_list("collection__slug", flat=True).distinct())
+    if not readable:
+        return None
+    others = Transcript.objects.filter(published=True).exclude(collection__slug__in=readable)
+    sectors = None
+    if filters.sector:
+        sectors = frozenset(_containing(filters.sector, _values(found, "sector")))
+    return Within(
+        collections=frozenset(readable) if others.exists() else None,
+        sectors=sectors,
+        since=filters.since,
+        until=filters.until,
+    )
+
+
 async def _ask(
     name: str,
+    principal: Principal,
     query: str,
-    among: set[int],
     filters: TranscriptFilters,
+    within: Within,
     limit: int,
     *,
     one_per_transcript: bool,
 ) -> list[Hit]:
-    if not one_per_transcript:
-        return list(await _search(name, query, among, filters, limit))[:limit]
+    """Ask until there is enough, past what was found, and past what the store should not have found."""
+    asked_for = MOST_HITS if one_per_transcript else limit
     hits: list[Hit] = []
+    best: dict[int, Hit] = {}
     for _ in range(ROUNDS):
-        found = await _search(name, query, among, filters, MOST_HITS)
-        hits, among, full = _added(hits, found, among)
-        if full or len(hits) >= limit:
+        found = (await store(name).search(query, within=within, limit=asked_for))[:asked_for]
+        ids = {hit.transcript_id for hit in found}
+        served = await in_database(_served, principal, filters, ids)
+        hits = [hit for hit in found if hit.transcript_id in served]
+        _add_best(best, hits)
+        enough = len(best if one_per_transcript else hits) >= limit
+        if enough or (len(found) < asked_for and served == ids):
             break
-    return hits[:limit]
+        passed = (ids - served) | (best.keys() if one_per_transcript else set())
+        within = replace(within, without=within.without | passed)
+    return list(best.values())[:limit] if one_per_transcript else hits[:limit]
 
 
-async def _search(
-    name: str, query: str, among: Several[int], filters: TranscriptFilters, limit: int
-) -> Sequence[Hit]:
-    if filters.speaker:
-        return await in_database(
-            local.search_database, query, among=among, speaker=filters.speaker.strip(), limit=limit
-        )
-    return await store(name).search(query, among=among, limit=limit)
+def _served(principal: Principal, filters: TranscriptFilters, ids: set[int]) -> set[int]:
+    """Those of the transcripts `ids` that `principal` may see and `filters` let pass, as they are now."""
+    found = matching_transcripts(principal, filters).filter(pk__in=ids).order_by()
+    return set(found.values_list("pk", flat=True))
 
 
-def _added(hits: list[Hit], found: Sequence[Hit], among: set[int]) -> tuple[list[Hit], set[int], bool]:
-    """`hits` with the best hit of each further transcript, where else to look, and whether that is all."""
-    best: dict[int, Hit] = {hit.transcript_id: hit for hit in hits}
+def _add_best(best: dict[int, Hit], found: Sequence[Hit]) -> None:
+    """Add to `best` the best hit of each further transcript."""
     for hit in found:
         earlier = best.setdefault(hit.transcript_id, hit)
         if earlier.position == FACTS:
             # The facts rank the transcript, but what somebody says is better to show.
             best[hit.transcript_id] = hit
-    rest = among - best.keys()
-    return list(best.values()), rest, len(found) < MOST_HITS or not rest
 
 
 def cite(principal: Principal, hits: Sequence[Hit]) -> list[Cited]:

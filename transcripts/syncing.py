@@ -14,8 +14,7 @@ steps and a POST whose answer got lost may have been performed (the API takes no
 
 What is not published does not go to OpenAI, and leaves it when it is unpublished: publishing it again
 costs sending one file, and nobody has to trust a filter with what is not to be read. A file that somebody
-else put there and `import_vector_store` brought in stays, and carries the attribute `site` while its
-transcript is published.
+else put there and `import_vector_store` brought in stays; its attribute `published` follows the switch.
 """
 
 import asyncio
@@ -49,6 +48,7 @@ from transcripts.stores.openai_client import (
     patiently,
     retry_after,
 )
+from transcripts.stores.records import day_number
 
 T = TypeVar("T")
 Attributes: TypeAlias = dict[str, str | float | bool]
@@ -59,7 +59,7 @@ LONGEST_VALUE = 512  # of an attribute, by the API's rules
 LOCK_PATIENCE = 10.0  # seconds; the locks of a killed run may take a moment to go
 
 
-SEARCHED_BY = ("site", "slug", "collection")
+SEARCHED_BY = ("site", "published", "slug", "collection", "sector", "day")
 """The attributes that a search filters by; files that somebody else put there get them too."""
 MOST_ATTRIBUTES = 16  # of a file, by the API's rules
 LONGEST_PAUSE = 10.0  # seconds between two questions whether a file is indexed
@@ -110,6 +110,10 @@ class SyncResult:
     removed: int = 0
     """Files taken out: replaced, deleted here, or left over from a run that was cut short."""
     failures: list[Failure] = field(default_factory=list)
+    described: int = 0
+    """Files that got attributes to filter by which they did not have."""
+    undescribed: int = 0
+    """Files that have no room for them."""
 
 
 def sync_summary(done: SyncResult) -> Summary:
@@ -122,9 +126,20 @@ def sync_summary(done: SyncResult) -> Summary:
             ["files removed", f"{done.removed:,}"],
             ["failed", f"{len(done.failures):,}"],
         ],
-        notes=[f"{failure.name}: {failure.reason}" for failure in done.failures],
+        notes=[*_filter_notes(done), *(f"{failure.name}: {failure.reason}" for failure in done.failures)],
         failed=bool(done.failures),
     )
+
+
+def _filter_notes(done: SyncResult) -> Iterator[str]:
+    if done.described:
+        yield f"{done.described:,} files got attributes that searches filter by, which they did not have."
+    if done.undescribed:
+        yield (
+            f"{done.undescribed:,} files of somebody else have too many attributes of their own "
+            f"({MOST_ATTRIBUTES} at most) to carry those that searches filter by: until they are taken out, "
+            "the store is searched as a whole and what may not be read is left out here."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,14 +179,23 @@ class StoreDocument:
         )
 
     def attributes_for(self, present: Attributes) -> Attributes:
-        """The attributes that its file is to have, which has `held` now.
+        """The attributes that its file is to have, which has those `present` now.
 
-        Of a file that somebody else put there all stays, and what we search by is added where it fits.
+        Of a file that somebody else put there all others stay; what we search by is written where it fits.
         """
         if "sha256" in present:
             return self.attributes
-        both = {**{key: self.attributes[key] for key in SEARCHED_BY}, **present}
+        both = {**present, **self.searched_by}
         return both if len(both) <= MOST_ATTRIBUTES else present
+
+    @property
+    def searched_by(self) -> Attributes:
+        """Those of its attributes that a search filters by."""
+        return {key: value for key, value in self.attributes.items() if key in SEARCHED_BY}
+
+    def described_by(self, attributes: Attributes) -> str:
+        """The site for which a file with these attributes is found by them; empty where it is not."""
+        return settings.SITE_URL if self.searched_by.items() <= attributes.items() else ""
 
 
 def sync(
@@ -230,7 +254,7 @@ def refresh(transcripts: Collection[int]) -> set[int]:
         if row is None or row.digest != document.sha256:
             rest.add(document.pk)
         elif row.attributes != (attributes := document.attributes_for(row.attributes)):
-            row.attributes = attributes
+            row.attributes, row.described_for = attributes, document.described_by(attributes)
             behind.append(row)
     if behind:
         with _exclusively():
@@ -270,12 +294,12 @@ async def _write_attributes(client: openai.AsyncOpenAI, row: VectorStoreFile, li
         )
     except openai.NotFoundError:
         return False
-    await row.asave(update_fields=["attributes", "updated_at"])
+    await row.asave(update_fields=["attributes", "described_for", "updated_at"])
     return True
 
 
 async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
-    """Let the file of `row` be found no more: delete it if it is ours, else take `site` from it.
+    """Let the file of `row` be found no more: delete it if it is ours, else say that it is not published.
 
     Says whether it was deleted.
     """
@@ -289,18 +313,16 @@ async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Sync
                 await _delete(client, row.store_id, row.file_id, limits, whole=True)
                 await row.adelete()
                 return True
-            row.attributes = _unserved(file.attributes or {})
-            if row.attributes != file.attributes:
-                await _write_attributes(client, row, limits)
+            row.attributes = file.attributes or {}
+            if row.attributes.get("site") == settings.SITE_URL:
+                row.attributes["published"] = False
+            # One that does not name this site is found by none of its searches.
+            row.described_for = settings.SITE_URL
+            await _write_attributes(client, row, limits)
             if row.transcript_id:
                 return False
     await row.adelete()
     return False
-
-
-def _unserved(attributes: Attributes) -> Attributes:
-    """The attributes of a file that somebody else put there, without the one that says we serve it."""
-    return {key: value for key, value in attributes.items() if (key, value) != ("site", settings.SITE_URL)}
 
 
 async def _delete(
@@ -461,6 +483,10 @@ class _Run:
         if not await sync_to_async(_record_done)(document, self._store_id, file.id, attributes):
             self._keep.discard(file.id)
             return
+        if not document.described_by(attributes):
+            self._summary.undescribed += 1
+        elif not document.described_by(present):
+            self._summary.described += 1
         (self._summary.unchanged if copies else self._summary.added).append(document.slug)
 
     async def _fail(self, document: StoreDocument, reason: str) -> None:
@@ -713,6 +739,10 @@ def _documents(store_id: str, only: Collection[int] | None = None) -> list[Store
             "sha256": sha256,
             "site": settings.SITE_URL,
         }
+        attributes: Attributes = {key: value[:LONGEST_VALUE] for key, value in facts.items() if value}
+        attributes["published"] = True
+        if transcript.call_date:
+            attributes["day"] = day_number(transcript.call_date)
         documents.append(
             StoreDocument(
                 pk=transcript.pk,
@@ -720,7 +750,7 @@ def _documents(store_id: str, only: Collection[int] | None = None) -> list[Store
                 name=transcript.source_file,
                 sha256=sha256,
                 text=transcript.text,
-                attributes={key: value[:LONGEST_VALUE] for key, value in facts.items() if value},
+                attributes=attributes,
                 recorded=row.file_id if row else "",
                 recorded_sha256=row.digest if row else "",
             )
@@ -738,10 +768,12 @@ def _record_done(document: StoreDocument, store_id: str, file_id: str, attribute
         store_id=store_id,
         file_id=file_id,
         attributes=attributes,
+        described_for=document.described_by(attributes),
         digest=document.sha256,
         status=VectorStoreFile.Status.COMPLETED,
     )
-    return _record(document, row, ["file_id", "attributes", "digest", "status", "error", "updated_at"])
+    fields = ["file_id", "attributes", "described_for", "digest", "status", "error", "updated_at"]
+    return _record(document, row, fields)
 
 
 def _record_failure(document: StoreDocument, store_id: str, reason: str) -> bool:

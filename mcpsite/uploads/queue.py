@@ -6,6 +6,7 @@ none runs. Claims are made in the database, so any number of processes can try.
 """
 
 import logging
+import math
 import os
 import socket
 import subprocess
@@ -31,6 +32,8 @@ from mcpsite.uploads.summaries import Summary
 logger = logging.getLogger(__name__)
 
 LOCK = "uploads"
+TIDY_SECONDS = 3600
+"""How often a process that watches looks for old files: to list a bucket is a request that is paid for."""
 MOST_ATTEMPTS = 3
 _started: list[subprocess.Popen[bytes]] = []
 """Processes that this one started, kept until they are known to have ended."""
@@ -100,13 +103,18 @@ def work_off(*, watch: float | None = None) -> None:
 
     One process works at a time, on whichever host: another one leaves at once, or with `watch` stands by.
     """
+    tidied_at = -math.inf
     while True:
-        with exclusive.alone(LOCK, wait=False) as free:
-            if free:
-                while (upload := next(waiting(), None)) is not None:
-                    if claim(upload):
-                        load_upload(upload)
-                forget_old()
+        untidy = time.monotonic() - tidied_at > TIDY_SECONDS
+        if untidy or next(waiting(), None) is not None:
+            with exclusive.alone(LOCK, wait=False) as free:
+                if free:
+                    while (upload := next(waiting(), None)) is not None:
+                        if claim(upload):
+                            load_upload(upload)
+                    if untidy:
+                        forget_old()
+                        tidied_at = time.monotonic()
         if watch is None:
             return
         time.sleep(watch)

@@ -58,7 +58,7 @@ def not_credited(wanted: list[dict[str, str]]) -> list[str]:
     for credit in wanted:
         words = flat(credit["words"])
         turns = [turn for turn in Turn.objects.all() if words in flat(turn.text)]
-        found = local.search_database(words, among=None, speaker=credit["speaker"], limit=10)
+        found = local.search_database(words, speaker=credit["speaker"], limit=10)
         if not turns or not found or not all(is_named(turn.speaker, credit["speaker"]) for turn in turns):
             wrong.append(f"{words} → {[turn.speaker for turn in turns]}, not {credit['speaker']}")
     return wrong
@@ -106,8 +106,9 @@ def faults(case: dict[str, Any]) -> list[str]:
             wrong.append(f"{name} is no participant")
     wrong += [f"“{part}” is lost" for part in case.get("present", []) if flat(part) not in flat(text)]
     wrong += [f"“{part}” is in the text" for part in case.get("absent", []) if part in text]
+    this = Transcript.objects.filter(pk=transcript.pk)
     for query in case.get("finds", []):
-        if not local.search_database(query, among={transcript.pk}, speaker="", limit=5):
+        if not local.search_database(query, transcripts=this, limit=5):
             wrong.append(f"“{query}” finds nothing")
     return wrong
 

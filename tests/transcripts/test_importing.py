@@ -11,7 +11,7 @@ from pytest_django import Settings
 from tests.loopback_openai import LoopbackOpenAI, VectorStore
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts.models import Collection, Transcript, VectorStoreFile
-from transcripts.syncing import sync
+from transcripts.syncing import sync, sync_summary
 
 __all__ = ["server"]
 
@@ -97,22 +97,26 @@ def test_a_sync_after_an_import_sends_nothing_and_removes_nothing(
     assert (summary.added, summary.removed, set(server.files)) == ([], 0, {file.id})
 
 
-def test_a_sync_after_an_import_adds_what_search_filters_by_to_what_the_owner_said(
+def test_a_sync_after_an_import_writes_what_search_filters_by_beside_what_the_owner_said(
     server: LoopbackOpenAI, store: VectorStore, settings: Settings
 ) -> None:
     server.add_file(store, "call.txt", CALL, {"title": "Spring outlook", "collection": "mine"})
     server.add_file(store, "full.txt", CALL + "[00:09] Expert: Rates.\n", {f"key{n}": n for n in range(15)})
     import_vector_store(store.id)
     settings.VECTOR_STORE_ID = store.id
-    sync()
+    done = sync()
     described, full = [each.attributes for each in store.files.values()]
     assert described == {
         "title": "Spring outlook",
-        "collection": "mine",
+        "collection": "default",
         "slug": "call",
+        "published": True,
         "site": settings.SITE_URL,
+        "sector": "Airlines",
+        "day": 20260211,
     }
     assert len(full) == 15
+    assert "1 files of somebody else have too many attributes" in " ".join(sync_summary(done).notes)
 
 
 def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_ours(
@@ -125,14 +129,14 @@ def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_
     for _ in range(2):
         Transcript.objects.update(published=False)
         assert sync(dry_run=True).removed == sync().removed == 0
-        assert "site" not in store.files[file.id].attributes
+        assert store.files[file.id].attributes.get("published") is not True
         Transcript.objects.update(published=True)
         assert sync().added == []
-        assert store.files[file.id].attributes["site"] == settings.SITE_URL
+        assert store.files[file.id].attributes["published"] is True
     Transcript.objects.all().delete()
     sync()
     assert set(store.files) == {file.id}
-    assert "site" not in store.files[file.id].attributes
+    assert store.files[file.id].attributes["published"] is False
     assert VectorStoreFile.objects.count() == 0
 
 

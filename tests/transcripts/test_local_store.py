@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from mcpsite.mcp.database import close_database_threads
 from transcripts.loading import rewrite
-from transcripts.models import Collection, Passage, Transcript, Turn
+from transcripts.models import Collection, Passage, SpeakerLabel, Transcript, Turn
 from transcripts.parsing import Said
 from transcripts.stores import local, postgresql, sqlite
-from transcripts.stores.base import store
+from transcripts.stores.base import Within, store
 
 SPEECHES = {
     "airline": ["Fares to Lisbon rose by a fifth.", "Yield management drives the capacity of each route."],
@@ -39,10 +39,12 @@ def calls(db: Any) -> dict[str, Transcript]:
     return {name: call(name, *said) for name, said in SPEECHES.items()}
 
 
-def names(query: str, **filters: Any) -> list[str]:
+def names(query: str, *, among: set[int] | None = None, speaker: str = "", limit: int = 10) -> list[str]:
     """The calls in which `query` is found, best first."""
     slugs = dict(Transcript.objects.values_list("pk", "slug"))
-    return [slugs[hit.transcript_id] for hit in local.search_database(query, **{"limit": 10, **filters})]
+    transcripts = None if among is None else Transcript.objects.filter(pk__in=among)
+    hits = local.search_database(query, transcripts=transcripts, speaker=speaker, limit=limit)
+    return [slugs[hit.transcript_id] for hit in hits]
 
 
 def indexed() -> dict[str, int]:
@@ -154,7 +156,7 @@ def test_the_store_answers_on_the_event_loop(transactional_db: Any) -> None:
     call("cruise", *SPEECHES["cruise"])
     wanted = Passage.objects.get(text__contains="hedging")
     try:
-        hits = asyncio.run(store("local").search("hedging", among=None, limit=5))
+        hits = asyncio.run(store("local").search("hedging", within=Within(), limit=5))
     finally:
         close_database_threads()
     assert [(hit.transcript_id, hit.position) for hit in hits] == [(wanted.transcript_id, wanted.position)]
@@ -294,7 +296,7 @@ def test_the_rarest_words_choose_the_candidates_where_workers_would_share_the_se
         cursor.execute("ANALYZE transcripts_passage")
     call("unread", "Nothing.")  # else everything is among, and nothing filtered
     for _ in range(10):
-        assert names("capacity kerosene", among=among) == ["rare"] * 3
+        assert names("capacity kerosene", among=among, limit=3) == ["rare"] * 3
 
 
 def test_thousands_of_transcripts_may_be_searched_among(calls: dict[str, Transcript]) -> None:
@@ -328,7 +330,7 @@ def test_deleting_a_transcript_leaves_nothing_of_it(calls: dict[str, Transcript]
 
 def test_deleting_rows_past_the_orm_leaves_nothing_of_them(calls: dict[str, Transcript]) -> None:
     with connection.cursor() as cursor:
-        for table in (Turn, Passage):
+        for table in (SpeakerLabel, Turn, Passage):
             cursor.execute(
                 f"DELETE FROM {table._meta.db_table} WHERE transcript_id = %s", [calls["cruise"].pk]
             )
@@ -421,7 +423,8 @@ anything = st.text(st.characters(codec=None), max_size=200) | st.lists(
 def test_any_text_is_a_legal_query(query: str, filtered: bool) -> None:
     everything = set(Transcript.objects.values_list("pk", flat=True))
     among = set(sorted(everything)[:1]) if filtered else None
-    found = local.search_database(query, among=among, limit=10)
+    transcripts = None if among is None else Transcript.objects.filter(pk__in=among)
+    found = local.search_database(query, transcripts=transcripts, limit=10)
     assert {hit.transcript_id for hit in found} <= (among or everything)
 
 

@@ -1,8 +1,9 @@
 """Search in an OpenAI vector store, and what happens when it fails."""
 
 import asyncio
+import datetime
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from pytest_django import Settings
@@ -12,14 +13,16 @@ from tests.loopback_openai import LoopbackOpenAI
 from tests.transcripts.openai_fixtures import make_transcript, server
 from transcripts.models import Collection as Collection_
 from transcripts.models import Passage, Transcript, VectorStoreFile
-from transcripts.stores.base import Hit, StoreUnavailable, store
+from transcripts.stores.base import Hit, StoreUnavailable, Within, store
 from transcripts.stores.openai import OpenAIStore
-from transcripts.syncing import sync
+from transcripts.syncing import sync, sync_summary
 
 __all__ = ["server"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+EVERYTHING = Within()
+DEFAULT = Within(collections=frozenset({"default"}))
 SEARCH = r"/vector_stores/\w+/search"
 
 
@@ -33,11 +36,11 @@ def filled(server: LoopbackOpenAI, settings: Settings) -> LoopbackOpenAI:
     return server
 
 
-def search(query: str, *, among: Collection[int] | None = None, limit: int = 10) -> Sequence[Hit]:
+def search(query: str, *, within: Within = EVERYTHING, limit: int = 10) -> Sequence[Hit]:
     async def ask() -> Sequence[Hit]:
         openai = OpenAIStore()
         try:
-            return await openai.search(query, among=among, limit=limit)
+            return await openai.search(query, within=within, limit=limit)
         finally:
             await openai.close()
 
@@ -62,14 +65,28 @@ def test_the_store_named_openai_is_this_one() -> None:
     assert isinstance(store("openai"), OpenAIStore)
 
 
-def test_only_the_transcripts_asked_for_are_found(filled: LoopbackOpenAI) -> None:
-    hotels = Transcript.objects.get(slug="hotels")
-    assert slugs(search("fares rose", among={hotels.pk})) == ["hotels"]
-
-
-def test_a_search_among_no_transcripts_asks_nobody(filled: LoopbackOpenAI) -> None:
-    assert search("fares", among=[]) == []
-    assert filled.count("POST", SEARCH) == 0
+@pytest.mark.parametrize(
+    "within",
+    [
+        Within(collections=frozenset({"board", "other"})),
+        Within(sectors=frozenset({"Lodging"})),
+        Within(since=datetime.date(2026, 3, 1)),
+        Within(until=datetime.date(2026, 3, 31), since=datetime.date(2026, 3, 1)),
+    ],
+)
+def test_the_store_itself_filters_by_what_a_search_is_limited_to(
+    filled: LoopbackOpenAI, within: Within
+) -> None:
+    board = Collection_.objects.create(name="Board", slug="board")
+    Transcript.objects.filter(slug="hotels").update(
+        collection=board, sector="Lodging", call_date=datetime.date(2026, 3, 18)
+    )
+    for number in range(60):
+        make_transcript(f"fares-{number}", "fares rose")
+    sync()
+    filled.requests.clear()
+    assert slugs(search("fares rose", within=within)) == ["hotels"]
+    assert filled.count("POST", SEARCH) == 1
 
 
 def test_files_that_the_record_does_not_know_are_not_served(filled: LoopbackOpenAI) -> None:
@@ -87,14 +104,6 @@ def test_what_is_wanted_is_found_behind_fifty_results_that_are_not_served(filled
     for number in range(60):
         filled.add_file(vector_store, f"{number}.txt", "fares rose", {"slug": f"theirs-{number}"})
     assert "airlines" in slugs(search("fares rose"))
-
-
-def test_what_is_wanted_is_found_behind_fifty_results_of_other_transcripts(filled: LoopbackOpenAI) -> None:
-    for number in range(60):
-        make_transcript(f"fares-{number}", "fares rose")
-    sync()
-    hotels = Transcript.objects.get(slug="hotels")
-    assert slugs(search("fares rose", among={hotels.pk})) == ["hotels"]
 
 
 def test_other_peoples_files_take_no_places_however_many_they_are(
@@ -127,45 +136,31 @@ def hidden(filled: LoopbackOpenAI) -> Collection_:
     return board
 
 
-def test_hidden_calls_that_match_change_no_answer(filled: LoopbackOpenAI, hidden: Collection_) -> None:
-    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
-    assert slugs(search("fares rose", among=among)) == ["airlines", "cruises", "hotels"]
+@pytest.mark.usefixtures("hidden")
+def test_hidden_calls_that_match_change_no_answer(filled: LoopbackOpenAI) -> None:
+    assert slugs(search("fares rose", within=DEFAULT)) == ["airlines", "cruises", "hotels"]
     assert filled.count("POST", SEARCH) == 1
 
 
-@pytest.mark.parametrize("most_named", [0, 2, 50])
-def test_hidden_calls_that_match_change_no_answer_where_too_many_are_to_be_named(
-    filled: LoopbackOpenAI, hidden: Collection_, monkeypatch: pytest.MonkeyPatch, most_named: int
-) -> None:
-    monkeypatch.setattr("transcripts.stores.openai.MOST_NAMED", most_named)
-    for number in range(3):
-        make_transcript(f"more-{number}", "Expert: Nothing to add.")
-    sync()
-    filled.requests.clear()
-    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
-    assert set(slugs(search("fares rose", among=among))) == {"airlines", "hotels", "cruises", *MORE}
-    assert filled.count("POST", SEARCH) == (1 if most_named else 2)
+def test_calls_that_were_found_before_take_no_places(filled: LoopbackOpenAI, hidden: Collection_) -> None:
+    found = frozenset(Transcript.objects.filter(collection=hidden).values_list("pk", flat=True))
+    assert slugs(search("fares rose", within=Within(without=found))) == ["airlines", "cruises", "hotels"]
+    assert filled.count("POST", SEARCH) == 1
 
 
-MORE = ("more-0", "more-1", "more-2")
-
-
-def test_a_call_that_moved_is_found_before_the_store_knows_of_it(
-    filled: LoopbackOpenAI, hidden: Collection_, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("transcripts.stores.openai.MOST_NAMED", 2)
-    Transcript.objects.filter(slug="board-7").update(collection=Collection_.default())
-    among = set(Transcript.objects.exclude(collection=hidden).values_list("pk", flat=True))
-    assert "board-7" in slugs(search("fares rose", among=among))
+@pytest.mark.usefixtures("hidden")
+def test_a_call_that_moved_away_is_not_shown_before_the_store_knows_of_it(filled: LoopbackOpenAI) -> None:
+    board = Collection_.objects.get(slug="board")
+    Transcript.objects.filter(slug="airlines").update(collection=board)
+    assert slugs(search("fares rose", within=DEFAULT)) == ["cruises", "hotels"]
 
 
 def test_a_call_that_was_hidden_since_is_not_shown_and_hides_no_other(
     filled: LoopbackOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transcripts.stores.openai.MOST_RESULTS", 1)
-    airlines = Transcript.objects.get(slug="airlines")
-    among = set(Transcript.objects.exclude(pk=airlines.pk).values_list("pk", flat=True))
-    assert len(search("fares rose", among=among)) == 1
+    Transcript.objects.filter(slug="airlines").update(published=False)
+    assert len(search("fares rose")) == 1
 
 
 def test_files_of_an_earlier_version_are_found_and_described_by_the_next_sync(
@@ -174,9 +169,10 @@ def test_files_of_an_earlier_version_are_found_and_described_by_the_next_sync(
     (vector_store,) = filled.stores.values()
     for attachment in vector_store.files.values():
         del attachment.attributes["collection"], attachment.attributes["site"]
-    VectorStoreFile.objects.update(attributes={})
-    assert slugs(search("fares rose"))[0] == "airlines"
-    sync()
+    VectorStoreFile.objects.update(attributes={}, described_for="")
+    assert slugs(search("fares rose", within=DEFAULT))[0] == "airlines"
+    done = sync()
+    assert "3 files got attributes that searches filter by" in " ".join(sync_summary(done).notes)
     assert {each.attributes["site"] for each in vector_store.files.values()} == {"http://localhost:8788"}
     for number in range(60):
         filled.add_file(vector_store, f"{number}.txt", "fares rose")
@@ -192,7 +188,8 @@ def test_a_site_with_another_address_finds_its_files(filled: LoopbackOpenAI, set
 
 
 def test_of_transcripts_that_are_not_synced_nothing_is_found(filled: LoopbackOpenAI) -> None:
-    assert search("fares rose", among={make_transcript("new").pk}) == []
+    make_transcript("new", "fares rose")
+    assert "new" not in slugs(search("fares rose"))
 
 
 def test_a_search_that_finds_enough_asks_once(filled: LoopbackOpenAI) -> None:
@@ -302,7 +299,7 @@ def test_a_store_that_wants_to_be_left_alone_is_not_waited_for(
 
 def test_two_questions_of_one_search_share_its_time(filled: LoopbackOpenAI, settings: Settings) -> None:
     settings.OPENAI_TIMEOUT_SECONDS = 1.0
-    VectorStoreFile.objects.update(attributes={})  # as an earlier version left them
+    VectorStoreFile.objects.update(described_for="")  # as an earlier version left them
     (vector_store,) = filled.stores.values()
     for number in range(60):
         filled.add_file(vector_store, f"{number}.txt", "fares rose", {"slug": f"theirs-{number}"})
@@ -317,7 +314,7 @@ def test_no_more_calls_than_set_run_at_once_on_one_client(filled: LoopbackOpenAI
 
     async def ask() -> None:
         openai = OpenAIStore()
-        await asyncio.gather(*(openai.search("fares", among=None, limit=5) for _ in range(8)))
+        await asyncio.gather(*(openai.search("fares", within=EVERYTHING, limit=5) for _ in range(8)))
         await openai.close()
 
     asyncio.run(ask())

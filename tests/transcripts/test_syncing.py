@@ -79,6 +79,8 @@ def test_a_file_carries_what_the_transcript_is_about_as_attributes(
         "sector": "Airlines",
         "collection": "default",
         "site": settings.SITE_URL,
+        "published": True,
+        "day": 20260102,
     }
 
 

@@ -100,6 +100,15 @@ class _Results(_Part):
     data: list[_Result]
 
 
+class _Embedding(_Part):
+    index: int
+    embedding: Annotated[list[FiniteFloat], Field(min_length=1)]
+
+
+class _Embeddings(_Part):
+    data: list[_Embedding]
+
+
 class _Refusal(_Part):
     """OpenAI's error form. A 404 without it speaks of a page, not of a file or a store."""
 
@@ -109,6 +118,7 @@ class _Refusal(_Part):
 CALLS: tuple[tuple[str, re.Pattern[str], type[_Part]], ...] = tuple(
     (method, re.compile(path), form)
     for method, path, form in (
+        ("POST", "/embeddings", _Embeddings),
         ("POST", "/files", _StoredFile),
         ("GET", "/files", _StoredFiles),
         ("GET", "/files/[^/]+", _StoredFile),

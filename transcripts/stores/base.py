@@ -1,7 +1,7 @@
 """What a store of transcripts does, and which one is in use.
 
 The database always holds the transcripts; a store finds passages in them. How a further one (Azure AI
-Search, Pinecone, pgvector) is added:
+Search, Pinecone, Weaviate) is added:
 
 1. Write a class with the three methods of `Store`; it is made without arguments, once for each
    process, and takes what it needs from the settings. It reaches the ORM through `mcpsite.mcp.in_database`.
@@ -10,12 +10,16 @@ Search, Pinecone, pgvector) is added:
    TRANSCRIPT_STORE_FALLBACK is off, and so are the searches of the next half a minute
    (`transcripts.stores.breaker`).
 
-Who may read what is not a store's business: it is told the transcripts to search `among`, and what
-it finds beyond them is dropped.
+A store keeps the attributes by which searches are limited (`Within`) beside each transcript, and filters
+by them before it ranks: what may not be read takes nobody's place, and how many answers there are tells
+nobody of it. Who may read what is not its business, though: what it finds beyond that, because it is behind,
+is dropped.
+`tests/store_contract.py` holds what every store has to do.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from functools import cache
 from typing import Protocol
@@ -27,6 +31,7 @@ from django.utils.module_loading import import_string
 STORES = {
     "local": "transcripts.stores.local.LocalStore",
     "openai": "transcripts.stores.openai.OpenAIStore",
+    "pgvector": "transcripts.stores.pgvector.PgvectorStore",
 }
 
 
@@ -52,6 +57,24 @@ class Hit:
     """The passage's position in its transcript, where the store knows it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Within:
+    """What to search in: published transcripts for which all of this holds. None lets everything pass.
+
+    These are attributes that a store keeps of each transcript, and few values however many the transcripts.
+    """
+
+    collections: frozenset[str] | None = None
+    """Slugs of the collections that the person may read, or asks for."""
+    sectors: frozenset[str] | None = None
+    since: date | None = None
+    """The first day that counts; a call without a date is then left out."""
+    until: date | None = None
+    """The last day that counts."""
+    without: frozenset[int] = frozenset()
+    """Ids of transcripts to leave out: a search that goes on names those that were found."""
+
+
 class Store(Protocol):
     """Finds passages. Its methods run on the event loop and reach the ORM through `sync_to_async`'s like."""
 
@@ -61,8 +84,8 @@ class Store(Protocol):
     async def remove(self, transcript_ids: Collection[int]) -> None:
         """Take these transcripts out of the store. Raises StoreUnavailable."""
 
-    async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages, best first, of the transcripts `among` (None: all); fewer are fine.
+    async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
+        """At most `limit` passages, best first, of the transcripts `within`; fewer if there are no more.
 
         Any text is a legal query; a blank one finds nothing. Raises StoreUnavailable.
         """
@@ -101,7 +124,7 @@ def _class(name: str) -> type[Store]:
 
 @cache
 def store(name: str) -> Store:
-    """The process's store called `name`: local, openai, or a dotted path."""
+    """The process's store called `name`: local, openai, pgvector, or a dotted path."""
     return _class(name)()
 
 

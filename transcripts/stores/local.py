@@ -3,21 +3,35 @@
 What was measured on four labelled sets stands behind its form: words joined by OR (nobody's question
 matches with AND), stemmed, without stop words unless there is nothing else, weighted by rarity. Most of
 the time of such a search goes into the commonest words, which say least; so only the rarest words choose
-the candidates, up to a budget. Whoever may not read a transcript is filtered out before that, never after.
+the candidates, up to a budget.
+
+Most people may read nearly everything, and a filter of everything costs more than the search. So where
+many of the passages may be shown, enough candidates are ranked to have some left when the others are taken
+out. Where few may be shown, or too few were left, the search looks at these alone. Either way all that is
+found is what may be shown, and as much of it as was asked for, whatever else matches.
 """
 
 from collections.abc import Collection, Sequence
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
 from mcpsite.mcp import in_database
-from transcripts.models import Passage, Transcript, Turn
+from transcripts.models import Passage, SpeakerLabel, Transcript, Turn
 from transcripts.stores import postgresql, sqlite
-from transcripts.stores.base import Hit
+from transcripts.stores.base import Hit, Within
 
 BACKENDS = {"sqlite": sqlite.ranked, "postgresql": postgresql.ranked}
 MAX_CHARACTERS = 20_000
 """Of a query; what follows is not searched for."""
+FEW = 1 / 40
+"""Of the transcripts: where fewer may be shown, only their passages are looked at."""
+SPARE = 3
+"""How many times as many candidates are ranked as are likely to be needed."""
+READING = 10
+"""How many times as long it takes to read a transcript's row as its entry in an index."""
+MOST_CANDIDATES = 20_000
+"""All that a search considers, about."""
 
 
 class LocalStore:
@@ -29,27 +43,23 @@ class LocalStore:
     async def remove(self, transcript_ids: Collection[int]) -> None:
         """Nothing to do, likewise."""
 
-    async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
-        return await in_database(search_database, query, among=among, limit=limit)
+    async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
+        def search() -> list[Hit]:
+            return search_database(query, transcripts=Transcript.objects.within(within), limit=limit)
+
+        return await in_database(search)
 
 
 def search_database(
-    query: str, *, among: Collection[int] | None = None, speaker: str = "", limit: int
+    query: str, *, transcripts: "QuerySet[Transcript] | None" = None, speaker: str = "", limit: int
 ) -> list[Hit]:
-    """At most `limit` passages of the transcripts `among` (None: all) that match `query`, best first.
+    """At most `limit` passages of `transcripts` (None: all) that match `query`, best first.
 
     With `speaker`, only passages in which somebody speaks whose label contains that text (in any
     case). Any text is a legal query; one without a word to search for finds nothing.
     """
-    if among is not None:
-        among = set(among)
-        # No filter is cheaper than one that lets everything pass.
-        if len(among) >= Transcript.objects.count() and not Transcript.objects.exclude(pk__in=among).exists():
-            among = None
-    speakers = _labels(speaker) if speaker else None
-    if among == set() or speakers == []:
-        return []
-    found = BACKENDS[connection.vendor](query[:MAX_CHARACTERS], among, speakers, limit)
+    query = query[:MAX_CHARACTERS]
+    found = _ranked(query, transcripts, speaker, limit)
     passages = Passage.objects.defer("words").in_bulk([passage for passage, _ in found])
     return [
         Hit(
@@ -63,8 +73,46 @@ def search_database(
     ]
 
 
-def _labels(speaker: str) -> list[str]:
-    """The speakers' labels that contain `speaker`, over the whole of Unicode (no database does that)."""
-    wanted = speaker.casefold()
-    labels = Turn.objects.order_by("speaker").values_list("speaker", flat=True).distinct()
-    return [label for label in labels if label and wanted in label.casefold()]
+def _ranked(
+    query: str, transcripts: "QuerySet[Transcript] | None", speaker: str, limit: int
+) -> list[tuple[int, float]]:
+    rank = BACKENDS[connection.vendor]
+    everything = Transcript.objects.all()
+    if transcripts is None and not speaker:
+        return rank(query, limit=limit).passages
+    chosen = everything if transcripts is None else transcripts.order_by()
+    passages = Passage.objects.order_by()
+    count, of = chosen.count(), everything.count()
+    if count == of and not speaker:
+        return rank(query, limit=limit).passages
+    spoken_in = None
+    if speaker:
+        labels = SpeakerLabel.containing(speaker)
+        spoken_in = labels.values("transcript")
+        count = min(count, spoken_in.distinct().count())
+        spoken = Turn.objects.filter(
+            transcript=OuterRef("transcript"),
+            position__range=(OuterRef("first_turn"), OuterRef("last_turn")),
+            speaker__in=labels.values("label"),
+        )
+        passages = passages.filter(Exists(spoken))
+    if not count:
+        return []
+    if count >= FEW * of:
+        for depth in (int(SPARE * limit * of / count) + limit, MOST_CANDIDATES):
+            ranking = rank(query, limit=depth)
+            # Two short questions, for a database might answer one by way of all that may be shown.
+            owners = dict(passages.filter(pk__in=dict(ranking.passages)).values_list("pk", "transcript"))
+            # An index holds what is asked of all of them; of some the rows are read, past their texts.
+            are_few = count < READING * len(owners)
+            some = chosen if are_few else chosen.filter(pk__in=set(owners.values()))
+            shown = set(some.values_list("pk", flat=True))
+            found = [each for each in ranking.passages if owners.get(each[0]) in shown][:limit]
+            if len(found) == limit or (ranking.every_word and len(ranking.passages) < depth):
+                return found
+            if len(ranking.passages) < depth:
+                break
+    if spoken_in is not None:
+        chosen = chosen.filter(pk__in=spoken_in)
+    ids = passages.filter(transcript__in=chosen.values("pk")).values_list("pk", flat=True)
+    return rank(query, limit=limit, inside=sorted(ids)).passages

@@ -21,16 +21,15 @@ from openai.types import VectorStoreSearchResponse
 from openai.types.shared_params import ComparisonFilter
 
 from mcpsite.mcp import in_database
-from transcripts.models import Passage, VectorStoreFile
-from transcripts.stores.base import Hit, StoreUnavailable
-from transcripts.stores.openai_client import api_error, open_client, retry_after
-from transcripts.syncing import Attributes, SyncResult, SyncStopped, refresh, sync, withdraw_files
+from transcripts.models import Passage, Transcript, VectorStoreFile
+from transcripts.stores.base import Hit, StoreUnavailable, Within
+from transcripts.stores.openai_client import api_error, open_client, retry_after, sendable
+from transcripts.stores.records import day_number
+from transcripts.syncing import SyncResult, SyncStopped, refresh, sync, withdraw_files
 
 T = TypeVar("T")
 
 MOST_RESULTS = 50  # of one search, by the API's rules
-MOST_NAMED = 100  # transcripts that a filter names one by one
-NARROWING = ("collection", "sector", "date")  # attributes to filter by where they are more
 ENOUGH = 10  # passages that make a second question needless
 INSIDE = 0.8  # of a passage's words in a result: it is part of it, though their ends may differ
 LONGEST_QUERY = 4096  # characters; what lies beyond adds nothing to an embedding
@@ -54,21 +53,21 @@ class OpenAIStore:
         """Delete the files of these transcripts. Raises StoreUnavailable."""
         await _apart(withdraw_files, frozenset(transcript_ids))
 
-    async def search(self, query: str, *, among: Collection[int] | None, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages of the transcripts `among`, best first. Raises StoreUnavailable."""
-        query = query.replace("\0", " ").strip()[:LONGEST_QUERY]
-        if not query or limit < 1 or (among is not None and not among):
+    async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
+        """At most `limit` passages of the transcripts `within`, best first. Raises StoreUnavailable."""
+        query = sendable(query)[:LONGEST_QUERY]
+        if not query or limit < 1:
             return []
         _there()
-        conditions = await in_database(_conditions, among)
+        conditions = await in_database(_conditions, within)
         try:
             async with asyncio.timeout(settings.OPENAI_TIMEOUT_SECONDS):
                 results = await self._ask(query, conditions)
-                hits, dropped = await in_database(_hits, query, results, among, limit)
+                hits, dropped = await in_database(_hits, query, results, within, limit)
                 if dropped and len(hits) < min(limit, ENOUGH):
                     # What is not served took places: ask once more, past it.
                     results += await self._ask(query, [*conditions, _one_of("slug", dropped, "nin")])
-                    hits, _ = await in_database(_hits, query, results, among, limit)
+                    hits, _ = await in_database(_hits, query, results, within, limit)
         except (openai.APIError, TimeoutError) as error:
             raise StoreUnavailable(api_error(error), retry_after=retry_after(error) or 0) from error
         return hits
@@ -147,37 +146,30 @@ class _Line:
     places: asyncio.Semaphore
 
 
-def _conditions(among: Collection[int] | None) -> list[ComparisonFilter]:
-    """What the store has to filter by to find the files of the transcripts `among`, and few others.
+def _conditions(within: Within) -> list[ComparisonFilter]:
+    """What the store has to filter by to find the files of the transcripts `within`, and no others.
 
-    Told by the attributes that our record knows the store to hold, which may be older than those of the
-    transcripts. Nothing where that of one of them came there before there were such attributes, or was
-    put there by somebody else and is not yet described: then the whole store is searched, until the
-    next sync.
+    Nothing where a file of ours has not got all the attributes yet, because it came there before there were
+    such, or was put there by somebody else: then the whole store is searched, until the next sync, and what
+    is not to be shown is left out here.
     """
     rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID).exclude(file_id="")
-    by_name = False
-    if among is not None and len(among) <= MOST_NAMED:
-        by_name, rows = True, rows.filter(transcript_id__in=among)
-    readable = None if among is None else frozenset(among)
-    wanted: list[Attributes] = []
-    others: list[Attributes] = []
-    for transcript, attributes in rows.values_list("transcript_id", "attributes"):
-        is_wanted = transcript is not None and (readable is None or transcript in readable)
-        (wanted if is_wanted else others).append(attributes)
-    if not wanted or not all({"site", "slug"} <= each.keys() for each in wanted):
+    sites = set(rows.values_list("described_for", flat=True).distinct())
+    if not sites or "" in sites:
         return []
-    conditions = [_one_of("site", [each["site"] for each in wanted])]
-    if by_name:
-        conditions.append(_one_of("slug", [each["slug"] for each in wanted]))
-    elif len(others) <= MOST_NAMED:
-        conditions.append(_one_of("slug", [each["slug"] for each in others if "slug" in each], "nin"))
-    else:
-        for key in NARROWING:
-            values = {each.get(key) for each in wanted}
-            if None not in values and len(values) <= MOST_NAMED:
-                conditions.append(_one_of(key, [each[key] for each in wanted]))
-    return [each for each in conditions if each["value"]]
+    conditions = [_one_of("site", sites), ComparisonFilter(type="eq", key="published", value=True)]
+    if within.collections is not None:
+        conditions.append(_one_of("collection", within.collections))
+    if within.sectors is not None:
+        conditions.append(_one_of("sector", within.sectors))
+    if within.since:
+        conditions.append(ComparisonFilter(type="gte", key="day", value=day_number(within.since)))
+    if within.until:
+        conditions.append(ComparisonFilter(type="lte", key="day", value=day_number(within.until)))
+    if within.without:
+        slugs = Transcript.objects.filter(pk__in=within.without).values_list("slug", flat=True)
+        conditions.append(_one_of("slug", slugs, "nin"))
+    return conditions
 
 
 def _one_of(
@@ -186,30 +178,25 @@ def _one_of(
     return {"type": kind, "key": key, "value": sorted(set(values), key=str)}
 
 
-def _served(results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None) -> dict[str, int]:
-    """Which of the results' files our record knows, of the transcripts `among`: file id → transcript."""
+def _served(results: Sequence[VectorStoreSearchResponse], within: Within) -> dict[str, int]:
+    """Which of the results' files our record knows, of the transcripts `within`: file id → transcript."""
     rows = VectorStoreFile.objects.filter(
         store_id=settings.VECTOR_STORE_ID,
         file_id__in={result.file_id for result in results},
-        transcript__isnull=False,
+        transcript__in=Transcript.objects.within(within).order_by(),
     )
-    wanted = None if among is None else frozenset(among)
-    return {
-        file_id: transcript
-        for file_id, transcript in rows.values_list("file_id", "transcript_id")
-        if transcript is not None and (wanted is None or transcript in wanted)
-    }
+    return {file_id: pk for file_id, pk in rows.values_list("file_id", "transcript_id") if pk is not None}
 
 
 def _hits(
-    query: str, results: Sequence[VectorStoreSearchResponse], among: Collection[int] | None, limit: int
+    query: str, results: Sequence[VectorStoreSearchResponse], within: Within, limit: int
 ) -> tuple[list[Hit], set[str]]:
-    """The passages of the transcripts `among` that `results` speak of, each once, best first.
+    """The passages of the transcripts `within` that `results` speak of, each once, best first.
 
     A result is a chunk of some 600 words; of the passages in it the one with most of the query's words
     is shown. Also returns the slugs of the files that were dropped, because they are none of these.
     """
-    served = _served(results, among)
+    served = _served(results, within)
     asked = _word_set(query)
     passages: dict[int, list[tuple[int, str, frozenset[str]]]] = {}
     hits: dict[tuple[int, int], Hit] = {}

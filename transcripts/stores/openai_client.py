@@ -55,6 +55,11 @@ def open_client(*, timeout: float, connections: int) -> openai.AsyncOpenAI:
         raise BadSetting(f"OPENAI_BASE_URL is not an address ({error}); correct it.") from error
 
 
+def sendable(text: str) -> str:
+    """Return `text` without what JSON cannot carry (halves of surrogate pairs) and what ends texts (NUL)."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", " ").strip()
+
+
 def may_have_happened(error: openai.APIError) -> bool:
     """Whether the call that ended in `error` may have been performed all the same."""
     if isinstance(error, openai.APIStatusError):

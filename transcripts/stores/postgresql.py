@@ -6,16 +6,19 @@ from 1 to n, divided by that sum without end (SERIES). So x = SERIES × ts_rank 
 x / (x + K × SERIES × (SERIES - x)). The positions need not be unpacked, which would take ten times as long.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from math import log
 from typing import Any
 
 from django.db import connection, transaction
 
+from transcripts.stores.ranking import Ranking
 from transcripts.stores.words import asked, only_common, phrases
 
 BUDGET = 2_000
 """Candidates, taken from the rarest words first."""
+MOST_INSIDE = 10_000
+"""Candidates among passages that are given."""
 K1, B = 1.2, 0.75
 """BM25's constants; FTS5 has the same."""
 SERIES = 1.64493406685
@@ -25,24 +28,19 @@ MAX_LEXEMES = 64
 """Of a query, the rarest; the others change no order."""
 
 
-def ranked(
-    query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
-) -> list[tuple[int, float]]:
-    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search_database`."""
+def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ranking:
+    """At most `limit` passages for `query`, of those `inside` (ids; None: all)."""
     weights, mean_length = _weights(asked(query))
     if not weights:
-        return []
-    where, parameters = _filter(among, speakers)
+        return Ranking([], every_word=True)
     words = list(weights)
-    matches, matched = [], list[Any]()
-    for place, word in enumerate(words):
-        # Each passage comes once, with the rarest of its words.
-        again = " AND NOT p.lexemes @@ %s::tsquery" if place else ""
-        matches.append(
-            "(SELECT p.id, p.lexemes FROM transcripts_passage p "  # noqa: S608
-            f"WHERE p.lexemes @@ %s::tsquery{again}{where})"
-        )
-        matched += [word, *([" | ".join(words[:place])] if place else []), *parameters]
+    if inside is None:
+        most = BUDGET
+        matches, matched = _rarest_first(words)
+    else:
+        most = MOST_INSIDE
+        matches = "SELECT id, lexemes FROM transcripts_passage WHERE id = ANY(%s) AND lexemes @@ %s::tsquery"
+        matched = [list(inside), " | ".join(words)]
     ranks = [
         # A phrase that is there counts as a word that stands often; ts_rank would count one that nearly is.
         f"{SERIES} * (lexemes @@ %s::tsquery)::int AS x{place}"
@@ -51,13 +49,12 @@ def ranked(
         for place, word in enumerate(words)
     ]
     scores = [f"%s * x{place} / (x{place} + k * ({SERIES} - x{place}))" for place in range(len(words))]
-    # UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
     # OFFSET 0 keeps each ts_rank from being worked out twice.
     statement = f"""
         SELECT id, {" + ".join(scores)} AS score
         FROM (
             SELECT id, {SERIES * K1} * ({1 - B} + {B} * length(lexemes) / %s) AS k, {", ".join(ranks)}
-            FROM ({" UNION ALL ".join(matches)} LIMIT {BUDGET}) candidates
+            FROM ({matches} LIMIT {most}) candidates
             OFFSET 0
         ) ranked
         ORDER BY score DESC, id LIMIT %s
@@ -67,21 +64,25 @@ def ranked(
         # Parallel workers would read the words in any order, the commonest first if need be.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         cursor.execute(statement, values)
-        return [(passage, float(score)) for passage, score in cursor.fetchall()]
+        found = [(passage, float(score)) for passage, score in cursor.fetchall()]
+    return Ranking(found, every_word=len(found) < most)
 
 
-def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[str, list[Any]]:
-    where, parameters = "", list[Any]()
-    if among is not None:
-        where += " AND p.transcript_id = ANY(%s)"
-        parameters.append(sorted(among))
-    if speakers is not None:
-        where += """ AND EXISTS (
-            SELECT 1 FROM transcripts_turn t
-            WHERE t.transcript_id = p.transcript_id AND t.position BETWEEN p.first_turn AND p.last_turn
-            AND t.speaker = ANY(%s))"""
-        parameters.append(speakers)
-    return where, parameters
+def _rarest_first(words: list[str]) -> tuple[str, list[Any]]:
+    """Return the statement, and its parameters, that yields the passages of each word in turn.
+
+    UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
+    """
+    matches, matched = [], list[Any]()
+    for place, word in enumerate(words):
+        # Each passage comes once, with the rarest of its words.
+        again = " AND NOT lexemes @@ %s::tsquery" if place else ""
+        matches.append(
+            "(SELECT id, lexemes FROM transcripts_passage "  # noqa: S608
+            f"WHERE lexemes @@ %s::tsquery{again})"
+        )
+        matched += [word, *([" | ".join(words[:place])] if place else [])]
+    return " UNION ALL ".join(matches), matched
 
 
 def _weights(words: list[str]) -> tuple[dict[str, float], float]:

@@ -3,11 +3,13 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Collection
+from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from django.db import connection
 
+from transcripts.stores.ranking import Ranking
 from transcripts.stores.words import asked, only_common, phrases
 
 BUDGET = 16_000
@@ -15,110 +17,88 @@ BUDGET = 16_000
 time of scoring them all, and the ranking is as good (`bench/retrieval.py --speed`)."""
 ENOUGH = 500
 """Fewer matches than this leave too little to rank: then the next word is taken whatever it costs."""
+VISITS = 60_000
+"""Matches that a search inside a few passages may look at; all but these few are passed over, unscored."""
 MAX_WORDS = 200
 """Of a query, before the rarest are chosen."""
 MAX_CHOSEN = 64
 """Words in one MATCH; FTS5 refuses an expression deeper than 256."""
 
 
-def ranked(
-    query: str, among: Collection[int] | None, speakers: list[str] | None, limit: int
-) -> list[tuple[int, float]]:
-    """Passages for `query`, best first, as (id, score); see `transcripts.stores.local.search_database`."""
+def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ranking:
+    """At most `limit` passages for `query`, of those `inside` (ids in order; None: all)."""
     words = asked(query)[:MAX_WORDS]
-    if not words:
-        return []
     common = only_common(words)
     if common:
         words = [*phrases(words), *words]
-    where, parameters = _filter(among, speakers)
-    few = _few(among) if among is not None else None
-    if few:
-        # A call's passages lie together, and FTS5 skips what lies outside.
-        where += " AND w.rowid BETWEEN %s AND %s"
-        parameters += few
-    enough = None if few else 1 if common else ENOUGH
-    match = " OR ".join(f'"{word}"' for word in _rarest(words, where, parameters, enough=enough))
-    if not match:
-        return []
     # Stop words are nearly everywhere.
     bound = f"LIMIT {BUDGET}" if common else ""
+    if inside is None:
+        chosen, every = _rarest(words, BUDGET, enough=1 if common else ENOUGH)
+        return Ranking(_scored(chosen, "", [], bound, limit), every and not common)
+    if not inside:
+        return Ranking([], every_word=True)
+    # The passages of a call lie together, and FTS5 skips what lies outside. The sign keeps SQLite from
+    # asking FTS5 for each id by itself.
+    where = "AND w.rowid BETWEEN %s AND %s AND +w.rowid IN (SELECT value FROM json_each(%s))"
+    parameters = [inside[0], inside[-1], json.dumps(inside)]
+    chosen, every = _rarest(words, VISITS, enough=0, most=inside[-1] - inside[0] + 1)
+    found = _scored(chosen, where, parameters, bound, limit)
+    if not every and len(found) < limit:
+        chosen, every = _rarest(words, inf, enough=0)
+        found = _scored(chosen, where, parameters, bound, limit)
+    return Ranking(found, every)
+
+
+def _scored(
+    words: list[str], where: str, parameters: list[Any], bound: str, limit: int
+) -> list[tuple[int, float]]:
+    if not words:
+        return []
+    # The table of the passages is wide, and not looked into here.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT id, score FROM (
-                SELECT p.id AS id, -bm25(transcripts_words) AS score
-                FROM transcripts_words AS w JOIN transcripts_passage AS p ON p.id = w.rowid
-                WHERE transcripts_words MATCH %s {where} {bound})
+                SELECT w.rowid AS id, -bm25(transcripts_words) AS score
+                FROM transcripts_words AS w WHERE transcripts_words MATCH %s {where} {bound})
             ORDER BY score DESC, id LIMIT %s
-            """,  # noqa: S608 (`where` is one of the constants below)
-            [match, *parameters, limit],
+            """,  # noqa: S608 (constants; every value is a parameter)
+            [" OR ".join(f'"{word}"' for word in words), *parameters, limit],
         )
         return [(passage, score) for passage, score in cursor.fetchall()]
 
 
-def _filter(among: Collection[int] | None, speakers: list[str] | None) -> tuple[str, list[Any]]:
-    where, parameters = "", list[Any]()
-    if among is not None:
-        where += " AND p.transcript_id IN (SELECT value FROM json_each(%s))"
-        parameters.append(json.dumps(sorted(among)))
-    if speakers is not None:
-        where += """ AND EXISTS (
-            SELECT 1 FROM transcripts_turn AS t
-            WHERE t.transcript_id = p.transcript_id AND t.position BETWEEN p.first_turn AND p.last_turn
-            AND t.speaker IN (SELECT value FROM json_each(%s)))"""
-        parameters.append(json.dumps(speakers))
-    return where, parameters
+def _rarest(words: list[str], budget: float, *, enough: int, most: float = inf) -> tuple[list[str], bool]:
+    """The words to look for, the rarest first, until they stand in as many passages as the budget; and
+    whether that is every word.
 
-
-def _rarest(words: list[str], where: str, parameters: list[Any], *, enough: int | None) -> list[str]:
-    """The words to score: the rarest, until what they match within the filter reaches the budget.
-
-    Fewer than `enough` matches are too few whatever the budget; with None there is none.
+    Fewer than `enough` passages are too few whatever the budget. No word costs more than `most`.
     """
     frequencies = _frequencies(words)
     by_rarity = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
     chosen: list[str] = []
-    matches = 0
+    matches = 0.0
     for word in by_rarity[:MAX_CHOSEN]:
-        if enough is not None:
-            # What nobody may see here must not use up the budget.
-            count = _count(word, where, parameters) if where or " " in word else frequencies[word]
-            if " " in word and count > BUDGET:
-                # Of such a phrase FTS5 would look at every match.
-                continue
-            if matches >= enough and matches + count > BUDGET:
-                break
-            matches += count
+        count: float = _count(word) if " " in word else frequencies[word]
+        if " " in word and count > BUDGET:
+            # Of such a phrase FTS5 would look at every match.
+            continue
+        count = min(count, most)
+        if matches >= enough and matches + count > budget:
+            return chosen, False
+        matches += count
         chosen.append(word)
-    return chosen
+    return chosen, True
 
 
-def _few(among: Collection[int]) -> tuple[int, int] | None:
-    """The first and the last passage of the transcripts `among`, or None where they have too many."""
+def _count(phrase: str) -> int:
+    """In how many passages `phrase` stands, counted up to one more than matters."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM (
-                SELECT id FROM transcripts_passage
-                WHERE transcript_id IN (SELECT value FROM json_each(%s)) LIMIT %s)
-            """,
-            [json.dumps(sorted(among)), ENOUGH + 1],
-        )
-        passages, first, last = cursor.fetchone()
-    return None if passages > ENOUGH else (first, last)
-
-
-def _count(word: str, where: str, parameters: list[Any]) -> int:
-    """In how many passages within the filter `word` stands, counted up to one more than matters."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT count(*) FROM (
-                SELECT 1 FROM transcripts_words AS w JOIN transcripts_passage AS p ON p.id = w.rowid
-                WHERE transcripts_words MATCH %s {where} LIMIT %s)
-            """,  # noqa: S608
-            [f'"{word}"', *parameters, BUDGET + 1],
+            "SELECT count(*) FROM "
+            "(SELECT 1 FROM transcripts_words WHERE transcripts_words MATCH %s LIMIT %s)",
+            [f'"{phrase}"', BUDGET + 1],
         )
         return int(cursor.fetchone()[0])
 

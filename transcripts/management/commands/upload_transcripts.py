@@ -17,7 +17,7 @@ from transcripts import loading, syncing
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
 from transcripts.samples import SAMPLES
-from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
+from transcripts.stores.base import StoreUnavailable, chosen, store
 from transcripts.syncing import SyncLimits, SyncStopped, sync
 
 MOST_AT_ONCE = 64
@@ -71,7 +71,7 @@ class Command(LoadCommand):
                 limits=SyncLimits(concurrency=options["concurrency"]),
                 dry_run=dry_run,
             )
-        elif chosen() in STORES:
+        elif chosen() in ("local", "openai"):
             console.print("Transcripts are searched locally, in this site's database.")
         else:
             failed |= not self._index(console, gone=report.pruned_ids, dry_run=dry_run)

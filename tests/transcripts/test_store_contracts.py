@@ -1,0 +1,120 @@
+"""The stores that come along do what every store has to."""
+
+import re
+import sys
+from dataclasses import dataclass
+from operator import ge, le
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+from pytest_django import Settings
+
+from tests.loopback_openai import LoopbackOpenAI
+from tests.site import ROOT
+from tests.store_contract import StoreContract
+from tests.transcripts.openai_fixtures import server
+from transcripts.stores.base import Hit, Store, StoreUnavailable, Within
+from transcripts.stores.local import LocalStore
+from transcripts.stores.openai import OpenAIStore
+from transcripts.syncing import sync
+
+__all__ = ["server"]
+
+
+class TestLocalStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return LocalStore()
+
+
+class ClosingOpenAIStore(OpenAIStore):
+    """Each test's loop ends with its search."""
+
+    async def search(self, query: str, *, within: Within, limit: int) -> "list[Hit]":
+        try:
+            return list(await super().search(query, within=within, limit=limit))
+        finally:
+            await self.close()
+
+
+class TestOpenAIStore(StoreContract):
+    @pytest.fixture
+    def store(self, server: LoopbackOpenAI, settings: Settings) -> Store:
+        assert not server.stores
+        settings.VECTOR_STORE_ID = sync().store_id
+        return ClosingOpenAIStore()
+
+
+class AcmeError(Exception):
+    """What the client of README's search engine raises."""
+
+
+@dataclass
+class Kept:
+    text: str
+    attributes: dict[str, Any]
+    score: float = 0.0
+
+
+class Index:
+    """README's search engine: it ranks by the words in common, and filters as MongoDB does."""
+
+    failing: ClassVar[bool] = False
+
+    def __init__(self, name: str) -> None:
+        assert name == "passages"
+        self.kept: dict[str, Kept] = {}
+
+    async def add(self, key: str, text: str, attributes: dict[str, Any]) -> None:
+        self.kept[key] = Kept(text, attributes)
+
+    async def delete(self, filter: dict[str, Any]) -> None:  # noqa: A002
+        self.kept = {key: each for key, each in self.kept.items() if not self._fits(each, filter)}
+
+    async def query(self, query: str, *, filter: dict[str, Any], top_k: int) -> list[Kept]:  # noqa: A002
+        if self.failing:
+            raise AcmeError
+        asked = set(query.lower().split())
+        for each in self.kept.values():
+            each.score = sum(word.strip(".,") in asked for word in each.text.lower().split())
+        found = [each for each in self.kept.values() if each.score and self._fits(each, filter)]
+        return sorted(found, key=lambda each: -each.score)[:top_k]
+
+    @staticmethod
+    def _fits(each: Kept, conditions: dict[str, Any]) -> bool:
+        signs = {"$in": lambda a, b: a in b, "$nin": lambda a, b: a not in b, "$gte": ge, "$lte": le}
+        return all(
+            signs[sign](each.attributes[name], value)
+            for name, condition in conditions.items()
+            for sign, value in condition.items()
+        )
+
+
+def of_readme() -> Any:
+    """The class in README, as it stands there."""
+    (code,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "class AcmeStore" in block
+    ]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names["AcmeStore"]()
+
+
+class TestStoreOfReadme(StoreContract):
+    @pytest.fixture
+    def store(self, monkeypatch: pytest.MonkeyPatch) -> Store:
+        client = ModuleType("acme_search")
+        client.Index, client.AcmeError = Index, AcmeError  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "acme_search", client)
+        store: Store = of_readme()
+        return store
+
+    def test_an_engine_that_does_not_answer_is_said_to_be_unavailable(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Index, "failing", True)
+        with pytest.raises(StoreUnavailable):
+            self.found(store, "kerosene")
