@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.datasets import checking, curation, deleting, keys, loading, queries, snapshots
+from mcpsite.datasets.columns import Said
 from mcpsite.datasets.corrections import corrections_of
 from mcpsite.datasets.declared_tools import DeclaredTools
 from mcpsite.datasets.describing import describe
@@ -138,7 +139,7 @@ def test_what_is_said_of_a_file_is_remembered_for_it(case: Case, load_text: Load
     ]
     text = case.file(*open_dates[:2])
     assert load_text(text).result == "rejected"
-    assert load_text(text, said=loading.Said(dates="dmy")).result == "new"
+    assert load_text(text, said=Said(dates="dmy")).result == "new"
     again = load_text(text.replace(",200,", ",201,"))
     assert (again.result, SourceFile.objects.get().said) == ("replaced", {"dates": "dmy"})
     assert answered(case) == [case.values[1], case.values[0]]

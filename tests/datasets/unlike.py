@@ -43,7 +43,7 @@ def _day(number: int) -> datetime.date:
 
 
 def sales() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "order_no": f"{number:06d}",
             "date": str(_day(number // 3)),
@@ -75,7 +75,7 @@ def sales() -> Unlike:
 
 
 def tickets() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "ticket_id": f"T-{1000 + number}",
             "created_at": f"{_day(number // 2)}T{number % 24:02}:30:00",
@@ -107,7 +107,7 @@ def tickets() -> Unlike:
 
 
 def prices() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "sku": f"{number:05d}",
             "item": f"Bolt M{number}",
@@ -135,7 +135,7 @@ def prices() -> Unlike:
 
 
 def sensors() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "sensor": f"S{number % 7}",
             "reading_at": f"{_day(number // 20)} {number % 24:02}:{number % 60:02}",
@@ -157,7 +157,7 @@ def sensors() -> Unlike:
 
 
 def staff() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "name": f"Person {number} Müller",
             "department": ("Sales", "IT", "HR")[number % 3],
@@ -183,7 +183,7 @@ def staff() -> Unlike:
 
 def survey() -> Unlike:
     words = ("the", "service", "is", "slow", "great", "needs", "work")
-    records = [
+    records: list[Record] = [
         {
             "response": str(number + 1),
             "how_satisfied_are_you": number % 5 + 1,
@@ -210,7 +210,7 @@ def survey() -> Unlike:
 
 
 def ledger() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "date": str(_day(number)),
             "account": ("4000", "5000", "0120")[number % 3],
@@ -237,7 +237,7 @@ def ledger() -> Unlike:
 
 def wide() -> Unlike:
     metrics = [f"metric_{number}" for number in range(58)]
-    records = [
+    records: list[Record] = [
         {
             "day": str(_day(number % 28)),
             "site": "ABC"[number % 3],
@@ -259,7 +259,7 @@ def wide() -> Unlike:
 
 
 def long() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "order_date": str(_day(number % 700)),
             "store": f"Store {number % 90}",
@@ -280,7 +280,7 @@ def long() -> Unlike:
 
 
 def japanese() -> Unlike:
-    records = [
+    records: list[Record] = [
         {
             "column_1": str(_day(number)),
             "column_2": ("東京", "大阪", "福岡")[number % 3],
