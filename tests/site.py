@@ -199,6 +199,7 @@ def environment(
             "ENV_FILE": str(Path(folder) / "no.env"),
             # What is bundled alone: the apps of the tests themselves are for those that ask for them.
             "APPS_DIR": "",
+            "DJANGO_SETTINGS_MODULE": "mcpsite.settings",
             "PORT": str(free_port()),
             # Tests and benchmarks call more often than people; those of the limits set their own.
             "RATE_LIMIT": "none",

@@ -1,0 +1,176 @@
+"""From a file of one's own to answers over HTTP, and docs/your-data.md as its reader follows it."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import Commands
+from tests.datasets.unlike import MADE, Unlike, prices, questions
+from tests.site import ROOT, Site, environment, wait_for
+
+DOC = (ROOT / "docs" / "your-data.md").read_text()
+COMMANDS = [
+    line.removeprefix("$ python manage.py ")
+    for line in DOC.splitlines()
+    if line.startswith("$ python manage.py ")
+]
+
+
+@contextmanager
+def site_of_own(folder: Path) -> Iterator[dict[str, str]]:
+    """A site whose own apps are in `folder`; no server yet."""
+    with environment({"APPS_DIR": str(folder / "own")}) as env:
+        yield env
+
+
+def manage(env: dict[str, str], *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    # Each in a process of its own: what apps there are changes between them.
+    with closing(Commands(env)) as commands:
+        return commands.run(*arguments, check=check)
+
+
+@contextmanager
+def serving(env: dict[str, str]) -> Iterator[Site]:
+    import sys
+
+    log = Path(env["STATE_DIR"]) / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--workers", "1"],
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+    site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
+    try:
+        wait_for(site)
+        yield site
+    finally:
+        process.terminate()
+        site.commands.close()
+        process.wait(timeout=30)
+
+
+def test_names_that_cannot_be_an_apps_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("city,usd\nLisbon,1\nPorto,2\nLisbon,3\n")
+    with site_of_own(tmp_path) as env, closing(Commands(env)) as commands:
+        for name, reason in (
+            ("class", "is no name for an app"),
+            ("Room Prices", "is no name for an app"),
+            ("airfare", "is the name of an app or a data set"),
+            ("json", "is the name of a module"),
+        ):
+            done = commands.run("startdataset", name, str(tmp_path / "a.csv"), check=False)
+            assert done.returncode == 1
+            assert reason in done.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    with site_of_own(tmp_path) as env:
+        done = manage(env, "startdataset", "my_rooms", str(tmp_path / "a.csv"), check=False)
+    assert (done.returncode, done.stderr) == (1, "CommandError: a.csv: has no header and no rows.\n")
+    assert not (tmp_path / "own").exists()
+
+
+def answered(site: Site, token: str, name: str, arguments: dict[str, Any]) -> Any:
+    result = site.call(token, name, arguments)
+    assert not result.get("isError"), result
+    return result["structuredContent"]
+
+
+def picked(unlike: Unlike, answer: Any, wanted: str) -> Any:
+    value, _, metric = wanted.partition("/")
+    if not metric:
+        return answer[wanted]
+    return next(each[metric] for each in answer["groups"] if each.get(unlike.category) == value)
+
+
+@pytest.mark.e2e
+def test_ten_unlike_files_are_answered_as_plain_python_does(tmp_path: Path) -> None:
+    every = [made() for made in MADE]
+    with site_of_own(tmp_path) as env:
+        for unlike in every:
+            file = tmp_path / f"{unlike.name}{unlike.suffix}"
+            file.write_bytes(unlike.data)
+            manage(env, "startdataset", unlike.name, str(file))
+        manage(env, "migrate")
+        for unlike in every:
+            manage(env, "load_data", unlike.name, str(tmp_path / f"{unlike.name}{unlike.suffix}"))
+        assert manage(env, "check_data").stdout == "All fits together.\n"
+        with serving(env) as site:
+            token = site.prepared().splitlines()[-1]
+            for unlike in every:
+                for name, arguments, wanted, right in questions(unlike):
+                    answer = answered(site, token, name, arguments)
+                    assert picked(unlike, answer, wanted) == pytest.approx(right), (name, arguments)
+
+
+CURATE = """
+from django.contrib.auth.models import Group
+from mcpsite.datasets import curation
+from mcpsite.datasets.declaration import data_set_named
+rooms = data_set_named("my_prices")
+curation.edit(rooms.model.objects.get(sku="00003"), {"price": 99.0}, None)
+curation.hide(rooms.model.objects.filter(sku="00004"))
+rooms.files.get().groups.add(Group.objects.create(name="board"))
+"""
+STRANGER = """
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+User.objects.create_user("reader").groups.add(Group.objects.get(name="readers"))
+call_command("issue_token", "reader")
+"""
+
+
+@pytest.mark.e2e
+def test_what_curators_did_outlives_a_reload_and_limits_hold(tmp_path: Path) -> None:
+    unlike = prices()
+    file = tmp_path / "prices.xlsx"
+    file.write_bytes(unlike.data)
+    with site_of_own(tmp_path) as env:
+        manage(env, "startdataset", unlike.name, str(file))
+        manage(env, "migrate")
+        manage(env, "load_data", unlike.name, str(file))
+        manage(env, "shell", "--no-imports", "-c", CURATE)
+        manage(env, "load_data", unlike.name, str(file), "--force")
+        with serving(env) as site:
+            token = site.prepared().splitlines()[-1]
+            found = answered(site, token, unlike.name, {"limit": 200})
+            rows = {row["sku"]: row["price"] for row in found["rows"]}
+            assert (rows["00003"], "00004" in rows, len(rows)) == (99, False, 89)
+            stranger = site.shell(STRANGER)
+            assert answered(site, stranger, unlike.name, {})["total_rows"] == 0
+            assert answered(site, stranger, "describe_data", {})["data_sets"][-1]["rows"] == 0
+
+
+@pytest.mark.e2e
+def test_the_page_about_ones_own_data_is_true_to_the_letter(tmp_path: Path) -> None:
+    rows = "".join(f"2026-05-{n % 28 + 1:02},City {n % 5},{100 + n}\n" for n in range(60))
+    file = tmp_path / "prices.csv"
+    file.write_text(f"Night,City,Price (EUR)\n{rows}")
+    lines = [line.replace("prices.csv", str(file)) for line in COMMANDS]
+    calls = [line for line in lines if line.startswith("call_tool")]
+    assert (len(lines), len(calls)) == (11, 3)
+    before, after = lines[: lines.index(calls[0])], lines[lines.index(calls[-1]) + 1 :]
+    with site_of_own(tmp_path) as env:
+        for line in before:
+            manage(env, *line.split())
+        with serving(env) as site:
+            site.prepared()
+            said = [json.loads(site.manage(*line.split()).stdout) for line in calls]
+        assert "room_prices" in [each["name"] for each in said[0]["data_sets"]]
+        assert [row["price"] for row in said[1]["rows"]][:1] == [155]
+        assert len(said[2]["groups"]) == 5
+        for line in after:
+            manage(env, *line.split())
+    assert re.search(r"own/room_prices", DOC)
