@@ -71,8 +71,13 @@ def fill(site: Site, file: Path) -> Callable[[dict[str, Any]], bytes]:
     return lambda arguments: request(site.url, token, TOOL, arguments, MODERN)
 
 
-async def compare(options: argparse.Namespace, sites: dict[str, tuple[Site, Iterator[Request]]]) -> None:
-    """Ask each of `sites` in turn, and print what a call of each takes, the first one's for comparison."""
+async def compare(
+    options: argparse.Namespace, sites: dict[str, tuple[Site, Iterator[Request]]], settle: float = 0.7
+) -> None:
+    """Ask each of `sites` in turn, and print what a call of each takes, the first one's for comparison.
+
+    `settle`: after how many seconds the last of what a turn leaves behind is written.
+    """
     first = next(iter(sites))
     rates: dict[str, list[float]] = {name: [] for name in sites}
     times: dict[str, list[float]] = {name: [] for name in sites}
@@ -85,7 +90,7 @@ async def compare(options: argparse.Namespace, sites: dict[str, tuple[Site, Iter
             before = _processor_seconds(site.process.pid)
             calls = islice(sent, options.calls)
             found = await measure(site.url, calls, connections=options.connections)
-            await asyncio.sleep(0.7)  # until the last of its events are written
+            await asyncio.sleep(settle)
             rates[name].append(found.rate)
             times[name].append((_processor_seconds(site.process.pid) - before) / options.calls * 1e6)
     table = Table(title=f"{TOOL}, {options.rows:,} rows, one worker")

@@ -25,13 +25,15 @@ from bench.questions import questions
 from tests.collector import collecting
 from tests.site import ROOT, Site, running
 
+SETTLE = 5.5
+"""Spans are sent every five seconds."""
 METRICS = {"METRICS_TOKEN": "for-the-benchmark-alone"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--calls", type=int, default=250, help="calls of each server in each round")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--calls", type=int, default=500, help="calls of each server in each round")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--same", action="store_true", help="ask the same question again and again")
@@ -53,7 +55,7 @@ def main() -> None:
         for name, settings in variants.items():
             site = stack.enter_context(running({"LOG_LEVEL": "WARNING", **settings}, prepare=False))
             sites[name] = (site, map(partial(_request, fill(site, file)), asked))
-        asyncio.run(compare(options, sites))
+        asyncio.run(compare(options, sites, SETTLE))
 
 
 def _request(make: Callable[[dict[str, Any]], bytes], question: tuple[str, dict[str, Any]]) -> Request:

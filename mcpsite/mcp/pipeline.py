@@ -26,7 +26,7 @@ from mcpsite.access.limits import LimitExceeded, limits
 from mcpsite.access.scopes import MissingScope
 from mcpsite.core.logs import where
 from mcpsite.core.outage import AWAY, is_outage, is_too_long
-from mcpsite.core.postgresql import statements_within
+from mcpsite.core.postgresql import BELOW, statements_within
 from mcpsite.core.texts import clean
 from mcpsite.mcp.arguments import checked
 from mcpsite.mcp.calls import Call, Record, recorded
@@ -144,17 +144,12 @@ async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
     except LimitExceeded as error:
         return Outcome(text=str(error), kind=Kind.LIMITED)
     except TimeoutError:
-        logger.warning("%.100a did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
-        sentence = f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question."
-        return Outcome(text=sentence, kind=Kind.DEADLINE)
+        return _too_late(call)
     except (UnknownTool, NotOffered, MissingScope):
         raise
     except Exception as error:
         if is_too_long(error):
-            seconds = time.time() - call.began
-            logger.warning("the database ended a statement of %.100a after %.1f s", call.name, seconds)
-            sentence = f"The database ended this after {seconds:.3g} s; narrow the question."
-            return Outcome(text=sentence, kind=Kind.DEADLINE)
+            return _too_late(call)
         away = is_outage(error)
         if away:
             logger.exception("%.100a failed; reference %s", call.name, call.reference)
@@ -165,6 +160,19 @@ async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
         return Outcome(
             text=f"{sentence} Reference {call.reference}, {when:%Y-%m-%d %H:%M:%S} UTC.", kind=Kind.FAILED
         )
+
+
+def _too_late(call: Call) -> Outcome:
+    """Return the outcome of a call that this site, or the database, has ended."""
+    seconds = time.time() - call.began
+    if seconds > settings.MCP_DEADLINE_SECONDS * BELOW * 0.95:
+        logger.warning("%.100a did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
+        sentence = f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question."
+    else:
+        # By a shorter limit that somebody has set there, or by hand.
+        logger.warning("the database ended a statement of %.100a after %.1f s", call.name, seconds)
+        sentence = f"The database ended this after {seconds:.1f} s; narrow the question, or try again."
+    return Outcome(text=sentence, kind=Kind.DEADLINE)
 
 
 async def _answer(tool: Tool | None, call: Call) -> Outcome:
