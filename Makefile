@@ -51,3 +51,4 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate requirements-dev.in -o requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-annotate requirements-s3.in -o requirements-s3.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-annotate requirements-otel.in -o requirements-otel.txt

@@ -12,9 +12,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +24,8 @@ from rich.table import Table
 from bench.load import MODERN, Request, measure, request
 from tests.site import ROOT, Site, running
 
+WARMING = 200
+"""Calls of each server that are not measured."""
 TOOL = "airfare_trend_insights"
 ARGUMENTS = {"route_contains": "JFK-LAX", "limit": 25}
 OFF = {"DJANGO_SETTINGS_MODULE": "bench.unaudited", "RATE_LIMIT": "none", "CONCURRENT_CALLS": "0"}
@@ -44,13 +48,13 @@ def main() -> None:
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))) / "fares.csv"
         command = [sys.executable, "-m", "bench.airfare_data", str(options.rows), str(file)]
         subprocess.run(command, cwd=ROOT, check=True)
-        sites: dict[str, tuple[Site, bytes]] = {}
+        sites: dict[str, tuple[Site, Iterator[Request]]] = {}
         for name, settings in variants.items():
             site = stack.enter_context(running({"LOG_LEVEL": "WARNING", **settings}, prepare=False))
-            sites[name] = (site, _fill(site, file))
-        asyncio.run(_compare(options, sites))
+            sites[name] = (site, repeat(Request("", fill(site, file)(ARGUMENTS))))
+        asyncio.run(compare(options, sites))
         rows = int(sites["audit"][0].shell(_COUNT))
-        print(f"{rows:,} rows in the trail of {200 + options.rounds * options.calls:,} calls")
+        print(f"{rows:,} rows in the trail of {WARMING + options.rounds * options.calls:,} calls")
 
 
 _COUNT = (
@@ -59,32 +63,41 @@ _COUNT = (
 )
 
 
-def _fill(site: Site, file: Path) -> bytes:
+def fill(site: Site, file: Path) -> Callable[[dict[str, Any]], bytes]:
+    """Load `file` into the site; what makes a request of arguments of the tool."""
     site.manage("load_airfare", str(file))
     site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
-    return request(site.url, site.token(), TOOL, ARGUMENTS, MODERN)
+    token = site.token()
+    return lambda arguments: request(site.url, token, TOOL, arguments, MODERN)
 
 
-async def _compare(options: argparse.Namespace, sites: dict[str, tuple[Site, bytes]]) -> None:
+async def compare(
+    options: argparse.Namespace, sites: dict[str, tuple[Site, Iterator[Request]]], settle: float = 0.7
+) -> None:
+    """Ask each of `sites` in turn, and print what a call of each takes, the first one's for comparison.
+
+    `settle`: after how many seconds the last of what a turn leaves behind is written.
+    """
+    first = next(iter(sites))
     rates: dict[str, list[float]] = {name: [] for name in sites}
     times: dict[str, list[float]] = {name: [] for name in sites}
     for site, sent in sites.values():
-        await measure(site.url, repeat(Request("", sent), 200), connections=options.connections)
+        await measure(site.url, islice(sent, WARMING), connections=options.connections)
     for turn in range(options.rounds):
         # Forwards and backwards in turn, so that neither always comes first.
         for name in list(sites)[:: 1 if turn % 2 else -1]:
             site, sent = sites[name]
             before = _processor_seconds(site.process.pid)
-            calls = repeat(Request("", sent), options.calls)
+            calls = islice(sent, options.calls)
             found = await measure(site.url, calls, connections=options.connections)
-            await asyncio.sleep(0.7)  # until the last of its events are written
+            await asyncio.sleep(settle)
             rates[name].append(found.rate)
             times[name].append((_processor_seconds(site.process.pid) - before) / options.calls * 1e6)
     table = Table(title=f"{TOOL}, {options.rows:,} rows, one worker")
-    for column in ("", "calls/s", "µs of processor a call", "more than neither, µs", "%"):
+    for column in ("", "calls/s", "µs of processor a call", f"more than {first}, µs", "%"):
         table.add_column(column, justify="left" if not column else "right")
     for name in sites:
-        more = statistics.median(a - b for a, b in zip(times[name], times["neither"], strict=True))
+        more = statistics.median(a - b for a, b in zip(times[name], times[first], strict=True))
         table.add_row(
             name,
             f"{statistics.median(rates[name]):,.0f}",

@@ -18,15 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcpsite.access import scopes
 from mcpsite.access.audit import RECORD, Trail
 from mcpsite.access.tokens import verifier
-from mcpsite.core import outage
+from mcpsite.core import outage, tracing
 from mcpsite.core.shared_store import shared_store
 from mcpsite.mcp import metadata, transport
+from mcpsite.mcp.calls import Record
 from mcpsite.mcp.database import close_database_threads, in_database
 from mcpsite.mcp.menus import discover_menus, scopes_in_use
 from mcpsite.mcp.registry import discover
-from mcpsite.mcp.server import SiteServer
+from mcpsite.mcp.server import PROTOCOL_WORDS, SiteServer
 from mcpsite.mcp.warming import keep_warm
-from mcpsite.web import health
+from mcpsite.web import health, scraping
 from mcpsite.web.bodies import Bounded
 from mcpsite.web.https import HttpsOnly
 from mcpsite.web.pages import OtherThreads, Pages
@@ -42,6 +43,9 @@ class Router:
         self._django = Bounded(self._pages)
         self._https_only = HttpsOnly(self._answer)
         self._trail = Trail()
+        self._gauges = scraping.Gauges(self._pages, self._trail)
+        self._record: Record = self._trail.record
+        self._told_in_traces: set[str] = set()
         self._endpoint: transport.Endpoint | None = None
         self._well_known: ASGIApp = metadata.WellKnown({})
         try:
@@ -49,8 +53,12 @@ class Router:
             scopes.offer(scopes_in_use(registry, menus))
             resource = metadata.Resource.from_settings()
             self._well_known = metadata.well_known(resource)
-            server = SiteServer(registry, menus, self._trail.record).sdk
-            self._endpoint = transport.Endpoint(server, resource, self._trail.record)
+            names = [each.name for each in (*registry.all(), *menus.all())]
+            self._told_in_traces.update(PROTOCOL_WORDS, names)
+            if settings.METRICS_TOKEN:
+                self._record = scraping.counting_calls(self._record, names)
+            server = SiteServer(registry, menus, self._record).sdk
+            self._endpoint = transport.Endpoint(server, resource, self._record)
         except Exception:
             # The admin is what an operator may need to mend it, so Django stays up.
             logger.exception("The MCP server could not be built; /mcp answers 503")
@@ -61,7 +69,11 @@ class Router:
             return
         if scope["type"] == "http" and scope["path"] in health.PATHS:
             await health.application(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == scraping.PATH:
+            await scraping.application(scope, receive, send)
         else:
+            if scope["type"] == "http" and settings.METRICS_TOKEN:
+                send = scraping.counting_answers(scope, send)
             await self._https_only(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +85,7 @@ class Router:
         else:
             answer = self._django
             # People try the tools on a page too, and those calls belong into the same trail.
-            scope = {**scope, RECORD: self._trail.record}
+            scope = {**scope, RECORD: self._record}
         await answer(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -82,6 +94,8 @@ class Router:
         asyncio.get_running_loop().set_default_executor(OtherThreads())
         for sentence in settings.ENVIRONMENT.warnings:
             logger.warning("%s", sentence)
+        # Before the first connection is opened, for only those that are opened later are traced.
+        end_tracing = await asyncio.to_thread(tracing.begin, self._told_in_traces)
         try:
             faults = await in_database(_unsafe_data)
         except DatabaseError as error:
@@ -93,7 +107,10 @@ class Router:
         if (store := shared_store()) is not None:
             await asyncio.to_thread(store.ask)  # so that the log says at once that it is away
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, end_tracing)
             await stack.enter_async_context(keep_warm())
+            if settings.METRICS_TOKEN:
+                await stack.enter_async_context(self._gauges.kept())
             if self._endpoint is not None:
                 self._trail.start()
                 # Left after the endpoint, so that calls which end with it are written too.

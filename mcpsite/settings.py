@@ -15,7 +15,7 @@ from django.conf import global_settings
 from mcpsite.access import algorithms, limits, pem, scopes
 from mcpsite.access.oauth import conf as oauth
 from mcpsite.access.signin import conf as signin
-from mcpsite.core import conf, own_apps, read_only_databases, storages
+from mcpsite.core import conf, own_apps, read_only_databases, storages, tracing
 from mcpsite.core.environment import Environment
 from mcpsite.core.values import (
     TEN_YEARS,
@@ -27,6 +27,7 @@ from mcpsite.core.values import (
     host,
     host_pattern,
     https_origin,
+    long_secret,
     origin,
     secrets_between_commas,
     url,
@@ -361,7 +362,26 @@ STATIC_ROOT = BASE_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
+# What the processes count: /metrics answers whoever brings the token, and nobody where there is none.
+METRICS_TOKEN = env.read("METRICS_TOKEN", long_secret, "")
+# The library looks for it in the environment alone, and takes an empty one for a folder.
+if _metrics_folder := env.read("PROMETHEUS_MULTIPROC_DIR", folder(BASE_DIR), None):
+    env.derive(None, conf.make_folder, "PROMETHEUS_MULTIPROC_DIR", _metrics_folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)
+else:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+# Where traces of calls go (OTLP over HTTP); OpenTelemetry reads its other variables itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.read("OTEL_EXPORTER_OTLP_ENDPOINT", url, "")
+env.derive(
+    None,
+    tracing.check_setting,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    env.text("OTEL_EXPORTER_OTLP_PROTOCOL", tracing.PROTOCOL),
+)
+
 LOG_LEVEL = env.read("LOG_LEVEL", choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO")
+LOG_FORMAT = env.read("LOG_FORMAT", choice("line", "json"), "line")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -369,9 +389,12 @@ LOGGING: dict[str, Any] = {
         "one_line": {"()": "mcpsite.core.logs.OneLine"},
         "outage": {"()": "mcpsite.core.logs.Outage"},
     },
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "mcpsite.core.logs.Json"},
+    },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outage"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["outage"]},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -387,6 +410,10 @@ LOGGING: dict[str, Any] = {
         "psycopg.pool": {"level": "ERROR"},
     },
 }
+if LOG_FORMAT == "json":
+    # uvicorn and, with DEBUG, Django have handlers of their own, whose lines are no JSON.
+    for _name in ("uvicorn", "uvicorn.error", "django", "django.server"):
+        LOGGING["loggers"][_name] = {"handlers": [], "propagate": True}
 
 # A token for `manage.py call_tool`, where this site issues none itself
 MCP_TOKEN = env.text("MCP_TOKEN")

@@ -206,13 +206,23 @@ class Trail:
         self._lost = 0
         self._logged_at = -LOG_SECONDS
 
+    @property
+    def waiting(self) -> int:
+        """How many events are not written yet."""
+        return len(self._events) + len(self._repeats)
+
+    @property
+    def lost(self) -> int:
+        """How many events had to be given up."""
+        return self._lost
+
     def start(self) -> None:
         """Begin to write; events that were recorded before are written too."""
         self._thread.start()
 
     def record(self, event: Event) -> None:
         """Take an event; costs about a microsecond and never waits."""
-        if len(self._events) + len(self._repeats) >= CAPACITY:
+        if self.waiting >= CAPACITY:
             self._lost += 1
             return
         if event.outcome == AuditEvent.Outcome.LIMITED:

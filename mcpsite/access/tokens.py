@@ -70,7 +70,7 @@ class InvalidToken(Exception):
         self.reason = reason or description
         """What the log and `doctor` say: more exact, with the remedy where there is one; never the token."""
         self.code = code
-        """The kind of fault, for `doctor`."""
+        """The kind of fault, one of a few: for `doctor` and the metrics."""
 
 
 class ExpiredToken(InvalidToken):

@@ -33,7 +33,8 @@ _NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(^|\s)#(\s|$)")
 _OTHERS = re.compile(
-    r"FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|(AWS_|PG|SSL_|OPENAI_|DJANGO_|PYTHON).*|.*_PROXY|TZ", re.IGNORECASE
+    r"FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|(AWS_|PG|SSL_|OPENAI_|OTEL_|DJANGO_|PYTHON).*|.*_PROXY|TZ",
+    re.IGNORECASE,
 )
 """What libraries of this site read themselves."""
 
@@ -136,6 +137,8 @@ class Environment:
             raise SystemExit(EXIT_CODE)
 
     def _nearest(self, name: str) -> str:
+        if name.startswith("OTEL_"):  # Of the many that there are, some differ by a word.
+            return ""
         return next(iter(get_close_matches(name.upper(), self.names, n=1, cutoff=CLOSE)), "")
 
     def _note(self, sentence: str, *names: str) -> None:

@@ -19,14 +19,16 @@ class Memory:
         self._most = most_bytes
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self.bytes = 0
+        self.bytes = self.hits = self.misses = 0
 
     def get(self, key: Hashable) -> Any:
         """Return what is remembered under `key`, or None."""
         with self._lock:
             found = self._entries.get(key)
             if found is None:
+                self.misses += 1
                 return None
+            self.hits += 1
             self._entries.move_to_end(key)
             return found[0]
 

@@ -30,10 +30,11 @@ _SQLITE_CODES = {
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether `error` came about because a database could not be used: no fault of ours, and it passes."""
-    return any(_is_outage(each) for each in _chain(error))
+    return any(_is_outage(each) for each in chain(error))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield `error` and what led to it, the last first."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -51,6 +52,11 @@ def _is_outage(error: BaseException) -> bool:
         # The driver's own words: there was no server that could have given a code.
         return isinstance(error, OperationalError | InterfaceError)
     return str(state).startswith(_POSTGRESQL_STATES)
+
+
+def is_too_long(error: BaseException) -> bool:
+    """Whether the database ended a statement, since it took too long or somebody there said so."""
+    return any(isinstance(each, psycopg.errors.QueryCanceled) for each in chain(error))
 
 
 def why_not_stored(error: DatabaseError) -> str:

@@ -45,6 +45,11 @@ class SharedStore:
             self._next_try = now + PAUSE_SECONDS
             return True
 
+    @property
+    def away(self) -> bool:
+        """Whether the last use of it failed."""
+        return self._away
+
     def failed(self, error: BaseException) -> None:
         """Remember that it could not be used."""
         with self._lock:

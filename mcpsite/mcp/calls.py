@@ -10,6 +10,7 @@ from typing import Any
 from mcpsite.access import audit
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.scopes import MissingScope
+from mcpsite.core import logs, tracing
 from mcpsite.mcp.arguments import json_object
 from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.outcomes import GIVEN_UP, Kind, Outcome, UnknownTool
@@ -56,6 +57,7 @@ class Call:
 def recorded(call: Call, origin: audit.Origin, record: Record) -> Iterator[None]:
     """Give `record` one event of `call`, whatever becomes of it."""
     began = time.perf_counter()
+    logged = logs.call_id.set(call.id)
     try:
         yield
     except (UnknownTool, NotOffered):
@@ -65,6 +67,11 @@ def recorded(call: Call, origin: audit.Origin, record: Record) -> Iterator[None]
         call.outcome = Outcome(text=str(error), kind=Kind.DENIED)
         raise
     finally:
+        logs.call_id.reset(logged)
+        outcome = call.outcome
+        tracing.note(
+            reference=call.reference, outcome=outcome.kind.value, rows=outcome.rows, bytes=outcome.size
+        )
         record(event(call, origin, (time.perf_counter() - began) * 1000))
 
 

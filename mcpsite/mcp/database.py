@@ -9,11 +9,12 @@ that holds it, a good one is kept for the next call.
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import psycopg
 from django.conf import settings
@@ -21,6 +22,7 @@ from django.db import close_old_connections, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from mcpsite.core import metrics, tracing
 from mcpsite.core.interrupts import interrupt, is_busy, sever
 from mcpsite.mcp.shares import (
     Shares,
@@ -68,7 +70,16 @@ class DatabaseThreads:
         When the wait is cancelled (the deadline), the statement that is running is interrupted, on
         whichever database it runs, and work that still stands in the queue is dropped.
         """
-        section = _Section(await self._admit())
+        with _Wait() as wait:
+            return await self._run(_Section(await self._admit(), wait), function, args, kwargs)
+
+    async def _run(
+        self,
+        section: "_Section",
+        function: Callable[..., R],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> R:
         work = partial(contextvars.copy_context().run, section.run, function, args, kwargs)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
@@ -190,6 +201,34 @@ def _retrieve(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
+class _Wait:
+    """How long the work of a call waits for a thread: until it begins or is given up. A context manager."""
+
+    current: ClassVar[set["_Wait"]] = set()
+
+    def __enter__(self) -> "_Wait":
+        self._since = time.perf_counter()
+        if current_work().source:
+            self.current.add(self)
+        return self
+
+    def end(self) -> None:
+        # Of two threads that come here at once only one takes it out.
+        with suppress(KeyError):
+            self.current.remove(self)
+            seconds = time.perf_counter() - self._since
+            metrics.queue_seconds.observe(seconds)
+            tracing.note(queue_seconds=seconds)
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+def waiting() -> int:
+    """Return how much work of calls waits for a thread of this process."""
+    return len(_Wait.current)
+
+
 _sections = threading.local()
 """The section that runs on this thread."""
 
@@ -197,8 +236,9 @@ _sections = threading.local()
 class _Section:
     """One piece of work on one thread, which the event loop may give up."""
 
-    def __init__(self, when_over: Callable[[], None]) -> None:
+    def __init__(self, when_over: Callable[[], None], wait: _Wait) -> None:
         self._when_over = when_over
+        self._wait = wait
         self._lock = threading.Lock()
         self._wrappers: list[BaseDatabaseWrapper] = []
         self._begun = self._abandoned = False
@@ -206,6 +246,7 @@ class _Section:
 
     def run(self, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         _sections.current = self
+        self._wait.end()
         try:
             close_old_connections()
             with self._lock:

@@ -10,7 +10,9 @@ answer. A tool cannot go round any of it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -22,7 +24,9 @@ from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.identities import AccessDenied, caller_for
 from mcpsite.access.limits import LimitExceeded, limits
 from mcpsite.access.scopes import MissingScope
-from mcpsite.core.outage import AWAY, is_outage
+from mcpsite.core.logs import where
+from mcpsite.core.outage import AWAY, is_outage, is_too_long
+from mcpsite.core.postgresql import BELOW, statements_within
 from mcpsite.core.texts import clean
 from mcpsite.mcp.arguments import checked
 from mcpsite.mcp.calls import Call, Record, recorded
@@ -45,7 +49,7 @@ R = TypeVar("R")
 async def offered(claims: Claims, find: Callable[[Caller], list[R]]) -> list[R]:
     """Return what `find` says that the caller is offered; nothing for a caller without access."""
     try:
-        async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+        async with _deadline():
             return await in_database(lambda: find(caller_for(claims)))
     except AccessDenied:
         return []
@@ -115,6 +119,14 @@ async def use(
     return found
 
 
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    """Cancel the block at the deadline; PostgreSQL ends its statements a little before."""
+    with statements_within(settings.MCP_DEADLINE_SECONDS):
+        async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+            yield
+
+
 def _person(claims: Claims) -> str:
     return f"{claims.issuer} {claims.subject}"
 
@@ -123,7 +135,7 @@ async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
     """Return what `run` returns, under the limits and the deadline; the Outcome of an error if it fails."""
     try:
         with limits().slot(call.claims.issuer, call.claims.subject):
-            async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
+            async with _deadline():
                 return await run()
     except ToolError as error:
         return Outcome(text=str(error), kind=Kind.TOOL_ERROR)
@@ -132,18 +144,35 @@ async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
     except LimitExceeded as error:
         return Outcome(text=str(error), kind=Kind.LIMITED)
     except TimeoutError:
-        logger.warning("%.100a did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
-        sentence = f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question."
-        return Outcome(text=sentence, kind=Kind.DEADLINE)
+        return _too_late(call)
     except (UnknownTool, NotOffered, MissingScope):
         raise
     except Exception as error:
-        logger.exception("%.100a failed; reference %s", call.name, call.reference)
-        sentence = AWAY if is_outage(error) else UNEXPECTED
+        if is_too_long(error):
+            return _too_late(call)
+        away = is_outage(error)
+        if away:
+            logger.exception("%.100a failed; reference %s", call.name, call.reference)
+        else:
+            logger.error("%.100a failed; reference %s\n%s", call.name, call.reference, where(error))
+        sentence = AWAY if away else UNEXPECTED
         when = datetime.fromtimestamp(call.began, UTC)
         return Outcome(
             text=f"{sentence} Reference {call.reference}, {when:%Y-%m-%d %H:%M:%S} UTC.", kind=Kind.FAILED
         )
+
+
+def _too_late(call: Call) -> Outcome:
+    """Return the outcome of a call that this site, or the database, has ended."""
+    seconds = time.time() - call.began
+    if seconds > settings.MCP_DEADLINE_SECONDS * BELOW * 0.95:
+        logger.warning("%.100a did not answer within %g s", call.name, settings.MCP_DEADLINE_SECONDS)
+        sentence = f"The answer took longer than {settings.MCP_DEADLINE_SECONDS:g} s; narrow the question."
+    else:
+        # By a shorter limit that somebody has set there, or by hand.
+        logger.warning("the database ended a statement of %.100a after %.1f s", call.name, seconds)
+        sentence = f"The database ended this after {seconds:.1f} s; narrow the question, or try again."
+    return Outcome(text=sentence, kind=Kind.DEADLINE)
 
 
 async def _answer(tool: Tool | None, call: Call) -> Outcome:

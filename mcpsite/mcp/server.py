@@ -16,11 +16,13 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from mcpsite.access import audit
 from mcpsite.access.caller import Caller
 from mcpsite.access.scopes import MissingScope, with_required
+from mcpsite.core import tracing
 from mcpsite.core.outage import AWAY, is_outage
 from mcpsite.mcp import pipeline
 from mcpsite.mcp.calls import Record
@@ -35,6 +37,11 @@ logger = logging.getLogger(__name__)
 
 AUDITED = frozenset({"tools/call", "resources/list", "resources/read", "prompts/get", "completion/complete"})
 """The methods that are limited, and leave a row each: those that give data away."""
+
+PROTOCOL_WORDS = frozenset(
+    {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS, *KNOWN_PROTOCOL_VERSIONS}
+)
+"""The protocol's methods and versions: what a trace may tell of a request."""
 
 NOT_NOW = -32010
 """The code of a refusal that passes (over a limit, too slow, no access now): free for servers to choose."""
@@ -82,8 +89,10 @@ class SiteServer:
         )
         if any(tool.view for tool in registry.all()):
             self.sdk.extensions[EXTENSION_ID] = {}
-        # In place of the SDK's tracing, which takes time on each call and which nobody here collects.
-        self.sdk.middleware[:] = [self._answer_refusals, self._call_tools_here]
+        if not tracing.is_on():
+            # It is the SDK's tracing, which takes time on each call.
+            self.sdk.middleware.clear()
+        self.sdk.middleware += [self._answer_refusals, self._call_tools_here]
 
     async def _answer_refusals(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         """Answer what every request may be refused for with an error of the protocol.

@@ -28,6 +28,7 @@ from mcpsite.access.caller import Claims
 from mcpsite.access.limits import LimitExceeded, limits
 from mcpsite.access.oauth import grants
 from mcpsite.access.tokens import ExpiredToken, InvalidToken, KeysUnavailable, verifier
+from mcpsite.core import metrics, tracing
 from mcpsite.core.conf import LOOPBACK_NAMES
 from mcpsite.mcp import challenges, messages
 from mcpsite.mcp.calls import Record, malformed, over_limit
@@ -106,7 +107,8 @@ class Endpoint:
         try:
             async with self._incoming.message(receive, admitted) as message:
                 state = scope[KEY] = RequestState(claims=admitted, arguments=message.arguments)
-                await self._answer(message, state, scope, headers, receive, send)
+                with tracing.continued(headers):
+                    await self._answer(message, state, scope, headers, receive, send)
         except messages.Malformed as error:
             if error.method in AUDITED:
                 self._record(malformed(error.method, admitted, _origin(headers, error.id)))
@@ -163,10 +165,10 @@ class Endpoint:
         try:
             claims = await _authenticate(headers, address)
         except ExpiredToken as error:
-            self._refusals.count("with an expired token")
+            self._refuse(error.code, "with an expired token")
             return challenges.unauthorized(self._resource, error.description)
         except InvalidToken as error:
-            self._refusals.count("with a bad token")
+            self._refuse(error.code, "with a bad token")
             # Good tokens of this address go on being served: many people may share it.
             wait = await limits().count_failure(address)
             if wait is not None:
@@ -174,16 +176,17 @@ class Endpoint:
             return challenges.unauthorized(self._resource, error.description)
         except KeysUnavailable as error:
             # Not a 401: that would send every client back to the sign-in page.
+            metrics.tokens_refused.labels("unverifiable").inc()
             return JSONResponse(
                 {"error": "temporarily_unavailable"},
                 503,
                 {"Retry-After": str(max(1, round(error.retry_after)))},
             )
         if claims is None:
-            self._refusals.count("without a token")
+            self._refuse("missing", "without a token")
             return challenges.unauthorized(self._resource)
         if not claims.has_scopes(settings.REQUIRED_SCOPES):
-            self._refusals.count("with a token that lacks a scope")
+            self._refuse("scope", "with a token that lacks a scope")
             return challenges.insufficient_scope(self._resource, tuple(settings.REQUIRED_SCOPES))
         try:
             await limits().count_request(claims.issuer, claims.subject)
@@ -192,6 +195,11 @@ class Endpoint:
         if scope["method"] != "POST":
             return JSONResponse({"error": "method_not_allowed"}, 405, {"Allow": "POST"})
         return claims
+
+    def _refuse(self, reason: str, sentence: str) -> None:
+        """Count a request whose token is refused, for the metrics and for the log."""
+        metrics.tokens_refused.labels(reason).inc()
+        self._refusals.count(sentence)
 
     def _limited(self, error: LimitExceeded, claims: Claims, headers: Headers) -> Response:
         """Return the answer to a request over a limit, of which nothing was parsed, and record it."""
@@ -232,7 +240,7 @@ async def _authenticate(headers: Headers, address: str) -> Claims | None:
         except (DatabaseError, InterfaceError, TimeoutError) as error:
             raise KeysUnavailable(5.0) from error  # Nobody can tell now; a 401 would end the session.
         if not alive:
-            raise InvalidToken("The access token has been revoked.")
+            raise InvalidToken("The access token has been revoked.", code="revoked")
     return claims
 
 

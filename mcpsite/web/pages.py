@@ -41,7 +41,8 @@ class Pages:
     def __init__(self, django: ASGIApp) -> None:
         self._django = django
         self._threads = ThreadPoolExecutor(settings.PAGE_THREADS, "page")
-        self._waiting = 0
+        self.waiting = 0
+        """Requests that wait for a thread."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         turn = _Turn(self._threads)
@@ -58,15 +59,15 @@ class Pages:
 
     async def wait_for(self, turn: "_Turn", gone: "asyncio.Task[Message]") -> bool:
         """Wait until it is this request's `turn`; whether that came before the client was `gone`."""
-        if self._waiting >= MOST_WAITING:
+        if self.waiting >= MOST_WAITING:
             return False
-        self._waiting += 1
+        self.waiting += 1
         try:
             begun = asyncio.wrap_future(turn.begin())
             either: set[asyncio.Future[Any]] = {begun, gone}
             await asyncio.wait(either, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         return begun.done()
 
     def close(self) -> None:

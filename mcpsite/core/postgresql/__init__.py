@@ -3,6 +3,9 @@
 `complete` puts it into the entries of DATABASES, with the time limits that Django leaves out.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 ENGINE = "django.db.backends.postgresql"
@@ -25,6 +28,27 @@ POOL = {
     # One that was not needed for so long is closed.
     "max_idle": 60.0,
 }
+
+
+BELOW = 0.95
+"""A statement's part of the time that there is for an answer: the database ends it first."""
+
+statement_seconds: ContextVar[float | None] = ContextVar("statement_seconds", default=None)
+"""How long a statement may take on a connection that is taken now; None: as long as the server lets it."""
+
+
+@contextmanager
+def statements_within(seconds: float) -> Iterator[None]:
+    """Have PostgreSQL end what is asked in the block, by whichever thread, before `seconds` are over.
+
+    So nothing runs on there for a process that was killed or can no longer reach it. What is set for the
+    server, the database, the role or the connection stays where it is shorter.
+    """
+    token = statement_seconds.set(seconds * BELOW)
+    try:
+        yield
+    finally:
+        statement_seconds.reset(token)
 
 
 def complete(config: dict[str, Any]) -> None:

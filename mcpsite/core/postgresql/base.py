@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from threading import Timer
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
@@ -13,6 +14,7 @@ from psycopg import generators
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from mcpsite.core.interrupts import sever
+from mcpsite.core.postgresql import statement_seconds
 
 RETRY_SECONDS = 1.0
 """How often a database that is away is tried; in between everybody is told at once."""
@@ -132,6 +134,11 @@ class Pool(ConnectionPool[Any]):
         return connection
 
 
+def pools() -> dict[str, Pool]:
+    """Return the pools of this process, by the alias of their database."""
+    return dict(DatabaseWrapper._connection_pools)  # type: ignore[attr-defined]
+
+
 _PAGES_ARE_NEAR = (
     "SELECT set_config('random_page_cost', '1.1', false) WHERE current_setting('random_page_cost') = '4'"
 )
@@ -139,6 +146,8 @@ _PAGES_ARE_NEAR = (
 
 What somebody has set for their server, database or role stays.
 """
+
+_OWN_LIMIT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
 _reach: defaultdict[str, Reach] = defaultdict(Reach)
 """Of each alias without a pool."""
@@ -194,17 +203,51 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._configure_connection(connection)  # type: ignore[misc]
             with connection.cursor() as cursor:
                 cursor.execute(_PAGES_ARE_NEAR)
+                # On a pooler's connection, which others use in between, it would be theirs, too.
+                if not self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+                    cursor.execute(_OWN_LIMIT)
+                    limit = _limits[connection] = _Limit(cursor.fetchone()[0])
+                    if not self.pool and (statement := limit.statement()):
+                        cursor.execute(statement)
             return True  # It has to be committed.
         finally:
             end.cancel()
 
 
 def lives(connection: "psycopg.Connection[Any]", ends_at: float = math.inf) -> bool:
-    """Whether the server answers on this connection, in ANSWER_SECONDS and about when `ends_at` is over."""
+    """Whether the server answers on this connection, in ANSWER_SECONDS and about when `ends_at` is over.
+
+    What it is asked sets, where needed, how long the statements of the current work may take.
+    """
     seconds = max(ANSWER_SECONDS / 2, min(ANSWER_SECONDS, ends_at - time.monotonic()))
+    limit = _limits.get(connection)
     try:
-        connection.pgconn.send_query(b"")
+        connection.pgconn.send_query(limit.statement() if limit else b"")
         connection.wait(generators.execute(connection.pgconn), timeout=seconds)
     except psycopg.Error:
         return False
     return True
+
+
+class _Limit:
+    """How long statements may take on one connection."""
+
+    def __init__(self, own: int) -> None:
+        """`own`: the milliseconds that are set for it, 0 for any time."""
+        self._own = own
+        self._current: int | None = None
+        """None: its own."""
+
+    def statement(self) -> bytes:
+        """Return the statement that gives it what the current work may take; empty if that is so already."""
+        seconds = statement_seconds.get()
+        wanted = None if seconds is None else max(1, round(seconds * 1000))
+        if wanted is not None and 0 < self._own <= wanted:
+            wanted = None
+        if wanted == self._current:
+            return b""
+        self._current = wanted
+        return b"RESET statement_timeout" if wanted is None else b"SET statement_timeout = %d" % wanted
+
+
+_limits: WeakKeyDictionary["psycopg.Connection[Any]", _Limit] = WeakKeyDictionary()

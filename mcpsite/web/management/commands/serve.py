@@ -1,7 +1,11 @@
 """`manage.py serve`: the site under uvicorn, with everything a first run needs when asked to prepare."""
 
+import os
 import secrets
+import tempfile
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
+from uvicorn.config import LOGGING_CONFIG
 
 from mcpsite.access import signing
-from mcpsite.core import exclusive, samples
+from mcpsite.core import exclusive, metrics, samples
 from mcpsite.core.environment import EXIT_CODE
 from mcpsite.web import listening, overview, static_files
 from mcpsite.web.health import unapplied
@@ -51,18 +56,21 @@ class Command(BaseCommand):
             )
         if why := static_files.gather():
             self.stderr.write(f"{why}; they are served as they are.")
-        uvicorn.run(
-            "mcpsite.asgi:application",
-            host=host,
-            port=options["port"],
-            workers=options["workers"],
-            http="mcpsite.web.heads:Protocol",
-            log_level=settings.LOG_LEVEL.lower(),
-            # A request line may hold what a person searched for.
-            access_log=False,
-            timeout_graceful_shutdown=10,
-            server_header=False,
-        )
+        with _counted_together(options["workers"]):
+            uvicorn.run(
+                "mcpsite.asgi:application",
+                host=host,
+                port=options["port"],
+                workers=options["workers"],
+                http="mcpsite.web.heads:Protocol",
+                log_level=settings.LOG_LEVEL.lower(),
+                # Its own is for lines; in JSON it logs as all else does.
+                log_config=None if settings.LOG_FORMAT == "json" else LOGGING_CONFIG,
+                # A request line may hold what a person searched for.
+                access_log=False,
+                timeout_graceful_shutdown=10,
+                server_header=False,
+            )
 
     def prepare(self, place: str = "") -> None:
         """Migrate, load what is new in the data folders, make the first account, and say how to go on.
@@ -127,6 +135,17 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(12)
         users.create_superuser(ADMIN, "", password)
         return password
+
+
+@contextmanager
+def _counted_together(workers: int) -> Iterator[None]:
+    """Give the workers that are started in the block a folder in which their metrics are summed."""
+    if workers < 2 or not settings.METRICS_TOKEN or os.environ.get(metrics.FOLDER):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="mcpsite-metrics-") as folder:
+        os.environ[metrics.FOLDER] = folder
+        yield
 
 
 def _port(text: str) -> int:
