@@ -22,6 +22,7 @@ from mcpsite.core.outage import why_not_stored
 from mcpsite.datasets import alike, cleaning, curation, loads, recognition, statistics, versions, writing
 from mcpsite.datasets.columns import Said
 from mcpsite.datasets.combinations import MANY
+from mcpsite.datasets.comparing import Comparison
 from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.edits import Overlay
 from mcpsite.datasets.files import Found
@@ -213,11 +214,15 @@ class _Load:
         if self._choices.dry_run:
             known = self._data_set.files.filter(name=self._found.name).first()
             sample: list[str] = []
+            compared = Comparison(self._data_set, known) if known and known.current_id else None
             with self._open() as (reader, rows, table):
                 for each in rows:
                     sample = sample or _shown(self._data_set, each)
+                    if compared:
+                        compared.add(each)
             self._check(reader, table, known)
-            sample = [f"its columns are {understood(table.used)}", *sample]
+            changes = compared.sentences() if compared else ()
+            sample = [f"its columns are {understood(table.used)}", *sample, *changes]
             return self._outcome(known, reader, table, sample=sample)
         load = loads.claim(
             self._data_set,

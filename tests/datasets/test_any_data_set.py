@@ -145,6 +145,19 @@ def test_what_is_said_of_a_file_is_remembered_for_it(case: Case, load_text: Load
     assert answered(case) == [case.values[1], case.values[0]]
 
 
+def test_a_look_before_a_load_tells_what_would_change(case: Case, load_text: LoadText) -> None:
+    load_text(case.file())
+    curation.edit(row_of(case, case.values[0]), {case.number: 111}, None)
+    changed = [case.rows[0], case.rows[1].replace(",200,", ",222,"), case.rows[2].replace("-06-01", "-06-02")]
+    said = load_text(case.file(*changed), dry_run=True).sample
+    expected = (
+        "against the 3 rows of it that are here 1 would be new, 1 changed, 1 gone and 1 stay as they are"
+    )
+    assert expected in said
+    assert said[-1].endswith(f"{case.number} 200.0 → 222.0")
+    assert len(answered(case)) == 3
+
+
 def test_what_was_not_read_is_on_the_page_of_the_file(
     case: Case, load_text: LoadText, curator: User, client: Client
 ) -> None:
