@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import Any, Protocol, cast
 
 from django.apps import apps
-from django.db.models import CharField, Expression, F, Value
+from django.db.models import Case, CharField, Expression, F, Value, When
 from django.db.models.functions import Cast, Concat
 from django.utils.text import capfirst
 
@@ -311,8 +311,10 @@ class DataSet:
         """The same of many rows, found by the database."""
         parts: list[Any] = []
         for name in self.labels:
-            name = f"{name}__text" if name in self.proses else name
-            parts += [Value(" "), Cast(F(name), CharField())]
+            text: Any = Cast(F(self.path(name)), CharField())
+            if name in self.days:
+                text = Case(When(**{name: NO_DAY}, then=Value("")), default=text)
+            parts += [Value(" "), text]
         return Concat(Value(""), *parts[1:])
 
     def path(self, name: str) -> str:

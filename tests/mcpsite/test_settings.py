@@ -98,12 +98,17 @@ def test_the_site_starts_with_all_lines_of_env_example(tmp_path: Path) -> None:
 
 
 def test_every_variable_may_be_empty(read: Read) -> None:
-    settings = read("".join(f"{name}=\n" for name, _ in LINES if name != "ACCESS_DEFAULT_GROUP"))
+    means_something = ("ACCESS_DEFAULT_GROUP", "APPS_DIR")
+    settings = read("".join(f"{name}=\n" for name, _ in LINES if name not in means_something))
     assert comparable(settings) == comparable(read())
 
 
 def test_an_empty_default_group_grants_nothing(read: Read) -> None:
     assert read("ACCESS_DEFAULT_GROUP=")["ACCESS_DEFAULT_GROUP"] == ""
+
+
+def test_no_folder_of_own_apps_leaves_them_out(read: Read) -> None:
+    assert (read("APPS_DIR=")["APPS_DIR"], read()["APPS_DIR"] != []) == ([], True)
 
 
 def test_lists_lose_their_blanks(read: Read) -> None:
