@@ -102,7 +102,9 @@ def test_two_data_sets_of_one_name_are_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_tool_that_takes_many_tokens_is_told() -> None:
-    many = {f"category_of_rows_{number}": Category(help_text="of a kind") for number in range(60)}
+    many: dict[str, Any] = {
+        f"category_of_rows_{number}": Category(help_text="of a kind") for number in range(60)
+    }
     assert "datasets.W001" in ids(declared(**many))
 
 
