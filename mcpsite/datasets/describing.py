@@ -20,7 +20,7 @@ from mcpsite.mcp.registry import Registry, add_tool, registry
 from mcpsite.mcp.schemas import Schema
 
 NAME = "describe_data"
-ADVICE = f"Call {NAME} first: it tells which data sets there are, with their columns, days and tools."
+ADVICE = f"Call {NAME} first."
 MOST_COLUMNS = 120
 """Of all data sets together; where there are more, those of one data set are told when it is named."""
 MOST_FILES = 5

@@ -15,7 +15,9 @@ PUBLIC = "https://data.example.com/mcp"
 
 
 def messages() -> list[django_checks.CheckMessage]:
-    return django_checks.run_checks(tags=[CLIENTS], include_deployment_checks=True)
+    found = django_checks.run_checks(tags=[CLIENTS], include_deployment_checks=True)
+    # The tools of the example app, which is installed here, make the list long.
+    return [message for message in found if message.id != "datasets.W003"]
 
 
 def found() -> list[str | None]:

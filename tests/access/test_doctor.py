@@ -443,7 +443,7 @@ def test_rotated_keys_are_published_for_the_token(idp: Provider) -> None:
 
 def test_an_empty_database_is_said_to_be_empty(db: None, settings: Settings) -> None:
     Group.objects.get_or_create(name=settings.ACCESS_DEFAULT_GROUP)
-    assert ids(about_database()) == ["airfare-empty", "transcripts-empty"]
+    assert ids(about_database()) == ["airfare-empty", "hotel_rates-empty", "transcripts-empty"]
 
 
 def test_a_default_group_that_does_not_exist_is_named(db: None, settings: Settings) -> None:

@@ -48,7 +48,7 @@ def test_readers_may_view_what_tools_need_and_no_more(app: AppConfig) -> None:
 
 def test_what_the_installed_data_apps_publish_is_readable_after_migrate() -> None:
     call_command("migrate", verbosity=0)
-    assert granted() == {"view_farerow", "view_transcript"}
+    assert granted() == {"view_farerow", "view_hotelrate", "view_transcript"}
 
 
 @pytest.mark.parametrize("label", ["auth", "admin", "access", "sessions"])

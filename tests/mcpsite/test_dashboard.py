@@ -190,7 +190,7 @@ def test_an_even_and_an_odd_number_of_rows_have_their_exact_median(tmp_path: Pat
         ("view_sourcefile", []),
         (
             "view_farerow view_sourcefile",
-            ["Fare rows", "Source files", "Last loads", "Fares over time", "Load factor by airline"],
+            ["Fare rows", "Source files", "Fares over time", "Load factor by airline", "Last loads"],
         ),
         ("change_transcript", ["Transcripts", "Last transcripts loaded"]),
         ("view_auditevent", ["Tool calls today", "Slowest tools of the last 7 days"]),
