@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters
 from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import charts, queries, summaries, trends
+from mcpsite.datasets import charts, queries, snapshots, summaries, trends
 from mcpsite.datasets.answers import read_page
 from mcpsite.datasets.charts import Chart
 from mcpsite.datasets.declaration import data_set_of
@@ -90,6 +90,7 @@ class FareRows(TypedDict):
     total_rows: int
     matched_rows: int
     rows_returned: int
+    undated_rows: NotRequired[int]
     truncated: NotRequired[str]
 
 
@@ -102,6 +103,7 @@ class FareGroups(TypedDict):
     total_rows: int
     matched_rows: int
     groups_returned: int
+    undated_rows: NotRequired[int]
     truncated: NotRequired[str]
 
 
@@ -171,6 +173,8 @@ def airfare_trend_insights(
         "matched_rows": page.matched,
         "rows_returned": len(page.rows),
     }
+    if undated := queries.undated(asked, snapshots.current(DATA_SET, caller)):
+        answer["undated_rows"] = undated
     end = offset + len(page.rows)
     if page.rows and end < page.matched:
         answer["truncated"] = (
@@ -229,6 +233,8 @@ def airfare_fare_summary(
         "matched_rows": found.matched,
         "groups_returned": len(found.groups),
     }
+    if found.undated:
+        answer["undated_rows"] = found.undated
     end = offset + len(found.groups)
     if found.groups and end < found.group_count:
         answer["truncated"] = (

@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
 from django.db.models.signals import m2m_changed, post_migrate
@@ -16,6 +16,7 @@ class DatasetsConfig(AppConfig):
         from mcpsite.datasets.admin import register_rows
         from mcpsite.datasets.checks import check_published
         from mcpsite.datasets.collations import order_by_code_point
+        from mcpsite.datasets.declaration import data_sets
         from mcpsite.datasets.declared_checks import check_combinations, check_declared, check_tool_list
         from mcpsite.datasets.medians import add_to_sqlite
         from mcpsite.datasets.models import SourceFile
@@ -29,6 +30,10 @@ class DatasetsConfig(AppConfig):
         register(check_tool_list, CLIENTS, deploy=True)
         register(check_published)
         register_rows()
+        for data_set in data_sets():
+            app = apps.get_app_config(data_set.model._meta.app_label)
+            if app.verbose_name == app.label.title():  # Django's own, which keeps underscores
+                app.verbose_name = app.label.replace("_", " ").capitalize()
 
 
 def _forget_readers(*, instance: Any, action: str, reverse: bool, **_: Any) -> None:

@@ -1,5 +1,6 @@
 """A data set's columns as tools tell of them and are asked for them."""
 
+from dataclasses import replace
 from typing import Any
 
 from mcpsite.datasets.declaration import DataSet
@@ -19,8 +20,23 @@ def shown_columns(data_set: DataSet) -> list[PublishedColumn]:
 
 
 def filtered_columns(data_set: DataSet) -> list[PublishedColumn]:
-    """Return the columns that tools can be asked for, by the names that the database has."""
-    return [_column(data_set, name, column) for name, column in data_set.columns.items()]
+    """Return the columns that tools can be asked for, by the names that the database has.
+
+    The meaning of a text begins with its name: what is asked for is a part of that.
+    """
+    found = [_column(data_set, name, column) for name, column in data_set.columns.items()]
+    return [
+        replace(
+            each, meaning=", ".join(filter(None, dict.fromkeys((_words(data_set, each.name), each.meaning))))
+        )
+        if each.kind in ("category", "prose")
+        else each
+        for each in found
+    ]
+
+
+def _words(data_set: DataSet, name: str) -> str:
+    return str(data_set.columns[name].verbose_name)
 
 
 def _column(data_set: DataSet, name: str, column: Any) -> PublishedColumn:

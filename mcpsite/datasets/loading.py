@@ -263,7 +263,7 @@ class _Load:
             reader,
             table,
             vanished=len(overlay.vanished),
-            notes=[*self._uncertain(uncertain), *self._many(combinations)],
+            notes=[*self._uncertain(uncertain), *self._many(combinations), *self._undeclared(table)],
         )
 
     @contextmanager
@@ -307,6 +307,14 @@ class _Load:
                 f"{rows} cannot be told from others of the file by {_listed_words(self._data_set.identity)}, "
                 "and there are more or fewer of them now: check whether what was edited or hidden stands on "
                 "the right row"
+            )
+
+    def _undeclared(self, table: Table) -> Iterator[str]:
+        if table.unused and self._data_set.options.tools:
+            where = self._data_set.model.__module__.replace(".", "/")
+            yield (
+                f"to use what is not known, declare it in {where}.py or add the new name of a column to its "
+                "also=(…), then run makemigrations, migrate and load the file with --force"
             )
 
     def _many(self, combinations: int) -> Iterator[str]:

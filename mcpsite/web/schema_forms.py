@@ -111,7 +111,10 @@ WORDS = {"usd": "(USD)", "pct": "(%)", "yoy": "year on year", "avg": "average", 
 
 def label(name: str) -> str:
     """A name of a field or of a column, for people."""
-    text = " ".join(WORDS.get(word, word) for word in name.split("_"))
+    first, *others = name.split("_")
+    # A unit stands in brackets behind what it is of; alone it is a word itself.
+    words = [first.upper() if WORDS.get(first, "").startswith("(") else WORDS.get(first, first)]
+    text = " ".join([*words, *(WORDS.get(word, word) for word in others)])
     return text[:1].upper() + text[1:]
 
 
