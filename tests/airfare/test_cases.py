@@ -9,6 +9,7 @@ import csv
 import json
 import re
 import shutil
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,9 @@ from django.test import AsyncClient, Client
 from airfare.filters import AskedFilters
 from airfare.tools import airfare_trend_insights
 from mcpsite.access.caller import Caller
+from tests.commands import Commands
 from tests.exchange.test_exporting import CSV, ROWS, fields
+from tests.site import environment
 
 HERE = Path(__file__).parent.parent / "cases" / "tabular"
 CASES: list[dict[str, Any]] = json.loads((HERE / "expected.json").read_text())
@@ -182,6 +185,26 @@ def test_a_file_is_read_told_or_refused(case: dict[str, Any], tmp_path: Path, ca
     assert not outcome.faults(), f"{case['why']}: {outcome.out}"
     if case.get("strict_too"):
         assert load(tmp_path / case["file"], "--strict", "--force", "--dry-run")[0] == 0
+
+
+@pytest.mark.e2e
+def test_the_command_in_a_process_of_its_own_says_the_same(tmp_path: Path) -> None:
+    wrong = []
+    with environment() as env, closing(Commands(env)) as commands:
+        for number, case in enumerate(CASES):
+            if "correct" in case or "steps" in case:
+                continue
+            path = tmp_path / str(number) / case["file"]
+            path.parent.mkdir()
+            shutil.copyfile(HERE / "files" / case["file"], path)
+            done = commands.run("load_airfare", str(path), check=False)
+            said = flat(re.sub(r"[─-╿]", " ", done.stdout)).replace(case["file"], "…")
+            codes = {"refuse": [1], "read": [0, 1] if case.get("any_rc") else [0]}
+            right = done.returncode in codes.get(case["outcome"], [0, 1])
+            untold = [each for each in case.get("told", []) if not NAMED.search(each)]
+            if not right or not all(re.search(each, said, re.I | re.S) for each in untold):
+                wrong.append((case["file"], done.returncode, said[:300], done.stderr[-300:]))
+    assert wrong == []
 
 
 # A file that was loaded, exported, changed in a spreadsheet program and brought back
