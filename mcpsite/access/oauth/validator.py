@@ -33,6 +33,12 @@ class Validator(OAuth2Validator):
         allowed: bool = request.client.redirect_uri_allowed(redirect_uri)
         return allowed
 
+    def validate_grant_type(self, client_id: str, grant_type: str, *arguments: Any, **more: Any) -> bool:
+        # Of “openid” oauthlib thinks that it is one, and the toolkit that it cannot be asked for.
+        if grant_type not in clients.GRANT_TYPES:
+            return False
+        return bool(super().validate_grant_type(client_id, grant_type, *arguments, **more))
+
     def validate_scopes(self, _client_id: str, asked: list[str], _client: Any, request: Any) -> bool:
         request.scopes = scopes.granted(asked)
         return True

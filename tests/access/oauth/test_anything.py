@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.access.oauth.flow import REDIRECT, VERIFIER, Flow, challenge
@@ -36,6 +36,7 @@ anything = settings(
 @pytest.mark.parametrize("endpoint", ["token", "revoke", "introspect"])
 @anything
 @given(sent=requests, as_client=st.booleans(), basic=st.none() | st.text(max_size=40))
+@example(sent={"grant_type": "openid", "code": "0"}, as_client=True, basic=None)
 def test_any_form_is_answered(
     flow: Flow, endpoint: str, sent: dict[str, Any], as_client: bool, basic: str | None
 ) -> None:
