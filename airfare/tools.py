@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from airfare.filters import EVERYTHING, AppliedFilters, AskedFilters
 from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import charts, queries, snapshots, summaries, trends
+from mcpsite.datasets import charts, queries, summaries, trends
 from mcpsite.datasets.answers import read_page
 from mcpsite.datasets.charts import Chart
 from mcpsite.datasets.declaration import data_set_of
@@ -173,8 +173,8 @@ def airfare_trend_insights(
         "matched_rows": page.matched,
         "rows_returned": len(page.rows),
     }
-    if undated := queries.undated(asked, snapshots.current(DATA_SET, caller)):
-        answer["undated_rows"] = undated
+    if page.undated:
+        answer["undated_rows"] = page.undated
     end = offset + len(page.rows)
     if page.rows and end < page.matched:
         answer["truncated"] = (

@@ -80,12 +80,12 @@ class DataSet:
 
     # What it is called
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What it is called in the tables that data sets share."""
         return self.model._meta.label_lower
 
-    @property
+    @cached_property
     def sql(self) -> str:
         """Its table, as SQL names it."""
         return f'"{self.model._meta.db_table}"'
@@ -94,7 +94,7 @@ class DataSet:
         """Return a column of its table, as SQL names it."""
         return f'"{cast(Any, self.model._meta.get_field(name)).column}"'
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What its tools and commands call it."""
         return self.options.name or self.model._meta.app_label
@@ -122,7 +122,7 @@ class DataSet:
 
     # Who may read it
 
-    @property
+    @cached_property
     def permission(self) -> str:
         options = self.model._meta
         return f"{options.app_label}.view_{options.model_name}"

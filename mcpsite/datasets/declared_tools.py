@@ -9,7 +9,7 @@ from django.db.models import Q
 from pydantic import Field
 
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import answers, charts, figures, filters, queries, snapshots
+from mcpsite.datasets import answers, charts, figures, filters, queries
 from mcpsite.datasets.charts import Chart
 from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.datasets.declared_columns import LETTERS, filtered_columns, shown_columns
@@ -49,7 +49,6 @@ class DeclaredTools:
         meant, applied = filters.read_filters(self.filtered, asked)
         page = answers.read_page(asked)
         found = queries.page(self.data_set, meant, caller, limit=page.limit, offset=page.offset)
-        snapshot = snapshots.current(self.data_set, caller)
         return answers.answer(
             "rows",
             answers.Found(
@@ -57,7 +56,7 @@ class DeclaredTools:
                 has_more=bool(found.rows) and page.offset + len(found.rows) < found.matched,
                 total=found.total,
                 matched=found.matched,
-                undated=queries.undated(meant, snapshot) if meant.days else 0,
+                undated=found.undated,
             ),
             page,
             applied,

@@ -72,6 +72,8 @@ class Page:
     rows: list[dict[str, Any]]
     """Names of columns to values that are neither empty nor null."""
     matched: int
+    undated: int
+    """Rows that match all else, and no filter by day because they have none."""
     total: int
     files: list[str]
 
@@ -147,6 +149,7 @@ def page(
         return Page(
             rows=rows,
             matched=meaning.matched,
+            undated=undated(filters, snapshot) if filters.days else 0,
             total=snapshot.total,
             files=snapshot.files,
         )
