@@ -16,7 +16,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile --durations=15
 
 e2e: $(VENV)/installed-dev
-	$(BIN)/pytest -m e2e -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+	$(BIN)/pytest -m e2e -n 2 --dist loadfile -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
 # The chart of figures over time, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
 chart:
