@@ -99,6 +99,16 @@ def test_a_document_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPat
         said(PDF)
 
 
+@pytest.mark.parametrize(
+    "mark", ["<![if !supportLists]>", "<![endif]>", "<![A: x>", "<![0>", "<![CDATA[x]]>"]
+)
+def test_what_word_marks_in_a_page_is_no_text(mark: str) -> None:
+    page = f"<html><p>Ann Lee: So.{mark}<p>Bo Ray: Yes, it is.<p>Ann Lee: Good.<![A:"
+    turns = parse("a.html", page.encode()).turns
+    assert [turn.speaker for turn in turns] == ["Ann Lee", "Bo Ray", "Ann Lee"]
+    assert turns[1].text == "Yes, it is."
+
+
 def test_a_page_is_what_a_reader_sees() -> None:
     head = "<html><head><title>x</title><style>p{}</style></head><body><nav>Menu</nav>"
     page = f"{head}<p><b>Ann Lee</b>: A &lt; B<br>and</p><p>Bo Ray: C</p>"

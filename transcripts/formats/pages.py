@@ -53,6 +53,12 @@ class _Reader(HTMLParser):
         if not self._hidden:
             self.parts.append(re.sub(r"[ \t\r\n\f]+", " ", data))
 
+    def parse_html_declaration(self, i: int) -> int:
+        # Of what begins like Word's conditions (`<![if …]>`) Python's parser fails at some; all are comments.
+        if self.rawdata.startswith("<![", i):
+            return self.parse_bogus_comment(i)
+        return super().parse_html_declaration(i)
+
 
 def text_of(page: str) -> str:
     """Return the text of `page` in lines, with a blank one between paragraphs."""
