@@ -7,7 +7,7 @@ in a class `Dataset` inside the model (see `Options`).
 
 import datetime
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import Any, Protocol, cast
@@ -379,9 +379,3 @@ def data_sets() -> tuple[DataSet, ...]:
 def data_set_named(name: str) -> DataSet | None:
     """Return the data set that tools and commands, or tables, call so."""
     return next((each for each in data_sets() if name in (each.name, each.label)), None)
-
-
-def named(labels: Iterable[str]) -> list[DataSet]:
-    """Return the data sets with these labels, in the order of the apps."""
-    wanted = set(labels)
-    return [each for each in data_sets() if each.label in wanted]

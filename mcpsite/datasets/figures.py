@@ -1,15 +1,26 @@
 """What a summary is asked for: by which columns rows are grouped, and which figures each group has."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from django.db.models import Avg, Count, Max, Min, Sum
 from pydantic import Field
 
+from mcpsite.datasets.medians import Median
 from mcpsite.datasets.published_columns import Arguments, PublishedColumn, of_kind
 from mcpsite.mcp import ToolError, shown
 
-STATISTICS = ("mean", "min", "max", "count", "sum", "median")
+STATISTICS: dict[str, Any] = {
+    "mean": Avg,
+    "min": Min,
+    "max": Max,
+    "count": Count,
+    "sum": Sum,
+    "median": Median,
+}
 """What can be told of a number over the rows of a group; rows without the number do not take part."""
+DECIMALS = 4
+"""Places that a figure is rounded to."""
 USUAL_NUMBERS = 4
 """The numbers, from the first, whose means are told where no figures are asked for."""
 MOST_FIGURES = 60

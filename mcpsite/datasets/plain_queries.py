@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import models
-from django.db.models import Avg, Case, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, F, FloatField, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, NullIf, TruncDate
 from django.utils import timezone
 
 from mcpsite.datasets.answers import Found, Page
-from mcpsite.datasets.figures import Figure
+from mcpsite.datasets.figures import DECIMALS, STATISTICS, Figure
 from mcpsite.datasets.filters import Days, Filters
-from mcpsite.datasets.medians import MOST, Median
+from mcpsite.datasets.medians import MOST
 from mcpsite.datasets.model_columns import plain_field
 from mcpsite.datasets.published_columns import PublishedColumn
 from mcpsite.mcp import ToolError
@@ -26,16 +26,6 @@ Rows = QuerySet[Any]
 
 COUNTED = 10_000
 """Where counting ends."""
-DECIMALS = 4
-"""Places that figures are rounded to."""
-STATISTICS: dict[str, Any] = {
-    "mean": Avg,
-    "min": Min,
-    "max": Max,
-    "count": Count,
-    "sum": Sum,
-    "median": Median,
-}
 
 
 def find_rows(

@@ -5,29 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db.models import Avg, Case, CharField, Count, F, Max, Min, Sum, Value, When, Window
+from django.db.models import Case, CharField, Count, F, Value, When, Window
 from django.db.models.functions import Cast
 
 from mcpsite.access.policies import Principal
 from mcpsite.datasets import queries, snapshots
 from mcpsite.datasets.declaration import DataSet
-from mcpsite.datasets.figures import Figure
+from mcpsite.datasets.figures import DECIMALS, STATISTICS, Figure
 from mcpsite.datasets.filters import Filters
 from mcpsite.datasets.kinds import NO_DAY
-from mcpsite.datasets.medians import Median
 from mcpsite.datasets.snapshots import Snapshot
 
-STATISTICS: dict[str, Any] = {
-    "mean": Avg,
-    "min": Min,
-    "max": Max,
-    "count": Count,
-    "sum": Sum,
-    "median": Median,
-}
-"""What can be told of a number over a group's rows; rows without the number do not take part."""
-DECIMALS = 4
-"""Places that a figure is rounded to."""
 BLOCK = 1_000
 """Groups that are aggregated, and remembered, together: whoever asks for some mostly goes on to the next."""
 
