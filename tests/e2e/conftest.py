@@ -36,9 +36,13 @@ def node() -> Path:
     return NODE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(node: Path) -> Iterator[Browser]:
-    """Debian's Chromium, and with Node's packages the axe-core that looks at its pages."""
+    """Debian's Chromium, and with Node's packages the axe-core that looks at its pages.
+
+    For one module: as long as Playwright runs, its event loop counts as running in this thread, and Django
+    refuses the database to whatever test comes next.
+    """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM.path, args=list(CHROMIUM.arguments))
         yield chromium
