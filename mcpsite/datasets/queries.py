@@ -320,7 +320,7 @@ def _meant(
     reached = matched
     if index in with_texts:
         reached = with_texts[index]
-    elif given.keys() > {"loads", "first", "last", COMBINATIONS} or needles:
+    elif given.keys() - {"loads", "first", "last", COMBINATIONS} or needles:
         reached = rows
     return _Meaning(
         given=given,
