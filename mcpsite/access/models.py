@@ -64,7 +64,7 @@ class SigningKey(models.Model):
     replaced_at = models.DateTimeField(null=True, help_text="Empty for the one that signs.")
 
     class Meta:
-        # The one that signs comes first, then the one that did before.
+        # The one that signs comes first, then the one that signed before it.
         ordering = [models.F("replaced_at").desc(nulls_first=True), "-id"]
         default_permissions = ()
         constraints = [
@@ -139,5 +139,5 @@ class AuditEvent(models.Model):
 
     @property
     def era(self) -> str:
-        """`modern` since the revision of 2026-07-28, which knows no sessions; else `legacy`."""
+        """`modern` since the revision of 2026-07-28, which has no sessions; else `legacy`."""
         return "modern" if self.protocol >= "2026-07-28" else "legacy"
