@@ -232,7 +232,7 @@ OPENAI_BASE_URL = env.read("OPENAI_BASE_URL", url, "")
 VECTOR_STORE_ID = env.text("VECTOR_STORE_ID")
 OPENAI_TIMEOUT_SECONDS = env.read("OPENAI_TIMEOUT_SECONDS", decimal(0.001, 3600), 20.0)
 OPENAI_CONCURRENCY = env.read("OPENAI_CONCURRENCY", whole(1, 1000), 8)
-# OpenAI's own limits, for an account or a vector store; raise them where the account's are higher.
+# OpenAI's own limits, for an account or a vector store; raise them if the account's are higher.
 OPENAI_UPLOADS_PER_MINUTE = env.read("OPENAI_UPLOADS_PER_MINUTE", whole(1, 1_000_000), 1000)
 OPENAI_ATTACHES_PER_MINUTE = env.read("OPENAI_ATTACHES_PER_MINUTE", whole(1, 1_000_000), 300)
 # The store pgvector: where the vectors are, and what makes them, at OPENAI_BASE_URL

@@ -131,7 +131,7 @@ class Transcript(models.Model):
 
 
 class Tombstone(models.Model):
-    """What is remembered of a transcript that was deleted, so that its file comes back for no more people."""
+    """A record of a deleted transcript, so that its file, if it comes back, is visible to no more people."""
 
     source_file = models.CharField(max_length=500, unique=True)
     collection = models.ForeignKey(
@@ -152,7 +152,7 @@ class Tombstone(models.Model):
 
 
 class Turn(models.Model):
-    """What one person said at one time; a paragraph where the file names no speakers."""
+    """What one person said at one time; a paragraph if the file names no speakers."""
 
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns", db_index=False)
     position = models.PositiveIntegerField(help_text="From 1.")

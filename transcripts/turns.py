@@ -157,7 +157,7 @@ def _tidy(label: str) -> str:
 
 
 def _divides(text: str, head: str, found: re.Match[str]) -> bool:
-    """Return whether a colon separates a label from words: followed by a blank, or a wide one."""
+    """Return whether a colon separates a label from words: followed by a blank, or a full-width one."""
     behind = head[found.end() : found.end() + 1]
     if found["blank"] or not behind:
         return True

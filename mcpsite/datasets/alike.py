@@ -1,4 +1,4 @@
-"""Finds curated rows that are like others of their file in everything, so that a load can say so.
+"""Finds curated rows that cannot be distinguished from others of their file, so that a load can say so.
 
 Rows with the same identity are distinguished by their number among these. That works while there are as many
 of them: if one came or went, an edit may be on another row than it was meant for.

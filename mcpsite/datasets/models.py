@@ -78,7 +78,7 @@ class SourceFileQuerySet(models.QuerySet["SourceFile"]):
 
 
 class SourceFile(models.Model):
-    """A file that was loaded, and where its rows come from: what is said of it is so for its current load."""
+    """A file that was loaded, and where its rows come from; its fields describe its current load."""
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -139,10 +139,9 @@ keep_limiting_groups(SourceFile)
 
 
 class Load(models.Model):
-    """One reading of a file. Made, switched to and given up by `mcpsite.datasets.loads` alone.
+    """One reading of a file. Made, switched to and given up only by `mcpsite.datasets.loads`.
 
-    Its rows are found by their ids, which are from `first_id` to `last_id`; rows of other loads may be there
-    too.
+    Its rows have ids from `first_id` to `last_id`; rows of other loads may be there too.
     """
 
     class State(models.TextChoices):
@@ -189,7 +188,7 @@ class Load(models.Model):
 class ProseText(models.Model):
     """A distinct text of a data set. Rows point at it, so an index on prose holds it once.
 
-    Made by `mcpsite.datasets.texts` alone, and never changed.
+    Made only by `mcpsite.datasets.texts`, and never changed.
     """
 
     data_set = models.CharField()
@@ -205,10 +204,10 @@ class ProseText(models.Model):
 
 
 class Combination(models.Model):
-    """The values of all categories that some row of a data set has, in whatever file.
+    """The values of all categories that some row of a data set has, in any file.
 
-    They are few where rows are many. Rows name theirs, so that what a question means for categories is one
-    set of numbers. Made by `mcpsite.datasets.combinations` alone, and never changed.
+    They are few even if rows are many. Rows point at theirs, so a question about categories means one set of
+    numbers. Made only by `mcpsite.datasets.combinations`, and never changed.
     """
 
     data_set = models.CharField()
@@ -227,8 +226,8 @@ class Combination(models.Model):
 class CombinationCount(models.Model):
     """How many published rows of a load have a combination, and between which days they are.
 
-    Changed in the transaction that changes the rows (see `mcpsite.datasets.combinations`), so that no call
-    counts a million rows to find out which values there are. The number is exact, and 0 where all rows are
+    Changed in the transaction that changes the rows (see `mcpsite.datasets.combinations`), so no call has to
+    count a million rows to find out which values there are. The number is exact, and 0 if all rows are
     hidden; curators only widen the days.
     """
 
@@ -262,10 +261,10 @@ class EditQuerySet(models.QuerySet["Edit"]):
 
 
 class Edit(models.Model):
-    """What curators want of a row, by the row's key: each load of the file is given it.
+    """A curator's wishes for a row, by the row's key: each load of the file gets them.
 
-    Where nothing is wanted any more the edit stays as long as there is a load that may not know it yet, and
-    as long as the row has vanished from its file.
+    If nothing is wanted any more, the edit stays while there is a load that may not know this yet, and while
+    the row has vanished from its file.
     """
 
     file = models.ForeignKey(SourceFile, models.CASCADE, db_index=False, related_name="edits")

@@ -132,7 +132,7 @@ def field_changes(change: Change, changed: ChangedObject | None = None) -> list[
 
 @admin.register(Change)
 class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
-    """Every change, whoever or whatever made it, and the way to revert it."""
+    """Every change, by a person or a program, and the way to revert it."""
 
     list_display = ("time", "author", "action", "what", "kind", "why", "undone")
     list_display_links = ("time",)

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 
 class Change(models.Model):
-    """One action on objects of one model. Written by `mcpsite.history.recording`, never changed.
+    """An action on objects of one model. Written by `mcpsite.history.recording`, never changed.
 
-    It holds the names as they were, and outlives whom and what it names.
+    It stores the names as they were, and outlives the people and objects that it names.
     """
 
     class Action(models.TextChoices):

@@ -86,8 +86,8 @@ def revoke_grant(grant: UUID) -> None:
 def presented(value: str, client: Any) -> "RefreshToken | None":
     """Return the refresh token `value` of `client` if it may be used now; otherwise None.
 
-    One that was used before the time of grace was stolen, from its owner or by them: its grant ends.
-    Called in a transaction; the grant is locked until its end.
+    One that was used longer ago than the time of grace was stolen, from its owner or by them: its grant
+    ends. Called in a transaction; the grant is locked until its end.
     """
     from oauth2_provider.models import RefreshToken
 

@@ -76,7 +76,7 @@ def redirect_uri() -> str:
 
 
 def follow_rights(user: Any, claims: Claims) -> None:
-    """Open or close the admin as the groups claim says, if OIDC_*_GROUP names its groups."""
+    """Give or take away access to the admin as the groups claim says, if OIDC_*_GROUP names its groups."""
     if not (settings.OIDC_STAFF_GROUP or settings.OIDC_SUPERUSER_GROUP):
         return
     if claimed_groups.overflows(claims.raw, settings.OIDC_GROUPS_CLAIM):
