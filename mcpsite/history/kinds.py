@@ -1,5 +1,6 @@
-"""The models that have a history. A data app registers its own in its `recorded.py`, which is found at
-start-up like `admin.py` is.
+"""The models that have a history.
+
+A data app registers its own in its `recorded.py`, which is found at start-up as `admin.py` is.
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -1,5 +1,6 @@
-"""The kinds of files that can be uploaded. A data app registers its loader in its own `uploads.py`,
-which is found at start-up like `admin.py` is.
+"""The kinds of files that can be uploaded.
+
+A data app registers its loader in its own `uploads.py`, which is found at start-up as `admin.py` is.
 """
 
 from collections.abc import Callable
