@@ -8,6 +8,6 @@ from mcpsite.datasets.admin import RowAdmin
 
 @admin.register(FareRow)
 class FareRowAdmin(RowAdmin):
-    """Fares; of the figures the list has those that are corrected most."""
+    """Fares; the list has those figures that are corrected most."""
 
     columns = ("airline", "season", "avg_fare_usd", "premium_fare_usd", "fare_yoy_pct", "load_factor_pct")

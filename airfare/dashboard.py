@@ -88,9 +88,9 @@ def _fares(asked: str, snapshot: Snapshot) -> Panel:
 def over_time(
     rows: QuerySet[FareRow],
 ) -> dict[datetime.date, tuple[float | None, float | None, int]]:
-    """Median fare, median premium fare and number of rows on each of the last DAYS dates, oldest first."""
+    """Return median fare, median premium fare and number of rows on the last DAYS dates, oldest first."""
     dated = rows.filter(snapshot_day__gt=NO_DAY)
-    # The index stops at the last date that is wanted.
+    # The index stops at the last date that is needed.
     latest = dated.order_by("-snapshot_day").values_list("snapshot_day", flat=True).distinct()[:DAYS]
     shown = sorted(latest)
     if not shown:
@@ -102,7 +102,7 @@ def over_time(
 
 
 def medians(rows: QuerySet[FareRow], name: str) -> dict[datetime.date, float]:
-    """The exact median of a number field on each day, found by the database; it gives two rows a day."""
+    """Return the exact median of a number field on each day; the database returns two rows a day."""
     day = F("snapshot_day")
     ranked = (
         rows.filter(**{f"{name}__isnull": False})

@@ -1,4 +1,4 @@
-"""The filters that each tool about fares takes: as they are asked for, and as they are applied."""
+"""The filters of each tool about fares: as a client sends them, and as they are applied."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class AppliedFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskedFilters:
-    """The filters as a client sends them: a tool takes them all as one parameter of this type."""
+    """The filters as a client sends them, the type of one parameter in each tool."""
 
     snapshot_date: Annotated[
         str | None,
@@ -53,7 +53,7 @@ class AskedFilters:
     ] = None
 
     def applied(self) -> tuple[Filters, AppliedFilters]:
-        """The filters for a query, and the same as an answer tells them; raises ToolError."""
+        """Return the filters for a query, and the same for the answer; raises ToolError."""
         applied: dict[str, str] = {}
         days: tuple[Days, ...] = ()
         if date := (self.snapshot_date or "").strip():
@@ -69,7 +69,7 @@ class AskedFilters:
 
 
 EVERYTHING = AskedFilters()
-"""No filter at all."""
+"""No filter."""
 
 _AIRPORT = re.compile(r"[A-Za-z]{3}", re.ASCII)
 

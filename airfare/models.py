@@ -16,7 +16,7 @@ class FareRow(Row):
     snapshot_day = Day(also=("date", "week", "week_id", "period"), given="snapshot_date")
     snapshot_date = Text(help_text="As the file gives it.")
     subject = Text(derived=True, shown=False)
-    """The route, or the query where there is no route: the second key of an answer's order."""
+    """The route, or the query if there is no route: the second key of an answer's order."""
     query = Text(
         also=("keyword", "term", "search_term"),
         longest=400,
@@ -33,7 +33,7 @@ class FareRow(Row):
     query_count = Text()
     week_id = Text()
     linked_tickers = Text()
-    # Bounds are wide: beyond them a cell means something else.
+    # Bounds are wide: a cell beyond them means something else.
     search_index = Number(also=("index", "score"), least=-1e9, most=1e9)
     branding_mix = Number(also=("mix_share", "implied_unit_sales_impact", "metric"), least=-1e9, most=1e9)
     avg_fare_usd = Number(
@@ -81,7 +81,7 @@ class FareRow(Row):
 
     @property
     def effective_query(self) -> str:
-        """The query, or what stands for it."""
+        """The query, or what takes its place."""
         return self.query or " ".join(part for part in (self.route, self.airline, self.season) if part)
 
     @classmethod
@@ -94,7 +94,7 @@ class FareRow(Row):
             route = [each or (usual_route(f"{a}-{b}") if a and b else "") for each, a, b in ends]
         airline, season, query = values["airline"], values["season"], values["query"]
         if "" in query:
-            # What nothing else stands for is called after what the file says beside it.
+            # If nothing else takes its place, it is named after what else the file says.
             named = zip(route, airline, season, *_others(values, nothing), strict=True)
             stand_ins = ["" if any(each[:3]) else next(filter(None, each[3:]), file) for each in named]
             query = [each or other for each, other in zip(query, stand_ins, strict=True)]
@@ -114,7 +114,7 @@ class FareRow(Row):
     @classmethod
     def show(cls, row: dict[str, Any]) -> None:
         if "notable_event" in row and ("route" in row or "airline" in row):
-            # What drives a fare has a name of its own in fare data, and clients of old read it.
+            # The driver of a fare has its own name in fare data, and older clients read that.
             row["notable_driver"] = row["notable_event"]
         if "query" not in row:
             named = [str(row[name]) for name in ("route", "airline", "season") if name in row]

@@ -1,4 +1,4 @@
-"""What a person may pick from a client's menu about fares."""
+"""Prompts about fares in a client's menu."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""How a route between two airports is written, and what it says."""
+"""How a route between two airports is written, and what it means."""
 
 import re
 
@@ -6,7 +6,7 @@ _ROUTE = re.compile(r"([A-Za-z]{3})-([A-Za-z]{3})", re.ASCII)
 _PARTED = re.compile(
     r"([A-Za-z]{3})(?:\s*(?:[-‐‑‒–—−/→>]|->|=>|–>)\s*|\s+to\s+)([A-Za-z]{3})", re.ASCII | re.IGNORECASE
 )
-"""A route as people write it otherwise."""
+"""Another way in which people write a route."""
 
 
 def airports_of(route: str) -> tuple[str, str]:
@@ -16,6 +16,6 @@ def airports_of(route: str) -> tuple[str, str]:
 
 
 def usual_route(route: str) -> str:
-    """Return a route between two airports as `AAA-BBB`, however it is written; any other text as it is."""
+    """Return a route between two airports as `AAA-BBB`, however it is written; any other text unchanged."""
     match = _PARTED.fullmatch(route)
     return f"{match[1]}-{match[2]}".upper() if match else route

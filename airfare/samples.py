@@ -1,4 +1,4 @@
-"""The sample fares: which of the files they are, and the way to be rid of them."""
+"""The sample fares: which files they are, and how to delete them."""
 
 from django.db.models import Q, QuerySet
 
@@ -16,7 +16,7 @@ KIND = "airfare"
 def loaded() -> QuerySet[SourceFile]:
     """Return the sample files whose rows are here, even if only curated ones are left.
 
-    Of a file whose rows were deleted no digest is kept; it is told by its place.
+    No digest is kept of a file whose rows were deleted; it is recognized by its place.
     """
     digests = samples.digests(KIND)
     left = Q(digest="", folder=str(samples.folder_of(KIND)), name__in=digests)
@@ -31,7 +31,7 @@ def removed() -> bool:
 
 
 def described() -> list[str]:
-    """Return each of them in words, with what would be lost with it."""
+    """Return a description of each, with what would be lost with it."""
     descriptions = []
     for source in loaded():
         rows = FareRow.objects.filter(load=source.current).count()
@@ -42,7 +42,7 @@ def described() -> list[str]:
 
 
 def delete() -> None:
-    """Delete their rows, the curated ones too. In the history it is part of the caller's action."""
+    """Delete their rows, the curated ones too. The history records it as part of the caller's action."""
     for source in loaded():
         remove(source, curated=True)
 

@@ -33,7 +33,7 @@ FARES = Chart(
         line="airline",
         figures=(
             ("avg_fare_usd", Q(avg_fare_usd__isnull=False)),
-            # A premium fare of 0 says that there is no premium cabin.
+            # A premium fare of 0 means that there is no premium cabin.
             ("premium_fare_usd", Q(premium_fare_usd__gt=0)),
             ("load_factor_pct", Q(load_factor_pct__isnull=False)),
         ),
@@ -42,10 +42,10 @@ FARES = Chart(
 )
 
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
-"""What rows can be grouped by."""
+"""The columns to group by."""
 STATISTICS = ("mean", "min", "max", "count")
 FIGURES = {f"{name}_{each}": Figure(name, each) for name in DATA_SET.numbers for each in STATISTICS}
-"""Every figure that can be asked for, by its name."""
+"""Every figure that can be requested, by its name."""
 
 Offset = Annotated[
     int, Field(description="How many to leave out from the start, to go on where an answer was truncated.")
@@ -259,7 +259,7 @@ def show_fare_trends(caller: Caller, filters: AskedFilters = EVERYTHING) -> Fare
         routes=found.beside,
         available_files=found.files,
     )
-    # The result's schema is the value's: the text for readers goes beside it.
+    # The result's schema is the value's: the text for readers is beside it.
     return cast(FareTrends, answer)
 
 

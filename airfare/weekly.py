@@ -13,13 +13,13 @@ class WeeklyRegions:
     """`{"week", "regions": {name: {"top_queries": [...], "channel_checks"}}}`.
 
     Each query inherits region, week and channel checks, and a region without queries is one row. The document
-    is read twice: what its queries inherit may stand behind them.
+    is read twice, because what its queries inherit may come after them.
     """
 
     member = "regions"
 
     def survey(self, events: Events) -> Regions:
-        """Return what each region says beside its list of queries; one without gets no such key."""
+        """Return what each region says beside its list of queries; one without the list lacks that key."""
         regions: Regions = {}
         for name, event, _ in members(events):
             if event != "start_map":

@@ -50,12 +50,12 @@ PRODUCTION = {"LOG_LEVEL": "WARNING", "DEBUG": "0", "SECRET_KEY": "for the bench
 POSTGRESQL = "postgres://postgres@127.0.0.1/postgres"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 300
-"""A peer reads its files first."""
+"""Long, because a peer reads its files first."""
 
 
 @dataclass(kw_only=True)
 class Contender:
-    """A server that takes part, and what it was asked."""
+    """A server that takes part, and its measures."""
 
     name: str
     url: str
@@ -63,10 +63,10 @@ class Contender:
     requests: Iterator[Request]
     measures: list[Measure] = field(default_factory=list)
     processor_ms: list[float] = field(default_factory=list)
-    """Of a call, for each of the measures."""
+    """Per call, for each of the measures."""
 
     async def take_turn(self, connections: int, seconds: float) -> None:
-        """Ask for so long, and keep the measure."""
+        """Ask for this many seconds, and add the measure."""
         before = self._processor_seconds()
         taken = await measure(self.url, self.requests, connections=connections, seconds=seconds)
         self.measures.append(taken)
@@ -78,21 +78,21 @@ class Contender:
         return sum(int(words[1]) for words in lines if words[0].startswith("Private_")) / 1000
 
     def _processor_seconds(self) -> float:
-        # proc(5): utime and stime; the name before them may hold blanks.
+        # proc(5): utime and stime; the name before them may contain blanks.
         ticks = [text.rpartition(")")[2].split()[11:13] for text in self._read("stat")]
         return sum(map(int, chain(*ticks))) / TICKS
 
     def _read(self, name: str) -> list[str]:
-        """What /proc says of the process and its children."""
+        """Return what /proc says of the process and its children."""
         found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True)
         files = [Path(f"/proc/{pid}/{name}") for pid in (self.pid, *found.stdout.split())]
-        # The one that looked is gone.
+        # The process that looked is gone.
         return [file.read_text() for file in files if file.exists()]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """Signs the token that the bare SDK and the peers take."""
+    """Signs the token that the bare SDK and the peers accept."""
 
     folder: Path
     token: str
@@ -132,7 +132,7 @@ def main() -> None:
     given = os.environ.get("DATABASE_URL", "")
     is_postgresql = given.startswith("postgres")
     for database in options.databases or ["postgresql" if is_postgresql else "sqlite"]:
-        # In a process of its own, for what sites start from is made once in a process.
+        # In a separate process, because what sites start from is made once in a process.
         url = (given if is_postgresql else POSTGRESQL) if database == "postgresql" else ""
         run = Process(target=_run, args=(options, url))
         run.start()
@@ -153,7 +153,7 @@ def _run(options: argparse.Namespace, database: str) -> None:
 def _contenders(
     options: argparse.Namespace, shape: str, folder: Path, stack: ExitStack
 ) -> Iterator[Contender]:
-    """Start each server, the bare SDK's first."""
+    """Yield each server, started, the bare SDK's first."""
     signer = Signer.make(folder)
     sites = []
     for rows in options.sizes:
@@ -218,7 +218,7 @@ def _requests(url: str, token: str, asked: list[tuple[str, dict[str, Any]]], era
 
 @contextmanager
 def _served(python: str, module: str, *arguments: str) -> Iterator[tuple[str, int]]:
-    """Start the server of a module; its endpoint and its process, once it answers."""
+    """Start the server of a module; yield its endpoint and its process, after it answers."""
     port = free_port()
     command = [python, "-m", module, str(port), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"LOG_LEVEL": "WARNING"})
@@ -275,7 +275,7 @@ def _rates(title: str, contenders: list[Contender]) -> Table:
 
 
 def _kinds(title: str, contenders: list[Contender]) -> Table:
-    """The median and the 99th percentile of each kind, over all rounds."""
+    """Return the median and the 99th percentile of each kind, over all rounds."""
     table = Table(title=f"{title}: median / p99 in ms")
     table.add_column("")
     rows: dict[str, list[str]] = defaultdict(list)

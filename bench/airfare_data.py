@@ -154,7 +154,7 @@ def write_weekly(count: int, folder: Path, seed: int = 1) -> None:
 
 
 def write_nearly_unique(count: int, folder: Path) -> None:
-    """Write a CSV file of `count` rows, each of an airline of its own."""
+    """Write a CSV file of `count` rows, each with its own airline."""
     each = ([*row[:2], f"Charter {number:07}", *row[3:]] for number, row in enumerate(rows(count)))
     write_rows(folder / "fares.csv", each)
 
@@ -168,7 +168,7 @@ def write_undated(count: int, folder: Path) -> None:
 SHAPES: dict[str, Callable[[int, Path], None]] = {
     # Few routes and airlines, with many rows of each.
     "one-file": lambda count, folder: write(count, folder / "fares.csv"),
-    # One row for each week, route and airline: rows are hardly more than combinations.
+    # One row for each week, route and airline: there are hardly more rows than combinations.
     "weekly": write_weekly,
     "nearly-unique": write_nearly_unique,
     "undated": write_undated,

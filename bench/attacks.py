@@ -37,7 +37,7 @@ from tests.site import ROOT, free_port
 ENOUGH = "1000000/minute"
 UNLIMITED = {"RATE_LIMIT": ENOUGH, "REQUEST_RATE_LIMIT": ENOUGH, "CONCURRENT_CALLS": "0"}
 PUBLIC = {"RATE_LIMIT": "120/minute", "REQUEST_RATE_LIMIT": "600/minute", "CONCURRENT_CALLS": "8"}
-"""What is set on a public address where nobody sets anything."""
+"""The defaults on a public address."""
 GROUPS = ("route", "airline", "season", "snapshot_date", "origin_airport", "destination_airport")
 METRICS = [f"avg_fare_usd_{figure}" for figure in ("mean", "min", "max", "count")]
 
@@ -54,14 +54,14 @@ class Target:
     database: Path
 
     def post(self, path: str, body: bytes, **headers: str) -> Answer:
-        """Send a request over a connection of its own; its status and body."""
+        """Send a request over a separate connection; return its status and body."""
         with closing(http.client.HTTPConnection("localhost", self.port, timeout=120)) as connection:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
 
     def rpc(self, body: bytes) -> str:
-        """Send a body to the endpoint; what came of it in a word."""
+        """Send a body to the endpoint; return the result in a word."""
         status, text = self.post(
             "/mcp",
             body,
@@ -76,12 +76,12 @@ class Target:
         return "a sentence" if b'"isError":true' in text or b'"error":' in text[:60] else "answered"
 
     def memory(self) -> float:
-        """What the process holds, in MB."""
+        """Return the memory that the process occupies, in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
     def rows(self) -> int:
-        """How many rows its audit trail holds."""
+        """Return how many rows its audit trail has."""
         with closing(sqlite3.connect(self.database, timeout=30)) as lite:
             count: int = lite.execute("SELECT count(*) FROM access_auditevent").fetchone()[0]
             return count
@@ -131,14 +131,14 @@ def call(tool: str, **arguments: Any) -> bytes:
 
 
 def at_once(work: Callable[[bytes], str], bodies: list[bytes], count: int) -> str:
-    """Do the work for each body, `count` at a time; what came of it, counted."""
+    """Do the work for each body, `count` at a time; return the results, counted."""
     with ThreadPoolExecutor(count) as pool:
         answers = Counter(pool.map(work, bodies))
     return ", ".join(f"{count} × {answer}" for answer, count in sorted(answers.items()))
 
 
 def summaries(target: Target) -> str:
-    """Ask for 100 summaries, each another one, of very many groups."""
+    """Ask for 100 summaries, all different, of very many groups."""
     asked = [
         call("airfare_fare_summary", group_by=names, metrics=METRICS)
         for names in islice(permutations(GROUPS, 4), 100)
@@ -177,7 +177,7 @@ def sign_ins(target: Target) -> str:
 
 
 def audit(target: Target) -> str:
-    """Send 3,000 calls: of a tool, of names that are none, and malformed ones; count the rows they leave."""
+    """Send 3,000 calls: of a tool, of unknown names, and malformed ones; count the rows they leave."""
     sent = [
         body
         for n in range(1000)
@@ -203,7 +203,7 @@ ATTACKS: dict[str, tuple[Callable[[Target], str], dict[str, str]]] = {
 
 @contextmanager
 def serving(checkout: Path, settings: dict[str, str], fares: Path) -> Iterator[Target]:
-    """A server of the site in `checkout`, with the fares and a database of its own."""
+    """Serve the site in `checkout`, with the fares and a separate database."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         port = free_port()
         unchanged = {
@@ -245,7 +245,7 @@ def serving(checkout: Path, settings: dict[str, str], fares: Path) -> Iterator[T
 
 
 def _wait(target: Target, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server answers a call, so that what the first one loads does not count."""
+    """Wait until a server answers a call, because what the first one loads must not count."""
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:

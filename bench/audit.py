@@ -64,7 +64,7 @@ _COUNT = (
 
 
 def fill(site: Site, file: Path) -> Callable[[dict[str, Any]], bytes]:
-    """Load `file` into the site; what makes a request of arguments of the tool."""
+    """Load `file` into the site; return a function that makes a request from arguments of the tool."""
     site.manage("load_airfare", str(file))
     site.shell("from django.contrib.auth.models import User; User.objects.create_superuser('admin')")
     token = site.token()
@@ -74,9 +74,9 @@ def fill(site: Site, file: Path) -> Callable[[dict[str, Any]], bytes]:
 async def compare(
     options: argparse.Namespace, sites: dict[str, tuple[Site, Iterator[Request]]], settle: float = 0.7
 ) -> None:
-    """Ask each of `sites` in turn, and print what a call of each takes, the first one's for comparison.
+    """Ask each of `sites` in turn, and print what a call of each takes, compared with the first.
 
-    `settle`: after how many seconds the last of what a turn leaves behind is written.
+    `settle` is after how many seconds the last data of a turn are written.
     """
     first = next(iter(sites))
     rates: dict[str, list[float]] = {name: [] for name in sites}
@@ -109,7 +109,7 @@ async def compare(
 
 
 def _processor_seconds(pid: int) -> float:
-    """What all threads of a process have run on a processor (Linux)."""
+    """Return how long all threads of a process have run on a processor (Linux)."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 

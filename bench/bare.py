@@ -19,7 +19,7 @@ from pydantic import AnyHttpUrl
 
 
 class RS256(TokenVerifier):
-    """Checks a token's signature, audience and expiry anew on each call."""
+    """Checks a token's signature, audience and expiry in each call."""
 
     def __init__(self, key: Path, audience: str) -> None:
         private = load_pem_private_key(key.read_bytes(), None)

@@ -20,7 +20,7 @@ from tests.site import Site, running
 
 FORM = {"grant_type": "refresh_token", "refresh_token": "nonsense", "client_id": "nobody"}
 PATHS = {"/oauth/token": FORM, "/accounts/login/": None, "/transcripts/": None}
-"""What is asked for, and the form where one is sent."""
+"""What is requested, and the form if one is sent."""
 
 
 class Peak:
@@ -46,7 +46,7 @@ class Peak:
 
 
 async def burst(site: Site, path: str, form: dict[str, str] | None, count: int) -> Counter[str]:
-    """The status codes of `count` requests at once, each over a connection of its own."""
+    """Return the status codes of `count` requests at once, each over a separate connection."""
     limits = httpx2.Limits(max_connections=None)
 
     async with httpx2.AsyncClient(base_url=site.origin, timeout=120, limits=limits) as http:

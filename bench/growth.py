@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = options.rows
     for hours in ("0", "24"):
-        # What was replaced is deleted by a server, when no call of before can still be under way.
+        # A server deletes what was replaced when no earlier call can still be under way.
         settings = {"LOAD_UNDO_HOURS": hours, "MCP_DEADLINE_SECONDS": "1"}
         with running(settings, prepare=False) as site, tempfile.TemporaryDirectory() as folder:
             env = site.env

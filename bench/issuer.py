@@ -26,18 +26,18 @@ _numbers = count()
 
 
 def looks(issuer: Provider) -> int:
-    """How often the provider was looked at: each look begins with its metadata."""
+    """Return how often the provider was asked: each time begins with its metadata."""
     return issuer.requests.count("/.well-known/openid-configuration")
 
 
 class Run:
-    """A server, its provider, and tokens that nobody has seen before."""
+    """A server, its provider, and tokens that are new to both."""
 
     def __init__(self, site: Site, issuer: Provider) -> None:
         self.site, self.issuer = site, issuer
 
     def status(self, key: str = "first") -> int:
-        """The answer's status to a call with a fresh token signed by this key."""
+        """Return the answer's status to a call with a fresh token signed by this key."""
         now = int(time.time())
         content = claims(
             iss=self.issuer.issuer, aud=self.site.url, iat=now, exp=now + 600, jti=str(next(_numbers))
@@ -46,7 +46,7 @@ class Run:
         return self.site.rpc(token, "tools/list").status_code
 
     def seconds_until(self, key: str = "first") -> float:
-        """How long it takes until a token signed by this key is taken."""
+        """Return how long it takes until a token signed by this key is accepted."""
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE:
             if self.status(key) == httpx2.codes.OK:
@@ -56,7 +56,7 @@ class Run:
 
 
 def outage(run: Run) -> tuple[str, str]:
-    """Good tokens during an outage, each followed by one with a key that nobody knows."""
+    """Call with good tokens during an outage, each followed by one with an unknown key."""
     before = dict(run.issuer.answers)
     for path in run.issuer.answers:
         run.issuer.answer(path, {}, status=503)
@@ -74,7 +74,7 @@ def outage(run: Run) -> tuple[str, str]:
 
 
 def slow(run: Run, delay: float) -> tuple[str, str]:
-    """Calls with known keys while a token of an unknown key has the slow provider asked."""
+    """Call with known keys while a token with an unknown key makes the server ask the slow provider."""
     run.issuer.delay = 0.0
     time.sleep(5.5)  # The least time between two fetches.
     usual = [_seconds(run.status) for _ in range(20)]
@@ -94,8 +94,8 @@ def slow(run: Run, delay: float) -> tuple[str, str]:
 
 
 def rotation(run: Run, key: str, *, pause: float) -> tuple[str, str]:
-    """A new key signs from now on; the old one stays published."""
-    # A look at the provider, so that the pause counts from here.
+    """Sign with a new key from now on; the old one stays published."""
+    # Ask the provider, so that the pause counts from here.
     time.sleep(5.5)
     run.status("unknown")
     time.sleep(pause)
@@ -109,7 +109,7 @@ def rotation(run: Run, key: str, *, pause: float) -> tuple[str, str]:
 
 
 def start_without(normal: float) -> list[tuple[str, str]]:
-    """The server starts while the provider refuses connections, which then comes."""
+    """Start the server while the provider refuses connections, and then the provider."""
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     began = time.monotonic()

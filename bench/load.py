@@ -1,7 +1,7 @@
 """A small load generator: POSTs over a few kept-open connections, timed one by one.
 
-Requests are bytes and answers are read to their Content-Length, so that the generator costs little
-beside the server that shares the machine with it. Loopback only.
+Requests are bytes and answers are read to their Content-Length, so that the generator costs little beside the
+server on the same machine. Loopback only.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ LEGACY = "2025-11-25"
 
 
 class Request(NamedTuple):
-    """A request as the bytes of HTTP/1.1, and what kind of question it asks."""
+    """A request as the bytes of HTTP/1.1, and its kind of question."""
 
     kind: str
     content: bytes
@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One run."""
+    """The result of a run."""
 
     seconds: float
     milliseconds: dict[str, list[float]]
@@ -54,7 +54,7 @@ class Measure:
         return self.percentile(0.99)
 
     def percentile(self, part: float, kind: str | None = None) -> float:
-        """Return the milliseconds that `part` of the calls, of a kind or of all, stay below."""
+        """Return the milliseconds below which `part` of the calls, of a kind or of all, stay."""
         taken = self.milliseconds.get(kind, []) if kind else chain(*self.milliseconds.values())
         ordered = sorted(taken)
         return ordered[int(len(ordered) * part)] if ordered else float("nan")
@@ -91,7 +91,7 @@ async def measure(
 ) -> Measure:
     """Send `requests` until they or the seconds are over, and time each.
 
-    Raises RuntimeError for an answer that is not 200 or holds an error.
+    Raises RuntimeError for an answer that is not 200 or contains an error.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(env: dict[str, str], *arguments: str) -> tuple[float, float, float]:
-    """Seconds, processor seconds and peak memory (MiB) of one run of manage.py."""
+    """Return seconds, processor seconds and peak memory (MiB) of one run of manage.py."""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), *arguments], cwd=ROOT, env=env, stdout=subprocess.DEVNULL
@@ -39,7 +39,7 @@ def run(env: dict[str, str], *arguments: str) -> tuple[float, float, float]:
 
 
 def raw(env: dict[str, str]) -> float:
-    """Seconds that a raw copy of the rows takes, in one transaction, into a table like theirs."""
+    """Return the seconds of a raw copy of the rows, in one transaction, into a similar table."""
     if url := env.get("DATABASE_URL"):
         with psycopg.connect(url) as postgres, postgres.cursor() as cursor:
             with cursor.copy("COPY (SELECT * FROM airfare_farerow) TO STDOUT") as copied:

@@ -25,13 +25,13 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What a kind of question filters on."""
 SAMPLE = 2_000
-"""Rows that questions are about, and that tell how many rows a question has."""
+"""Rows that questions are about, and from which the number of a question's rows is estimated."""
 FARTHEST = 1_000
-"""Offsets stay below; who reads on for longer is no person."""
+"""Offsets stay below, because no person reads further."""
 
 
 def _words(chance: random.Random, row: Row) -> str:
-    """Three words of a row's text, one after another."""
+    """Return three consecutive words of a row's text."""
     words = row["notable_driver"].split()
     first = chance.randrange(len(words) - 2)
     return " ".join(words[first : first + 3])
@@ -48,7 +48,7 @@ _VALUES: dict[str, Callable[[random.Random, Row], str]] = {
     "month": lambda _, row: row["snapshot_date"][:7],
     "notable_contains": _words,
 }
-"""For each filter what somebody would write who looks for a row."""
+"""For each filter what a person would write who looks for a row."""
 _COLUMNS = {
     "route_contains": "route",
     "airline_contains": "airline",
@@ -65,7 +65,7 @@ class _Sample:
     _passing: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def share(self, filters: dict[str, str]) -> float:
-        """Return about which part of all rows pass `filters`."""
+        """Return about which part of all rows passes `filters`."""
         every = (1 << len(self.rows)) - 1
         for name, value in filters.items():
             every &= self._bits(name, value)
@@ -101,7 +101,7 @@ def questions(files: Sequence[Path], count: int, seed: int = 1) -> list[tuple[st
         kind = chance.choice(kinds)
         row = chance.choice(sample.rows)
         filters = {name: _VALUES[name](chance, row) for name in KINDS[kind]}
-        if not all(filters.values()):  # The row says nothing of it.
+        if not all(filters.values()):  # The row has no value for it.
             continue
         limit = chance.randint(20, 30)
         last = min(FARTHEST, int(total * sample.share(filters)) - limit)

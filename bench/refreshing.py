@@ -31,10 +31,10 @@ PAUSE = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """What one race of refreshes led to."""
+    """The result of a race of refreshes."""
 
     answers: Counter[int]
-    """How many answers had which status."""
+    """How many answers had each status."""
     pairs: list[dict[str, Any]]
     seconds: list[float]
 
@@ -49,7 +49,7 @@ class Machine:
         self.client_id: str = answer.json()["client_id"]
 
     def connect(self, person: Person) -> dict[str, Any]:
-        """The first pair of tokens, which `person` allows."""
+        """Return the first pair of tokens, which `person` allows."""
         pkce = PKCEParameters.generate()
         asked = {
             "response_type": "code",
@@ -78,7 +78,7 @@ class Machine:
         return self.token(grant_type="refresh_token", refresh_token=refresh_token)
 
     def race(self, refresh_token: str, parallel: int) -> Race:
-        """Present the token `parallel` times at once, each time over a connection of its own."""
+        """Present the token `parallel` times at once, each time over a separate connection."""
 
         def once(_: int) -> tuple[httpx2.Response, float]:
             started = time.perf_counter()
@@ -93,16 +93,16 @@ class Machine:
         )
 
     def called(self, pair: dict[str, Any]) -> int:
-        """The status of a call with the pair's access token."""
+        """Return the status of a call with the pair's access token."""
         return self.site.rpc(pair["access_token"], "tools/list").status_code
 
     def works(self, pair: dict[str, Any]) -> bool:
-        """Whether both tokens of a pair are good."""
+        """Return whether both tokens of a pair are good."""
         return self.called(pair) == 200 and self.refresh(pair["refresh_token"]).status_code == 200
 
 
 def races(site: Site, parallel: int, rounds: int) -> Iterator[tuple[Race, list[bool]]]:
-    """Race `rounds` times with one token; each race, and which of the pairs that it gave work."""
+    """Race `rounds` times with one token; yield each race, and which of its pairs work."""
     with httpx2.Client(timeout=60) as browser:
         password = secrets.token_urlsafe(12)
         site.shell(

@@ -38,12 +38,12 @@ READERS = 4
 RATE = 50
 """Calls a second, of all readers."""
 OTHER_ROUTE = "XXA-XXB"
-"""The route of the small file alone."""
+"""The route that only the small file has."""
 REDIRECT = "http://127.0.0.1:1/callback"
 
 
 class Form(HTMLParser):
-    """What a browser would send of a page's forms, unchanged."""
+    """What a browser would send from a page's forms, unchanged."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Form(HTMLParser):
 
 
 class Clock:
-    """Seconds by kind and phase, and what failed."""
+    """Seconds by kind and phase, and the failures."""
 
     def __init__(self) -> None:
         self.phase = ""
@@ -142,7 +142,7 @@ def signer(site: Site) -> Callable[[], float]:
 
 
 def curator(site: Site, route: str) -> Callable[[], float]:
-    """Give the first row of a route a new fare, by the admin's pages."""
+    """Return a function that gives the first row of a route a new fare, by the admin's pages."""
     client = httpx2.Client(base_url=site.origin, timeout=60, follow_redirects=True)
     form = Form(client.get("/accounts/login/").text).values
     client.post("/accounts/login/", data={**form, "username": "curator", "password": PASSWORD})
@@ -171,7 +171,7 @@ def registrar(site: Site) -> Callable[[], float]:
 
 
 def auditor(site: Site, token: str) -> Callable[[], float]:
-    """Call with an argument of its own; the seconds until that call stands in the audit."""
+    """Return a function that makes a call with a unique argument and times its way into the audit."""
 
     def audited() -> float:
         mark = secrets.token_hex(8)
@@ -193,7 +193,7 @@ def browser(site: Site) -> Iterator[httpx2.Client]:
 
 
 def load(site: Site, folder: Path) -> tuple[float, float]:
-    """Load the folder in a process of its own; its seconds, and the most memory it had in MB."""
+    """Load the folder in a separate process; return its seconds, and its peak memory in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "load_airfare", str(folder)],

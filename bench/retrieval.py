@@ -169,7 +169,7 @@ class Bare:
 
 
 def _more(texts: list[str], count: int) -> Iterator[tuple[str, str]]:
-    """`count` further texts, as long as the given ones and made of their sentences."""
+    """Yield `count` further texts, as long as the given ones and made of their sentences."""
     draw = random.Random(1)
     sentences = [each for text in texts for each in re.split(r"(?<=[.?!])\s+", text)]
     for number in range(count):
@@ -180,7 +180,7 @@ def _more(texts: list[str], count: int) -> Iterator[tuple[str, str]]:
 
 
 def _load(texts: list[tuple[str, str]]) -> None:
-    """Each text as a transcript of one turn, so that it is one passage; in no order of theirs."""
+    """Load each text as a transcript of one turn, so that it is one passage; in random order."""
     from django.db import transaction
 
     from transcripts.models import Collection, Passage, Transcript
@@ -241,7 +241,7 @@ def _database_name() -> str:
 
 @contextmanager
 def _site() -> Iterator[None]:
-    """The site's Django on a database that is gone at the end."""
+    """Set up the site's Django on a database that is deleted at the end."""
     server = os.environ.get("DATABASE_URL", "")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         os.environ |= {"STATE_DIR": folder, "DJANGO_SETTINGS_MODULE": "mcpsite.settings"}

@@ -29,7 +29,7 @@ from tests.site import Site, running
 
 PASSAGES = 100_000
 COLLECTIONS = 20
-"""Half of them are limited to a group; one more holds a single transcript."""
+"""Half of them are limited to a group; one more has a single transcript."""
 SECTORS = ("Travel - Airlines", "Travel - Lodging", "Energy", "Software", "Health care")
 FIRST_NAMES = ("Ada", "Boris", "Chidi", "Dolores", "Emre", "Freya", "Gustavo", "Hana", "Ines", "Jonas")
 LAST_NAMES = (

@@ -24,7 +24,7 @@ import openai
 
 
 def serve(latency: float, line: Connection) -> None:
-    """Run a loopback server until `line` says otherwise; tells its address first, what it holds last."""
+    """Run a loopback server until `line` says otherwise; send its address first, its content last."""
     from tests.loopback_openai import running
 
     with running() as server:
@@ -36,14 +36,14 @@ def serve(latency: float, line: Connection) -> None:
 
 
 def texts(files: int) -> dict[str, str]:
-    """Small transcripts, by slug."""
+    """Return small transcripts, by slug."""
     turns = "[00:01] Analyst: How did route {0} do?\n[00:05] Expert: Fares rose by {1}%.\n" * 20
     return {f"call-{number}": turns.format(number, number % 9) for number in range(files)}
 
 
 @contextmanager
 def server(files: int, latency: float) -> Iterator[None]:
-    """A fresh loopback server set as OpenAI; at the end it has to hold each of the files once."""
+    """Run a fresh loopback server as OpenAI; at the end it has to have each of the files once."""
     from django.conf import settings
 
     here, there = multiprocessing.Pipe()
@@ -59,7 +59,7 @@ def server(files: int, latency: float) -> Iterator[None]:
 
 
 def one_by_one(documents: dict[str, str]) -> float:
-    """Seconds of the plain loop over the SDK's own `upload_and_poll`."""
+    """Return the seconds of the plain loop over the SDK's own `upload_and_poll`."""
     from django.conf import settings
 
     with openai.OpenAI(base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY) as client:
@@ -74,7 +74,7 @@ def one_by_one(documents: dict[str, str]) -> float:
 
 
 def together(documents: dict[str, str], concurrency: int) -> float:
-    """Seconds of this project's sync, its records and final check included."""
+    """Return the seconds of this project's sync, including its records and final check."""
     from transcripts.models import Collection, Transcript
     from transcripts.syncing import SyncLimits, sync
 

@@ -1,4 +1,4 @@
-"""Settings of a site that records no call: what `bench.audit` compares with. No setting switches it off."""
+"""Settings of a site that records no call, for comparison in `bench.audit`. No setting switches it off."""
 
 from typing import Any
 
@@ -20,6 +20,6 @@ class Unaudited(AppConfig):
         def nothing(*_: Any) -> Any:
             return None
 
-        # By name, since the type checker rightly objects to what this does.
+        # By name, because the type checker rightly objects to this.
         vars(calls)["event"] = nothing
         setattr(Trail, "record", nothing)  # noqa: B010

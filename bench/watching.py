@@ -65,7 +65,7 @@ def _request(make: Callable[[dict[str, Any]], bytes], question: tuple[str, dict[
 
 @contextmanager
 def _collector() -> Iterator[str]:
-    """The address of a collector that forgets what it is sent, in a process of its own."""
+    """Yield the address of a collector that forgets what it receives, in a separate process."""
     urls: SimpleQueue[str] = SimpleQueue()
     over = Event()
     process = Process(target=_collect, args=(urls, over))

@@ -1,7 +1,7 @@
 """The router: `/mcp` and the documents beside it go to the MCP server, everything else to Django.
 
 `Mount` would put the endpoint at `/mcp/mcp`, redirect `/mcp/`, and lose the SDK's lifespan; a
-dispatcher by exact path has none of this.
+dispatcher by exact path does none of this.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Router:
             server = SiteServer(registry, menus, self._record).sdk
             self._endpoint = transport.Endpoint(server, resource, self._record)
         except Exception:
-            # The admin is what an operator may need to mend it, so Django stays up.
+            # An operator may need the admin to repair it, so Django stays up.
             logger.exception("The MCP server could not be built; /mcp answers 503")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,28 +84,28 @@ class Router:
             answer = self._well_known
         else:
             answer = self._django
-            # People try the tools on a page too, and those calls belong into the same trail.
+            # People try the tools on a page too, and those calls belong in the same trail.
             scope = {**scope, RECORD: self._record}
         await answer(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
-        """Django raises on this scope, and the SDK's task group has to be open while requests run."""
+        """Run the lifespan, on which Django raises; the SDK's task group is open while requests run."""
         await receive()
         asyncio.get_running_loop().set_default_executor(OtherThreads())
         for sentence in settings.ENVIRONMENT.warnings:
             logger.warning("%s", sentence)
-        # Before the first connection is opened, for only those that are opened later are traced.
+        # Before the first connection is opened, because only those opened later are traced.
         end_tracing = await asyncio.to_thread(tracing.begin, self._told_in_traces)
         try:
             faults = await in_database(_unsafe_data)
         except DatabaseError as error:
-            # Served all the same, it could be with a password that everybody knows.
+            # If it were served all the same, it could be with a password that everybody knows.
             faults = [await asyncio.to_thread(outage.explain, error) or str(error)]
         if faults:
             await send({"type": "lifespan.startup.failed", "message": "\n".join(faults)})
             return
         if (store := shared_store()) is not None:
-            await asyncio.to_thread(store.ask)  # so that the log says at once that it is away
+            await asyncio.to_thread(store.ask)  # the log then says at once that it is away
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, end_tracing)
             await stack.enter_async_context(keep_warm())
@@ -113,13 +113,13 @@ class Router:
                 await stack.enter_async_context(self._gauges.kept())
             if self._endpoint is not None:
                 self._trail.start()
-                # Left after the endpoint, so that calls which end with it are written too.
+                # Closed after the endpoint, because calls that end with it have to be written too.
                 stack.push_async_callback(asyncio.to_thread, self._trail.close)
                 await stack.enter_async_context(self._endpoint.run())
-                # The first call need not wait for the issuer, and the start does not.
+                # The first call need not wait for the issuer, and neither need the start.
                 verifier().prefetch()
             # What is here now stays: looking through it for garbage, after each burst of values that somebody
-            # sends, would hold everything up for a tenth of a second.
+            # sends, would stop everything for a tenth of a second.
             gc.collect()
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
@@ -130,9 +130,9 @@ class Router:
 
 
 def _unsafe_data() -> list[str]:
-    """What the system checks find in the database that must not be served, each with its remedy.
+    """Return what the system checks find in the database that must not be served, each with its remedy.
 
-    Django runs these checks with `migrate` alone, and not when a server starts.
+    Django runs these checks only with `migrate`, and not when a server starts.
     """
     found = checks.run_checks(tags=[checks.Tags.database], databases=list(connections))
     return [str(each) for each in found if each.is_serious() and not each.is_silenced()]

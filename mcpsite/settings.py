@@ -1,8 +1,8 @@
 """Settings, read from the environment and from `.env`; env.example documents each of them.
 
 Nothing needs to be set on a developer's machine. On a public address (RESOURCE_SERVER_URL) the
-defaults turn strict: see `mcpsite.core.conf`. What is set but empty has its default. All mistakes are told
-together, at the end.
+defaults turn strict: see `mcpsite.core.conf`. A variable that is set but empty has its default. All mistakes
+are reported together, at the end.
 """
 
 import os
@@ -43,7 +43,7 @@ ENVIRONMENT = env = Environment(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".
 # State that is made at run time and never committed: the database, the keys.
 STATE_DIR = env.read("STATE_DIR", folder(BASE_DIR), BASE_DIR / "var")
 _database_url = env.text("DATABASE_URL", f"sqlite:///{quote(str(STATE_DIR / 'db.sqlite3'))}")
-# Whether processes on several hosts may share the database; then nothing has to be kept in STATE_DIR.
+# Whether processes on several hosts may share the database; then nothing has to be stored in STATE_DIR.
 _shared_database = conf.is_postgresql(_database_url)
 if not (_shared_database and env.text("SECRET_KEY")):
     env.derive(None, conf.make_folder, "STATE_DIR", STATE_DIR)
@@ -62,7 +62,7 @@ DEBUG = env.read("DEBUG", flag, not PUBLIC)
 SECRET_KEY = env.derive(
     "", conf.secret_key, env.text("SECRET_KEY"), STATE_DIR / "secret_key", required=not DEBUG
 )
-# Of before: what was signed or encrypted with them stays good.
+# Earlier ones: what was signed or encrypted with them stays good.
 SECRET_KEY_FALLBACKS: list[str] = env.read("SECRET_KEY_FALLBACKS", secrets_between_commas, [])
 ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.read("ALLOWED_HOSTS", words(host_pattern), []))
 ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.read("ALLOWED_ORIGINS", words(origin), []))
@@ -76,7 +76,7 @@ SECURE_HSTS_SECONDS = env.read(
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-# What OpenAI asks to find at /.well-known/openai-apps-challenge before an app is published
+# What OpenAI expects at /.well-known/openai-apps-challenge before an app is published
 OPENAI_APPS_CHALLENGE = env.text("OPENAI_APPS_CHALLENGE")
 
 # Tokens (client-contract: the resource server)
@@ -91,8 +91,8 @@ env.derive(None, algorithms.allowed, JWT_ALGORITHMS)
 JWT_MAX_LIFETIME_SECONDS = env.read("JWT_MAX_LIFETIME_SECONDS", whole(1, TEN_YEARS), 30 * 24 * 3600)
 JWKS_MAX_STALE_SECONDS = env.read("JWKS_MAX_STALE_SECONDS", whole(0, TEN_YEARS), 6 * 3600)
 MIRROR_ISSUER_METADATA = env.read("MIRROR_ISSUER_METADATA", flag, False)
-# The keys of the site's own tokens: from here, else out of a file that is there (on SQLite one is made), else
-# out of the database, which all processes share.
+# The keys of the site's own tokens: from here, else from a file that exists (on SQLite one is made), else
+# from the database, which all processes share.
 SIGNING_KEYS = env.derive("", pem.setting, env.text("SIGNING_KEYS"), BASE_DIR)
 SIGNING_KEY_FILE = env.read(
     "SIGNING_KEY_FILE",
@@ -121,18 +121,18 @@ INTROSPECTION_ENDPOINT = env.derive(
 )
 INTROSPECTION_REQUIRE_AUDIENCE = env.read("INTROSPECTION_REQUIRE_AUDIENCE", flag, True)
 
-# The built-in authorization server (only there without AUTH0_ISSUER)
+# The built-in authorization server (only without AUTH0_ISSUER)
 OAUTH_SCOPES: list[str] = env.read("OAUTH_SCOPES", words(str), [])
 OAUTH_ACCESS_TOKEN_SECONDS = env.read("OAUTH_ACCESS_TOKEN_SECONDS", whole(1, TEN_YEARS), 3600)
 OAUTH_REFRESH_TOKEN_SECONDS = env.read("OAUTH_REFRESH_TOKEN_SECONDS", whole(1, TEN_YEARS), 90 * 24 * 3600)
-# For so long a stolen refresh token is good beside its owner's.
+# How long a stolen refresh token works beside its owner's.
 OAUTH_REFRESH_GRACE_SECONDS = env.read("OAUTH_REFRESH_GRACE_SECONDS", whole(0, 120), 90)
 OAUTH_REGISTRATIONS_PER_HOUR = env.read("OAUTH_REGISTRATIONS_PER_HOUR", whole(0, 1_000_000), 30)
 OAUTH_TRUSTED_CLIENT_HOSTS: list[str] = env.read("OAUTH_TRUSTED_CLIENT_HOSTS", words(host_pattern), [])
 
 # Identities: who a token's subject is in this site
 ACCESS_AUTO_CREATE_USERS = env.read("ACCESS_AUTO_CREATE_USERS", flag, True)
-# The one variable whose being empty says something: who took the group away must not get it back.
+# The one variable for which empty has a meaning: somebody took the group away and must not get it back.
 ACCESS_DEFAULT_GROUP = env.text(
     "ACCESS_DEFAULT_GROUP", "" if env.is_set("ACCESS_DEFAULT_GROUP") else "readers"
 )
@@ -173,11 +173,11 @@ MCP_DEADLINE_SECONDS = env.read("MCP_DEADLINE_SECONDS", decimal(0.001, 86_400), 
 MCP_MAX_RESULT_BYTES = env.read("MCP_MAX_RESULT_BYTES", whole(1024, 1024**3), 150_000)
 MCP_MAX_RESULT_TOKENS = env.read("MCP_MAX_RESULT_TOKENS", whole(1000, 1024**3), 25_000)
 MCP_MAX_BODY_BYTES = env.read("MCP_MAX_BODY_BYTES", whole(1024, 64 * 1024**2), 256 * 1024)
-# The origin that ChatGPT shows views under; Claude refuses a view that names any but its own.
+# The origin under which ChatGPT shows views; Claude refuses a view that names any but its own.
 OPENAI_WIDGET_DOMAIN = env.read("OPENAI_WIDGET_DOMAIN", https_origin, "")
 
 # Limits: rates like 120/minute, or none; calls at once in each process, or 0 for any number.
-# On a loopback address the only caller is the developer, so there are none unless set.
+# On a loopback address the only caller is the developer, so the default is none.
 RATE_LIMIT = env.text("RATE_LIMIT", "120/minute" if PUBLIC else "none")
 env.derive(None, limits.rate, "RATE_LIMIT", RATE_LIMIT)
 TOOL_RATE_LIMITS = env.derive({}, conf.assignments, "TOOL_RATE_LIMITS", env.text("TOOL_RATE_LIMITS"))
@@ -187,7 +187,7 @@ env.derive(None, limits.rate, "REQUEST_RATE_LIMIT", REQUEST_RATE_LIMIT)
 CONCURRENT_CALLS = env.read("CONCURRENT_CALLS", whole(0, 1_000_000), 8 if PUBLIC else 0)
 FAILED_AUTH_RATE_LIMIT = env.text("FAILED_AUTH_RATE_LIMIT", "30/minute" if PUBLIC else "none")
 env.derive(None, limits.rate, "FAILED_AUTH_RATE_LIMIT", FAILED_AUTH_RATE_LIMIT)
-# Wrong passwords, of one address and for one account
+# Wrong passwords, from one address and for one account
 FAILED_SIGN_IN_RATE_LIMIT = env.text("FAILED_SIGN_IN_RATE_LIMIT", "20/minute")
 env.derive(None, limits.rate, "FAILED_SIGN_IN_RATE_LIMIT", FAILED_SIGN_IN_RATE_LIMIT)
 FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT = env.text("FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", "30/hour")
@@ -196,14 +196,14 @@ env.derive(None, limits.rate, "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT", FAILED_SIGN_I
 # Data
 TREND_DATA_DIR = env.read("TREND_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "airfare")
 TRANSCRIPT_DATA_DIR = env.read("TRANSCRIPT_DATA_DIR", folder(BASE_DIR), BASE_DIR / "data" / "transcripts")
-# For how long the load that another one replaced is kept, so that it can be made current again
+# For how long the load that another one replaced is kept and can be made current again
 LOAD_UNDO_HOURS = env.read("LOAD_UNDO_HOURS", decimal(0, 8_784), 24.0)
 
 # For how many days `daily` keeps tool calls and changes; 0: for ever
 AUDIT_KEEP_DAYS = env.read("AUDIT_KEEP_DAYS", whole(0, 36_500), 0)
 HISTORY_KEEP_DAYS = env.read("HISTORY_KEEP_DAYS", whole(0, 36_500), 0)
 
-# Files that people upload in the admin: kept in a folder, in the database or in a bucket, served to nobody
+# Files that people upload in the admin: in a folder, in the database or in a bucket, served to nobody
 UPLOAD_DIR = env.read("UPLOAD_DIR", folder(BASE_DIR), STATE_DIR / "uploads")
 UPLOAD_MAX_MB = env.read("UPLOAD_MAX_MB", whole(1, 1_000_000), 200)
 UPLOAD_STORAGE = env.derive(
@@ -213,17 +213,17 @@ UPLOAD_STORAGE = env.derive(
     otherwise="database" if _shared_database and not env.text("UPLOAD_DIR") else "folder",
     megabytes=UPLOAD_MAX_MB,
 )
-# What a request that waits may hold in memory; the rest of it is on disk.
+# What a waiting request may use of memory; the rest of it is on disk.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
-DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says more kindly what is too many
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # the form says it in a friendlier way
 UPLOAD_KEEP_DAYS = env.read("UPLOAD_KEEP_DAYS", whole(0, 36_500), 30)
 # Whether the site starts `process_uploads` itself
 UPLOAD_AUTOSTART = env.read("UPLOAD_AUTOSTART", flag, True)
 
-# Where transcripts are searched: local, openai or a dotted path; empty: openai where its key and id are set
+# Where transcripts are searched: local, openai or a dotted path; empty: openai if its key and id are set
 TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.store_name, "")
 TRANSCRIPT_STORE_FALLBACK = env.read("TRANSCRIPT_STORE_FALLBACK", flag, True)
-# How long a store that failed is left alone; longer if it fails again. 0: it is asked at each search.
+# How long a store that failed is left alone; longer if it fails again. 0: each search asks it.
 TRANSCRIPT_STORE_PAUSE_SECONDS = env.read("TRANSCRIPT_STORE_PAUSE_SECONDS", decimal(0, 300), 30.0)
 
 # The vector store
@@ -232,16 +232,16 @@ OPENAI_BASE_URL = env.read("OPENAI_BASE_URL", url, "")
 VECTOR_STORE_ID = env.text("VECTOR_STORE_ID")
 OPENAI_TIMEOUT_SECONDS = env.read("OPENAI_TIMEOUT_SECONDS", decimal(0.001, 3600), 20.0)
 OPENAI_CONCURRENCY = env.read("OPENAI_CONCURRENCY", whole(1, 1000), 8)
-# OpenAI's own limits, for an account or a vector store; raise them where the account's are higher.
+# OpenAI's own limits, for an account or a vector store; raise them if the account's are higher.
 OPENAI_UPLOADS_PER_MINUTE = env.read("OPENAI_UPLOADS_PER_MINUTE", whole(1, 1_000_000), 1000)
 OPENAI_ATTACHES_PER_MINUTE = env.read("OPENAI_ATTACHES_PER_MINUTE", whole(1, 1_000_000), 300)
-# The store pgvector: where the vectors stand, and what makes them, at OPENAI_BASE_URL
+# The store pgvector: where the vectors are, and what makes them, at OPENAI_BASE_URL
 PGVECTOR_URL = env.text("PGVECTOR_URL")
 EMBEDDINGS_MODEL = env.text("EMBEDDINGS_MODEL") or "text-embedding-3-small"
 # Refuse answers that differ from OpenAI's documented form: for trying another server.
 OPENAI_STRICT_ANSWERS = env.read("OPENAI_STRICT_ANSWERS", flag, False)
 
-# Folders of apps of one's own, which no update of the site touches
+# Folders of the site's own apps, which no update of the site touches
 APPS_DIR = env.read("APPS_DIR", words(folder(BASE_DIR)), [] if env.is_set("APPS_DIR") else [BASE_DIR / "own"])
 # One set of tools for each data set, or one for all of them
 DATASET_TOOLS = env.read("DATASET_TOOLS", choice("each", "shared"), "each")
@@ -326,7 +326,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # Requests that Django answers at once in each process
 PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
-# Others, whose tables are published and never written
+# Further databases, whose tables are published and never written
 READ_ONLY_DATABASES = read_only_databases.from_environment(env, connections=MCP_THREADS)
 DATABASES = {
     "default": env.derive({}, conf.database, _database_url, connections=MCP_THREADS + PAGE_THREADS),
@@ -358,13 +358,13 @@ if not DEBUG:
     STORAGES["staticfiles"] = {"BACKEND": "mcpsite.web.static_files.GatheredFiles"}
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static"
-# Found where the apps keep them, too, so that no collectstatic step stands between a clone and a page.
+# Found where the apps have them, too: no collectstatic step is needed between a clone and a page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-# What the processes count: /metrics answers whoever brings the token, and nobody where there is none.
+# What the processes count: /metrics answers requests with the token, and nobody if there is none.
 METRICS_TOKEN = env.read("METRICS_TOKEN", long_secret, "")
-# The library looks for it in the environment alone, and takes an empty one for a folder.
+# The library looks for it only in the environment, and takes an empty one for a folder.
 if _metrics_folder := env.read("PROMETHEUS_MULTIPROC_DIR", folder(BASE_DIR), None):
     env.derive(None, conf.make_folder, "PROMETHEUS_MULTIPROC_DIR", _metrics_folder)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)
@@ -398,24 +398,24 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # One line a request at INFO, with the client's own words in it: only what goes wrong.
+        # Only what goes wrong: at INFO it is one line a request, with the client's own words in it.
         "mcp": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "openai": {"level": "WARNING"},
-        # Django's own handler, which there is with DEBUG, prints before the one above.
+        # Django's own handler, which exists with DEBUG, prints before the one above.
         "django.request": {"filters": ["outage"]},
         # Scanners ask for every host there is.
         "django.security.DisallowedHost": {"filters": ["one_line"]},
-        # One line a try while the database is away, which whoever wanted it says too.
+        # One line a try while the database is away, which the code that needed it logs too.
         "psycopg.pool": {"level": "ERROR"},
     },
 }
 if LOG_FORMAT == "json":
-    # uvicorn and, with DEBUG, Django have handlers of their own, whose lines are no JSON.
+    # uvicorn and, with DEBUG, Django have handlers of their own, whose lines are not JSON.
     for _name in ("uvicorn", "uvicorn.error", "django", "django.server"):
         LOGGING["loggers"][_name] = {"handlers": [], "propagate": True}
 
-# A token for `manage.py call_tool`, where this site issues none itself
+# A token for `manage.py call_tool`, if this site issues none itself
 MCP_TOKEN = env.text("MCP_TOKEN")
 
 env.finish()

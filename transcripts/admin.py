@@ -34,13 +34,13 @@ from transcripts.reading import PER_PAGE
 from transcripts.speakers import SpeakersForm
 
 MOST_SYNCED = 50
-"""Transcripts synced from here at once: a page that waits. More is work for `upload_transcripts`."""
+"""Transcripts synced from here at once, on a page that waits. More is left to `upload_transcripts`."""
 SYNC_SECONDS = 45.0
-"""For one of them; proxies give up on a page after a minute."""
+"""Time for one of them; proxies give up on a page after a minute."""
 LONGEST_PARTICIPANTS = 20_000
 """Characters of all participants of a call; PostgreSQL indexes no text of a megabyte."""
 MOST_SPEAKERS = 30
-"""Named on a transcript's page."""
+"""Names shown on a transcript's page."""
 MISSING = "missing"
 
 
@@ -69,7 +69,7 @@ class CollectionAdmin(ExportMixin, Recorded, ModelAdmin[Collection]):
 
 
 class SyncStatus(admin.SimpleListFilter):
-    """By what became of the last sync with the vector store."""
+    """A filter by the result of the last sync with the vector store."""
 
     title = "sync"
     parameter_name = "sync"
@@ -109,7 +109,7 @@ class StoreFiles(TabularInline[VectorStoreFile, Transcript]):
 
 
 class TranscriptForm(KeepsOthersChanges, ModelForm[Transcript]):
-    """The facts of a call, with a participant a line."""
+    """The facts of a call, with one participant per line."""
 
     participants = forms.CharField(
         required=False,
@@ -140,7 +140,7 @@ class TranscriptForm(KeepsOthersChanges, ModelForm[Transcript]):
         return [line.strip() for line in lines if line.strip()]
 
     def corrected_facts(self) -> list[str]:
-        """The facts that the person changed."""
+        """Return the facts that the person changed."""
         before = Transcript.objects.values(*Transcript.FACTS).get(pk=self.instance.pk)
         return [name for name in Transcript.FACTS if before[name] != self.cleaned_data[name]]
 
@@ -159,7 +159,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     inlines = [StoreFiles]
     actions = ["publish", "unpublish", "sync_again", "restore_file_values"]
     actions_list = ["upload_files"]
-    # Without the text: a list of calls is no copy of them.
+    # Without the text: an exported list of calls must not be a copy of them.
     resource_classes = [
         columns(
             Transcript,
@@ -228,7 +228,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
 
     @admin.display(description="not understood")
     def not_understood(self, transcript: Transcript) -> SafeString | str:
-        """What loading could not read of the file, for whoever puts it right here or in the file."""
+        """Return what loading could not read of the file, for the person who corrects it here or there."""
         notes = list(transcript.notes)
         if not transcript.turns.exclude(speaker="").exists():
             notes.append("No speaker was found.")
@@ -244,14 +244,14 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
 
     @admin.display(description="speakers")
     def named(self, transcript: Transcript) -> SafeString:
-        """Who speaks, with the page where a curator puts that right for the whole call."""
+        """Return who speaks, with the page where a curator corrects that for the whole call."""
         names = transcript.turns.exclude(speaker="").order_by("speaker").values_list("speaker", flat=True)
         some = "; ".join(names.distinct()[:MOST_SPEAKERS]) or "nobody is named"
         link = reverse("admin:transcripts_transcript_speakers", args=[transcript.pk])
         return format_html('{} – <a href="{}">name speakers</a>', some, link)
 
     def save_model(self, request: HttpRequest, obj: Transcript, form: Any, change: bool) -> None:
-        """Remember which facts a person wrote, so that loading keeps them, and make them searchable."""
+        """Remember which facts a person wrote, so that loads keep them, and make them searchable."""
         with transaction.atomic():
             changed = form.corrected_facts()
             obj.corrected = sorted({*obj.corrected, *changed})
@@ -262,7 +262,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     # Deleting
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
-        # Not turn by turn, for there are hundreds in each.
+        # Not turn by turn, because each has hundreds.
         lines = [_what_stays(each) for each in objs]
         if any(each.source_folder != str(UPLOADS) for each in objs):
             lines.append(FILES_STAY)
@@ -288,7 +288,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
         ]
 
     def read(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The turns, published or not."""
+        """Return the page of the turns, published or not."""
         transcript = self.get_queryset(request).filter(pk=pk).first()
         if not self.has_view_permission(request, transcript):
             raise PermissionDenied
@@ -308,7 +308,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
         )
 
     def speakers(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Who stands behind each label of the file, for the whole call; loads keep it."""
+        """Return the page that names the person of each label for the whole call; loads keep the names."""
         transcript = self.get_queryset(request).filter(pk=pk).first()
         if not self.has_change_permission(request, transcript):
             raise PermissionDenied
@@ -388,7 +388,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
         if problem:
             self.message_user(request, problem, messages.ERROR)
             return
-        # Here, for OpenAI's client takes longer to import than the rest of the site.
+        # Imported here, because OpenAI's client takes longer to import than the rest of the site.
         from transcripts.syncing import SyncLimits, SyncStopped, sync
 
         try:
@@ -419,7 +419,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
 
 
 def _what_stays(transcript: Transcript) -> str:
-    """What becomes of a transcript that is deleted, for the page that asks whether it shall be."""
+    """Return what happens when a transcript is deleted, for the page that asks for confirmation."""
     sentence = f"{transcript.title} ({transcript.source_file})"
     if transcript.corrected:
         names = [name.replace("_", " ") for name in transcript.corrected]
@@ -440,7 +440,7 @@ LABELS = {
 
 
 def badge(state: str) -> SafeString:
-    """A state as a coloured label."""
+    """Return a state as a coloured label."""
     return format_html('<span class="badge badge-{}">{}</span>', state, LABELS.get(state, state))
 
 

@@ -18,6 +18,6 @@ class TranscriptsConfig(AppConfig):
         register(check_store, CLIENTS, Tags.security, deploy=True)
         post_save.connect(following.notice, sender="history.Change", dispatch_uid="transcripts.following")
         if settings.TRANSCRIPT_STORE and settings.TRANSCRIPT_STORE not in base.STORES:
-            # A store of one's own may need the models, so the settings could not look whether it is there.
+            # A site's own store may need the models, so the settings could not check whether it exists.
             settings.ENVIRONMENT.derive(None, base.check_store, settings.TRANSCRIPT_STORE)
             settings.ENVIRONMENT.refuse()

@@ -1,4 +1,4 @@
-"""What settings say of the store of transcripts: a system check for `check --deploy` and `doctor`."""
+"""Settings of the store of transcripts: a system check for `check --deploy` and `doctor`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004
 
 
 def check_store(**_: Any) -> list[CheckMessage]:
-    """access.W013, W014 and transcripts.W001: a vector store is named, and cannot be used."""
+    """Return access.W013, W014 and transcripts.W001: a vector store is named, and cannot be used."""
     return list(_vector_store_problems())
 
 

@@ -47,13 +47,13 @@ class Found:
 
     text: str
     day: datetime.date | None
-    """None where it is not told whether the day or the month comes first, or where there is no such day."""
+    """None if it is unclear whether the day or the month comes first, or if there is no such day."""
     start: int
     end: int
 
 
 def days_in(text: str) -> list[Found]:
-    """Return the days that `text` names, in order; with a year of two digits only what can be but one day."""
+    """Return the days that `text` names, in order; with a two-digit year only those with a single reading."""
     return [
         Found(text=found[0].strip(), day=day, start=found.start(), end=found.end())
         for found in _DAY.finditer(text[:2000])
@@ -62,7 +62,7 @@ def days_in(text: str) -> list[Found]:
 
 
 def one_day(text: str) -> datetime.date | None:
-    """Return the day that `text` names, if it names one and no other."""
+    """Return the day that `text` names, if it names exactly one."""
     days = {found.day for found in days_in(text)}
     return days.pop() if len(days) == 1 else None
 
@@ -72,7 +72,7 @@ def _day(found: re.Match[str]) -> datetime.date | None:
         first, second, year = int(found["a"]), int(found["b"]), int(found["y3"])
         if second > 12:
             return _date(year, first, second)
-        # With dots the day is first wherever dates are written so.
+        # With dots the day comes first, wherever dates are written so.
         return _date(year, second, first) if found["s3"] == "." or first > 12 or first == second else None
     if found["y6"]:
         first, second, last = int(found["c"]), int(found["d"]), int(found["y6"])

@@ -1,4 +1,4 @@
-"""What `doctor` says of transcripts: whether there are any, and whether the vector store agrees with them."""
+"""What `doctor` checks of transcripts: whether there are any, and whether the vector store agrees."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def about_data() -> Iterator[Finding]:
 
 
 def searchable() -> str:
-    """Return the title of a transcript, which `search` has to find; nothing where there is none."""
+    """Return the title of a transcript, which `search` has to find; empty if there is none."""
     transcript = Transcript.objects.filter(published=True).first()
     return str(transcript) if transcript else ""
 
 
 def about_services() -> Iterator[Finding]:
-    """Yield whether the store that search asks is there and holds what the database says."""
+    """Yield whether the store that search asks is there and has what the database says."""
     if base.chosen() != "openai" or not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
         return
     import openai  # takes longer than the rest of the site
@@ -66,11 +66,11 @@ def about_services() -> Iterator[Finding]:
     try:
         yield from _against_database(stored_ids, complete=complete)
     except DatabaseError:
-        return  # Said by about_database.
+        return  # about_database reports that.
 
 
 async def _read_vector_store() -> tuple[bool, set[str], bool]:
-    """Whether the store has expired, the ids of the files it holds, and whether those are all."""
+    """Return whether the store has expired, the ids of its files, and whether those are all."""
     from transcripts.stores.openai_client import listed, open_client
 
     async with (
@@ -98,7 +98,7 @@ def _against_database(stored_ids: set[str], *, complete: bool) -> Iterator[Findi
         elif published:
             undescribed += not described_for
         else:
-            # A file that somebody else put there, which has no `sha256`, is not ours to take out.
+            # A file that somebody else put there, without a `sha256`, is not ours to delete.
             withheld += not attributes or "sha256" in attributes
     waiting = (
         Transcript.objects.filter(published=True)

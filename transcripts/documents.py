@@ -1,4 +1,4 @@
-"""A transcript as one text, for who reads it whole: turns with their stamps, in parts where long."""
+"""A transcript as a text for reading it whole: turns with their stamps, in parts if it is long."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from mcpsite.mcp import share
 from transcripts.models import Transcript, Turn, VectorStoreFile
 
 MOST_CHARACTERS = 100_000
-"""Of one part."""
+"""Characters of one part."""
 MOST_OF_AN_ANSWER = 0.85
-"""What a part may take of the longest answer; the rest is for the facts."""
+"""The share of the longest answer that a part may have; the rest is for the facts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One part of a transcript's text; most have but one."""
+    """A part of a transcript's text; most have only one."""
 
     transcript: Transcript
     number: int
@@ -35,15 +35,15 @@ class Part:
 
 
 def name_of(transcript: Transcript, number: int) -> str:
-    """`slug`, `slug#2`, `slug#3` …"""
+    """Return the name of a part: `slug`, `slug#2`, `slug#3` …"""
     return transcript.slug if number == 1 else f"{transcript.slug}#{number}"
 
 
 def part(principal: Principal, name: str) -> Part | None:
-    """The part called `name`, of a transcript that `principal` may see; None where there is no such part.
+    """Return the part called `name` of a transcript that `principal` may see; None if there is none.
 
-    `name` is a transcript's slug or the id of its file in the vector store, and from the second part
-    on `#` and the part's number.
+    `name` is a transcript's slug or the id of its file in the vector store, from the second part on followed
+    by `#` and the part's number.
     """
     document, _, digits = name.strip().partition("#")
     if "\0" in document or (digits and not (digits.isascii() and digits.isdigit() and len(digits) < 7)):
@@ -63,7 +63,7 @@ def part(principal: Principal, name: str) -> Part | None:
 
 
 def facts(transcript: Transcript) -> dict[str, str]:
-    """What is known of the call beside its title; nothing that is empty."""
+    """Return what is known of the call beside its title, without empty values."""
     known = {
         "date": transcript.call_date.isoformat() if transcript.call_date else "",
         "sector": transcript.sector,
@@ -76,13 +76,13 @@ def facts(transcript: Transcript) -> dict[str, str]:
 
 
 def turn_line(turn: Turn) -> str:
-    """`[00:12] Speaker: text`, as far as the turn has these."""
+    """Return `[00:12] Speaker: text`, as far as the turn has these."""
     stamp = f"[{turn.stamp}] " if turn.stamp else ""
     return f"{stamp}{turn.speaker}: {turn.text}" if turn.speaker else f"{stamp}{turn.text}"
 
 
 def transcript_lines(transcript: Transcript) -> Iterator[str]:
-    """The transcript's text in pieces: header lines that no field holds, then the turns."""
+    """Yield the transcript's text in pieces: header lines that no field holds, then the turns."""
     if transcript.other_facts:
         yield "\n".join(transcript.other_facts)
     for turn in transcript.turns.all():
@@ -90,7 +90,7 @@ def transcript_lines(transcript: Transcript) -> Iterator[str]:
 
 
 def _parts(pieces: Iterable[str]) -> Iterator[str]:
-    """The pieces joined to texts that may be sent; a turn is cut only where it alone is too long."""
+    """Yield the pieces joined to texts that may be sent; a turn is cut only if it alone is too long."""
     text, size = "", 0.0
     empty = True
     for piece in _cut(pieces):
@@ -120,5 +120,5 @@ def _cut(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def _share(text: str) -> float:
-    """Return which part of the longest answer `text` is, as it stands in JSON."""
+    """Return which part of the longest answer `text` is, written as JSON."""
     return share(json.dumps(text, ensure_ascii=False))

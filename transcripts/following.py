@@ -1,8 +1,8 @@
-"""The store follows what people change: publishing, unpublishing, moving, correcting, deleting.
+"""Keeps the store in line with what people change: publishing, unpublishing, moving, correcting, deleting.
 
-Each such change is in the history (`mcpsite.history.recording`), so that it is there that they are
-noticed; files that are loaded tell the store themselves. The store is brought up to date in the background,
-because nobody is to wait for it: search asks the database last, so it is right meanwhile too.
+Each such change is in the history (`mcpsite.history.recording`), so that is where they are noticed; loads
+notify the store themselves. The store is brought up to date in the background, because nobody should wait
+for it: search asks the database last, so its answers are right meanwhile too.
 """
 
 import logging
@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 LOADS = (Change.Action.LOAD, Change.Action.PRUNE)
 PAUSES = (0.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""Seconds before each attempt; what fails then is left to `upload_transcripts`, and `doctor` says so."""
+"""Seconds before each attempt; after the last one `upload_transcripts` has to do it, and `doctor` says so."""
 
 
 def notice(instance: Change, *, created: bool, **_: Any) -> None:
-    """Have the store follow `instance`, once its transaction is through."""
+    """Have the store follow `instance` after its transaction is committed."""
     if not created or instance.action in LOADS or chosen() == "local":
         return
     if instance.content_type.model_class() in (Transcript, Collection):
@@ -36,7 +36,7 @@ def notice(instance: Change, *, created: bool, **_: Any) -> None:
 
 
 def update_store(changes: set[int]) -> None:
-    """Bring the store up to date with what these changes changed. Raises StoreUnavailable."""
+    """Bring the store in line with these changes. Raises StoreUnavailable."""
     ids = set(_changed(changes, Transcript).values_list("object_id", flat=True))
     collections = _changed(changes, Collection).values("object_id")
     ids |= set(Transcript.objects.filter(collection__in=collections).values_list("pk", flat=True))
@@ -58,7 +58,7 @@ def _changed(changes: set[int], model: type[Model]) -> QuerySet[ChangedObject]:
 
 
 class Follower:
-    """At most one thread of this process that brings the store up to date."""
+    """At most one thread of this process, which brings the store up to date."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class Follower:
                 self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until all that was asked for is done, at most `seconds`."""
+        """Wait until all requested work is done, at most `seconds`."""
         if thread := self._thread:
             thread.join(seconds)
 
@@ -83,7 +83,7 @@ class Follower:
             try:
                 self._attempts(changes)
             except Exception:
-                # The thread is nobody's: what it raises would go unseen.
+                # Nobody waits for the thread, so what it raises would go unseen.
                 logger.exception("The store of transcripts could not be brought up to date.")
             finally:
                 connections.close_all()

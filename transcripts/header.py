@@ -1,7 +1,7 @@
-"""The lines above the talk → the facts of the call, and the lines that are left.
+"""The lines above the talk → the facts of the call, and the remaining lines.
 
-Facts stand in a block between rules (`---`), as front matter or in the plain way of transcript services;
-or, without rules, as `Call Date: …` on lines of their own before anybody speaks.
+Facts are in a block between rules (`---`), as front matter or in the plain way of transcript services;
+or, without rules, as `Call Date: …` on separate lines before anybody speaks.
 """
 
 import datetime
@@ -33,18 +33,18 @@ NAMES = {
 """Field → what files call it."""
 FIELD = {name: each for each, names in NAMES.items() for name in names}
 LONGEST = {"title": 300, "moderator": 300, "sector": 300, "duration": 100}
-"""Characters of a field; a longer value stays among the other facts as well."""
+"""Characters of a field; a longer value is also among the other facts."""
 OTHER_NAMES = frozenset(
     {
         *("tags", "author", "summary", "source", "company", "language", "keywords", "id", "firm", "subject"),
         *("description", "location", "time", "status", "created", "updated", "type", "version", "project"),
     }
 )
-"""What else stands in headers, so that a block of these is one."""
+"""Other labels of headers, so that a block of these is one."""
 MOST_LINES = 300
-"""Lines of a header."""
+"""The most lines of a header."""
 MOST_ABOVE = 40
-"""Lines without rules above the talk among which facts are looked for."""
+"""The most lines above the talk, without rules, that are searched for facts."""
 
 _FACT = re.compile(r"^([^\W\d_][\w /&-]{0,40})[:：](?:\s+(.*))?$")
 _ITEM = re.compile(r"^\s*[-*•]\s+(.+)$")
@@ -74,7 +74,7 @@ class Header:
     duration: str = ""
     participants: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    """Lines that no field holds."""
+    """Lines that fit no field."""
     notes: list[str] = field(default_factory=list)
     """What was not understood, in sentences."""
 
@@ -87,7 +87,7 @@ class _Fact:
 
 
 def read(name: str, lines: list[Line]) -> tuple[Header, list[Line]]:
-    """Return the facts in `lines` and in the name of their file, and the lines that are no header."""
+    """Return the facts in `lines` and in the name of their file, and the lines that are not header."""
     facts, rest = _block(lines)
     if not facts:
         facts, rest = _above(lines)
@@ -106,7 +106,7 @@ def read(name: str, lines: list[Line]) -> tuple[Header, list[Line]]:
 
 
 def title_of(name: str) -> str:
-    """A title from a file's name: without folder, suffix, leading date and underscores."""
+    """Return a title from a file's name: without folder, suffix, leading date and underscores."""
     stem = clean(PurePath(name).stem)
     first = next(iter(days_in(stem[:40])), None)
     rest = stem[first.end :] if first and first.start == 0 and first.day else stem
@@ -115,7 +115,7 @@ def title_of(name: str) -> str:
 
 
 def _block(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
-    """Return the facts of a header that begins with a rule, and what follows it; none, and all the lines."""
+    """Return the facts of a header that begins with a rule, and the lines after it; or none and all lines."""
     start = next((place for place, line in enumerate(lines) if line.text.strip()), len(lines))
     if start == len(lines) or not _RULE.match(lines[start].text):
         return [], lines
@@ -161,7 +161,7 @@ def _facts(lines: list[Line]) -> list[_Fact]:
 
 
 def _above(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
-    """Return the facts that stand without rules above the talk, and the other lines."""
+    """Return the facts above the talk without rules, and the other lines."""
     facts: list[_Fact] = []
     rest: list[Line] = []
     for block in _blocks(lines[:MOST_ABOVE]):
@@ -169,7 +169,7 @@ def _above(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
         known = [fact for fact in found if fact and fact.name.casefold() in FIELD and fact.value]
         last = max((found.index(fact) for fact in known), default=-1)
         for place, (line, fact) in enumerate(zip(block, found, strict=True)):
-            # What stands among facts is one, though people have such labels too: "Expert: Former VP".
+            # A line among facts is a fact, although people have such labels too: "Expert: Former VP".
             among = len(known) > 1 and place <= last and all(found[:last])
             if fact and (among or (fact in known and fact.name.casefold() != "moderator")):
                 facts.append(fact)
@@ -203,7 +203,7 @@ def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
 
 
 def _talks(text: str) -> bool:
-    """Return whether somebody may speak in a line: then the facts are at an end."""
+    """Return whether somebody may speak in a line: the facts end there."""
     found = re.match(r"^[^:：]{1,80}[:：](?=\s|\S)", text.strip())
     return (
         bool(found) or bool(re.match(r"^\s*[\[(]?\d{1,2}:\d{2}", text)) or bool(re.match(r"^[QA]\.\s", text))
@@ -211,7 +211,7 @@ def _talks(text: str) -> bool:
 
 
 def _take(header: Header, known: str, fact: _Fact) -> bool:
-    """Put a fact into its field; returns whether the field holds all of it."""
+    """Put a fact into its field; return whether the field holds all of it."""
     if known == "participants":
         header.participants = _people(fact)
         return bool(header.participants)
@@ -219,7 +219,7 @@ def _take(header: Header, known: str, fact: _Fact) -> bool:
     value = " ".join(filter(None, ["" if _BLOCK.match(fact.value) else _bare(fact.value), *more]))
     if known == "call_date":
         header.call_date = _day_of(value, fact, header.notes)
-        # With a time of the day, or what is not understood, the line stays beside the day.
+        # With a time, or with words that are not understood, the line is kept beside the day.
         return header.call_date is not None and not _beyond_day(value)
     setattr(header, known, (value if value or known != "title" else header.title)[: LONGEST[known]])
     return len(value) <= LONGEST[known]
@@ -233,7 +233,7 @@ def _bare(text: str) -> str:
 
 
 def _people(fact: _Fact) -> list[str]:
-    """Return the participants of a line, of a list in brackets, or of a list below with names and roles."""
+    """Return the participants in a line, in a list in brackets, or in a list below with names and roles."""
     people: list[str] = []
     if fact.value.startswith("[") and fact.value.endswith("]"):
         people += [_bare(each) for each in fact.value[1:-1].split(",")]
@@ -288,14 +288,14 @@ def _beyond_day(value: str) -> bool:
 
 
 def _read_services(header: Header, rest: list[Line]) -> None:
-    """Take the participants from where services put them: below the word SPEAKERS."""
+    """Read the participants where services put them: below the word SPEAKERS."""
     for line, below in pairwise(rest[:MOST_ABOVE]):
         if line.text.strip() == "SPEAKERS" and below.text.strip() and not header.participants:
             header.participants = [each.strip() for each in below.text.split(",") if each.strip()]
 
 
 def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
-    """Return the day that a line above the talk is about; the line itself stays where it is."""
+    """Return the day in a line above the talk; the line itself is kept."""
     seen: dict[datetime.date | None, str] = {}
     for line in rest[:MOST_ABOVE]:
         if line.text.strip() and re.match(r"^\s*(?:[\[(]|\d{1,2}:\d{2}\s)", line.text):

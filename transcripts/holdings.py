@@ -20,7 +20,7 @@ WATCH_SECONDS = 60.0
 
 
 def holdings(caller: Caller) -> Iterator[Holding]:
-    """The transcripts that the caller may read."""
+    """Yield the transcripts that the caller may read, as a line."""
     if TRANSCRIPTS.admits(caller):
         count = searching.matching_transcripts(caller, searching.TranscriptFilters()).count()
         yield Holding(label="transcripts", count=count, path=reverse("transcripts:list"))
@@ -53,12 +53,12 @@ def _search_state() -> State:
 
 @cache
 def _vector_store_watch(_: str) -> Watch[list[Finding]]:
-    """Whether the vector store answers; one for each that the settings name."""
+    """Return the watch of whether the vector store answers; one for each that the settings name."""
     return Watch(lambda: list(about_services()), seconds=WATCH_SECONDS)
 
 
 def services() -> Iterator[tuple[str, str]]:
-    """Yield where transcripts are searched, for whoever starts the site."""
+    """Yield where transcripts are searched, for the person who starts the site."""
     name = stores.chosen()
     place = {"local": "this site's database", "openai": f"the OpenAI vector store {settings.VECTOR_STORE_ID}"}
     yield "Transcripts", f"searched in {place.get(name, name)}"

@@ -1,4 +1,4 @@
-"""Bring a vector store that somebody else filled into the ORM, so that it can be curated and served."""
+"""Importing a vector store that somebody else filled into the ORM, to be curated and served."""
 
 import asyncio
 import datetime
@@ -32,15 +32,15 @@ class ImportReport:
 
     added: list[str] = field(default_factory=list)
     linked: list[str] = field(default_factory=list)
-    """Files whose text was a transcript already."""
+    """Files whose text was already a transcript."""
     known: int = 0
-    """Files that were recorded before."""
+    """Files that had been recorded before."""
     refused: dict[str, str] = field(default_factory=dict)
     """Name → why."""
 
 
 class ImportStopped(SyncStopped):
-    """The import cannot go on; `report` says what was done before."""
+    """The import cannot continue; `report` says what was done before."""
 
     def __init__(self, sentence: str, report: ImportReport) -> None:
         super().__init__(sentence)
@@ -57,9 +57,9 @@ def import_store(
 ) -> ImportReport:
     """Make a transcript of each file in the store `store_id`; nothing in the store is changed.
 
-    The text is what the store parsed. Title, date and sector are taken from the file's attributes where
-    they hold them, else from the text and the file's name. Raises SyncStopped when the store cannot
-    be read (ImportStopped once it was asked); a file that cannot is in the report's `refused`.
+    The text is what the store parsed. Title, date and sector come from the file's attributes if they have
+    them, else from the text and the file's name. Raises SyncStopped if the store cannot be read
+    (ImportStopped after it was asked); a file that cannot be read is in the report's `refused`.
     """
     if not settings.OPENAI_API_KEY:
         raise SyncStopped("OPENAI_API_KEY is not set; put a key of the store's project into it.")
@@ -131,7 +131,7 @@ def _first_error(group: BaseExceptionGroup[openai.APIError]) -> openai.APIError:
 
 
 async def _file_name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
-    """What the file is called: by its own site's id, else by its name in storage, else by its id."""
+    """Return the file's name: by its own site's id, else its name in storage, else its id."""
     slug = (file.attributes or {}).get("slug")
     if slug:
         return f"{slug}.txt"
@@ -143,7 +143,7 @@ async def _file_name(client: openai.AsyncOpenAI, file: StoreFile) -> str:
 
 
 async def _parsed_text(client: openai.AsyncOpenAI, store_id: str, file_id: str) -> str:
-    """The parsed text, from all of its pages (the SDK reads the first one only)."""
+    """Return the parsed text, from all of its pages (the SDK reads only the first one)."""
     parts: list[str] = []
     size, pages = 0, {""}
     query: dict[str, object] = {}
@@ -194,12 +194,12 @@ def _keep(
     published: bool,
     dry_run: bool,
 ) -> bool:
-    """Store `parsed` with a record of its file; False where a transcript without a file has this text."""
+    """Store `parsed` with a record of its file; return False if a transcript without a file has this text."""
     same = Transcript.objects.filter(text=parsed.text).exclude(store_files__store_id=store_id).first()
     if dry_run:
         return same is None
     if same is None:
-        # The store's id stands for the folder: it keeps its files apart from those of other places.
+        # The store's id is used as the folder: it separates its files from those of other places.
         name = f"{store_id}/{name}"
         if Transcript.objects.filter(source_file=name).exists():
             # Files of a store may share a name; transcripts may not.

@@ -1,4 +1,4 @@
-"""Whether the words before a colon are somebody's label: certainly, perhaps, or not."""
+"""Whether the words before a colon are a person's label: certainly, perhaps, or not."""
 
 import re
 from enum import Enum
@@ -8,7 +8,7 @@ from transcripts.stores.words import UNSPACED
 LONGEST = 160
 """Characters of a label, with title and firm."""
 MOST_WORDS = 6
-"""Words of a name or role; what comes behind a comma or in brackets is a title or firm, and may be longer."""
+"""Words of a name or role; after a comma or in brackets follows a title or firm, which may be longer."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -34,7 +34,7 @@ ROLES = _words(
     аналитик ведущий модератор интервьюер клиент журналист
     """
 )
-"""What people are called in calls, when not by name."""
+"""What people are called in calls other than by name."""
 
 HONORIFICS = _words("mr mrs ms miss mx dr prof professor sir dame lord lady herr frau m mme mlle sr sra")
 PARTICLES = _words(
@@ -88,7 +88,7 @@ TOPICS = _words(
     currency
     """
 )
-"""What calls are about, and how sentences begin: no first names, though a surname may be among them."""
+"""Subjects of calls and beginnings of sentences: not first names, though a surname may be among them."""
 
 BOILERPLATE = re.compile(
     r"^\W*(?:(?:legal\s+|important\s+)?(?:disclaimer|copyright|confidentiality|notice)s?\b[^:]{0,40}:"
@@ -99,7 +99,7 @@ BOILERPLATE = re.compile(
     r"|\S.{0,60}\s(?:started|stopped) (?:the )?(?:transcription|recording)\W*$)",
     re.IGNORECASE,
 )
-"""What nobody says and services add: it ends a turn."""
+"""Words that nobody says and services add: they end a turn."""
 
 
 _PREFIXED = re.compile(r"(d|l|al|el|ibn|bin|abu|an|ad|as|ash)[-'’](\w+)$")
@@ -107,7 +107,7 @@ _PREFIXED = re.compile(r"(d|l|al|el|ibn|bin|abu|an|ad|as|ash)[-'’](\w+)$")
 
 
 class Kind(Enum):
-    """How sure it is that a label names a person or role."""
+    """How certain it is that a label names a person or role."""
 
     SURE = 2
     MAYBE = 1
@@ -130,7 +130,7 @@ def kind_of(label: str) -> Kind:
     if plain[0] in TOPICS and (len(words) == 1 or set(plain) <= TOPICS):
         return Kind.NOT
     if not all(_is_upper(word) or word.casefold() in PARTICLES or _is_number(word) for word in words):
-        # A name all in small letters, of somebody who signed in with it.
+        # A name all in small letters, of a person who signed in with it.
         alone = len(words) <= 2 and all(word.islower() and word.isalpha() for word in words)
         return Kind.MAYBE if alone and not any(word in TOPICS for word in plain) else Kind.NOT
     if not _is_upper(words[-1]) or any(_is_number(word) for word in words):
@@ -143,12 +143,12 @@ def kind_of(label: str) -> Kind:
 
 
 def is_topical(label: str) -> bool:
-    """Return whether a word of a name is one that calls are about, as in Tim Price or Price Increases."""
+    """Return whether a word of a name is a subject of calls, as in Tim Price or Price Increases."""
     return any(word.strip(".'’").casefold() in TOPICS for word in _divided(label)[0].split())
 
 
 def has_role(label: str) -> bool:
-    """Return whether `label` is a role, or a name with the role that somebody has."""
+    """Return whether `label` is a role, or a name with the person's role."""
     name, title = _divided(label)
     words = [word.strip(".").casefold() for word in name.split()]
     alone = all(word in ROLES or re.fullmatch(r"#?\d{1,3}|[a-c]", word) for word in words)
@@ -163,7 +163,7 @@ def _divided(label: str) -> tuple[str, str]:
 
 
 def _is_upper(word: str) -> bool:
-    """Return whether a word begins as names do: not with a small letter, where the script has such."""
+    """Return whether a word begins as names do: not with a small letter, if the script has such."""
     if found := _PREFIXED.match(word):
         word = found[2]
     letter = next((each for each in word if each.isalpha()), "")

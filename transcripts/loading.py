@@ -1,7 +1,7 @@
-"""Files → rows: what is new is added, what changed is replaced, what is gone is pruned when asked to.
+"""Files → rows: what is new is added, what changed is replaced, what is gone is pruned on request.
 
-Each file is one transaction together with its turns, its passages and so its full-text index; a run
-that is killed leaves whole transcripts behind, and the next run goes on.
+Each file is one transaction together with its turns, its passages and so its full-text index; a killed run
+leaves whole transcripts behind, and the next run continues.
 """
 
 import hashlib
@@ -42,15 +42,15 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 NO_FILE = "holds no file of a transcript (.txt, .md, .vtt, .srt, .docx, .html, .json or .pdf)"
 MOST_NAMED = 10
-"""Files that a note names; the others are counted."""
+"""The most files that a note names; the others are counted."""
 MOST_TOLD = 60
-"""Sentences about single lines in a summary; all of them are on the transcripts' pages in the admin."""
+"""The most sentences about single lines in a summary; the transcripts' pages in the admin have all."""
 MAX_NAME = 500
-"""Characters of a file's path below its folder (`Transcript.source_file`)."""
+"""The most characters of a file's path below its folder (`Transcript.source_file`)."""
 
 
 class NothingToLoad(Exception):
-    """A path that cannot be loaded; one sentence for the person."""
+    """A path that cannot be loaded; its sentence is for the person."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +58,15 @@ class Source:
     """A file to load."""
 
     name: str
-    """Its path below its folder: what identifies the transcript."""
+    """Its path below its folder, which identifies the transcript."""
     folder: Path
     path: Path
     refused: str = ""
-    """Why it cannot be read, where that is known without opening it: a sentence."""
+    """Why it cannot be read, if that is known without opening it: a sentence."""
     unlisted: bool = False
-    """Whether it stands for a folder that cannot be listed."""
+    """Whether it represents a folder that cannot be listed."""
     passed_over: bool = False
-    """Whether it is left out, because its name is no transcript's."""
+    """Whether it is left out because of its name."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,32 +78,32 @@ class LoadReport:
     unchanged: list[str] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
     pruned_ids: list[int] = field(default_factory=list)
-    """For stores that know transcripts by their ids."""
+    """For stores, which know transcripts by their ids."""
     removed: list[str] = field(default_factory=list)
     """Left out, because somebody deleted them."""
     left_out: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Name → why."""
     shortened: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Name → characters before and now, of files that have lost more than half."""
+    """Name → characters before and now, for files that have lost more than half."""
     lacking: dict[str, list[str]] = field(default_factory=dict)
-    """What was not found → in which of the files that were added or changed."""
+    """What was not found → the added or changed files that lack it."""
     renamed: dict[str, str] = field(default_factory=dict)
-    """Name → the name that the file had before."""
+    """Name → the file's earlier name."""
     same: dict[str, str] = field(default_factory=dict)
-    """Name → a transcript's file that holds the same."""
+    """Name → a transcript's file with the same content."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Name → what of it was not understood, in sentences."""
     passed_over: list[str] = field(default_factory=list)
-    """Files of folders that are no transcripts by their names."""
+    """Files in folders whose names are not those of transcripts."""
 
 
 def sources(paths: Iterable[Path], *, prune: bool = False) -> list[Source]:
-    """The transcript files at `paths` (files, or folders with everything below them), by name.
+    """Return the transcript files at `paths` (files, or folders with everything below them), by name.
 
     Hidden files are left out, and files in folders whose suffix is none of SUFFIXES are passed over. Refused
-    from the start are a path that does not exist, a folder that holds no such file (with `prune`, `load`
-    judges these two), and a file with the name of another one.
+    at once are a path that does not exist, a folder without such a file (with `prune`, `load` judges these
+    two), and a file with the name of another one.
     """
     found: dict[str, Source] = {}
     twice: list[Source] = []
@@ -169,15 +169,15 @@ def load(
     dry_run: bool = False,
     progress: Callable[[Source], None] = lambda _: None,
 ) -> LoadReport:
-    """Bring the stored transcripts in line with `files`; `progress` is told each before it is read.
+    """Bring the stored transcripts in line with `files`; `progress` is called for each before it is read.
 
-    A file that cannot be read, parsed or stored is in the report's `refused` and leaves what was stored of
-    it as it was; one that has become empty too, unless `allow_empty`, and then its transcript is deleted.
-    New transcripts go into `collection` (the default one). `prune` deletes the transcripts whose file is no
-    longer in one of the folders `whole` (those of `files`); one in which none is left is taken for one
-    that is not mounted, unless `allow_empty`, and then NothingToLoad is raised before anything is done.
-    Transcripts that somebody deleted are loaded again where `restore`, and left out otherwise; so are those
-    whose SHA-256 is in `without`. A `dry_run` only reports.
+    A file that cannot be read, parsed or stored is in the report's `refused`, and what was stored of it is
+    not changed; the same goes for an empty one, unless `allow_empty`, which deletes its transcript. New
+    transcripts go into `collection` (the default one). `prune` deletes the transcripts whose file is no
+    longer in one of the folders `whole` (those of `files`); if none is left in one, it is probably not
+    mounted, and NothingToLoad is raised before anything is done, unless `allow_empty`. Transcripts that
+    somebody deleted are loaded again with `restore`, and left out otherwise, as are those whose SHA-256 is in
+    `without`. A `dry_run` only reports.
     """
     given = list(files)
     report = LoadReport(passed_over=[each.name for each in given if each.passed_over])
@@ -272,7 +272,7 @@ def _load_one(
 
 
 def _other_file(source: Source, stored: Transcript) -> Path | None:
-    """Return the file of `stored` if that is another one of the same name, still in a folder of its own."""
+    """Return the file of `stored` if that is another one of the same name, still in its own folder."""
     path = Path(stored.source_folder, stored.source_file)
     apart = UPLOADS not in (source.folder, Path(stored.source_folder)) and stored.source_folder
     elsewhere = apart and Path(stored.source_folder) != source.folder
@@ -280,7 +280,7 @@ def _other_file(source: Source, stored: Transcript) -> Path | None:
 
 
 def _former(source: Source, digest: str, names: Container[str]) -> Transcript | None:
-    """Return the transcript of the file that `source` was before somebody renamed or moved it."""
+    """Return the transcript of the file that `source` was before it was renamed or moved."""
     if source.folder == UPLOADS:
         return None
     gone = [
@@ -295,7 +295,7 @@ def _former(source: Source, digest: str, names: Container[str]) -> Transcript | 
 
 @transaction.atomic
 def _rename(transcript: Transcript, source: Source, parsed: Parsed) -> None:
-    """Give a transcript the new name of its file, and what the name says of title and date."""
+    """Give a transcript its file's new name, and the title and date from that name."""
     before = {"source_file": transcript.source_file, **_history_values(transcript)}
     transcript.source_file, transcript.source_folder = source.name, str(source.folder)
     _set_facts(transcript, parsed)
@@ -307,7 +307,7 @@ def _rename(transcript: Transcript, source: Source, parsed: Parsed) -> None:
 
 
 def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> None:
-    """Note what may not have been meant: that most of a text is lost, or that something was not found."""
+    """Note what may not have been meant: most of a text is lost, or something was not found."""
     if len(parsed.text) < before / 2:
         report.shortened[source.name] = (before, len(parsed.text))
     found = {
@@ -325,7 +325,7 @@ def _remark(report: LoadReport, source: Source, parsed: Parsed, before: int) -> 
 def remove_transcripts(transcripts: QuerySet[Transcript]) -> None:
     """Delete `transcripts`, and have loads that do not name their files leave them out.
 
-    In the history it is the caller's action, and the store that is searched is the caller's business.
+    The history records it as the caller's action, and the caller has to update the store.
     """
     with transaction.atomic():
         _delete(transcripts, removed=True)
@@ -365,7 +365,7 @@ def _loaded_from(*whole: Path) -> QuerySet[Transcript]:
 
 
 def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty: bool) -> None:
-    """Raise NothingToLoad where a folder is more likely out of reach than emptied."""
+    """Raise NothingToLoad if a folder is more likely out of reach than emptied."""
     sentences: list[str] = []
     for folder in sorted(pruned):
         here = [each for each in files if each.folder == folder]
@@ -384,7 +384,7 @@ def _check_prune(pruned: Iterable[Path], files: Sequence[Source], *, allow_empty
 
 
 def load_summary(report: LoadReport) -> Summary:
-    """What became of the files, for a person: those that changed something by name, the others counted."""
+    """Return what became of the files, for a person: changes by name, the others counted."""
     summary = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):
         summary.rows += [[name, result] for name in getattr(report, result)]
@@ -444,9 +444,9 @@ def _file_bytes(source: Source) -> bytes:
 
 @transaction.atomic
 def save(source: Source, parsed: Parsed, collection: Collection | None = None) -> str:
-    """Store what the file `source` says; returns added, changed or unchanged.
+    """Store what the file `source` says; return added, changed or unchanged.
 
-    Slug, collection, whether it is published and what a curator corrected stay over a change.
+    Slug, collection, publication and a curator's corrections survive a change.
     """
     stored = Transcript.objects.select_for_update().filter(source_file=source.name).first()
     if stored is not None and stored.digest == parsed.digest:
@@ -468,14 +468,14 @@ def save(source: Source, parsed: Parsed, collection: Collection | None = None) -
 
 
 def _keep_folder(stored: Transcript, source: Source) -> None:
-    """Remember the folder that a file was loaded from last."""
+    """Remember the folder from which a file was last loaded."""
     Transcript.objects.filter(pk=stored.pk).exclude(source_folder=str(source.folder)).update(
         source_folder=str(source.folder)
     )
 
 
 def _set_facts(transcript: Transcript, parsed: Parsed) -> None:
-    """Give a transcript what its file says of the call, save for what a curator corrected."""
+    """Set a transcript's facts as in its file, except those that a curator corrected."""
     for name in Transcript.FACTS:
         if name not in transcript.corrected:
             setattr(transcript, name, getattr(parsed, name))
@@ -483,7 +483,7 @@ def _set_facts(transcript: Transcript, parsed: Parsed) -> None:
 
 
 def _new(name: str, collection: Collection | None) -> Transcript:
-    """A transcript for the file called `name`; one that was here before is for nobody more than it was."""
+    """Return a transcript for the file called `name`; one that was deleted is visible to no more people."""
     transcript = Transcript(
         source_file=name, slug=free_slug(name), collection=collection or Collection.default()
     )
@@ -496,17 +496,17 @@ def _new(name: str, collection: Collection | None) -> Transcript:
 
 
 def _history_values(transcript: Transcript) -> dict[str, Any]:
-    """What the history tells of a load: the facts, and that the text is another one, but not the text."""
+    """Return what the history records of a load: the facts, and that the text changed, but not the text."""
     return {name: getattr(transcript, name) for name in (*Transcript.FACTS, "digest")}
 
 
 def free_slug(name: str) -> str:
-    """A readable public id for the file called `name` that no other transcript has."""
+    """Return a readable public id for the file called `name` that no other transcript has."""
     mark = hashlib.sha256(name.encode()).hexdigest()[:8]
     slug = slugify(Path(name).stem.replace("_", "-"))[:180].strip("-")
     if not slug:
         return f"transcript-{mark}"
-    # The mark comes from the name, so that the same name gets the same slug in another database.
+    # The mark comes from the name, because the same name has to get the same slug in another database.
     return f"{slug}-{mark}" if Transcript.objects.filter(slug=slug).exists() else slug
 
 
@@ -540,13 +540,13 @@ def rewrite(transcript: Transcript, turns: list[Said]) -> None:
 
 @transaction.atomic
 def index_facts(transcript: Transcript) -> None:
-    """Write the passage of the facts anew, after one of them was corrected."""
+    """Write the passage of the facts again, after one of them was corrected."""
     transcript.passages.filter(first_turn=None).delete()
     transcript.passages.add(_facts(transcript), bulk=False)
 
 
 def facts_of_file(transcript: Transcript) -> dict[str, Any]:
-    """What the file of `transcript` says of its call."""
+    """Return what the file of `transcript` says about its call."""
     said = parse_text(transcript.source_file, transcript.text)
     return {name: getattr(said, name) for name in Transcript.FACTS}
 
@@ -558,10 +558,10 @@ def understood(transcript: Transcript) -> Parsed:
 
 @transaction.atomic
 def name_speakers(transcript: Transcript, speakers: dict[str, str]) -> None:
-    """Give the labels in the file of `transcript` the names of `speakers`; loads keep them."""
+    """Give the labels in the file of `transcript` the names in `speakers`; loads keep them."""
     transcript.speakers = speakers
     parsed = parse_text(transcript.source_file, transcript.text, speakers)
-    # What is told of the file as a whole does not show in its text.
+    # The name for the file as a whole does not appear in its text.
     of_file = [note for note in transcript.notes if note.startswith("It ")]
     transcript.notes = [*of_file, *parsed.notes]
     transcript.save(update_fields=["speakers", "notes"])
@@ -570,7 +570,7 @@ def name_speakers(transcript: Transcript, speakers: dict[str, str]) -> None:
 
 @transaction.atomic
 def restore_facts(transcript: Transcript) -> None:
-    """Forget what a curator corrected: the facts are those of the file again."""
+    """Restore the facts of the file in place of a curator's corrections."""
     for name, value in facts_of_file(transcript).items():
         if name in transcript.corrected:
             setattr(transcript, name, value)
@@ -588,7 +588,7 @@ def _rows(transcript: Transcript, turns: list[Said]) -> Iterator[Passage]:
 
 
 def _facts(transcript: Transcript) -> Passage:
-    """The passage that is found by the call's title, sector or participants."""
+    """Return the passage that is found by the call's title, sector or participants."""
     facts = {
         "Call date": transcript.call_date,
         "Moderator": transcript.moderator,

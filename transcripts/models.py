@@ -34,7 +34,7 @@ class Collection(models.Model):
 
     @classmethod
     def default(cls) -> "Collection":
-        """The collection of transcripts that were put into no other."""
+        """Return the collection of transcripts that were put into no other."""
         return cls.objects.get_or_create(slug="default", defaults={"name": "Default"})[0]
 
 
@@ -47,7 +47,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return TRANSCRIPTS.visible_to(principal, self)
 
     def within(self, limits: Within) -> "TranscriptQuerySet":
-        """Return the transcripts that a store is to search in, as the database knows them now."""
+        """Return the transcripts that a store has to search, as the database knows them now."""
         found = self.filter(published=True)
         if limits.collections is not None:
             found = found.filter(collection__slug__in=limits.collections)
@@ -71,7 +71,7 @@ class Transcript(models.Model):
         "duration",
         "participants",
     )
-    """What a file says about its call, and a curator may correct."""
+    """Facts that a file states about its call and a curator may correct."""
 
     slug = models.SlugField(max_length=200, unique=True, help_text="The public id; it never changes.")
     title = models.CharField(max_length=300)
@@ -113,13 +113,13 @@ class Transcript(models.Model):
     objects = TranscriptQuerySet.as_manager()
 
     class Meta:
-        # The databases do not agree on where NULL sorts.
+        # The databases sort NULL differently.
         ordering = [models.F("call_date").desc(nulls_last=True), "slug"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["title"]),
             models.Index(fields=["digest"]),
-            # All that searches are limited by, so that nobody reads past the texts for it. No index of one of
-            # these alone, which SQLite would take instead.
+            # All columns that limit searches, so that nobody reads past the texts for them. No index of one
+            # of them alone, which SQLite would use instead.
             models.Index(fields=["published", "collection", "sector", "call_date"]),
         ]
 
@@ -131,7 +131,7 @@ class Transcript(models.Model):
 
 
 class Tombstone(models.Model):
-    """What is remembered of a transcript that was deleted, so that its file comes back for no more people."""
+    """A record of a deleted transcript, so that its file, if it comes back, is visible to no more people."""
 
     source_file = models.CharField(max_length=500, unique=True)
     collection = models.ForeignKey(
@@ -152,7 +152,7 @@ class Tombstone(models.Model):
 
 
 class Turn(models.Model):
-    """What one person said at one time; a paragraph where the file names no speakers."""
+    """What one person said at one time; a paragraph if the file names no speakers."""
 
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns", db_index=False)
     position = models.PositiveIntegerField(help_text="From 1.")
@@ -174,7 +174,7 @@ class Turn(models.Model):
 
     @property
     def stamp(self) -> str:
-        """The offset as `mm:ss`, from an hour on as `h:mm:ss`; empty where there is none."""
+        """The offset as `mm:ss`, from an hour on as `h:mm:ss`; empty if there is none."""
         return stamp(self.offset)
 
 
@@ -205,7 +205,7 @@ class SpeakerLabel(models.Model):
 
 
 class WordsField(models.TextField):  # type: ignore[type-arg]
-    """The words that a passage is found by, made of its text whenever it is saved, like `auto_now`."""
+    """The words by which a passage is found, made from its text whenever it is saved, like `auto_now`."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002
         """Return the words of the passage `model_instance`."""
@@ -286,7 +286,7 @@ class VectorStoreFile(models.Model):
 
 
 def stamp(offset: int | None) -> str:
-    """`offset` seconds as `mm:ss`, from an hour on as `h:mm:ss`; empty for None."""
+    """Return `offset` seconds as `mm:ss`, from an hour on as `h:mm:ss`; empty for None."""
     if offset is None:
         return ""
     hours, rest = divmod(offset, 3600)

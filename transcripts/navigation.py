@@ -1,4 +1,4 @@
-"""Where in the site there is something of transcripts."""
+"""Where the site's menus link to transcripts."""
 
 from transcripts.models import TRANSCRIPTS
 

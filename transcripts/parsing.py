@@ -1,8 +1,8 @@
 """A file's bytes → the facts of its header and its turns. Knows nothing of the database.
 
-What kind of file it is shows in what it holds, not in its name. Containers (Word, PDF, HTML) become text
-first; captions, recognizers' JSON and tables become cues; everything else is lines (`transcripts.formats`).
-Nothing of the text is lost, whatever it looks like, and what was not understood is told.
+The content of a file decides its kind, not its name. Containers (Word, PDF, HTML) become text first;
+captions, recognizers' JSON and tables become cues; everything else is lines (`transcripts.formats`). None of
+the text is lost, whatever it looks like, and what was not understood is reported.
 """
 
 import datetime
@@ -22,7 +22,7 @@ __all__ = ["MAX_BYTES", "SUFFIXES", "BadFile", "NoText", "Parsed", "Said", "pars
 SUFFIXES = frozenset(
     {".txt", ".text", ".md", ".markdown", ".vtt", ".srt", ".docx", ".html", ".htm", ".json", ".pdf"}
 )
-"""Of the files that are taken from a folder; a file that is named is read by what it holds."""
+"""Suffixes of the files that are loaded from a folder; a file that is named is read by its content."""
 ELSE = "save the call as text, .docx, .vtt or .srt"
 MOST_LINES = 200_000
 MOST_TURNS = 50_000
@@ -33,17 +33,17 @@ OTHERS = {
     b"OggS": "It is a recording; load what was recognized of it as text, .vtt or .json.",
     b"RIFF": "It is a recording; load what was recognized of it as text, .vtt or .json.",
 }
-"""What files of other kinds begin with, and what to do with them."""
+"""How files of other kinds begin, and what to do with them."""
 IS_PAGE = "It is an HTML page and not a transcript that is known here; save the call as text."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """What a file says."""
+    """The content of a file."""
 
     title: str
     text: str
-    """The whole file without invisible characters, of a container its text; lines end in a newline."""
+    """The whole file without invisible characters, or a container's text; lines end in a newline."""
     digest: str
     """SHA-256 of the file's bytes, in hexadecimal."""
     call_date: datetime.date | None = None
@@ -52,14 +52,14 @@ class Parsed:
     duration: str = ""
     participants: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    """The lines of the header that no field holds."""
+    """The lines of the header that fit no field."""
     turns: list[Said] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What was not understood, in sentences that begin with its line."""
     labels: dict[str, int] = field(default_factory=dict)
-    """How many turns each label of the file begins; `""` stands for turns without one."""
+    """How many turns each label of the file begins; `""` counts turns without one."""
     doubtful: dict[str, int] = field(default_factory=dict)
-    """The same of what stands before a colon and was not taken for a label."""
+    """The same for words before a colon that were not considered a label."""
 
 
 def too_large() -> BadFile:
@@ -67,10 +67,10 @@ def too_large() -> BadFile:
 
 
 def parse(name: str, data: bytes, named: Mapping[str, str] | None = None) -> Parsed:
-    """What the file called `name` (its path is ignored) with content `data` says.
+    """Return the content of the file called `name` (its path is ignored) with the bytes `data`.
 
-    `named` are the speakers' names by the file's labels, where a curator gave some; see `turns.of_lines`.
-    Raises BadFile for what is not a readable, non-empty transcript of at most MAX_BYTES.
+    `named` are the speakers' names by the file's labels, if a curator gave some; see `turns.of_lines`.
+    Raises BadFile for anything but a readable, non-empty transcript of at most MAX_BYTES.
     """
     if len(data) > MAX_BYTES:
         raise too_large()
@@ -94,7 +94,7 @@ def parse_text(
     digest: str = "",
     notes: list[str] | None = None,
 ) -> Parsed:
-    """What the file called `name` says whose `Parsed.text` was `text`. Raises BadFile."""
+    """Return the content of the file called `name` whose `Parsed.text` was `text`. Raises BadFile."""
     text = clean(text)
     if text.count("\n") > MOST_LINES:
         raise BadFile(f"It has more than {MOST_LINES:,} lines, which is more than any call; split it.")
@@ -132,7 +132,7 @@ def parse_text(
 
 
 def _text_of(data: bytes) -> tuple[str, list[str], bool]:
-    """Return the text of a file, what has to be told of it, and whether it is none unless somebody speaks."""
+    """Return the text of a file, remarks on it, and whether it is no transcript unless somebody speaks."""
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, refusal in OTHERS.items():
         if start.startswith(mark):
@@ -151,7 +151,7 @@ def _text_of(data: bytes) -> tuple[str, list[str], bool]:
 def _laid_out(text: str) -> tuple[str, list[Line], list[Cue]]:
     """Return a text, its lines, or its cues and the lines beside them. Raises BadFile.
 
-    JSON and tables become captions, which people can read, and which say the same when they are read again.
+    JSON and tables become captions, which people can read, and which mean the same when read again.
     """
     cues: list[Cue] | None = None
     if captions.is_captions(text):
@@ -171,12 +171,12 @@ def _laid_out(text: str) -> tuple[str, list[Line], list[Cue]]:
 
 
 def _cleaned(cues: list[Cue]) -> list[Cue]:
-    """Return cues without what was written by its number (`\\u001b`, `&#27;`) and is not taken from files."""
+    """Return cues without characters written by their number (`\\u001b`, `&#27;`) that no file may have."""
     cleaned = [replace(cue, text=clean(cue.text).strip(), speaker=clean(cue.speaker).strip()) for cue in cues]
     return [cue for cue in cleaned if cue.text or cue.speaker]
 
 
 def _label(participant: str) -> str:
-    """`Analyst` of `Senior Analyst, Summit Peak Capital (Analyst)`."""
+    """Return `Analyst` for `Senior Analyst, Summit Peak Capital (Analyst)`."""
     found = re.search(r"\(([^()]+)\)\s*$", participant)
     return found[1].strip() if found else participant

@@ -8,7 +8,7 @@ from transcripts.parsing import Said
 from transcripts.stores.words import UNSPACED
 
 WORDS = 120
-"""A passage is closed before it would grow beyond this; a longer turn is a passage of its own."""
+"""A passage is closed before it would grow beyond this; a longer turn is a passage alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +18,11 @@ class Run:
     first: int
     last: int
     text: str
-    """Each turn as `Speaker: text`, one a line."""
+    """Each turn as `Speaker: text`, one per line."""
 
 
 def into_passages(turns: Sequence[Said]) -> Iterator[Run]:
-    """`turns` as passages, in order: each turn is in exactly one, and in one piece."""
+    """Yield `turns` as passages, in order: each turn is in exactly one, and undivided."""
     start = 0
     words = 0
     lines: list[str] = []
@@ -44,7 +44,7 @@ def count_words(text: str) -> int:
 
 
 def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
-    """A name for each turn within its page: `t-00-12`, or `t-1-00-12` from an hour on.
+    """Yield a name for each turn within its page: `t-00-12`, or `t-1-00-12` from an hour on.
 
     The second turn of the same second is `t-00-12-x2`; a turn without an offset is `turn-7`.
     """
@@ -60,7 +60,7 @@ def anchors(offsets: Iterable[int | None]) -> Iterator[str]:
 
 
 def digest(texts: Iterable[str]) -> str:
-    """Return eight letters that tell the words of consecutive turns from others, for links that cite them."""
+    """Return eight letters that identify the words of consecutive turns, for links that cite them."""
     *_, whole = digests(texts)
     return whole
 

@@ -1,4 +1,4 @@
-"""What a person may pick from a client's menu about transcripts."""
+"""Prompts about transcripts in a client's menu."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,7 +12,7 @@ from transcripts.models import TRANSCRIPTS
 
 
 def sectors_like(caller: Caller, typed: str) -> Iterable[str]:
-    """The sectors that hold what was typed."""
+    """Return the sectors that contain what was typed."""
     wanted = typed.strip().casefold()
     return [sector for sector in searching.sectors(caller) if wanted in sector.casefold()]
 

@@ -1,7 +1,7 @@
-"""A call as a page shows it: a part of its turns, the cited ones, what was looked for in it, who speaks.
+"""A call as a page shows it: a part of its turns, the cited ones, what was searched for in it, who speaks.
 
 A link cites turns by their place and by a digest of their words. Loads change files and so move passages:
-what a link shows is what it cites, wherever that stands now, or a sentence that it is gone.
+a link shows what it cites, wherever that is now, or a sentence that it is gone.
 """
 
 import re
@@ -21,9 +21,9 @@ from transcripts.passages import WORDS, count_words, digest, digests
 from transcripts.stores import local
 
 PER_PAGE = 200
-"""Turns; a page of them has about 200 KB."""
+"""Turns on a page, which has about 200 KB."""
 COLOURS = 6
-"""In which speakers are told apart; the seventh has the first one's."""
+"""Colours of speakers; the seventh speaker gets the first one's."""
 
 
 class Span(NamedTuple):
@@ -34,7 +34,7 @@ class Span(NamedTuple):
 
 
 class Gone(Exception):
-    """What a link cites is not in the call any more; `near` is what stands in its place."""
+    """What a link cites is no longer in the call; `near` is what is in its place."""
 
     def __init__(self, near: Span | None = None) -> None:
         super().__init__()
@@ -43,13 +43,13 @@ class Gone(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """What the address of a call's page asks for; what it does not is empty."""
+    """What the address of a call's page asks for; everything else is empty."""
 
     passage: str = ""
     turn: str = ""
     """An anchor."""
     digest: str = ""
-    """Of the words that are cited."""
+    """Digest of the cited words."""
     query: str = ""
     page: str = ""
 
@@ -61,7 +61,7 @@ class Shown:
     turn: Turn
     said: SafeString
     colour: int
-    """The number of its speaker's colour; 0 for nobody's."""
+    """The number of its speaker's colour; 0 if there is no speaker."""
 
     @property
     def href(self) -> str:
@@ -89,7 +89,7 @@ class Reading:
 
     @property
     def span(self) -> Span:
-        """The turns of the page, and those of a cited passage that begins on it and ends on the next."""
+        """The turns of the page, with those of a cited passage that begins on it and ends on the next."""
         first, last = (self.number - 1) * PER_PAGE + 1, min(self.number * PER_PAGE, self.total)
         ends = self.cited.last if self.cited and first <= self.cited.first <= last else last
         return Span(first, max(last, ends))
@@ -104,7 +104,7 @@ class Reading:
 
     @property
     def times(self) -> str:
-        """From when to when the page goes, where the file says."""
+        """From when to when the page goes, if the file says."""
         stamps = [each.turn.stamp for each in self.turns if each.turn.stamp]
         return f"{stamps[0]} to {stamps[-1]}" if stamps else ""
 
@@ -123,7 +123,7 @@ class Reading:
 
     @property
     def parts(self) -> Iterable[tuple[bool, list[Shown]]]:
-        """The turns before what is cited, those cited, and those behind, each with whether they are."""
+        """The turns before the cited ones, the cited ones, those after; each with whether it is cited."""
         first, last = self.cited or (self.total + 1, self.total)
         yield False, [each for each in self.turns if each.turn.position < first]
         yield True, [each for each in self.turns if first <= each.turn.position <= last]
@@ -131,7 +131,7 @@ class Reading:
 
     @property
     def cited_address(self) -> str:
-        """The passage that is cited as a link cites it; empty where it is not a passage."""
+        """The cited passage as a link cites it; empty if it is not a passage."""
         first, last = self.cited or (0, 0)
         position = self.transcript.passages.filter(first_turn=first, last_turn=last).values_list("position")
         turns = [each.turn for each in self.turns if first <= each.turn.position <= last]
@@ -154,7 +154,7 @@ class Reading:
 
     @property
     def hit(self) -> int:
-        """The number of the hit that is cited, from 1; 0 where none is."""
+        """The number of the cited hit, from 1; 0 if none is."""
         return next((n for n, hit in enumerate(self.hits, 1) if hit.span == self.cited), 0)
 
     @property
@@ -187,7 +187,7 @@ def _number(text: str) -> int:
 
 
 def _cited(transcript: Transcript, link: Link) -> Span | None:
-    """Return the turns that `link` cites, wherever they stand now. Raises Gone."""
+    """Return the turns that `link` cites, wherever they are now. Raises Gone."""
     if link.passage:
         return _cited_passage(transcript, _number(link.passage), link.digest)
     if link.turn:
@@ -202,7 +202,7 @@ def _cited(transcript: Transcript, link: Link) -> Span | None:
 def _cited_passage(transcript: Transcript, number: int, wanted: str) -> Span | None:
     passage = transcript.passages.filter(position=number).only("first_turn", "last_turn").first()
     if passage and passage.first_turn is None:
-        # The facts stand above every page.
+        # The facts are shown above every page.
         return None
     here = Span(passage.first_turn or 0, passage.last_turn or 0) if passage else None
     if here:
@@ -213,10 +213,10 @@ def _cited_passage(transcript: Transcript, number: int, wanted: str) -> Span | N
 
 
 def _moved(transcript: Transcript, wanted: str, near: Span | None, *, alone: bool = False) -> Span:
-    """Return the turns whose words have the digest `wanted`. Raises Gone where they are not in one place.
+    """Return the turns whose words have the digest `wanted`. Raises Gone unless they are in one place.
 
-    Any that can be a passage, or with `alone` any one turn: what is said earlier or a name that is longer
-    moves the bounds of all passages behind it.
+    These are any that can be a passage, or with `alone` any single turn: words that are added earlier or a
+    longer name move the bounds of all later passages.
     """
     texts = list(transcript.turns.values_list("text", flat=True)) if wanted else []
     words = [WORDS if alone else count_words(text) for text in texts]
@@ -234,7 +234,7 @@ def _moved(transcript: Transcript, wanted: str, near: Span | None, *, alone: boo
 
 
 def _said(text: str, query: str) -> SafeString:
-    """Return `text` as HTML, with what `query` asks for marked."""
+    """Return `text` as HTML, with the words of `query` marked."""
     if not query:
         return format_html("{}", text)
     return format_html_join(

@@ -1,4 +1,4 @@
-"""What of the transcripts has a history, and how a change of it is undone."""
+"""What of the transcripts has a history, and how to undo a change of it."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Transcripts as resources: what a person attaches from a client's menu."""
+"""Transcripts as resources, which a person attaches from a client's menu."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from transcripts.models import TRANSCRIPTS, Transcript
 
 
 def entries(caller: Caller, offset: int, count: int) -> Iterable[Entry]:
-    """The caller's transcripts, latest first."""
+    """Yield the caller's transcripts, latest first."""
     visible = Transcript.objects.visible_to(caller).only("slug", "title", "call_date", "sector")
     for transcript in visible[offset : offset + count]:
         day = transcript.call_date.isoformat() if transcript.call_date else ""
@@ -18,7 +18,7 @@ def entries(caller: Caller, offset: int, count: int) -> Iterable[Entry]:
 
 
 def read_transcript(caller: Caller, slug: str) -> str | None:
-    """One transcript as text, its facts first; a long one in parts, of which `slug#2` is the second."""
+    """Return a transcript as text, its facts first; a long one in parts, of which `slug#2` is the second."""
     part = documents.part(caller, slug)
     if part is None:
         return None
@@ -34,7 +34,7 @@ def read_transcript(caller: Caller, slug: str) -> str | None:
 
 
 def slugs_like(caller: Caller, typed: str) -> Iterable[str]:
-    """The slugs that hold what was typed, those that begin with it first."""
+    """Return the slugs that contain what was typed, those that begin with it first."""
     wanted = typed.strip().lower()
     slugs = Transcript.objects.visible_to(caller).values_list("slug", flat=True)
     return sorted(

@@ -1,4 +1,4 @@
-"""The sample transcripts: which of the transcripts they are, and the way to be rid of them."""
+"""The sample transcripts: which transcripts they are, and how to delete them."""
 
 from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
@@ -25,7 +25,7 @@ def removed() -> bool:
 
 
 def described() -> list[str]:
-    """Return each of them in words, with what would be lost with it."""
+    """Return a description of each, with what would be lost with it."""
     descriptions = []
     for transcript in loaded().defer("text"):
         names = ", ".join(name.replace("_", " ") for name in transcript.corrected)
@@ -36,7 +36,7 @@ def described() -> list[str]:
 
 
 def delete() -> None:
-    """Delete them. In the history it is part of the caller's action."""
+    """Delete them. The history records it as part of the caller's action."""
     with recording.action(Change.Action.DELETE) as action:
         for transcript in loaded().defer("text"):
             action.add(transcript, {"source_file": (transcript.source_file, None)})
@@ -44,7 +44,7 @@ def delete() -> None:
 
 
 def withdraw() -> str:
-    """Take them out of the store that is searched, before they are deleted; returns why not, or nothing."""
+    """Remove them from the store that is searched, before they are deleted; return why not, or ""."""
     try:
         if chosen() != "local":
             async_to_sync(store(chosen()).remove)(list(loaded().values_list("pk", flat=True)))

@@ -1,7 +1,7 @@
-"""Filters and found passages → what is shown of them: whoever asks, a tool or a page, gets it from here.
+"""Filters and found passages → what is shown of them, for tools and pages alike.
 
-A store finds, the database decides: what is not visible to the person who asks is neither searched nor
-cited, and the text shown is the one that the database holds now.
+A store finds, the database decides: what the person may not see is neither searched nor cited, and the text
+shown is the one that the database has now.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ from transcripts.stores.words import asked, pieces
 logger = logging.getLogger(__name__)
 
 MOST_HITS = 50
-"""Passages asked for at once; more an OpenAI store does not give."""
+"""Passages requested at once; an OpenAI store returns no more."""
 FACTS = 1
-"""The position of the passage that holds the facts."""
+"""The position of the passage with the facts."""
 ROUNDS = 3
-"""How often a store is asked again because a few long transcripts took all places."""
+"""How often a store is asked again because a few long transcripts filled all places."""
 SNIPPET = 500
-"""Characters of a passage that are shown of a result."""
+"""Characters shown of a result's passage."""
 
 MOST_READ = 20_000
-"""Characters of a passage, or of a query, among which the place of a snippet is chosen."""
+"""Characters of a passage, or of a query, that are used to choose the place of a snippet."""
 LEAD = 60
-"""Characters before a word that stands far from where a sentence begins; at most, after the last space."""
+"""The most characters before a word that is far from the start of its sentence, after the last space."""
 STEMMED = 3
-"""Letters that a word has at least whose other forms are marked."""
+"""The fewest letters of a word whose other forms are marked."""
 _SENTENCE_ENDS = re.compile(r"[.?!:] |[。？！：] ?")
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranscriptFilters:
-    """Which transcripts, and whose words; all that are given have to hold. Text is found in any case."""
+    """Which transcripts, and whose words; all given filters apply. Text is found in any case."""
 
     title: str = ""
     """Part of the title."""
@@ -60,35 +60,35 @@ class TranscriptFilters:
     collection: str = ""
     """Name or slug of a collection."""
     speaker: str = ""
-    """Part of the label of somebody who speaks."""
+    """Part of a speaker's label."""
     since: datetime.date | None = None
     until: datetime.date | None = None
-    """The last day that counts."""
+    """The last day, included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cited:
-    """A passage that was found, in its transcript."""
+    """A found passage, in its transcript."""
 
     transcript: Transcript
     position: int | None
-    """The passage's, in the transcript; None where the store did not know it."""
+    """The passage's position in the transcript; None if the store did not know it."""
     turns: Sequence[Turn]
-    """What it consists of; none for the passage of the facts."""
+    """Its turns; none for the passage of the facts."""
     text: str
 
     @property
     def path(self) -> str:
-        """The page that shows it, on this site: at the passage, which it highlights."""
+        """The page on this site that shows it: at the passage, which is highlighted."""
         page = self.transcript.get_absolute_url()
         if not self.turns:
             return page
-        # With a digest of its words, since another load may put another passage in its place.
+        # With a digest of its words, because another load may put another passage in its place.
         words = digest(turn.text for turn in self.turns)
         return f"{page}?p={self.position}&v={words}#{self.turns[0].anchor}"
 
     def path_among(self, query: str) -> str:
-        """The same page, with what else `query` finds in this call."""
+        """Return the same page, with what else `query` finds in this call."""
         page, _, anchor = self.path.partition("#")
         asked_for = f"{'&' if '?' in page else '?'}{urlencode({'q': query})}"
         return f"{page}{asked_for}#{anchor}" if anchor else f"{page}{asked_for}"
@@ -99,12 +99,12 @@ class Cited:
 
     @property
     def stamp(self) -> str:
-        """When it begins, as `mm:ss` or `h:mm:ss`; empty where the file does not say."""
+        """When it begins, as `mm:ss` or `h:mm:ss`; empty if the file does not say."""
         return self.turns[0].stamp if self.turns else ""
 
 
 def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> QuerySet[Transcript]:
-    """The transcripts that `principal` may see and that `filters` let pass, latest first."""
+    """Return the transcripts that `principal` may see and that pass `filters`, latest first."""
     found: QuerySet[Transcript] = Transcript.objects.visible_to(principal)
     if filters.title:
         found = found.filter(title__in=_containing(filters.title, _values(found, "title")))
@@ -133,13 +133,13 @@ def _values(found: QuerySet[Transcript], name: str) -> Iterable[str]:
 
 
 def _containing(part: str, texts: Iterable[str]) -> list[str]:
-    """Those of `texts` that contain `part`, in any case of any script (no database does that)."""
+    """Return those of `texts` that contain `part`, in any case of any script (no database does that)."""
     wanted = part.strip().casefold()
     return [text for text in texts if text and wanted in text.casefold()]
 
 
 def sectors(principal: Principal) -> list[str]:
-    """The sectors of the transcripts that `principal` may see, in order."""
+    """Return the sectors of the transcripts that `principal` may see, in order."""
     return [sector for sector in _values(Transcript.objects.visible_to(principal), "sector") if sector]
 
 
@@ -151,10 +151,10 @@ async def search_passages(
     limit: int,
     one_per_transcript: bool = False,
 ) -> tuple[list[Cited], str]:
-    """At most `limit` passages for `query`, best first, and why another store answered, or empty.
+    """Return up to `limit` passages for `query`, best first, and why another store answered, or "".
 
     With `one_per_transcript` only the best passage of each transcript. A filter by speaker or title is
-    answered from the local index, for other stores know nothing of them. Raises StoreUnavailable where the
+    answered from the local index, because other stores do not know them. Raises StoreUnavailable if the
     chosen store does not answer and TRANSCRIPT_STORE_FALLBACK is off.
     """
     name = "local" if filters.speaker or filters.title else chosen()
@@ -185,10 +185,10 @@ def passages_here(
     limit: int,
     one_per_transcript: bool = True,
 ) -> list[Cited]:
-    """At most `limit` passages from the local index, best first: of each transcript the best, or all."""
+    """Return up to `limit` passages from the local index, best first: each transcript's best, or all."""
     if not query.strip():
         return []
-    # The speaker is looked for in the passages.
+    # The passages are searched for the speaker.
     readable = matching_transcripts(principal, replace(filters, speaker=""))
     if not one_per_transcript:
         hits = local.search_database(query, transcripts=readable, speaker=filters.speaker, limit=limit)
@@ -212,9 +212,9 @@ async def _ask_in_time(
     *,
     one_per_transcript: bool,
 ) -> list[Hit]:
-    """What the store called `name` finds, unless it is left alone. Raises StoreUnavailable.
+    """Return what the store called `name` finds, unless it is left alone. Raises StoreUnavailable.
 
-    Half of the call's time is left to the local index.
+    Half of the call's time is reserved for the local index.
     """
     within = await in_database(_within, principal, filters)
     if within is None:
@@ -231,9 +231,9 @@ async def _ask_in_time(
 
 
 def _within(principal: Principal, filters: TranscriptFilters) -> Within | None:
-    """What a store is to search in for `principal`; None where that is nothing.
+    """Return what a store has to search for `principal`; None if that is nothing.
 
-    It names the collections whose transcripts they may read, unless that is all of them.
+    It names the collections whose transcripts they may read, unless these are all.
     """
     found = matching_transcripts(principal, filters).order_by()
     readable = set(found.values_list("collection__slug", flat=True).distinct())
@@ -261,7 +261,7 @@ async def _ask(
     *,
     one_per_transcript: bool,
 ) -> list[Hit]:
-    """Ask until there is enough, past what was found, and past what the store should not have found."""
+    """Ask until there is enough, excluding what was found and what the store should not have found."""
     asked_for = MOST_HITS if one_per_transcript else limit
     hits: list[Hit] = []
     best: dict[int, Hit] = {}
@@ -280,7 +280,7 @@ async def _ask(
 
 
 def _served(principal: Principal, filters: TranscriptFilters, ids: set[int]) -> set[int]:
-    """Those of the transcripts `ids` that `principal` may see and `filters` let pass, as they are now."""
+    """Return which of the transcripts `ids` `principal` may see and pass `filters`, as they are now."""
     found = matching_transcripts(principal, filters).filter(pk__in=ids).order_by()
     return set(found.values_list("pk", flat=True))
 
@@ -295,7 +295,7 @@ def _add_best(best: dict[int, Hit], found: Sequence[Hit]) -> None:
 
 
 def cite(principal: Principal, hits: Sequence[Hit]) -> list[Cited]:
-    """`hits` with all that is shown of them, in their order; what `principal` may not see is left out."""
+    """Return `hits` with all that is shown of them, in order, without those that `principal` may not see."""
     transcripts = (
         Transcript.objects.visible_to(principal)
         .defer("text")
@@ -351,9 +351,9 @@ def _any_of(rows: "QuerySet[T]", conditions: Sequence[Q]) -> "QuerySet[T]":  # t
 
 
 def told_apart(principal: Principal, transcripts: Sequence[Transcript]) -> dict[int, str]:
-    """Return a title for each of `transcripts`, by id: with its day, or its id, where others have the same.
+    """Return a title for each of `transcripts`, by id: with its day, or its id, if others have the same.
 
-    Only others that `principal` may see count, so that the title tells nothing of what is hidden.
+    Only others that `principal` may see count, because the title must reveal nothing that is hidden.
     """
     titles = {each.title for each in transcripts}
     among = Transcript.objects.visible_to(principal).filter(title__in=titles).order_by()
@@ -365,7 +365,7 @@ def told_apart(principal: Principal, transcripts: Sequence[Transcript]) -> dict[
 
 
 def snippet(text: str, query: str, length: int = SNIPPET) -> str:
-    """About `length` characters of `text`, in one line, where most of the words of `query` stand."""
+    """Return about `length` characters of `text`, on one line, from where most words of `query` are."""
     text = " ".join(text[:MOST_READ].split())
     if len(text) <= length:
         return text
@@ -384,7 +384,7 @@ def snippet(text: str, query: str, length: int = SNIPPET) -> str:
             inside |= sought
         return len(inside)
 
-    # Better to begin where a sentence does.
+    # It is better to begin with a sentence.
     place = max((0, *(end.end() for end in _SENTENCE_ENDS.finditer(text))), key=worth)
     if found and not worth(place):
         before = max(0, found[0][0] - LEAD)
@@ -398,13 +398,13 @@ def snippet(text: str, query: str, length: int = SNIPPET) -> str:
 
 
 def marked(text: str, query: str) -> list[tuple[str, bool]]:
-    """`text` in pieces, each with whether it is what `query` asks for."""
+    """Return `text` in pieces, each with whether `query` asks for it."""
     alike = groupby(_pieces(text, query), key=lambda piece: bool(piece[1]))
     return [("".join(piece for piece, _ in pieces), sought) for sought, pieces in alike]
 
 
 def _pieces(text: str, query: str) -> Iterator[tuple[str, set[str]]]:
-    """`text` in pieces, each with the words of `query` that it is; a word is met in its other forms too."""
+    """Yield `text` in pieces, each with the words of `query` that it is; other forms of a word count too."""
     words = asked(query[:MOST_READ])[:50]
     stems = [(word, word[: max(4, len(word) - 3)]) for word in words if word.isalpha()]
     stems = [(word, stem) for word, stem in stems if len(word) >= STEMMED]

@@ -1,4 +1,4 @@
-"""The form in which a curator says whom the labels of a file stand for, once for the whole call."""
+"""The form in which a curator names the people behind a file's labels, once for the whole call."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from transcripts.parsing import Parsed
 from transcripts.turns import MOST_SPEAKER
 
 MOST_LABELS = 200
-"""Labels on the page, the most frequent first; what stands before a colon once is rarely a name."""
+"""Labels on the page, the most frequent first; words before a colon that occur once are rarely a name."""
 
 
 class Row(NamedTuple):
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     label: str
     turns: int
     doubtful: bool
-    """Whether it was not taken for a speaker's."""
+    """Whether it was not considered a speaker's."""
     field: forms.BoundField
 
 
@@ -28,7 +28,7 @@ class SpeakersForm(forms.Form):
     """A field for each label in `parsed`, which was read without the names in `named`."""
 
     seen = forms.JSONField(widget=forms.HiddenInput, required=False)
-    """What was named when the page was opened."""
+    """The names when the page was opened."""
 
     def __init__(self, parsed: Parsed, named: Mapping[str, str], data: Any = None) -> None:
         super().__init__(data, initial={"seen": dict(named)})

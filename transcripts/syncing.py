@@ -1,20 +1,20 @@
-"""Bring an OpenAI vector store in line with this site's transcripts: `sync`.
+"""Brings an OpenAI vector store in line with this site's transcripts: `sync`.
 
-The store is made to hold each transcript once, in its present text. What is there is found out by
-asking, never by trusting what an earlier run remembered, because a run may be killed between any two
-steps and a POST whose answer got lost may have been performed (the API takes no idempotency key):
+Afterwards the store has each transcript once, with its present text. A run finds out what is there by asking,
+never from what an earlier run remembered, because a run may be killed between any two steps and a POST whose
+answer got lost may have been performed (the API takes no idempotency key):
 
-- A file in storage is recognised by its name, `<slug>.<start of the sha256>.<store id>.txt`. So one
+- A file in storage is recognized by its name, `<slug>.<start of the sha256>.<store id>.txt`. So a file
   that was sent and not yet attached is found again, and used.
-- A file in the store is recognised by its attributes `slug`, `sha256` and `site`, or by our record of
-  it. So one that was attached and not recorded is found again, and recorded.
-- New versions are attached before old ones are removed. What is to go is worked out at the end from
-  fresh lists: everything of ours that is not the one copy kept. That takes away duplicates, replaced,
+- A file in the store is recognized by its attributes `slug`, `sha256` and `site`, or by our record of
+  it. So a file that was attached and not recorded is found again, and recorded.
+- New versions are attached before old ones are removed. What to remove is computed at the end from
+  fresh lists: everything of ours that is not the one copy kept. That removes duplicates, replaced,
   unpublished and deleted transcripts alike, and never a file that somebody else put there.
 
-What is not published does not go to OpenAI, and leaves it when it is unpublished: publishing it again
-costs sending one file, and nobody has to trust a filter with what is not to be read. A file that somebody
-else put there and `import_vector_store` brought in stays; its attribute `published` follows the switch.
+What is not published does not go to OpenAI, and is removed there when it is unpublished: publishing it again
+costs sending one file, and nobody has to trust a filter with what may not be read. A file that somebody else
+put there and `import_vector_store` imported stays; its attribute `published` follows the switch.
 """
 
 import asyncio
@@ -66,17 +66,17 @@ LONGEST_PAUSE = 10.0  # seconds between two questions whether a file is indexed
 
 
 class SyncStopped(Exception):
-    """The run cannot go on; one sentence for the person. Running again takes up where it stopped."""
+    """The run cannot continue; one sentence for the person. Running again continues where it stopped."""
 
     def __init__(self, sentence: str, done: "SyncResult | None" = None) -> None:
         super().__init__(sentence)
         self.done = done
-        """What was done before, where it is known."""
+        """What was done before, if it is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncLimits:
-    """How hard a run may press."""
+    """How much load a run may cause."""
 
     concurrency: int = 8
     """Files sent and attached at the same time."""
@@ -84,7 +84,7 @@ class SyncLimits:
     attaches_per_minute: int = field(default_factory=lambda: settings.OPENAI_ATTACHES_PER_MINUTE)
     """Per vector store."""
     file_seconds: float = 300.0
-    """For one file from the start of its sending to the end of its indexing, waits for a place left out."""
+    """For a file from the start of its sending to the end of its indexing, without waits for a place."""
     call_seconds: float = 60.0
     """For one answer."""
     attempts: int = 8
@@ -93,7 +93,7 @@ class SyncLimits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """A file that the store does not hold now, and why."""
+    """A file that the store does not have now, and why."""
 
     name: str
     reason: str
@@ -105,19 +105,19 @@ class SyncResult:
 
     store_id: str = ""
     added: list[str] = field(default_factory=list)
-    """Slugs that the store holds now and did not hold before."""
+    """Slugs that the store has now and did not have before."""
     unchanged: list[str] = field(default_factory=list)
     removed: int = 0
-    """Files taken out: replaced, deleted here, or left over from a run that was cut short."""
+    """Files removed: replaced, deleted here, or left over from a run that was cut short."""
     failures: list[Failure] = field(default_factory=list)
     described: int = 0
     """Files that got attributes to filter by which they did not have."""
     undescribed: int = 0
-    """Files that have no room for them."""
+    """Files that have no room for those."""
 
 
 def sync_summary(done: SyncResult) -> Summary:
-    """What became of the vector store's files, for a person: counted, with the failures by name."""
+    """Return what became of the vector store's files, for a person: counted, with the failures by name."""
     return Summary(
         columns=["Vector store", "Transcripts"],
         rows=[
@@ -144,12 +144,12 @@ def _filter_notes(done: SyncResult) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreDocument:
-    """A transcript as the store is to hold it."""
+    """A transcript as the store has to have it."""
 
     pk: int
     slug: str
     name: str
-    """What a person calls the file in a report."""
+    """The file's name for a person, in a report."""
     sha256: str
     """Of `text`, in hexadecimal."""
     text: str
@@ -163,7 +163,7 @@ class StoreDocument:
         return f"{self.slug[:120]}.{self.sha256[:16]}.{store_id}.txt"
 
     def is_in(self, file: StoreFile) -> bool:
-        """Whether `file` of the store is this text."""
+        """Return whether `file` of the store is this text."""
         if file.id == self.recorded:
             return self.recorded_sha256 == self.sha256
         attributes = file.attributes or {}
@@ -179,9 +179,9 @@ class StoreDocument:
         )
 
     def attributes_for(self, present: Attributes) -> Attributes:
-        """The attributes that its file is to have, which has those `present` now.
+        """Return the attributes that its file should have, which has those `present` now.
 
-        Of a file that somebody else put there all others stay; what we search by is written where it fits.
+        A file that somebody else put there keeps all others; those that we search by are added if they fit.
         """
         if "sha256" in present:
             return self.attributes
@@ -194,7 +194,7 @@ class StoreDocument:
         return {key: value for key, value in self.attributes.items() if key in SEARCHED_BY}
 
     def described_by(self, attributes: Attributes) -> str:
-        """The site for which a file with these attributes is found by them; empty where it is not."""
+        """Return the site for which a file with these attributes is found by them; empty if it is not."""
         return settings.SITE_URL if self.searched_by.items() <= attributes.items() else ""
 
 
@@ -206,13 +206,13 @@ def sync(
     only: Collection[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyncResult:
-    """Send VECTOR_STORE_ID what it misses, wait for its indexing, and take out what is to go.
+    """Send VECTOR_STORE_ID what it lacks, wait for its indexing, and remove what has to go.
 
-    With VECTOR_STORE_ID empty the store called `name` is made, or the one that an earlier run of this
-    site made is found. `only` names the transcripts to look after (None: all). `progress` is told
-    (done, all) after each of them. A `dry_run` changes nothing and says what would be done. Raises
-    SyncStopped when the run cannot go on; a file that could not be indexed is in the summary's
-    `failures` and does not stop the others.
+    If VECTOR_STORE_ID is empty, the store called `name` is made, or the one that an earlier run of this site
+    made is found. `only` names the transcripts to sync (None: all). `progress` is called with (done, all)
+    after each of them. A `dry_run` changes nothing and says what would be done. Raises SyncStopped if the run
+    cannot continue; a file that could not be indexed is in the summary's `failures` and does not stop the
+    others.
     """
     if not settings.OPENAI_API_KEY:
         raise SyncStopped("OPENAI_API_KEY is not set; put a key of your OpenAI project into it.")
@@ -223,9 +223,9 @@ def sync(
 
 
 def withdraw_files(transcripts: Collection[int]) -> None:
-    """Take these transcripts, and those that are deleted here, out of VECTOR_STORE_ID and of storage.
+    """Remove these transcripts, and those that are deleted here, from VECTOR_STORE_ID and from storage.
 
-    What is missed here, the next `sync` takes out. Raises SyncStopped.
+    The next `sync` removes what is missed here. Raises SyncStopped.
     """
     rows = VectorStoreFile.objects.filter(
         Q(transcript_id__in=transcripts) | Q(transcript=None), store_id=settings.VECTOR_STORE_ID
@@ -235,11 +235,10 @@ def withdraw_files(transcripts: Collection[int]) -> None:
 
 
 def refresh(transcripts: Collection[int]) -> set[int]:
-    """Give the files of these published transcripts the attributes they are to have now.
+    """Give the files of these published transcripts the attributes they should have now.
 
-    One short call each, and none where nothing has changed. Returns the transcripts for which that is
-    not all, because the store does not hold their present text: `sync` looks after them. Raises
-    SyncStopped.
+    One short call each, and none if nothing has changed. Returns the transcripts for which that is not all,
+    because the store does not have their present text: those are left to `sync`. Raises SyncStopped.
     """
     store_id = settings.VECTOR_STORE_ID
     rows = {
@@ -266,7 +265,7 @@ async def _for_each(
     work: Callable[[openai.AsyncOpenAI, VectorStoreFile, SyncLimits], Awaitable[bool]],
     rows: list[VectorStoreFile],
 ) -> set[int]:
-    """Do `work` for each of `rows`, several at once; the transcripts of those for which it says False."""
+    """Do `work` for each of `rows`, several at once; return the transcripts for which it returns False."""
     limits = SyncLimits()
     places, undone = asyncio.Semaphore(limits.concurrency), set[int]()
 
@@ -284,7 +283,7 @@ async def _for_each(
 
 
 async def _write_attributes(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
-    """Give the file of `row` its attributes; False where the store does not hold it any more."""
+    """Give the file of `row` its attributes; return False if the store does not have it any more."""
     try:
         await patiently(
             lambda: client.vector_stores.files.update(
@@ -299,9 +298,9 @@ async def _write_attributes(client: openai.AsyncOpenAI, row: VectorStoreFile, li
 
 
 async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: SyncLimits) -> bool:
-    """Let the file of `row` be found no more: delete it if it is ours, else say that it is not published.
+    """Hide the file of `row` from searches: delete it if it is ours, else mark it as not published.
 
-    Says whether it was deleted.
+    Returns whether it was deleted.
     """
     with suppress(openai.NotFoundError):
         if row.file_id:
@@ -316,7 +315,7 @@ async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Sync
             row.attributes = file.attributes or {}
             if row.attributes.get("site") == settings.SITE_URL:
                 row.attributes["published"] = False
-            # One that does not name this site is found by none of its searches.
+            # A file that does not name this site is found by none of its searches.
             row.described_for = settings.SITE_URL
             await _write_attributes(client, row, limits)
             if row.transcript_id:
@@ -328,10 +327,10 @@ async def _retire(client: openai.AsyncOpenAI, row: VectorStoreFile, limits: Sync
 async def _delete(
     client: openai.AsyncOpenAI, store_id: str, file_id: str, limits: SyncLimits, *, whole: bool
 ) -> None:
-    """Take a file out of the store and, where it is `whole`, out of storage; one that is gone is no error."""
+    """Remove a file from the store and, if it is `whole`, from storage; it is no error if it is gone."""
     if whole:
         with suppress(openai.NotFoundError):
-            # Leaves each store too.
+            # This removes it from each store too.
             await patiently(lambda: client.files.delete(file_id), attempts=limits.attempts)
             return
     with suppress(openai.NotFoundError):
@@ -360,7 +359,7 @@ async def _sync(
 
 
 class _Run:
-    """One run against one store."""
+    """A run against a store."""
 
     def __init__(
         self,
@@ -382,7 +381,7 @@ class _Run:
         self._left_alone = [each for each in documents if only is not None and each.pk not in only]
         self._summary = SyncResult(store_id=store_id)
         self._attached: dict[str, StoreFile] = {}
-        """What the store holds, by id."""
+        """The store's files, by id."""
         self._by_slug: dict[str, list[StoreFile]] = {}
         self._stored: list[FileObject] = []
         """Files in storage that are named for this store."""
@@ -391,16 +390,16 @@ class _Run:
         self._keep: set[str] = set()
         """Ids that the sweep leaves alone."""
         self._stop: openai.APIError | None = None
-        """What makes it pointless to start another file."""
+        """The error that makes it pointless to start another file."""
         self._done = 0
         self._transfers = asyncio.Semaphore(limits.concurrency)
-        # Files that wait for their indexing hold no transfer, but each of them asks again and again.
+        # Files that wait for their indexing occupy no transfer, but each of them asks again and again.
         self._in_flight = asyncio.Semaphore(4 * limits.concurrency)
         self._sends = Pace(limits.uploads_per_minute)
         self._attaches = Pace(limits.attaches_per_minute)
 
     async def rehearse(self) -> SyncResult:
-        """What `perform` would do, as far as it can be told before."""
+        """Return what `perform` would do, as far as that can be known before."""
         if self._store_id:
             await self._look()
         for document in self._documents:
@@ -451,7 +450,7 @@ class _Run:
             self._progress(self._done, len(self._documents))
 
     async def _hold(self, document: StoreDocument) -> None:
-        """See to it that the store holds `document`, indexed, and that our record says so."""
+        """Ensure that the store has `document`, indexed, and that our record says so."""
         async with asyncio.timeout(self._limits.file_seconds) as limit:
             copies = self._copies(document)
             if copies:
@@ -463,7 +462,7 @@ class _Run:
                     file = await self._attach(document, file_id, limit)
                 finally:
                     self._transfers.release()
-            # From here on it is the copy to keep, even if the time is up before it is indexed.
+            # From here on it is the copy to keep, even if time runs out before it is indexed.
             self._keep.add(file.id)
             if file.status == "in_progress":
                 file = await self._indexed(file.id)
@@ -496,7 +495,7 @@ class _Run:
         await sync_to_async(_record_failure)(document, self._store_id, reason)
 
     def _versions(self, document: StoreDocument) -> set[str]:
-        """Ids of the store's files that hold `document` as it is or as it was."""
+        """Return the ids of the store's files that have `document` as it is or as it was."""
         usable = {
             file.id
             for file in self._by_slug.get(document.slug, [])
@@ -505,7 +504,7 @@ class _Run:
         return usable | {document.recorded}
 
     def _copies(self, document: StoreDocument) -> list[StoreFile]:
-        """The store's files that hold this very text, the one to keep first."""
+        """Return the store's files that have this very text, the one to keep first."""
         candidates = {file.id: file for file in self._by_slug.get(document.slug, [])}
         if document.recorded in self._attached:
             candidates[document.recorded] = self._attached[document.recorded]
@@ -517,7 +516,7 @@ class _Run:
         return sorted(copies, key=lambda file: (file.status != "completed", file.created_at, file.id))
 
     def _loose(self, document: StoreDocument) -> str | None:
-        """The id of a file that an earlier run sent and did not come to attach."""
+        """Return the id of a file that an earlier run sent and did not attach."""
         return self._loose_files.get(document.filename(self._store_id))
 
     async def _send(self, document: StoreDocument, limit: asyncio.Timeout) -> str:
@@ -567,7 +566,7 @@ class _Run:
         return await self._again(attempt)
 
     async def _indexed(self, file_id: str) -> StoreFile:
-        """The file when its indexing has ended, well or badly; asks as often as the API wishes."""
+        """Return the file when its indexing has ended, well or badly; ask as often as the API wishes."""
         files = self._client.vector_stores.files
         while True:
             answer = await self._again(
@@ -581,7 +580,7 @@ class _Run:
             await asyncio.sleep(min(seconds, LONGEST_PAUSE))
 
     async def _look(self) -> None:
-        """Fetch what the store holds, and what of ours the storage holds; oldest first."""
+        """Fetch what the store has, and what of ours the storage has; oldest first."""
 
         async def attached() -> list[StoreFile]:
             files = self._client.vector_stores.files.list(self._store_id, limit=PAGE, order="asc")
@@ -602,7 +601,7 @@ class _Run:
         }
 
     async def _storage(self, *, newer_than_run: bool = False) -> AsyncIterator[FileObject]:
-        """Our files in the project's storage, newest first; the storage may hold anybody's files."""
+        """Yield our files in the project's storage, newest first; the storage may have anybody's files."""
         oldest = max((file.created_at for file in self._stored), default=0) if newer_than_run else 0
         ending = f".{self._store_id}.txt"
         async for file in listed(self._client.files.list(purpose=PURPOSE, order="desc", limit=1000)):
@@ -612,14 +611,14 @@ class _Run:
                 yield file
 
     def _is_ours(self, file: StoreFile) -> bool:
-        """Whether this site put `file` into the store; another site may use the same one."""
+        """Return whether this site put `file` into the store; another site may use the same one."""
         attributes = file.attributes or {}
         return "sha256" in attributes and (
             attributes.get("site") == settings.SITE_URL or file.id in self._recorded
         )
 
     def _unwanted(self) -> tuple[set[str], set[str]]:
-        """Ids to delete, and ids only to take out of the store (files that somebody else put there)."""
+        """Return ids to delete, and ids to remove only from the store (files put there by others)."""
         for document in self._left_alone:
             self._keep.update(self._versions(document))
         ours = {file.id for file in self._attached.values() if self._is_ours(file)}
@@ -628,7 +627,7 @@ class _Run:
         return ours - self._keep, imported - self._keep
 
     def _loose_ids(self) -> Iterator[str]:
-        """Files named for this store and not in it: left over, unless this run has just attached them."""
+        """Yield files named for this store and not in it: left over, unless this run just attached them."""
         return (file.id for file in self._stored if file.id not in self._attached)
 
     async def _sweep(self) -> None:
@@ -653,7 +652,7 @@ class _Run:
 
 
 def _stops(error: openai.APIError) -> bool:
-    """Whether `error` will meet each other file as well."""
+    """Return whether `error` will occur for each other file as well."""
     if isinstance(error, NotOpenAI) or (retry_after(error) or 0) > LONGEST_WAIT:
         return True
     if isinstance(error, openai.APIConnectionError):
@@ -664,7 +663,7 @@ def _stops(error: openai.APIError) -> bool:
 
 
 async def _untimed(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
-    """What `wait` gives, without using up the time that `limit` gives."""
+    """Return what `wait` gives, without using up the time that `limit` gives."""
     loop, deadline = asyncio.get_running_loop(), limit.when()
     left = None if deadline is None else deadline - loop.time()
     limit.reschedule(None)
@@ -675,7 +674,7 @@ async def _untimed(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
 
 
 async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimits, *, dry_run: bool) -> str:
-    """The id of the store to fill; empty in a dry run that would make one."""
+    """Return the id of the store to fill; empty in a dry run that would make one."""
     store_id = settings.VECTOR_STORE_ID
     if store_id:
         try:
@@ -689,8 +688,8 @@ async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimi
                 f"The vector store {store_id} has expired; empty VECTOR_STORE_ID to have a new one made."
             )
         return store.id
-    # The mark is this installation's own, so that a run killed after the creation is taken up again. Its salt
-    # is the module's first name: with another one, stores that were made before would not be found.
+    # The mark is this installation's own, so that a run killed after the creation can continue. Its salt is
+    # the module's first name: with another one, stores that were made before would not be found.
     mark = salted_hmac("transcripts.uploading.store", name).hexdigest()[:32]
 
     async def found() -> list[VectorStore]:
@@ -721,7 +720,7 @@ async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimi
 
 
 def _documents(store_id: str, only: Collection[int] | None = None) -> list[StoreDocument]:
-    """Each published transcript of this site, or those among `only`."""
+    """Return each published transcript of this site, or those among `only`."""
     recorded = {row.transcript_id: row for row in _store_rows(store_id) if row.file_id}
     transcripts = Transcript.objects.filter(published=True).select_related("collection")
     if only is not None:
@@ -777,7 +776,7 @@ def _record_done(document: StoreDocument, store_id: str, file_id: str, attribute
 
 
 def _record_failure(document: StoreDocument, store_id: str, reason: str) -> bool:
-    """Note why; `file_id` and `digest` stay those of the version before, which the store still holds."""
+    """Note why; `file_id` and `digest` stay those of the earlier version, which the store still has."""
     row = VectorStoreFile(
         transcript_id=document.pk, store_id=store_id, status=VectorStoreFile.Status.FAILED, error=reason
     )
@@ -787,10 +786,10 @@ def _record_failure(document: StoreDocument, store_id: str, reason: str) -> bool
 def _record(document: StoreDocument, row: VectorStoreFile, fields: list[str]) -> bool:
     """Insert `row`, or update `fields` of the one for the same transcript and store.
 
-    False where the transcript was deleted or unpublished meanwhile.
+    Returns False if the transcript was deleted or unpublished meanwhile.
     """
     with transaction.atomic():
-        # Locked, so that it cannot be deleted before the row is in.
+        # Locked, because it must not be deleted before the row is in.
         locked = Transcript.objects.select_for_update().filter(pk=document.pk, published=True)
         if not locked.exists():
             return False
@@ -802,7 +801,7 @@ def _record(document: StoreDocument, row: VectorStoreFile, fields: list[str]) ->
 
 @contextmanager
 def _exclusively() -> Iterator[None]:
-    """Keep a second run out: two would each take the other's fresh files for leftovers."""
+    """Exclude a second run: two would each mistake the other's fresh files for leftovers."""
     until = time.monotonic() + LOCK_PATIENCE
     while True:
         with exclusive.alone("sync", wait=False) as free:

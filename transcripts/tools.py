@@ -28,7 +28,7 @@ RESULTS = 10
 MOST_PASSAGES = 50
 MOST_LISTED = 200
 MOST_CHARACTERS = 2000
-"""Of one passage in an answer."""
+"""Characters of a passage in an answer."""
 T = TypeVar("T")
 
 Sector = Annotated[str | None, Field(description="Part of the sector, e.g. airlines.")]
@@ -253,10 +253,10 @@ async def _find_passages(
 
 
 def _with_reason(value: T, reason: str) -> T:
-    """`value`, and beside it why another store than the usual one answered."""
+    """Return `value` with the reason why another store than the usual one answered."""
     if not reason:
         return value
-    # The result's schema is the value's: `meta` goes beside it.
+    # The result's schema is the value's: `meta` is beside it.
     return cast(T, Answer(value=value, meta={"mcpsite/fallback": reason}))
 
 
@@ -300,7 +300,7 @@ def _filters(
 
 
 def _days(name: str, text: str | None) -> tuple[datetime.date, datetime.date] | None:
-    """The first and the last day that `text` stands for; None for none. Raises ToolError."""
+    """Return the first and the last day of `text`; None for no text. Raises ToolError."""
     wanted = (text or "").strip()
     days = span(wanted)
     if wanted and days is None:
@@ -316,5 +316,5 @@ def _check_limit(limit: int, most: int) -> None:
 
 
 def _quoted(text: str) -> str:
-    """What a client wrote, short enough to be read back."""
+    """Return what a client wrote, short enough to be quoted."""
     return repr(text if len(text) <= 120 else f"{text[:119]}…")

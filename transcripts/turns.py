@@ -1,7 +1,7 @@
 """Lines, or the cues of captions and recognizers, → turns: who said what, when.
 
-The rule above all others: never put words into another's mouth. What certainly begins somebody's turn does;
-what may begin one ends the turn before it, has no speaker, and is told.
+The most important rule: never put words into another's mouth. A certain label begins a turn; a possible one
+ends the turn before it, has no speaker, and is reported.
 """
 
 import re
@@ -19,16 +19,16 @@ from transcripts.stores.words import UNSPACED
 PARAGRAPH_WORDS = 200
 """A longer paragraph of a file without speakers is divided at the ends of sentences."""
 OPENING_CHARACTERS = 300
-"""Of a line, in which its stamp and label stand."""
+"""Characters of a line in which its stamp and label are searched for."""
 SAME_BREATH = 2.0
-"""Seconds between two captions of one turn, at most."""
+"""The most seconds between two captions of one turn."""
 MOST_SPEAKER = 200
 MOST_NOTES = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """One turn."""
+    """A turn."""
 
     text: str
     speaker: str = ""
@@ -46,7 +46,7 @@ class Talk:
     labels: dict[str, int] = field(default_factory=dict)
     """How many turns each label of the file begins, before a curator names its speaker; `""` for no label."""
     doubtful: dict[str, int] = field(default_factory=dict)
-    """The same of what may be a label and was not taken for one."""
+    """The same for what may be a label and was not considered one."""
 
 
 # What a line may begin with
@@ -60,10 +60,10 @@ _TIME = rf"(?:(?:\d{{1,3}}:)?\d{{1,4}}:[0-5]\d(?:[.,]\d{{1,6}}|:\d{{2}})?|{_UNIT
 _SPAN = rf"(?P<time>{_TIME})(?:\s*(?:-+>?|to)\s*{_TIME})?"
 _STAMP = rf"[\[(<]\s*{_SPAN}\s*[\])>]"
 _WORDED = r"(?P<words>(?:\d+ hours? ?)?(?:\d+ minutes? ?)?\d+ seconds?)(?:\s?[\d:]+)?"
-"""A time in words, as a meeting's page gives it to screen readers, and the clock's that it is for."""
+"""A time in words, as a meeting's page gives it to screen readers, and the clock's that it stands for."""
 _OUT = r":\[\]<>|?!*#{}\"“”;"
 _LABEL = rf"(?P<label>[^\s{_OUT}-](?:[^{_OUT}]{{0,158}}?[^\s{_OUT}])?)"
-"""It ends in no blank, so that each run of blanks is tried once."""
+"""It does not end in a blank, so each run of blanks is tried once."""
 _BOLD = r"(?:\*\*|__)?"
 _BEFORE = rf"(?:>{{1,2}}\s?)?(?:#{{1,6}}\s)?(?:[-•]\s(?=\*\*))?{_BOLD}\s?"
 _COLON = rf"{_BOLD}\s*:{_BOLD}"
@@ -87,14 +87,14 @@ class Opening(NamedTuple):
     """What a line may begin with."""
 
     label: str
-    """Empty where a stamp stands alone."""
+    """Empty if a stamp is alone."""
     offset: int | None
     rest: str
-    """Behind the stamp and the label."""
+    """After the stamp and the label."""
     unnamed: str
     """What is said if the label is none."""
     form: str
-    """How it is written: stamped, above (on a line of its own), label, unread, letter."""
+    """How it is written: stamped, above (on a separate line), label, unread, letter."""
 
 
 def _opening(text: str) -> Opening | None:
@@ -131,11 +131,11 @@ def _opening(text: str) -> Opening | None:
 
 
 def _behind_stamp(text: str, head: str, stamp: re.Match[str], *, bare: bool) -> Opening | None:
-    """Return what follows a stamp: a label and a colon, a label alone, or only words."""
+    """Return what comes after a stamp: a label and a colon, a label alone, or only words."""
     offset, rest = _offset(stamp), text[stamp.end() :]
     behind = head[stamp.end() :]
     found = _LABELLED.match(behind)
-    # A time without brackets may begin a sentence that has a colon.
+    # A time without brackets may begin a sentence with a colon.
     named = found and not (bare and kind_of(_tidy(found["label"])) is Kind.NOT)
     if found and named and _divides(rest, behind, found):
         return Opening(_tidy(found["label"]), offset, rest[found.end() :], rest, "stamped")
@@ -157,7 +157,7 @@ def _tidy(label: str) -> str:
 
 
 def _divides(text: str, head: str, found: re.Match[str]) -> bool:
-    """Return whether a colon stands between a label and words: with a blank behind it, or as wide as one."""
+    """Return whether a colon separates a label from words: followed by a blank, or a full-width one."""
     behind = head[found.end() : found.end() + 1]
     if found["blank"] or not behind:
         return True
@@ -185,7 +185,7 @@ def _offset(found: re.Match[str]) -> int | None:
 
 
 class Speakers:
-    """Decides for each label of one file whether it begins a turn there."""
+    """Decides for each label of a file whether it begins a turn at its place."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class Speakers:
         self._at_start = {_key(each.label) for place, each in labels if place in starts}
         self._counts = Counter(_key(each.label) for _, each in spoken)
         self._has_stamps = len(stamped) >= 2 and len(stamped) >= len(sure) / 2
-        # What stands above the first stamp tells of people, and is not said by them.
+        # Lines above the first stamp are about people, and are not said by them.
         self._first_stamp = stamped[0][0] if self._has_stamps else 0
         self._has_sure = bool(sure) or bool(stamped)
         at_start = sum(place in starts for place, _ in sure or labels)
@@ -237,7 +237,7 @@ class Speakers:
         return _key(label) in self._known or _key(label) in self._stamped or kind_of(label) is Kind.SURE
 
     def verdict(self, place: int, opening: Opening) -> Kind:
-        """Return whether the label of `opening`, of the line at `place`, begins a turn."""
+        """Return whether the label of `opening`, in the line at `place`, begins a turn."""
         label, key = opening.label, _key(opening.label)
         if key in self._refused or (opening.form == "label" and place < self._first_stamp):
             return Kind.NOT
@@ -247,7 +247,7 @@ class Speakers:
         if opening.form == "letter":
             return Kind.SURE if self._letters else Kind.NOT
         if opening.form == "under":
-            # A short answer looks the same, but comes with no words below it.
+            # A short answer looks the same, but has no words below it.
             below = self._lines[place + 1].text.strip() if place + 1 < len(self._lines) else ""
             often = kind is Kind.SURE or (kind is Kind.MAYBE and self._counts[key] > 1)
             return Kind.SURE if often and below and not self._openings[place + 1] else Kind.NOT
@@ -263,7 +263,7 @@ class Speakers:
         return self._of_label(place, key, kind)
 
     def _loose(self, label: str) -> Kind:
-        """Return what a label on a line of its own is that is like no name: perhaps an account's."""
+        """Return the kind of a label on its own line that is not like a name: perhaps an account's."""
         words = label.split()
         return Kind.MAYBE if len(words) <= 4 and not re.search(r"[.!?,]$", label) else Kind.NOT
 
@@ -274,7 +274,8 @@ class Speakers:
             return Kind.SURE
         starts = place in self._starts
         if self._has_stamps:
-            # Who has no stamp among those who have is a point of what is said, unless a paragraph begins.
+            # A label without a stamp among stamped ones is a point in what is said, unless a paragraph
+            # begins.
             if kind is Kind.MAYBE and key in self._together and not starts:
                 return Kind.NOT
             return Kind.SURE if kind is Kind.SURE and (starts or len(key.split()) == 1) else Kind.MAYBE
@@ -287,11 +288,11 @@ class Speakers:
             return Kind.MAYBE
         if self._spaced and (self._counts[key] > 1 or not is_topical(key)):
             return Kind.SURE if starts or key in self._at_start else Kind.MAYBE
-        # Points of a list stand together; who speaks again and again stands between others.
+        # Points of a list are adjacent; a person who speaks again and again is between others.
         return Kind.SURE if self._counts[key] > 1 and key not in self._together else Kind.MAYBE
 
     def shown(self, label: str) -> str:
-        """Return the speaker whom `label` stands for, as a curator named them or as the file does."""
+        """Return the speaker whom `label` stands for, as a curator or else the file names them."""
         return (self._named.get(label) or label)[:MOST_SPEAKER]
 
 
@@ -305,8 +306,8 @@ def _key(label: str) -> str:
 def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -> Talk:
     """Return the turns in `lines`.
 
-    `known` are labels that the header tells; `named` are a curator's names by label: a label that stands
-    there is one, with an empty name it is none, and the name of the empty label is for who has no label.
+    `known` are labels from the header; `named` are a curator's names by label: a label among them is one,
+    with an empty name it is none, and the name of the empty label applies to turns without a label.
     """
     openings = [_opening(line.text) if line.text.strip() else None for line in lines]
     _join_stamps(lines, openings, known)
@@ -340,7 +341,7 @@ def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -
 
 
 def _join_stamps(lines: Sequence[Line], openings: list[Opening | None], known: set[str]) -> None:
-    """Join a stamp on a line of its own with the label on the line above or below it."""
+    """Join a stamp on its own line with the label on the line above or below it."""
     filled = [place for place, line in enumerate(lines) if line.text.strip()]
     for before, place, after in zip([-1, *filled], filled, [*filled[1:], -1], strict=False):
         text = lines[place].text.strip()
@@ -368,7 +369,7 @@ def _join_stamps(lines: Sequence[Line], openings: list[Opening | None], known: s
 
 
 def _mostly_bare(openings: Sequence[Opening | None]) -> bool:
-    """Return whether lines begin with a bare time as a rule, and in order: then it is a stamp."""
+    """Return whether most lines begin with a bare time, in order: then it is a stamp."""
     times = [each.offset for each in openings if each and each.form == "bare" and each.offset is not None]
     return len(times) >= 3 and times == sorted(times)
 
@@ -382,7 +383,7 @@ def _bare(lines: Sequence[Line], openings: list[Opening | None]) -> list[Opening
 
 
 def _dashed(lines: Sequence[Line], openings: list[Opening | None]) -> list[Opening | None]:
-    """Return the openings by a dash or a tab, where that is how this file names its speakers."""
+    """Return the openings by a dash or a tab, if this file names its speakers so."""
     found: list[Opening | None] = []
     for line, opening in zip(lines, openings, strict=True):
         match = (
@@ -403,7 +404,7 @@ def _dashed(lines: Sequence[Line], openings: list[Opening | None]) -> list[Openi
 def _headed(lines: Sequence[Line], openings: list[Opening | None], known: set[str]) -> list[Opening | None]:
     """Return the openings by names alone on a line, in a file that is made of them.
 
-    A heading may look like a name. So it is one whose role is told, or who comes again with somebody between.
+    A heading may look like a name. So it is a name if its role is given, or if it recurs after somebody else.
     """
     headings = {
         place: label
@@ -438,7 +439,7 @@ class _Walk:
         self._label = ""
         self._offset: int | None = None
         self._began: int | None = None
-        """The line on which the turn began; None before anybody speaks, and behind what nobody says."""
+        """The line on which the turn began; None before anybody speaks, and after words that nobody says."""
         self._doubts: list[Line] = []
         self._unnamed: list[int] = []
         self._unread: list[Line] = []
@@ -502,7 +503,7 @@ class _Walk:
             self._text.append(line.text)
 
     def _go_on(self, text: str) -> None:
-        """Add a line that a reader might take for somebody's turn: behind what is said, not below it."""
+        """Add a line that a reader might mistake for a new turn: to the end of the words, not below them."""
         said = "\n".join(self._text).rstrip()
         self._text = [joined(said, text)] if said and self._began is not None else [*self._text, text]
 
@@ -510,7 +511,7 @@ class _Walk:
         return bool(self._label or self._talk.labels)
 
     def _is_heading(self, place: int, line: Line) -> bool:
-        """Return whether a line stands alone and is like a name: somebody else may begin below it."""
+        """Return whether a line is alone and like a name: somebody else may begin below it."""
         text = line.text.strip()
         if not _is_alone(self._lines, place) or ((opening := self._openings[place]) and opening.label):
             return False
@@ -523,7 +524,7 @@ class _Walk:
         same = (label, offset) == (self._label, self._offset)
         repeated = above and same and offset is not None
         if repeated and not "".join(self._text).strip():
-            # The name stands twice above one turn.
+            # The name occurs twice above one turn.
             self._text = []
         self._close(repeated=repeated)
         self._label, self._offset, self._text, self._began = label, offset, [rest], line.number
@@ -535,7 +536,7 @@ class _Walk:
             for paragraph in re.split(r"\n\s*\n", text):
                 self._talk.turns += [Said(text=part) for part in _parts(paragraph.strip())]
         elif text or (not repeated and (self._label or self._offset is not None)):
-            # A stamp or a name without words is said too: it would be lost otherwise.
+            # A stamp or a name without words is kept as words too: it would be lost otherwise.
             speaker = self._speakers.shown(self._label) if self._label else ""
             self._talk.turns.append(Said(text=text, speaker=speaker, offset=self._offset))
             if self._label:
@@ -567,7 +568,7 @@ def bounded(notes: list[str]) -> list[str]:
 
 
 def joined(before: str, text: str) -> str:
-    """Return two pieces of what somebody said as one, with a blank where their script has blanks."""
+    """Return two pieces of a person's words as one, with a blank between them if their script has blanks."""
     before, text = before.rstrip(), text.lstrip()
     unspaced = before and text and UNSPACED.match(before[-1]) and UNSPACED.match(text[0])
     return f"{before}{'' if unspaced else ' '}{text}".strip()
@@ -579,7 +580,7 @@ def _short(text: str) -> str:
 
 
 def _parts(paragraph: str) -> Iterable[str]:
-    """`paragraph`, or parts of it of about PARAGRAPH_WORDS that end where sentences do."""
+    """Yield `paragraph`, or parts of it of about PARAGRAPH_WORDS that end with sentences."""
     if not paragraph:
         return []
     if len(paragraph.split()) <= PARAGRAPH_WORDS:
@@ -649,7 +650,7 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
 
 
 def _each_label(cue: Cue) -> Iterator[Cue]:
-    """Yield a cue in parts, each of which begins with what may be a label: two people may share a caption."""
+    """Yield a cue in parts, each beginning with a possible label: two people may share a caption."""
     if cue.speaker or "\n" not in cue.text:
         yield replace(cue, text=reduce(joined, re.sub(r"^-\s+", "", cue.text).split("\n")))
         return
@@ -665,13 +666,13 @@ def _each_label(cue: Cue) -> Iterator[Cue]:
 
 
 def _carried(labels: list[str]) -> bool:
-    """Return whether a name stands only where the speaker changes, so that it counts until the next."""
+    """Return whether names occur only if the speaker changes, so that each counts until the next."""
     named = [label for label in labels if label]
     return len(named) > 1 and all(first != second for first, second in pairwise(named))
 
 
 def carried_over(said: Sequence[tuple[str, Cue, str]], *, carry: bool) -> Iterator[tuple[str, Cue, str]]:
-    """Yield cues with the label that goes on from the one before, where its sentence does."""
+    """Yield cues with the label that continues from the one before, if its sentence does."""
     last = ""
     before = ""
     for label, cue, text in said:

@@ -60,7 +60,7 @@ def run(task: Task) -> list[Summary]:
     if number := task.options.get("collection"):
         collection = Collection.objects.filter(pk=number).first()
         if collection is None:
-            # In the default collection more people might read them than they are meant for.
+            # In the default collection they might be visible to more people than intended.
             reason = "the collection that was chosen is gone; upload the file again into another one."
             refused = LoadReport(refused={source.name: reason for source in files})
             return [loading.load_summary(refused)]
@@ -95,7 +95,7 @@ def run(task: Task) -> list[Summary]:
 
 
 def _remove(transcripts: list[int]) -> list[Summary]:
-    """Take deleted `transcripts` out of the store that is searched, where it is not the database."""
+    """Remove deleted `transcripts` from the store that is searched, if it is not the database."""
     if not transcripts or chosen() == "local":
         return []
     try:
@@ -106,7 +106,7 @@ def _remove(transcripts: list[int]) -> list[Summary]:
 
 
 def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
-    """Bring the store that is searched, where it is not the database, in line with `transcripts`."""
+    """Bring the store that is searched, if it is not the database, in line with `transcripts`."""
     if not transcripts:
         return []
     if chosen() not in STORES:
@@ -117,7 +117,7 @@ def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
         return []
     if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID and chosen() == "openai"):
         return []
-    # Here, for OpenAI's client takes longer to import than the rest of the site.
+    # Imported here, because OpenAI's client takes longer to import than the rest of the site.
     from transcripts import syncing
 
     try:

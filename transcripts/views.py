@@ -23,7 +23,7 @@ SNIPPET = 320
 
 
 def for_readers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """For signed-in people who may read transcripts: others sign in first, or see no such page (404)."""
+    """Allow signed-in people who may read transcripts: others sign in first, or see no such page (404)."""
 
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -36,7 +36,7 @@ def for_readers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 @for_readers
 def transcript_list(request: HttpRequest) -> HttpResponse:
-    """All transcripts, latest first; with `?q=` those that fit, best first, each at its best passage."""
+    """Return all transcripts, latest first; with `?q=` the matching ones, best first."""
     query = _asked(request, "q")
     sector = _asked(request, "sector")
     filters = TranscriptFilters(sector=sector)
@@ -63,7 +63,7 @@ def transcript_list(request: HttpRequest) -> HttpResponse:
 
 @for_readers
 def transcript(request: HttpRequest, slug: str) -> HttpResponse:
-    """One transcript, a page of its turns; `Link` says what its address may ask for."""
+    """Return the page of a transcript with a part of its turns; its address may ask for all of `Link`."""
     shown = get_object_or_404(Transcript.objects.visible_to(request.user).defer("text"), slug=slug)
     link = Link(
         passage=_asked(request, "p"),
@@ -77,5 +77,5 @@ def transcript(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _asked(request: HttpRequest, name: str) -> str:
-    """What was typed into a field; no database takes a NUL."""
+    """Return what was typed into a field; no database accepts a NUL."""
     return request.GET.get(name, "").replace("\0", " ").strip()[:LONGEST_QUERY]

@@ -101,7 +101,7 @@ def airfare_trend_insights(request, params: Asked) -> Found:
 
 
 def fill() -> None:
-    """Make the tables, and put the files and the token into them."""
+    """Make the tables, and fill in the files and the token."""
     call_command("migrate", verbosity=0)
     with connection.schema_editor() as editor:
         editor.create_model(Fare)

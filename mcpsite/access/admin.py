@@ -51,7 +51,7 @@ class GroupAdmin(ExportMixin, Recorded, auth.GroupAdmin, ModelAdmin[Group]):
 
 @admin.register(Identity)
 class IdentityAdmin(ExportMixin, Recorded, ModelAdmin[Identity]):
-    """Who has called, and as which user; an identity can be added by hand to link it to a user beforehand."""
+    """Who has called, and as which user; an identity can be added by hand to link it to a user in advance."""
 
     list_display = ["subject", "user", "name", "email", "issuer", "last_seen", "created"]
     list_filter = ["issuer", "last_seen", ("user__is_active", admin.BooleanFieldListFilter), "user__groups"]
@@ -71,7 +71,7 @@ class IdentityAdmin(ExportMixin, Recorded, ModelAdmin[Identity]):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ExportMixin, ReadOnly, ModelAdmin[AuditEvent]):
-    """The audit trail: to be read, filtered and exported, not changed; `prune_audit` deletes what is old."""
+    """The audit trail: to be read, filtered and exported, not changed; `prune_audit` deletes old events."""
 
     list_display = [
         "time",
@@ -102,7 +102,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, ModelAdmin[AuditEvent]):
     resource_classes: ClassVar[list[Any]] = [
         columns(AuditEvent, *(field.attname for field in AuditEvent._meta.fields))
     ]
-    # Ids sort as the times do.
+    # Ids sort in the order of the times.
     export_newest_first = True
 
     @admin.display(description="who", ordering="username")
@@ -110,7 +110,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, ModelAdmin[AuditEvent]):
         return event.username or event.subject
 
     def get_fields(self, request: HttpRequest, obj: AuditEvent | None = None) -> list[Any]:  # noqa: ARG002
-        # Not the user itself, who may be gone; the name is there as it was.
+        # Not the user itself, who may be gone; the name is stored as it was.
         named = [field.name for field in AuditEvent._meta.fields if field.name != "user"]
         return [*named, "era"]
 
@@ -121,7 +121,7 @@ class AuditEventAdmin(ExportMixin, ReadOnly, ModelAdmin[AuditEvent]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {"title": "Tool calls", **(extra_context or {})}
-        # Django's own view answers what is suppressed here.
+        # Django's own view answers the parameter that is suppressed here.
         with suppress(PermissionDenied, *WITHOUT_MEANING):
             context["panel"] = calls_per_day(self._listed(request))
         return super().changelist_view(request, context)

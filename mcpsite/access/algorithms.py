@@ -1,6 +1,6 @@
 """The signature algorithms a token may have (RFC 7518, RFC 8037), and the kind of key each of them needs.
 
-Only asymmetric ones exist here: `none` and HS* (where whoever can verify can also sign) cannot be allowed.
+Only asymmetric ones exist here: `none` and HS* (whose verifiers can also sign) cannot be allowed.
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ KEY_TYPES: dict[str, tuple[str, str]] = {
     "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
 }
-"""Algorithm → (`kty`, `crv`) of the keys it works with; an empty curve where there is none."""
+"""Algorithm → (`kty`, `crv`) of the keys it works with; an empty curve if there is none."""
 
 
 def allowed(names: Iterable[str]) -> frozenset[str]:
-    """The allow-list JWT_ALGORITHMS; raises ImproperlyConfigured when it is empty or unsafe."""
+    """Return the allow-list JWT_ALGORITHMS; raises ImproperlyConfigured if it is empty or unsafe."""
     chosen = frozenset(names)
     unfit = sorted(chosen - KEY_TYPES.keys())
     if unfit or not chosen:

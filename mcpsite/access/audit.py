@@ -1,14 +1,14 @@
-"""The audit trail: one row for each tool call, allowed or refused, written off the call's path.
+"""The audit trail: one row for each tool call, allowed or refused, written outside of the call's path.
 
-What is over a limit shares a row a minute for each caller and tool, which says how many they were: the table
+Calls over a limit share a row a minute for each caller and tool, which says how many they were: the table
 grows no faster than the limits allow.
 
-A call leaves an `Event` in this process's memory; a thread writes what has gathered, in one statement,
-`INTERVAL_SECONDS` after the first of it. So a graceful stop (SIGTERM) loses none, and a kill loses the
+A call leaves an `Event` in this process's memory; a thread writes the collected ones, in one statement,
+`INTERVAL_SECONDS` after the first of them. So a graceful stop (SIGTERM) loses none, and a kill loses the
 calls of its last second at most. While the database cannot be written, events wait in memory (up to
-CAPACITY) and are written when it can; what has to be given up is counted in the log.
+CAPACITY) and are written when it can; the log counts those that are given up.
 
-A request that is refused before it is a tool call (no token, a bad one) is counted in the log alone.
+A request that is refused before it is a tool call (no token, a bad one) is only counted in the log.
 """
 
 import json
@@ -38,7 +38,7 @@ from mcpsite.access.models import AuditEvent
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.5
-"""From the first event to its being written; half of the second that a kill may lose."""
+"""From the first event until it is written; half of the second that a kill may lose."""
 BATCH = 1000
 CAPACITY = 100_000
 RETRY_SECONDS = 1.0
@@ -55,7 +55,7 @@ MAX_ARGUMENTS = 2000
 REDACTED = "[redacted]"
 
 RECORD = "mcpsite.record"
-"""The key, in a page's ASGI scope, of the function that takes an event of this process's trail."""
+"""The key, in a page's ASGI scope, of the function that takes an event for this process's trail."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -85,14 +85,14 @@ class Origin(NamedTuple):
     """What the protocol's side knows of a call."""
 
     client_name: str = ""
-    """Name and version, as the client calls itself: anybody can say anything."""
+    """The client's name and version, in its own words: anybody can say anything."""
     protocol: str = ""
     """The revision of MCP, e.g. `2026-07-28`."""
     request_id: str = ""
 
 
 class Event(NamedTuple):
-    """A row of AuditEvent to be: its columns, in this order."""
+    """A future row of AuditEvent: its columns, in this order."""
 
     id: str
     time: float
@@ -116,25 +116,25 @@ class Event(NamedTuple):
 
 
 def new_id(now: float) -> str:
-    """A UUID (RFC 9562, version 7) as hexadecimal digits: those of later events sort after it."""
+    """Return a UUID (RFC 9562, version 7) as hexadecimal digits: those of later events sort after it."""
     random = secrets.randbits(74)
     return f"{int(now * 1000) << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & (1 << 62) - 1:032x}"
 
 
 def redacted_arguments(arguments: Any) -> str:
-    """`arguments` as JSON of at most MAX_ARGUMENTS characters, with what looks like a secret struck out."""
+    """Return `arguments` as JSON of at most MAX_ARGUMENTS characters, without what looks like a secret."""
     if not arguments:
         return ""
     return redacted(_encode(_bounded(arguments, MAX_DEPTH)), MAX_ARGUMENTS)
 
 
 def redacted(text: str, length: int) -> str:
-    """`text` on one line of at most `length` characters, with what looks like a secret struck out."""
+    """Return `text` on one line of at most `length` characters, without what looks like a secret."""
     return printable(_NAMED_SECRET.sub(rf"\1\2\3{REDACTED}", _SECRET.sub(REDACTED, text)), length)
 
 
 def printable(text: str, length: int) -> str:
-    """`text` cut to `length`; characters that a database or a terminal would stumble over are replaced."""
+    """Return `text` cut to `length`, with characters replaced that a database or a terminal cannot handle."""
     if len(text) > length:
         text = f"{text[: length - 1]}…"
     return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)
@@ -162,13 +162,13 @@ def _names_secret(name: str) -> bool:
 
 
 class Repeats:
-    """Calls over a limit, as the first of each minute for each caller and tool, with the number of all."""
+    """Calls over a limit: the first of each minute for each caller and tool, with the number of all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._current: dict[tuple[str, str, str], Event] = {}
         self._changed: dict[str, Event] = {}
-        """By id: what is not written yet, or with another number."""
+        """By id: events that are not written yet, or whose number has changed."""
 
     def __len__(self) -> int:
         return len(self._changed)
@@ -183,7 +183,7 @@ class Repeats:
             self._current[key] = self._changed[event.id] = event
 
     def changed(self) -> list[Event]:
-        """Return each event that is new or has another number than when this was last asked."""
+        """Return each event that is new or whose number has changed since this was last called."""
         with self._lock:
             changed = list(self._changed.values())
             self._changed.clear()
@@ -195,7 +195,7 @@ class Repeats:
 
 
 class Trail:
-    """Where events gather, and the thread that writes them. One of a process."""
+    """The collected events, and the thread that writes them. One for each process."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -221,7 +221,7 @@ class Trail:
         self._thread.start()
 
     def record(self, event: Event) -> None:
-        """Take an event; costs about a microsecond and never waits."""
+        """Add an event; costs about a microsecond and never waits."""
         if self.waiting >= CAPACITY:
             self._lost += 1
             return
@@ -233,7 +233,7 @@ class Trail:
             self._some.set()
 
     def close(self) -> None:
-        """Write what is left and end the thread; waits for at most about CLOSING_SECONDS."""
+        """Write the rest and end the thread; waits for at most about CLOSING_SECONDS."""
         self._stopping.set()
         self._some.set()
         if self._thread.is_alive():
@@ -246,7 +246,7 @@ class Trail:
         while True:
             self._some.wait()
             stopping = self._stopping.wait(INTERVAL_SECONDS)
-            # Before the events are taken, so that one that comes now sets it again.
+            # Before the events are read, so that one that comes now sets it again.
             self._some.clear()
             try:
                 self._write_all()
@@ -305,9 +305,9 @@ class Trail:
 
 
 def write_events(events: Sequence[Event]) -> None:
-    """Write `events`, all or none; of one that is already there the number. Raises django.db.DatabaseError.
+    """Write `events`, all or none; of existing ones only the number. Raises django.db.DatabaseError.
 
-    So a batch can be written again where the database did not say whether it was.
+    So a batch can be written again if it is unknown whether the database wrote it.
     """
     if not events:
         return
@@ -318,17 +318,17 @@ def write_events(events: Sequence[Event]) -> None:
 
 @cache
 def _statement(vendor: str) -> str:
-    """INSERT of a JSON array of events, given as one parameter.
+    """Return the INSERT of a JSON array of events, given as one parameter.
 
-    Model instances and `bulk_create` would take several times as long, in the interpreter's lock and so
-    at the expense of the calls; this way the database unpacks the rows, outside of it.
+    Model instances and `bulk_create` would take several times as long while they hold the interpreter's
+    lock, which calls need; this way the database unpacks the rows, outside of it.
     """
     quote = connection.ops.quote_name
     fields: list[Any] = [AuditEvent._meta.get_field(name) for name in Event._fields]
     if vendor == "sqlite":
         source = "json_each(%s)"
         values = [f"json_extract(each.value, '$[{place}]')" for place in range(len(fields))]
-        # As Django writes a time, and reads it: UTC, without saying so.
+        # As Django writes and reads a time: UTC, without saying so.
         time = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', {}, 'unixepoch') || '000'"
     else:
         source = "jsonb_array_elements(%s::jsonb)"
@@ -341,11 +341,11 @@ def _statement(vendor: str) -> str:
         time.format(value) if field.name == "time" else value
         for field, value in zip(fields, values, strict=True)
     ]
-    # Nothing but names of our own model's columns is put into the text.
+    # Only names of our own model's columns are put into the text.
     columns = ", ".join(quote(field.column) for field in fields)
     return (
         f"INSERT INTO {quote(AuditEvent._meta.db_table)} ({columns}) "  # noqa: S608
-        # Without a condition SQLite takes ON for a part of the source.
+        # Without a condition SQLite reads ON as a part of the source.
         f"SELECT {', '.join(values)} FROM {source} AS each WHERE true "
         f"ON CONFLICT ({quote('id')}) DO UPDATE SET {quote('calls')} = excluded.{quote('calls')}"
     )
@@ -359,13 +359,13 @@ class Refusals:
         self._since = time.monotonic()
 
     def count(self, reason: str) -> None:
-        """Count a refused request; `reason` as the log shall say it, e.g. `without a token`."""
+        """Count a refused request; `reason` is in the log's words, e.g. `without a token`."""
         self._counts[reason] += 1
         if time.monotonic() - self._since >= LOG_SECONDS:
             self.log()
 
     def log(self) -> None:
-        """Write down what was counted, and begin anew."""
+        """Log what was counted, and begin anew."""
         if self._counts:
             logger.info(
                 "Refused in the last %.0f s: %s.",

@@ -11,18 +11,18 @@ class Claims:
     issuer: str
     subject: str
     client_id: str
-    """`client_id`, else `azp`, `cid` (Okta) or `appid` (Entra v1); empty where the token names no client."""
+    """`client_id`, else `azp`, `cid` (Okta) or `appid` (Entra v1); empty if the token names no client."""
     scopes: frozenset[str]
-    """What the person lets the client do."""
+    """What the person allows the client."""
     expires_at: float
     """Seconds since the epoch."""
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
-    """All claims, for what a deployment maps itself (groups, e-mail). Never logged."""
+    """All claims, for those that a deployment maps itself (groups, e-mail). Never logged."""
     has_every_scope: bool = False
-    """For somebody who uses the site's own pages: no client is between, whom scopes would bound."""
+    """For a person on the site's own pages, where scopes have no client to limit."""
 
     def has_scopes(self, wanted: Iterable[str]) -> bool:
-        """Whether all of `wanted` are granted."""
+        """Return whether all of `wanted` are granted."""
         return self.has_every_scope or self.scopes.issuperset(wanted)
 
 
@@ -40,5 +40,5 @@ class Caller:
     is_superuser: bool = False
 
     def has_perm(self, permission: str) -> bool:
-        """Whether the caller holds `permission` (`app_label.codename`); a superuser holds each."""
+        """Return whether the caller has `permission` (`app_label.codename`); a superuser has each."""
         return self.is_superuser or permission in self.permissions

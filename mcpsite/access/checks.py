@@ -1,7 +1,7 @@
 """Settings that contradict each other: Django system checks for `manage.py check --deploy` and `doctor`.
 
-What cannot work at all is refused at start-up (`mcpsite.core.conf`); here stands what starts and then
-surprises. An Error stops clients, a Warning surprises people. None of them needs the network.
+What cannot work at all is refused at start-up (`mcpsite.core.conf`); these are settings that start and then
+surprise. An Error stops clients, a Warning surprises people. None of them needs the network.
 """
 
 import stat
@@ -20,7 +20,7 @@ SHORTEST_USEFUL_SECONDS = 3600
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """All checks of this module."""
+    """Return the results of all checks of this module."""
     return [message for check in CHECKS for message in check()]
 
 
@@ -35,7 +35,7 @@ def public_address() -> Iterator[CheckMessage]:
 
 
 def lacks_auth0_slash(issuer: str) -> bool:
-    """Whether `issuer` is an Auth0 tenant's, but for the slash that each of them ends with."""
+    """Return whether `issuer` is an Auth0 tenant's without the slash that each of them ends with."""
     return (urlsplit(issuer).hostname or "").endswith(".auth0.com") and not issuer.endswith("/")
 
 

@@ -1,7 +1,7 @@
 """Groups that follow a claim of the tokens (ACCESS_GROUPS_CLAIM).
 
 The identity provider decides about the groups that it has given here, and about no others: a group
-that an administrator of this site gave by hand stays. Only groups that exist are given, and nothing
+that an administrator of this site gave by hand stays. Only existing groups are given, and nothing
 here makes anybody staff or superuser.
 
 Providers write the claim in many forms (client-contract 49): a list, a list as JSON text, one name as a
@@ -29,7 +29,7 @@ MAX_NAMES = 1000
 MAX_NAME_LENGTH = 150
 """The length of a group's name in Django."""
 MEMBERS = ("name", "displayName", "display", "id", "value")
-"""Where a group that is written as an object has its name, the best first."""
+"""Members in which a group that is written as an object has its name, the best first."""
 OVERAGE = (
     "the provider says only that there are too many groups to list (overage), so nobody's groups were "
     "changed; have it put only the groups assigned to the application into tokens, or use app roles and "
@@ -38,11 +38,11 @@ OVERAGE = (
 
 
 def named(raw: Mapping[str, object], claim: str | None = None) -> frozenset[str]:
-    """The group names in the claim, as the provider writes them.
+    """Return the group names in the claim, as the provider writes them.
 
-    `claim`: by default ACCESS_GROUPS_CLAIM; the name of a claim, or a path to it with dots between. A
-    token without it names none: most providers leave an empty list out. One text is one name, unless it
-    has commas and no group is called so.
+    `claim` is the name of a claim, or a path to it with dots between; by default ACCESS_GROUPS_CLAIM. A
+    token without it names none, because most providers leave out an empty list. One text is one name, unless
+    it has commas and no group has that name.
     """
     value = value_at(raw, settings.ACCESS_GROUPS_CLAIM if claim is None else claim)
     if isinstance(value, str):
@@ -54,10 +54,10 @@ def named(raw: Mapping[str, object], claim: str | None = None) -> frozenset[str]
 
 
 def overflows(raw: Mapping[str, object], claim: str | None = None) -> bool:
-    """Whether the token says that its groups are too many to list, in place of the claim.
+    """Return whether the token says, in place of the claim, that its groups are too many to list.
 
     Entra names a distributed claim (OpenID Connect Core §5.6.2), or sets `hasgroups`. The groups would
-    have to be asked for elsewhere; until then nothing is known of them.
+    have to be requested elsewhere; until then nothing is known of them.
     """
     claim = settings.ACCESS_GROUPS_CLAIM if claim is None else claim
     if not claim or value_at(raw, claim) is not None:
@@ -72,14 +72,14 @@ def overflows(raw: Mapping[str, object], claim: str | None = None) -> bool:
 
 
 def holds(names: frozenset[str], name: str) -> bool:
-    """Whether `name` is among the names of a claim; Keycloak writes a slash before a full path."""
+    """Return whether `name` is among a claim's names; Keycloak writes a slash before a full path."""
     return bool(name) and (name in names or f"/{name}" in names)
 
 
 def value_at(raw: object, path: str) -> object:
-    """What stands at `path`: under exactly this name, else under a first part of it and so on.
+    """Return the value at `path`: under exactly this name, else under a first part of it and so on.
 
-    A name may hold dots itself, as a URL or a client's id does, so the longest part is tried first.
+    A name may contain dots itself, as a URL or a client's id does, so the longest part is tried first.
     """
     if not isinstance(raw, Mapping):
         return None
@@ -95,7 +95,7 @@ def value_at(raw: object, path: str) -> object:
 
 
 def _names_in(text: str) -> list[object]:
-    """The names in one text."""
+    """Return the names in one text."""
     if text.startswith("["):
         try:
             parsed = json.loads(text)
@@ -122,18 +122,18 @@ def _group_name(each: object) -> str:
 
 
 def digest(names: frozenset[str]) -> str:
-    """What tells these names from others; told apart from the empty text of an identity never looked at."""
+    """Return what identifies these names; never the empty text of an identity that was never looked at."""
     return hashlib.sha256(json.dumps(sorted(names)).encode()).hexdigest()
 
 
 def issued_at(claims: Claims) -> int:
-    """When the token was issued; now, where the issuer was asked about it and did not say."""
+    """Return when the token was issued; now, if the issuer was asked about it and did not say."""
     said = claims.raw.get("iat")
     return int(said) if isinstance(said, int | float) else int(time.time())
 
 
 def are_stale(claims: Claims, seen_digest: str, seen_issued_at: int) -> bool:
-    """Whether the claim says something else than what was last taken from it.
+    """Return whether the claim differs from the one that was last used.
 
     An older token does not count: it would bring back a group that has been taken away since.
     """
@@ -147,21 +147,21 @@ def are_stale(claims: Claims, seen_digest: str, seen_issued_at: int) -> bool:
 
 @lru_cache(maxsize=1024)
 def _log_overage(issuer: str, subject: str) -> None:
-    """Log it, once for each of the last people and not at each of their calls."""
+    """Log it, once for each of the last people and not in each of their calls."""
     logger.warning("Groups of %a at %a: %s.", subject, issuer, OVERAGE)
 
 
 def look_again(**_: object) -> None:
-    """After a group was made or renamed: look at each claim again, for it may name that group."""
+    """Have each claim read again after a group was made or renamed, because it may name that group."""
     if settings.ACCESS_GROUPS_CLAIM:
         Identity.objects.exclude(claim_digest="").update(claim_digest="")
 
 
 def update_groups(identity_id: int, claims: Claims) -> None:
-    """Bring the user's groups in line with the claim. Synchronous; two statements and what has to change."""
+    """Set the user's groups as the claim says. Synchronous; two statements, and those for changes."""
     names = named(claims.raw)
     with transaction.atomic():
-        # One call after another: of two tokens the newer one has the last word.
+        # One call after the other: of two tokens the newer one decides.
         identity = Identity.objects.select_for_update(of=("self",)).get(pk=identity_id)
         if not are_stale(claims, identity.claim_digest, identity.claim_issued_at):
             return
@@ -179,7 +179,7 @@ def update_groups(identity_id: int, claims: Claims) -> None:
         )
         user.groups.remove(*(given - wanted - elsewhere))
         user.groups.add(*(wanted - given))
-        # A group that was held already is not the claim's to take away later.
+        # A group that the user had already is not the claim's to take away later.
         identity.claimed_groups.set(wanted - by_hand | (wanted & elsewhere))
         identity.claim_digest = digest(names)
         identity.claim_issued_at = issued_at(claims)
@@ -198,7 +198,7 @@ def update_groups(identity_id: int, claims: Claims) -> None:
 
 
 def _meant(names: frozenset[str]) -> dict[str, Group]:
-    """The group that each name means, where there is one.
+    """Return the group that each name means, if there is one.
 
     A full path of Keycloak is also found without the slash before it.
     """

@@ -1,4 +1,4 @@
-"""What the admin shows of the tool calls: on its first page, and above their list."""
+"""Panels about the tool calls: on the admin's first page, and above their list."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
@@ -102,7 +102,7 @@ def calls_per_day(events: QuerySet[AuditEvent]) -> Panel:
             summary=f"Calls a day over the last {DAYS} days, at most {most:,}",
             unit="Calls",
             labels=[day for day, _, _ in rows],
-            # Nothing is drawn of None, and a line of 0.
+            # None draws nothing, and 0 a line.
             series={
                 "Answered": [calls - unanswered or None for _, calls, unanswered in rows],
                 "Not answered": [unanswered or None for _, _, unanswered in rows],

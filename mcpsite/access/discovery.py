@@ -1,8 +1,8 @@
 """What an issuer says about itself: its metadata document and its published keys, read over HTTP.
 
 Everything here comes from the network, so each request is bounded in size, follows no redirect and
-goes to https, or to this machine when the issuer itself is on this machine. The time limit over all
-of it is the caller's (`mcpsite.access.keys`).
+goes to https, or to this machine if the issuer itself is on this machine. The time limit of the
+whole is the caller's (`mcpsite.access.keys`).
 """
 
 import json
@@ -21,23 +21,23 @@ MAX_BYTES = 256 * 1024
 
 
 class DiscoveryFailed(Exception):
-    """The issuer could not be read; the sentence says what was wrong, for the log and for people."""
+    """The issuer could not be read; the sentence says why, for the log and for people."""
 
 
 class IssuerDiffers(DiscoveryFailed):
-    """The document names another issuer than the one configured, perhaps by a slash only."""
+    """The document names an issuer other than the configured one, perhaps only by a slash."""
 
 
 class Unreachable(DiscoveryFailed):
-    """No answer came, or not the whole of it."""
+    """No answer came, or not all of it."""
 
 
 class _NotThere(DiscoveryFailed):
-    """The address answered with something else than 200: there may be another address to try."""
+    """The address answered with something other than 200: another address may be tried."""
 
 
 async def metadata(issuer: str) -> dict[str, Any]:
-    """The metadata document of `issuer`: OIDC Discovery 1.0 §4, else RFC 8414 §3.
+    """Return the metadata document of `issuer`: OIDC Discovery 1.0 §4, else RFC 8414 §3.
 
     Its `issuer` is equal to `issuer` to the letter (OIDC Discovery §4.3, RFC 8414 §3.3), a trailing
     slash included. Raises DiscoveryFailed.
@@ -47,7 +47,7 @@ async def metadata(issuer: str) -> dict[str, Any]:
 
 
 async def fetch_keys(issuer: str) -> list[dict[str, Any]]:
-    """The JWKs (RFC 7517 §5) at the `jwks_uri` of `issuer`; raises DiscoveryFailed."""
+    """Return the JWKs (RFC 7517 §5) at the `jwks_uri` of `issuer`; raises DiscoveryFailed."""
     async with http_client(issuer) as client:
         document = await _metadata(client, issuer)
         jwks_uri = document.get("jwks_uri")
@@ -61,7 +61,7 @@ async def fetch_keys(issuer: str) -> list[dict[str, Any]]:
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
-    """Where the metadata may be: after the issuer (OIDC), or before the issuer's path (RFC 8414 §3.1)."""
+    """Return where the metadata may be: after the issuer (OIDC), or before its path (RFC 8414 §3.1)."""
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/")
     origin = f"{parts.scheme}://{parts.netloc}"
@@ -89,7 +89,7 @@ async def _metadata(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
 
 
 async def _get_json(client: httpx2.AsyncClient, url: str, issuer: str) -> dict[str, Any]:
-    """The JSON object at `url`, at most MAX_BYTES long; raises DiscoveryFailed."""
+    """Return the JSON object at `url`, at most MAX_BYTES long; raises DiscoveryFailed."""
     status, document = await ask(client, "GET", url, issuer)
     if status != httpx2.codes.OK:
         raise _NotThere(f"{url} answered {status}")
@@ -107,9 +107,9 @@ async def ask(
     form: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, dict[str, Any] | None]:
-    """The status and the JSON object that `url` answers with; None where the answer is anything else.
+    """Return the status and the JSON object that `url` answers with; None for any other answer.
 
-    The answer is at most MAX_BYTES long. Raises DiscoveryFailed; Unreachable where nothing answered.
+    The answer is at most MAX_BYTES long. Raises DiscoveryFailed; Unreachable if nothing answered.
     """
     _require_safe(url, issuer)
     try:
@@ -119,7 +119,7 @@ async def ask(
             except DiscoveryFailed:
                 if response.status_code == httpx2.codes.OK:
                     raise
-                body = b""  # Of an answer of another status nothing but the status matters.
+                body = b""  # If the status is another, only the status matters.
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise Unreachable(f"{url} could not be read ({type(error).__name__})") from error
     try:
@@ -142,7 +142,7 @@ async def _body(response: httpx2.Response, url: str) -> bytes:
 
 
 def _require_safe(url: str, issuer: str) -> None:
-    """Raise DiscoveryFailed unless `url` is safe for what is meant for `issuer`."""
+    """Raise DiscoveryFailed unless `url` is safe for requests that are meant for `issuer`."""
     try:
         urlsplit(url)
     except ValueError:
@@ -152,7 +152,7 @@ def _require_safe(url: str, issuer: str) -> None:
 
 
 def is_safe(url: str, issuer: str) -> bool:
-    """Whether `url` is https, or http on this machine for an issuer on this machine."""
+    """Return whether `url` is https, or http on this machine for an issuer on this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -162,7 +162,7 @@ def is_safe(url: str, issuer: str) -> bool:
 
 
 def http_client(issuer: str) -> httpx2.AsyncClient:
-    """A client for requests to `issuer`: no redirects, our trust, the JSON asked for uncompressed."""
+    """Return a client for requests to `issuer`: no redirects, our trust, uncompressed JSON."""
     return httpx2.AsyncClient(
         verify=trust(),
         follow_redirects=False,
@@ -174,5 +174,5 @@ def http_client(issuer: str) -> httpx2.AsyncClient:
 
 @cache
 def trust() -> ssl.SSLContext:
-    """Certificates we trust; reading them takes tens of milliseconds, so once a process."""
+    """Return the certificates we trust; reading them takes tens of milliseconds, so once a process."""
     return httpx2.create_ssl_context()

@@ -1,7 +1,7 @@
-"""What a visitor may know of the data that is here, told by the apps that publish it.
+"""What a visitor may know of the data on this site, from the apps that publish it.
 
-An app says it in its `holdings.py`: a function `holdings(caller)`; and, where its answers need a service
-that may be away, `states()` for the home page and `services()` for who starts the site.
+An app defines it in its `holdings.py`: a function `holdings(caller)`; and, if its answers need a service that
+may be away, `states()` for the home page and `services()` for the person who starts the site.
 """
 
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from mcpsite.core.contributions import contributed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
-    """One line: so much of what."""
+    """A line: so many of what."""
 
     label: str
     count: int
-    """Only of what the caller may see; never of the rest."""
+    """Counts only what the caller may see; never the rest."""
     path: str = ""
     """A page of this site that shows it."""
 
 
 def holdings_for(caller: Caller) -> list[Holding]:
-    """What each app says to `caller`. Synchronous; reads the database."""
+    """Return each app's lines for `caller`. Synchronous; reads the database."""
     return [each for holdings in contributed("holdings", "holdings") for each in holdings(caller)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
-    """One part of the server, and whether it is well."""
+    """A part of the server, and whether it is well."""
 
     part: str
     said: str
     good: bool | None
-    """None while nobody knows."""
+    """None while it is not known."""
 
 
 def service_states() -> list[State]:
-    """Return how the services stand that the apps' answers need. Asks nothing over the network itself."""
+    """Return the state of the services that the apps' answers need. Asks nothing over the network itself."""
     return [each for states in contributed("holdings", "states") for each in states()]

@@ -1,7 +1,7 @@
-"""From claims to a caller: which user of this site a token speaks for, and what they may do right now.
+"""From claims to a caller: which user of this site a token belongs to, and what they may do right now.
 
-A token says who somebody is; what they may do stands in the database and is read on each call, so
-that a deactivated user or a group taken away ends access at the next call, whatever the token says.
+A token says who somebody is; what they may do is in the database and is read in each call, so a
+deactivated user or a removed group ends access at the next call, whatever the token says.
 """
 
 import hashlib
@@ -31,17 +31,17 @@ logger = logging.getLogger(__name__)
 
 SEEN_EVERY = timedelta(hours=1)
 SESSION = "session"
-"""The issuer of somebody whom this site itself has signed in. No token names it: issuers are URLs."""
+"""The issuer of a person whom this site itself has signed in. No token names it, because issuers are URLs."""
 
 
 class AccessDenied(Exception):
-    """The token is good, but whom it speaks for has no access here: one plain sentence, shown as it is."""
+    """The token is good, but its person has no access here: one plain sentence, shown as it is."""
 
 
 def caller_for(claims: Claims) -> Caller:
-    """The caller that `claims` (of a verified token) speak for, with their rights as of now.
+    """Return the caller that `claims` (of a verified token) belong to, with their current rights.
 
-    Synchronous: runs inside a database section. Costs one statement, save for the first call of a new
+    Synchronous: runs inside a database section. Costs one statement, except for the first call of a new
     identity and, for each identity, one call an hour. Raises AccessDenied.
     """
     own = claims.issuer == SESSION or (signing.is_own_issuer() and claims.issuer == signing.issuer())
@@ -56,7 +56,7 @@ def caller_for(claims: Claims) -> Caller:
 
 
 def claims_of_session(user: AbstractBaseUser | AnonymousUser, *, client_id: str) -> Claims:
-    """The claims of somebody who uses this site's pages; their rights are looked up as for a token."""
+    """Return the claims of a person on this site's pages; their rights are read as for a token."""
     return Claims(
         issuer=SESSION,
         subject=str(user.pk),
@@ -68,14 +68,14 @@ def claims_of_session(user: AbstractBaseUser | AnonymousUser, *, client_id: str)
 
 
 def username_for(issuer: str, subject: str) -> str:
-    """The name of the user made for an identity: readable, and unlike any other identity's."""
+    """Return the name of the user made for an identity: readable, and unlike any other identity's."""
     readable = re.sub(r"[^A-Za-z0-9@.+_-]+", "-", subject)[:100].strip("-")
     digest = hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
     return f"{readable}-{digest[:24]}".lstrip("-")
 
 
 def _own_user(claims: Claims) -> Caller | None:
-    """The user whose primary key a token of our own names."""
+    """Return the user whose primary key a token of our own names."""
     subject = claims.subject
     if not (subject.isascii() and subject.isdigit() and len(subject) <= 18):
         return None
@@ -125,11 +125,11 @@ _USER, _GROUP, _PERMISSION = 0, 1, 2
 
 @cache
 def _statement(*, own: bool) -> str:
-    """One statement for user, groups and permissions, a row each.
+    """Return the statement for user, groups and permissions, a row each.
 
     Its parameters are the primary key, or issuer and subject; its rows are (kind, id, text, text, active,
-    superuser, identity, last seen, time of the claim). Written by hand because it stands on the path of
-    every call: on SQLite it takes 0.04 ms, and the same by querysets 1.6 ms.
+    superuser, identity, last seen, time of the claim). Written by hand because every call runs it: on
+    SQLite it takes 0.04 ms, and the same by querysets 1.6 ms.
     """
     quote = connection.ops.quote_name
     user = get_user_model()
@@ -151,7 +151,7 @@ def _statement(*, own: bool) -> str:
         identity = "i.id, i.last_seen, i.claim_digest, i.claim_issued_at"
         source = f"{t['identity']} i JOIN {t['user']} u ON u.id = i.user_id"
         where = "i.issuer = %s AND i.subject = %s"
-    # Nothing but table names of our own models is put into the text.
+    # Only table names of our own models are put into the text.
     return (
         f"WITH who (id, username, active, superuser, identity, last_seen, digest, claimed) AS ("  # noqa: S608
         f"SELECT u.id, u.username, u.is_active, u.is_superuser, {identity} FROM {source} WHERE {where}) "
@@ -168,7 +168,7 @@ def _statement(*, own: bool) -> str:
 
 
 def _make_user(claims: Claims) -> None:
-    """Make the user and the identity for a first call; another first call at the same time may be quicker."""
+    """Make the user and the identity for a first call; a simultaneous first call may be quicker."""
     try:
         with transaction.atomic():
             user = get_user_model()(
@@ -186,7 +186,7 @@ def _make_user(claims: Claims) -> None:
                 last_seen=timezone.now(),
             )
     except IntegrityError:
-        # The other one's user is read next. A user of this name without the identity is nobody's.
+        # The other call's user is read next. A user of this name without the identity belongs to nobody.
         return
     logger.info("Made user %s for a new identity at %s.", user.username, claims.issuer)
 
@@ -203,7 +203,7 @@ def _add_to_default_group(user: Any) -> None:
 
 
 def _note_seen(identity_id: int, last_seen: object, claims: Claims) -> None:
-    """Write down that the identity is in use, at most hourly."""
+    """Record that the identity is in use, at most hourly."""
     now = timezone.now()
     seen = _as_datetime(last_seen)
     if seen is not None and seen > now - SEEN_EVERY:
@@ -213,13 +213,13 @@ def _note_seen(identity_id: int, last_seen: object, claims: Claims) -> None:
         with _without_waiting():
             Identity.objects.filter(pk=identity_id).update(last_seen=now, **profile)
     except OperationalError:
-        # A load is writing. The call goes on; the next one tries again.
+        # A load is writing. The call continues; the next one tries again.
         logger.debug("An identity's time of last use was not written.")
 
 
 @contextmanager
 def _without_waiting() -> Iterator[None]:
-    """On SQLite, fail at once where another process writes, instead of waiting for it."""
+    """On SQLite, fail at once if another process writes, instead of waiting for it."""
     if connection.vendor != "sqlite":
         yield
         return
@@ -233,7 +233,7 @@ def _without_waiting() -> Iterator[None]:
 
 
 def _as_datetime(value: object) -> datetime | None:
-    """A timestamp as the driver gives it: SQLite's is text without a time zone."""
+    """Return a timestamp from the driver's form: SQLite's is text without a time zone."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
@@ -246,7 +246,7 @@ def _profile(claims: Claims) -> dict[str, str]:
 
 
 def _text_claim(raw: Mapping[str, object], name: str) -> str:
-    """The text claim `name`, also where Auth0 wants it under a namespace (`https://example.com/email`)."""
+    """Return the text claim `name`, also under a namespace as for Auth0 (`https://example.com/email`)."""
     for claim, value in raw.items():
         if (claim == name or claim.endswith(f"/{name}")) and isinstance(value, str) and value.isprintable():
             return value

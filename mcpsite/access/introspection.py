@@ -1,8 +1,8 @@
 """Token introspection (RFC 7662): asking the issuer about a token that cannot be read here.
 
-The way for opaque tokens, taken only where INTROSPECTION_ENDPOINT is set. An answer is remembered for a
-moment by the token's digest, so that a busy client costs the issuer one question in CACHE_SECONDS; what
-is in the answer is judged by `mcpsite.access.tokens`.
+It is for opaque tokens, and used only if INTROSPECTION_ENDPOINT is set. An answer is remembered for a
+moment by the token's digest, so that a busy client costs the issuer one question in CACHE_SECONDS;
+`mcpsite.access.tokens` judges the answer.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ REQUEST_SECONDS = 5.0
 WAIT_SECONDS = 3.0
 """How long a token waits for its question."""
 AT_ONCE = 12
-"""Questions under way at the same time; a flood of tokens is no flood at the issuer."""
+"""Questions under way at the same time; a flood of tokens does not reach the issuer."""
 AT_ONCE_KNOWN = 4
-"""As many more about tokens that were active when they were last asked about."""
+"""Further questions, about tokens that were active when they were last asked about."""
 AT_ONCE_ADDRESS = 4
-"""Of one address, about tokens that nobody knows: who makes them up holds up others at that address alone."""
+"""From one address, about unknown tokens: made-up tokens hold up only others at the same address."""
 WAITING_ADDRESS = 32
 CACHE_SECONDS = 30.0
-"""How long an answer counts, and so how long a revoked token may go on; never longer than its `exp`."""
+"""How long an answer is used, and so how long a revoked token may still work; never longer than its `exp`."""
 REMEMBERED = 2048
 PAUSE = 2.0
 """Seconds without another question after the endpoint could not be reached."""
@@ -59,7 +59,7 @@ class Introspection:
         time_limit: float = REQUEST_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`endpoint`: see `mcpsite.core.conf.introspection_endpoint`. `clock`: seconds since the epoch."""
+        """Ask `endpoint` (see `mcpsite.core.conf.introspection_endpoint`). `clock`: seconds since epoch."""
         # RFC 6749 §2.3.1: both are form-encoded before they are joined.
         pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
         self._authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
@@ -67,17 +67,17 @@ class Introspection:
         self._time_limit = time_limit
         self._clock = clock
         self._active: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
-        # Apart, so that a flood of bad tokens does not push the good ones out.
+        # Separate, so that a flood of bad tokens does not push out the good ones.
         self._inactive: dict[bytes, float] = {}
         self._asking: dict[bytes, asyncio.Task[Mapping[str, Any] | None]] = {}
         self._gates: tuple[asyncio.AbstractEventLoop, _Gates] | None = None
         self._next_attempt = 0.0
 
     async def claims(self, token: str, address: str = "") -> Mapping[str, Any] | None:
-        """The members of an active `token` (RFC 7662 §2.2); None for any that is not active.
+        """Return the members of an active `token` (RFC 7662 §2.2); None for one that is not active.
 
-        `address`: whom it came from, as `mcpsite.access.limits.network` has it. Raises KeysUnavailable when
-        the endpoint gives no usable answer, or there is no turn for the question.
+        `address` is where it came from, as `mcpsite.access.limits.network` returns it. Raises KeysUnavailable
+        if the endpoint gives no usable answer, or there is no turn for the question.
         """
         if not _BEARER.fullmatch(token):
             return None
@@ -102,7 +102,7 @@ class Introspection:
         if self._asking.get(digest) is done:
             del self._asking[digest]
         if not done.cancelled():
-            done.exception()  # Retrieved, also where every caller has gone.
+            done.exception()  # Retrieved, even if every caller has gone.
 
     async def _ask(self, token: str, digest: bytes, address: str) -> Mapping[str, Any] | None:
         async with self._gate().turn(address, known=digest in self._active):
@@ -114,7 +114,7 @@ class Introspection:
             async with asyncio.timeout(self._time_limit):
                 answer = await self._post(token)
         except (TimeoutError, Unreachable) as error:
-            # Only this holds the next question back: no token that somebody makes up can bring it about.
+            # Only this delays the next question: no made-up token can cause it.
             self._next_attempt = self._clock() + PAUSE
             raise self._unavailable(
                 str(error) or f"{self._endpoint} did not answer within {self._time_limit:g} s"
@@ -164,7 +164,7 @@ class Introspection:
 
 
 class _Gates:
-    """Whose question is next: a budget for each address, then one for all, and one for known tokens."""
+    """The order of questions: a limit for each address, then one for all, and one for known tokens."""
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
@@ -174,7 +174,7 @@ class _Gates:
 
     @asynccontextmanager
     async def turn(self, address: str, *, known: bool) -> AsyncIterator[None]:
-        """Hold a place for one question. Raises KeysUnavailable where it would take too long."""
+        """Hold a place for one question. Raises KeysUnavailable if it would take too long."""
         if known:
             gates = [self._known]
         elif self._waiting[address] >= AT_ONCE_ADDRESS + WAITING_ADDRESS:
@@ -190,7 +190,7 @@ class _Gates:
                         await gate.acquire()
                         acquired.append(gate)
             except TimeoutError as error:
-                # Says nothing of the endpoint, so nobody else is held back.
+                # This says nothing about the endpoint, so nobody else is held back.
                 raise KeysUnavailable(WAIT_SECONDS) from error
             yield
         finally:
@@ -203,7 +203,7 @@ class _Gates:
 
 
 def _put(remembered: dict[bytes, Value], digest: bytes, value: Value) -> None:
-    """Remember `value`, and forget the oldest where there are too many."""
+    """Remember `value`, and forget the oldest if there are too many."""
     remembered.pop(digest, None)
     while len(remembered) >= REMEMBERED:
         del remembered[next(iter(remembered))]

@@ -1,9 +1,9 @@
-"""An issuer's signing keys, held in memory so that no call waits for them.
+"""An issuer's signing keys, in memory so that no call waits for them.
 
 `Keys` is the same whether they come over HTTP (an external issuer) or from a file (the site's own):
-known keys are served at once, refreshed in the background, and kept through an outage for a bounded
-time. A token with an unknown key can ask for a refetch, but the refetches are counted from the last
-attempt, so a flood of such tokens makes one.
+known keys are used at once, refreshed in the background, and kept through an outage for a bounded
+time. A token with an unknown key can cause a refetch, but the pause between refetches is counted from
+the last attempt, so a flood of such tokens causes one.
 """
 
 import asyncio
@@ -24,23 +24,24 @@ logger = logging.getLogger(__name__)
 MAX_KEYS = 64
 MIN_RSA_BITS = 2048
 REFRESH_AFTER = 600.0
-"""Seconds after which held keys are read again, in the background of the call that finds them old."""
+"""Seconds after which keys are read again, in the background of the call that finds them old."""
 MAX_AGE = 2 * REFRESH_AFTER
-"""Seconds after which a call waits for fresh keys, unless a try has failed just now: after a quiet time a
-withdrawn key must not serve for one call more."""
+"""Seconds after which a call waits for fresh keys, unless an attempt has just failed: after a quiet time a
+withdrawn key must not work for even one call.
+"""
 FETCH_SECONDS = 10.0
 """The time limit of one fetch, discovery and key set together."""
 PAUSE = 5.0
 """The least number of seconds between two attempts; doubled with each failure, up to LONGEST_PAUSE."""
 LONGEST_PAUSE = 60.0
 READY_SECONDS = 2.0
-"""How long a readiness probe waits for a first fetch; probes have short time limits of their own."""
+"""How long a readiness probe waits for a first fetch, because probes have short time limits."""
 
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 
 class KeysUnavailable(Exception):
-    """No usable keys are held, so no token can be judged: 503, not 401 (which would end every session)."""
+    """There are no usable keys, so no token can be judged: 503, not 401 (which would end every session)."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__("The identity provider's keys are not available at the moment.")
@@ -53,16 +54,16 @@ class Key:
     """One public signing key (RFC 7517 §4)."""
 
     kid: str
-    """Empty where the key has none."""
+    """Empty if the key has none."""
     kty: str
     crv: str
     alg: str
-    """The only algorithm it is for; empty where any that fits its type is right."""
+    """The only algorithm it is for; empty if any that fits its type is right."""
     public: Any
-    """The key as `cryptography` has it."""
+    """The key as an object of `cryptography`."""
 
     def fits(self, alg: str) -> bool:
-        """Whether a token with the header `alg` may be verified with this key (RFC 8725 §3.1)."""
+        """Return whether a token with the header `alg` may be verified with this key (RFC 8725 §3.1)."""
         kty, crv = KEY_TYPES[alg]
         return self.kty == kty and (not crv or self.crv == crv) and self.alg in ("", alg)
 
@@ -75,7 +76,7 @@ class KeySet:
     material: frozenset[tuple[tuple[str, str], ...]]
 
     def find(self, kid: str | None, alg: str) -> Key | None:
-        """The key for a token with this `kid` and `alg`; without a `kid` the only key that fits."""
+        """Return the key for a token with this `kid` and `alg`; without a `kid` the only key that fits."""
         fitting = [key for key in self.keys if key.fits(alg) and kid in (None, key.kid)]
         return fitting[0] if len(fitting) == 1 or (fitting and kid is not None) else None
 
@@ -84,9 +85,9 @@ class KeySet:
 
 
 def key_set(jwks: Iterable[Mapping[str, Any]]) -> KeySet:
-    """The usable keys among `jwks`; others (encryption, symmetric, short, unknown) are left out.
+    """Return the usable keys among `jwks`; others (encryption, symmetric, short, unknown) are left out.
 
-    Raises DiscoveryFailed when there are too many of them or none is usable.
+    Raises DiscoveryFailed if there are too many of them or none is usable.
     """
     jwks = list(jwks)
     if len(jwks) > MAX_KEYS:
@@ -98,7 +99,7 @@ def key_set(jwks: Iterable[Mapping[str, Any]]) -> KeySet:
 
 
 def _usable(jwk: Mapping[str, Any]) -> tuple[Key | None, tuple[tuple[str, str], ...]]:
-    """The key in `jwk` with what tells it from others, or None."""
+    """Return the key in `jwk` with what distinguishes it from others, or None."""
     kty, kid, alg = jwk.get("kty"), jwk.get("kid", ""), jwk.get("alg", "")
     operations = jwk.get("key_ops", ["verify"])
     if (
@@ -111,7 +112,7 @@ def _usable(jwk: Mapping[str, Any]) -> tuple[Key | None, tuple[tuple[str, str], 
         or "verify" not in operations
     ):
         return None, ()
-    # Only the public members: a private key published by mistake is not taken up.
+    # Only the public members: a private key published by mistake is not used.
     members: dict[str, Any] = {"kty": kty, **{name: jwk.get(name) for name in _PUBLIC_MEMBERS[kty]}}
     if not all(isinstance(value, str) for value in members.values()):
         return None, ()
@@ -158,7 +159,7 @@ class Keys:
         self._fetching: asyncio.Task[None] | None = None
 
     def available(self) -> KeySet | None:
-        """The keys held now, without waiting; None when there are none or they are too old to be trusted.
+        """Return the current keys, without waiting; None if there are none or they are too old to be trusted.
 
         Starts a refresh in the background when it is due.
         """
@@ -171,7 +172,7 @@ class Keys:
         return self._stored
 
     async def current(self) -> KeySet:
-        """The keys held, after waiting for a first fetch where there are none; raises KeysUnavailable."""
+        """Return the keys, after waiting for a first fetch if there are none; raises KeysUnavailable."""
         keys = self.available()
         if keys is None:
             await self._wait()
@@ -181,9 +182,9 @@ class Keys:
         return keys
 
     async def refetched(self) -> KeySet:
-        """The keys after another look at the issuer (unless it is too early): for an unknown `kid`.
+        """Return the keys after asking the issuer again (unless it is too early): for an unknown `kid`.
 
-        Raises KeysUnavailable when the last look failed: then nobody can say whether the key is good.
+        Raises KeysUnavailable if the last attempt failed, because then the key may be good or not.
         """
         self._start()
         await self._wait()
@@ -192,7 +193,7 @@ class Keys:
         return await self.current()
 
     async def ready(self) -> bool:
-        """Whether tokens can be judged; waits briefly for a first fetch."""
+        """Return whether tokens can be judged; waits briefly for a first fetch."""
         if self.available() is None and self._fetching is not None:
             await asyncio.wait({self._fetching}, timeout=READY_SECONDS)
         return self.available() is not None
@@ -201,7 +202,7 @@ class Keys:
         """Start a fetch unless one is under way or it is too early for another."""
         loop = asyncio.get_running_loop()
         if self._fetching is not None and self._fetching.get_loop() is not loop:
-            self._fetching = None  # It went with its loop.
+            self._fetching = None  # It ended with its event loop.
         if self._fetching is None and self._clock() >= self._next_attempt:
             self._next_attempt = self._clock() + self._pause
             self._fetching = loop.create_task(self._fetch())
@@ -224,7 +225,7 @@ class Keys:
                 logger.info("The issuer's keys can be read again.")
             self._failures = 0
             self._read_at = self._clock()
-            # The same keys stay the same object: tokens verified with them need no second look.
+            # The same keys stay the same object, so tokens verified with them need no second check.
             if self._stored is None or self._stored.material != fresh.material:
                 self._stored = fresh
         finally:

@@ -1,8 +1,8 @@
-"""How often and how much at once: limits on calls, and on failed authentication.
+"""How often and how many at once: limits on calls, and on failed authentication.
 
-Counted by the `limits` library in fixed windows, which is the cheapest of its strategies and the one
-whose answer to "when may I come back" is exact. The counts live in this process, or in Redis when
-CACHE_URL says so, where all processes share them; while it is away, each process counts by itself.
+The `limits` library counts in fixed windows, the cheapest of its strategies and the only one that can
+say exactly when the caller may come back. The counts are in this process, or in Redis if CACHE_URL
+says so, where all processes share them; while it is away, each process counts by itself.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ MAX_COUNTERS = 100_000
 
 
 COMMON = 100
-"""How many times as much all strangers together may ask as one address."""
+"""How many times as many requests all strangers together may make as one address."""
 NO_LIMIT = ("", "none", "off", "0")
 _RATE = re.compile(
     r"[0-9]{1,9}\s*(/|per)\s*([1-9][0-9]{0,3}\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE
@@ -41,14 +41,14 @@ _RATE = re.compile(
 
 
 SIGNED_IN = RateLimitItemPerDay(1, 90)
-"""Not a limit: its counter tells for so long that somebody signed in to an account from an address."""
+"""Not a limit: its counter records for so long that a person signed in to an account from an address."""
 R = TypeVar("R")
 Use = tuple[Any, ...]
 """A limit, and the names of its counter."""
 
 
 class LimitExceeded(Exception):
-    """Too many calls: one plain sentence that says when to come back, in so many `seconds`."""
+    """Too many calls: one plain sentence that says when to come back, which is in `seconds`."""
 
     def __init__(self, sentence: str, seconds: int) -> None:
         super().__init__(sentence)
@@ -59,7 +59,7 @@ class ProcessMemory(Storage):
     """Counters of this process.
 
     The library's own keeps a timer thread running while it is in use, which costs ten times as much as
-    the counting; here a counter that has run out is found when it is next used or when room is needed.
+    the counting; here an expired counter is found when it is next used or when room is needed.
     """
 
     STORAGE_SCHEME = None
@@ -107,7 +107,7 @@ class ProcessMemory(Storage):
 
     def _make_room(self, now: float) -> None:
         self._counters = {key: counter for key, counter in self._counters.items() if counter[1] > now}
-        # Addresses are an attacker's to choose: the oldest counters go, never the memory.
+        # An attacker chooses addresses, so the oldest counters are dropped before memory runs out.
         while len(self._counters) >= MAX_COUNTERS:
             del self._counters[next(iter(self._counters))]
 
@@ -117,7 +117,7 @@ class Password:
     """A password that somebody tries."""
 
     uses: list[Use]
-    """What it counts against."""
+    """The limits it counts against."""
     known: bool
     """Whether it comes from a browser or an address that signed in to this account before."""
     signed_in: Use
@@ -140,12 +140,13 @@ class Limits:
         storage: Storage,
         store: SharedStore | None = None,
     ) -> None:
-        """`requests`: of each caller, whatever they ask for. `calls`: of each caller to each tool, save those
-        that `tools` names. `concurrent`: calls of one caller in this process at once, 0 for any number.
-        `failures`: failed authentications of an address. `sign_ins`, `account_sign_ins`: wrong passwords of
-        an address, and for an account. `strangers`: of each kind that an address may ask of the
-        authorization server in an hour. `store`: the Redis that `storage` is in; while it is away, this
-        process counts by itself.
+        """Set each kind of limit.
+
+        `requests`: of each caller, for anything. `calls`: of each caller to each tool, except those in
+        `tools`. `concurrent`: calls of one caller in this process at once, 0 for any number. `failures`:
+        failed authentications of an address. `sign_ins`, `account_sign_ins`: wrong passwords of an address,
+        and for an account. `strangers`: requests of each kind by an address to the authorization server in an
+        hour. `store`: the Redis that `storage` is in; while it is away, this process counts by itself.
         """
         self._requests = requests
         self._calls = calls
@@ -162,10 +163,10 @@ class Limits:
 
     @contextmanager
     def slot(self, issuer: str, subject: str) -> Iterator[None]:
-        """One of the calls that this caller may have running at once; raises LimitExceeded.
+        """Occupy one of the calls that this caller may have running at once; raises LimitExceeded.
 
-        Counted in each process by itself, for it is this process's threads that it shares out. Belongs
-        to the event loop's thread.
+        Each process counts for itself, because it is this process's threads that are shared out. Belongs to
+        the event loop's thread.
         """
         key = (issuer, subject)
         running = self._running.get(key, 0)
@@ -204,22 +205,22 @@ class Limits:
         if limit is None:
             return
         names = (limit, "request", issuer, subject)
-        # In this process's memory it takes less time than the way to a thread.
+        # In this process's memory it takes less time than switching to a thread.
         seconds = await to_thread(self._exceeded, *names) if self._store else self._exceeded(*names)
         if seconds is not None:
             rate, pause = f"{limit.amount} requests {_per(limit)}", seconds_in_words(seconds)
             raise LimitExceeded(f"You may send {rate}; try again in {pause}.", seconds)
 
     async def count_failure(self, address: str) -> int | None:
-        """Count a failed authentication from an address; the seconds to wait, or None where it may try on."""
+        """Count a failed authentication from an address; return the seconds to wait, or None for no wait."""
         if self._failures is None:
             return None
         return await to_thread(self._exceeded, self._failures, "failure", network(address))
 
     def count_stranger(self, kind: str, address: str) -> int:
-        """Count a request of this kind at the authorization server; 0, or the seconds to wait.
+        """Count a request of this kind to the authorization server; return 0, or the seconds to wait.
 
-        COMMON times as many are taken from all addresses together: a few addresses keep nobody else out.
+        All addresses together may make COMMON times as many, so that a few keep nobody else out.
         """
         for amount, whose in ((self._strangers, network(address)), (self._strangers * COMMON, "all")):
             if seconds := self._exceeded(RateLimitItemPerHour(amount), kind, whose):
@@ -227,12 +228,12 @@ class Limits:
         return 0
 
     def password(self, address: str, account: str, device: str = "") -> "Password":
-        """The counters of a password tried from `address` for `account`. May wait for Redis.
+        """Return the counters of a password tried from `address` for `account`. May wait for Redis.
 
-        `device`: the browser, where it signed in to the account before. Strangers cannot use up what it
-        may try; nor, by trying elsewhere, what an address may try that somebody signed in from.
+        `device`: the browser, if it signed in to the account before. Strangers cannot use up its tries; nor,
+        by trying elsewhere, those of an address from which somebody signed in.
         """
-        # Any text may stand in the field: the key is short, and alike for a name in other letters.
+        # The field may contain any text: the key is short, and the same for a name in other letter cases.
         digest = hashlib.sha256(account.strip().casefold().encode()).hexdigest()
         place = network(address)
         known = not device and self._wait("test", SIGNED_IN, digest, place) is not None
@@ -245,7 +246,7 @@ class Limits:
         return Password(uses=uses, known=known or bool(device), signed_in=(SIGNED_IN, digest, place))
 
     def count_password(self, password: "Password") -> int:
-        """Count a password before it is tried; 0 where it may be, else the seconds to wait."""
+        """Count a password before it is tried; return 0 if it may be, else the seconds to wait."""
         for place, use in enumerate(password.uses):
             seconds = self._exceeded(*use)
             if seconds is not None:
@@ -254,7 +255,7 @@ class Limits:
         return 0
 
     def forget_password(self, password: "Password", *, right: bool) -> None:
-        """Take back the count of a password that was not tried, or was `right`."""
+        """Undo the count of a password that was not tried, or was `right`."""
         self._give_back(password.uses)
         if right:
             self._exceeded(*password.signed_in)
@@ -263,18 +264,18 @@ class Limits:
         def give_back(strategy: FixedWindowRateLimiter) -> None:
             for limit, *names in uses:
                 key = limit.key_for(*names)
-                # Of a window that has ended there is nothing to give back.
+                # If the window has ended, there is nothing to undo.
                 if strategy.storage.get(key) > 0:
                     strategy.storage.incr(key, limit.get_expiry(), -1)
 
         self._count(give_back)
 
     def _exceeded(self, limit: RateLimitItem, *key: str) -> int | None:
-        """The seconds until the window ends where this use is one too many, else None."""
+        """Return the seconds until the window ends if this use is one too many, else None."""
         return self._wait("hit", limit, *key)
 
     def _wait(self, way: Literal["hit", "test"], limit: RateLimitItem, *key: str) -> int | None:
-        """The seconds until the window ends, unless the limit has room for a hit, or a test of one."""
+        """Return the seconds until the window ends, unless the limit has room for a hit, or a test of one."""
 
         def wait(strategy: FixedWindowRateLimiter) -> int | None:
             if getattr(strategy, way)(limit, *key):
@@ -285,7 +286,7 @@ class Limits:
         return self._count(wait)
 
     def _count(self, count: Callable[[FixedWindowRateLimiter], R]) -> R:
-        """What `count` finds in the store, or in this process's own memory while the store is away."""
+        """Return what `count` finds in the store, or in this process's own memory while the store is away."""
         if self._store is None:
             return count(self._strategy)
         if self._store.is_usable():
@@ -300,7 +301,7 @@ class Limits:
 
 
 def network(address: str) -> str:
-    """Whom an address stands for: itself, or the /64 that one IPv6 host may choose its address from."""
+    """Return whom an address stands for: itself, or the /64 from which an IPv6 host may choose its own."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -313,13 +314,13 @@ def network(address: str) -> str:
 
 
 def rate(name: str, text: str) -> RateLimitItem | None:
-    """The setting `name`, such as `120/minute`; None for `none`, which limits nothing.
+    """Return the setting `name`, such as `120/minute`; None for `none`, which limits nothing.
 
     Raises ImproperlyConfigured.
     """
     if text.strip().lower() in NO_LIMIT:
         return None
-    # The library takes more, and reads only the first of several.
+    # The library accepts more, and reads only the first of several.
     if not _RATE.fullmatch(text.strip()):
         raise ImproperlyConfigured(
             f"{name} holds {text!r}; write for example 120/minute, 20/second or 1000/hour, or none."
@@ -328,13 +329,13 @@ def rate(name: str, text: str) -> RateLimitItem | None:
 
 
 def tool_rates(texts: Mapping[str, str]) -> dict[str, RateLimitItem | None]:
-    """The setting TOOL_RATE_LIMITS: tool → limit, in place of RATE_LIMIT. Raises ImproperlyConfigured."""
+    """Return the setting TOOL_RATE_LIMITS: tool → limit, not RATE_LIMIT. Raises ImproperlyConfigured."""
     return {tool: rate(f"TOOL_RATE_LIMITS for {tool}", text) for tool, text in texts.items()}
 
 
 @cache
 def limits() -> Limits:
-    """This process's limits, as the settings say, made anew when one changes; or ImproperlyConfigured."""
+    """Return this process's limits by the settings, anew if one changes; or raise ImproperlyConfigured."""
     return Limits(
         requests=rate("REQUEST_RATE_LIMIT", settings.REQUEST_RATE_LIMIT),
         calls=rate("RATE_LIMIT", settings.RATE_LIMIT),

@@ -7,7 +7,7 @@ from django.utils import timezone
 class Identity(models.Model):
     """Who a person or service is at an issuer, and which user of this site that is.
 
-    Only (issuer, subject) says who somebody is; a name or an e-mail address can be had by others.
+    Only (issuer, subject) identifies somebody; others can have the same name or e-mail address.
     """
 
     issuer = models.CharField(max_length=500, help_text="Exactly as in the tokens, trailing slash included.")
@@ -58,13 +58,13 @@ class DefaultGrant(models.Model):
 
 
 class SigningKey(models.Model):
-    """A private key that signs this site's tokens, or has; read by `mcpsite.access.private_keys` alone."""
+    """A private key that signs this site's tokens, or did; read only by `mcpsite.access.private_keys`."""
 
     secret = models.TextField(help_text="PEM, encrypted with a key that is derived from SECRET_KEY.")
     replaced_at = models.DateTimeField(null=True, help_text="Empty for the one that signs.")
 
     class Meta:
-        # The one that signs comes first, then the one that did before.
+        # The one that signs comes first, then the one that signed before it.
         ordering = [models.F("replaced_at").desc(nulls_first=True), "-id"]
         default_permissions = ()
         constraints = [
@@ -78,7 +78,7 @@ class SigningKey(models.Model):
 
 
 class KeySighting(models.Model):
-    """When some process last signed with a key: how processes notice that they share none."""
+    """When some process last signed with a key, by which processes notice that they share none."""
 
     kid = models.CharField(max_length=64, unique=True)
     seen_at = models.DateTimeField()
@@ -91,9 +91,9 @@ class KeySighting(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One tool call: who asked what, and what came of it. Written by `mcpsite.access.audit` alone.
+    """A tool call: who asked what, and the result. Written only by `mcpsite.access.audit`.
 
-    Calls over a limit share a row a minute, which is the first of them. It holds the names as they were, and
+    Calls over a limit share a row a minute, which is the first of them. It stores the names as they were, and
     outlives the user whom it names.
     """
 
@@ -139,5 +139,5 @@ class AuditEvent(models.Model):
 
     @property
     def era(self) -> str:
-        """`modern` since the revision of 2026-07-28, which knows no sessions; else `legacy`."""
+        """`modern` since the revision of 2026-07-28, which has no sessions; else `legacy`."""
         return "modern" if self.protocol >= "2026-07-28" else "legacy"

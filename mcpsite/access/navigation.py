@@ -1,4 +1,4 @@
-"""Where in the site there is something of people, clients and calls."""
+"""Where the site's menus link to people, clients and calls."""
 
 GROUPS = {
     "Access": [

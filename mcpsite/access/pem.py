@@ -25,9 +25,9 @@ def new_key() -> str:
 
 
 def keys_in(text: str, *, where: str, remedy: str) -> tuple[RSAPrivateKey, ...]:
-    """Return the keys of `text`, PEM after PEM; ImproperlyConfigured if it holds none or something else.
+    """Return the keys of `text`, PEM after PEM; raise ImproperlyConfigured for none or anything else.
 
-    `where` and `remedy` are the beginning and the end of that sentence.
+    `where` and `remedy` are the beginning and the end of its sentence.
     """
     keys: list[RSAPrivateKey] = []
     for pem in PEM.finditer(text):

@@ -1,7 +1,7 @@
-"""Who may read what: the one place that decides it, for one thing and for a queryset.
+"""Who may read what: the only place that decides it, for one thing and for a queryset.
 
-A data app declares a policy for what it publishes. Tools, menus, completions, pages and figures ask it, and
-nothing else decides. The admin is for curators, who see everything that their permissions in Django name.
+A data app declares a policy for what it publishes. Tools, menus, completions, pages and figures use it, and
+nothing else decides. The admin is for curators, who see everything that their permissions in Django allow.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Things = TypeVar("Things", bound="QuerySet[Any]")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupPolicy:
-    """Whoever holds a permission may read a thing, unless it is limited to groups: then their members only.
+    """People with a permission may read a thing; if it is limited to groups, only those groups' members.
 
     What can be limited, the thing itself or what it belongs to, has a many-to-many field `groups`. A
     superuser reads everything that is published.
@@ -33,11 +33,11 @@ class GroupPolicy:
     """The things that may be read at all."""
 
     def admits(self, principal: Principal) -> bool:
-        """Return whether `principal` may read such things, if only those that are not limited."""
+        """Return whether `principal` may read such things, or at least those that are not limited."""
         return principal.has_perm(self.permission)
 
     def groups_of(self, principal: Principal) -> frozenset[int] | None:
-        """Return the keys of the groups that `principal` reads with; None for one whom no limit holds."""
+        """Return the keys of the groups that `principal` reads with; None for one without limits."""
         if principal.is_superuser:
             return None
         if isinstance(principal, Caller):
@@ -62,16 +62,16 @@ class GroupPolicy:
         return things.filter(~Q(**{within: limits}) | Q(**{within: theirs}))
 
     def is_visible_to(self, principal: Principal, thing: models.Model) -> bool:
-        """Return whether `principal` may read `thing`, as the database holds it."""
+        """Return whether `principal` may read `thing`, as it is in the database."""
         return self.visible_to(principal, type(thing)._default_manager.filter(pk=thing.pk)).exists()
 
 
 def keep_limiting_groups(model: type[models.Model]) -> None:
-    """Let no group be deleted while it limits a thing of `model`, which would open that to everybody.
+    """Prevent that a group is deleted while it limits a thing of `model`, which would open it to everybody.
 
-    Whoever deletes such a group gets a ProtectedError, and in the admin a page that names the things.
+    Deleting such a group raises a ProtectedError, and in the admin shows a page that names the things.
 
-    Django lets only a `through` model of one's own say `on_delete`, and gives that no field in the admin.
+    Django allows `on_delete` only in a custom `through` model, and gives that no field in the admin.
     """
     field: Any = model._meta.get_field("groups")
     through = field.remote_field.through

@@ -1,8 +1,8 @@
-"""Where the private keys of this site's own tokens are kept: a setting, a file, or the database.
+"""Where the private keys of this site's own tokens are stored: a setting, a file, or the database.
 
-Wherever it is, the first key signs; those after it have signed before and are still published so that their
-tokens stay good. Keys in the database are shared by every process of the site and encrypted with a key that
-is derived from SECRET_KEY, so that a copy of the database alone signs nothing.
+Everywhere, the first key signs; those after it have signed before and are still published because their
+tokens have to stay good. Keys in the database are shared by every process of the site and encrypted with a
+key that is derived from SECRET_KEY, so that a copy of the database alone signs nothing.
 """
 
 import base64
@@ -33,16 +33,16 @@ RETIREMENT_MARGIN = 3600
 
 
 class Store(Protocol):
-    """A place where the keys are kept."""
+    """A place where the keys are stored."""
 
     name: str
-    """In words, for an operator."""
+    """A description for an operator."""
 
     def keys(self) -> tuple[RSAPrivateKey, ...]:
         """Return the keys, the signing one first. Raises ImproperlyConfigured."""
 
     def rotate(self) -> int:
-        """Put a new key before the others, and return how many of those stay. Raises ImproperlyConfigured."""
+        """Put a new key first, and return how many of the others stay. Raises ImproperlyConfigured."""
 
 
 def store() -> Store:
@@ -55,7 +55,7 @@ def store() -> Store:
 
 
 def _still_needed(retired: datetime, now: datetime) -> bool:
-    """Whether a token of a key that was replaced at `retired` may still be alive."""
+    """Return whether a token of a key that was replaced at `retired` may still be alive."""
     return now - retired <= timedelta(seconds=settings.JWT_MAX_LIFETIME_SECONDS + RETIREMENT_MARGIN)
 
 
@@ -105,7 +105,7 @@ def _parsed(text: str) -> tuple[RSAPrivateKey, ...]:
 
 
 class InFile:
-    """SIGNING_KEY_FILE, PEM after PEM, made on first use; above a key stands when it was replaced."""
+    """SIGNING_KEY_FILE, PEM after PEM, made on first use; the line above a key says when it was replaced."""
 
     name = "SIGNING_KEY_FILE"
 
@@ -113,7 +113,7 @@ class InFile:
         self._path = path
 
     def keys(self) -> tuple[RSAPrivateKey, ...]:
-        """Safe between processes: of several that start at once, one makes the key and all use it."""
+        """Return the keys, safe between processes: of several that start, one makes the key all use."""
         if not self._path.exists():
             conf.read_or_create(self._path, pem.new_key())
         state = self._path.stat()
@@ -137,12 +137,12 @@ class InFile:
         return len(needed)
 
     def dated(self) -> list[tuple[datetime, str]]:
-        """Return each key as PEM text with the time at which it was replaced, now for the one that signs."""
+        """Return each key as PEM text with the time it was replaced, now for the one that signs."""
         self.keys()
         return _dated(self._path.read_text(encoding="ascii"), datetime.now(UTC).replace(microsecond=0))
 
     def put_away(self) -> Path:
-        """Rename the file, so that no process takes it for the keys; returns its new path."""
+        """Rename the file, so that no process reads the keys from it; return its new path."""
         return self._path.replace(self._path.with_name(f"{self._path.name}.moved"))
 
 
@@ -150,7 +150,7 @@ _REPLACED = re.compile(r"^# replaced (\S+)$", re.MULTILINE)
 
 
 def _dated(text: str, now: datetime) -> list[tuple[datetime, str]]:
-    """Return each key in `text` with the time at which it was replaced; `now` for the one that signs."""
+    """Return each key in `text` with the time it was replaced; `now` for the one that signs."""
     dated: list[tuple[datetime, str]] = []
     end = 0
     for found in pem.PEM.finditer(text):
@@ -179,7 +179,7 @@ class InDatabase:
     name = "the database"
 
     def keys(self) -> tuple[RSAPrivateKey, ...]:
-        """Safe between processes: of several that start at once, one makes the key and all use it."""
+        """Return the keys, safe between processes: of several that start, one makes the key all use."""
         secrets = self._secrets()
         if not secrets:
             with exclusive.alone("signing keys", wait=True):
@@ -205,7 +205,7 @@ class InDatabase:
         return len(needed)
 
     def take_over(self, dated: Sequence[tuple[datetime, str]]) -> None:
-        """Keep keys that were kept elsewhere, the first of which goes on signing, beside those here."""
+        """Store keys from elsewhere, the first of which continues to sign, beside those here."""
         with exclusive.alone("signing keys", wait=True), transaction.atomic():
             SigningKey.objects.filter(replaced_at=None).update(replaced_at=datetime.now(UTC))
             for number, (retired, text) in enumerate(dated):
@@ -213,7 +213,7 @@ class InDatabase:
 
     @staticmethod
     def needs_fallback() -> bool:
-        """Whether some key is still encrypted with one of SECRET_KEY_FALLBACKS."""
+        """Return whether a key is still encrypted with one of SECRET_KEY_FALLBACKS."""
         secrets = InDatabase._secrets()
         try:
             _decrypted(tuple(secrets), _passwords()[:1])
@@ -223,7 +223,7 @@ class InDatabase:
 
     @staticmethod
     def start_over() -> None:
-        """Delete all keys, readable or not, and make a new one: every token of before is refused."""
+        """Delete all keys, readable or not, and make a new one: every earlier token is refused."""
         with exclusive.alone("signing keys", wait=True), transaction.atomic():
             SigningKey.objects.all().delete()
             InDatabase._add(pem.new_key())
@@ -244,12 +244,12 @@ def _passwords() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _box(passwords: tuple[str, ...]) -> MultiFernet:
-    """What encrypts with the first of `passwords` and decrypts with any of them."""
+    """Return what encrypts with the first of `passwords` and decrypts with any of them."""
     return MultiFernet([Fernet(_derived(password)) for password in passwords])
 
 
 def _derived(password: str) -> bytes:
-    # SECRET_KEY is long and random, so it needs no slow derivation; RFC 5869 makes it one for this purpose.
+    # SECRET_KEY is long and random, so it needs no slow derivation; RFC 5869 derives one for this purpose.
     derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"mcpsite signing keys")
     return base64.urlsafe_b64encode(derivation.derive(password.encode()))
 

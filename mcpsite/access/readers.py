@@ -1,4 +1,4 @@
-"""What the group `readers` may read to begin with: what is published, which is what tools and menus need."""
+"""What the group `readers` may read at first: what is published, because tools and menus need that."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,18 +15,18 @@ _sources: list[Callable[[], Iterable[str]]] = []
 
 
 def add_source(permissions: Callable[[], Iterable[str]]) -> None:
-    """Have `permissions` asked for those that reading takes, in the form `app_label.view_model`."""
+    """Register `permissions`, a function that returns permissions for reading (`app_label.view_model`)."""
     _sources.append(permissions)
 
 
 def published(app: AppConfig) -> set[str]:
-    """Return the permissions to view what `app` publishes; none where it publishes nothing."""
+    """Return the permissions to view what `app` publishes; empty if it publishes nothing."""
     needed = {each for permissions in _sources for each in permissions()}
     return {each for each in needed if each.startswith(f"{app.label}.view_")}
 
 
 def grant_new_permissions(sender: AppConfig, *, using: str, **_: Any) -> None:
-    """Give `readers` the permissions to view what `sender` publishes that they have not been given before.
+    """Give `readers` the permissions to view what `sender` publishes that they were not given before.
 
     Runs after each `migrate` (post_migrate), after Django has made the permissions. The group is made
     with the first of them, and not again after an operator has deleted it.

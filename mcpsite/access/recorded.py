@@ -1,4 +1,4 @@
-"""Who may do what here has a history, too; what it tells is undone by hand, on the person's page."""
+"""The history of who may do what here; its changes are undone by hand, on the person's page."""
 
 from django.contrib.auth.models import Group, User
 

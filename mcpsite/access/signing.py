@@ -1,6 +1,7 @@
-"""The site as its own issuer: on a developer's machine, with no AUTH0_ISSUER, it signs its own tokens.
+"""The site as its own issuer: on a developer's machine, without AUTH0_ISSUER, it signs its own tokens.
 
-Its private keys are where `mcpsite.access.private_keys` says; this module signs with them and publishes them.
+`mcpsite.access.private_keys` knows where its private keys are; this module signs with them and publishes
+them.
 """
 
 import asyncio
@@ -29,25 +30,25 @@ ALGORITHM = "RS256"
 
 
 def issuer() -> str:
-    """The issuer whose tokens are accepted, to the letter: AUTH0_ISSUER, else this site's own origin."""
+    """Return the issuer whose tokens are accepted, to the letter: AUTH0_ISSUER, else this site's origin."""
     return str(settings.AUTH0_ISSUER or settings.SITE_URL)
 
 
 def is_own_issuer() -> bool:
-    """Whether this site signs the tokens that it accepts."""
+    """Return whether this site signs the tokens that it accepts."""
     return not settings.AUTH0_ISSUER
 
 
 def jwks() -> dict[str, Any]:
-    """The JWK set (RFC 7517 §5) to publish at `/.well-known/jwks.json` while the site is its own issuer.
+    """Return the JWK set (RFC 7517 §5) for `/.well-known/jwks.json` while the site is its own issuer.
 
-    Makes the key on first use. Raises ImproperlyConfigured where there is no usable one.
+    Makes the key on first use. Raises ImproperlyConfigured if there is no usable one.
     """
     return {"keys": [_public_jwk(key) for key in private_keys()]}
 
 
 async def own_keys() -> list[dict[str, Any]]:
-    """The keys of `jwks()`, for `mcpsite.access.keys.Keys`; raises DiscoveryFailed where `jwks()` raises."""
+    """Return the keys of `jwks()`, for `mcpsite.access.keys.Keys`; raises DiscoveryFailed for its faults."""
     try:
         # Reading waits for a file or the database, and making the key takes a good part of a second.
         document = await asyncio.to_thread(jwks)
@@ -68,7 +69,7 @@ def issue(
     audience: str | None = None,
     more: Mapping[str, object] | None = None,
 ) -> str:
-    """An access token (RFC 9068) of this site for `subject`, good for `lifetime` seconds.
+    """Return an access token (RFC 9068) of this site for `subject`, good for `lifetime` seconds.
 
     `audience` is the first of JWT_AUDIENCES unless given; `more` are further claims.
     """
@@ -87,23 +88,23 @@ def issue(
 
 
 def sign(claims: Mapping[str, object], kind: str) -> str:
-    """A JWT of `claims` with the header `typ` of its kind, signed with the current key."""
+    """Return a JWT of `claims` with the header `typ` of its kind, signed with the current key."""
     key = private_keys()[0]
     return jwt.encode(dict(claims), key, ALGORITHM, headers={"typ": kind, "kid": key_id(key)})
 
 
 def own_subject(user: "AbstractBaseUser") -> str:
-    """The `sub` of this site's own tokens for `user`: the primary key, which never changes hands."""
+    """Return the `sub` of this site's tokens for `user`: the primary key, which never changes hands."""
     return str(user.pk)
 
 
 def private_keys() -> tuple[RSAPrivateKey, ...]:
-    """The site's keys, the signing one first; made on first use. Raises ImproperlyConfigured."""
+    """Return the site's keys, the signing one first; made on first use. Raises ImproperlyConfigured."""
     return private_key_store().keys()
 
 
 def rotate() -> tuple[str, int]:
-    """Sign with a new key from now on; returns its `kid` and how many older keys stay published.
+    """Sign with a new key from now on; return its `kid` and how many older keys stay published.
 
     An older key stays for as long as a token that it signed may live (JWT_MAX_LIFETIME_SECONDS), counted
     from the day it was replaced. A running server notices by itself.
@@ -113,7 +114,7 @@ def rotate() -> tuple[str, int]:
 
 
 def key_id(key: RSAPrivateKey) -> str:
-    """The key's `kid`: its thumbprint (RFC 7638), so that it follows from the key alone."""
+    """Return the key's `kid`: its thumbprint (RFC 7638), because that follows from the key alone."""
     members = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
     canonical = json.dumps(
         {name: members[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True

@@ -1,8 +1,8 @@
 """Access tokens: from the text in the `Authorization` header to claims that can be trusted.
 
-One verifier for every issuer (RFC 9068 §4, RFC 8725, client-contract 15 to 17 and 19). What a refused
-client reads is one plain sentence; the log says more, so that an operator can mend the provider's
-settings. Neither ever holds the token.
+One verifier for every issuer (RFC 9068 §4, RFC 8725, client-contract 15 to 17 and 19). A refused client
+gets one plain sentence; the log says more, because an operator has to correct the provider's settings.
+Neither ever contains the token.
 """
 
 import base64
@@ -32,7 +32,7 @@ __all__ = ["ExpiredToken", "InvalidToken", "KeysUnavailable", "Verifier", "verif
 logger = logging.getLogger(__name__)
 
 MAX_TOKEN_BYTES = 32 * 1024
-"""Of somebody in 200 groups, Entra's have 11 KB."""
+"""Entra's tokens of somebody in 200 groups have 11 KB."""
 MAX_KID_LENGTH = 256
 MAX_SUBJECT_LENGTH = 255
 """OpenID Connect Core §2: a subject has at most 255 characters."""
@@ -40,7 +40,7 @@ LEEWAY = 60.0
 """Seconds by which the issuer's clock may be ahead of ours."""
 REMEMBERED_TOKENS = 2048
 REMEMBERED_BYTES = 8 * 1024 * 1024
-"""Of tokens; what they say takes up about three times as much."""
+"""Bytes of remembered tokens; their claims take about three times as much."""
 
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 # Providers older than RFC 9068 write JWT or nothing.
@@ -66,22 +66,22 @@ class InvalidToken(Exception):
     def __init__(self, description: str, *, reason: str = "", code: str = "malformed") -> None:
         super().__init__(description)
         self.description = description
-        """One sentence for `error_description`: printable ASCII, nothing of the token in it."""
+        """One sentence for `error_description`: printable ASCII, without any of the token."""
         self.reason = reason or description
-        """What the log and `doctor` say: more exact, with the remedy where there is one; never the token."""
+        """The sentence for the log and `doctor`: more exact, with any remedy; never the token."""
         self.code = code
         """The kind of fault, one of a few: for `doctor` and the metrics."""
 
 
 class ExpiredToken(InvalidToken):
-    """A proven token whose time is over: what every client sends once before it refreshes, no attack."""
+    """A verified token that has expired: every client sends one before it refreshes, so it is no attack."""
 
 
 class Verifier:
     """Checks tokens of one issuer. Belongs to one process; `verify` runs on its event loop.
 
-    A token that was good is remembered by its digest until it expires or the issuer's key set changes,
-    so that the next call with it costs a hash and a look-up.
+    A good token is remembered by its digest until it expires or the issuer's key set changes, so the next
+    call with it costs a hash and a look-up.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class Verifier:
         introspected_audience: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`max_lifetime`: the most seconds from `iat` to `exp`. `clock`: seconds since the epoch.
+        """Allow at most `max_lifetime` seconds from `iat` to `exp`. `clock`: seconds since the epoch.
 
-        `introspection` is asked about tokens that are no JWT; `introspected_audience` says whether its
+        `introspection` is asked about tokens that are not a JWT; `introspected_audience` is whether its
         answers have to name an audience.
         """
         self._issuer = issuer
@@ -113,10 +113,10 @@ class Verifier:
         self._remembered_bytes = 0
 
     async def verify(self, token: str, address: str = "") -> Claims:
-        """What `token` (compact JWS, without `Bearer `) says, once it is proven.
+        """Return the claims of `token` (compact JWS, without `Bearer `), once verified.
 
         `address`: where the request came from, each of which has its share of questions to the issuer.
-        Raises InvalidToken, and KeysUnavailable when nobody can tell whether it is good.
+        Raises InvalidToken, and KeysUnavailable if it cannot be known whether the token is good.
         """
         try:
             _check_text(token)
@@ -134,7 +134,7 @@ class Verifier:
         return claims
 
     async def _introspected(self, introspection: Introspection, token: str, address: str) -> Claims:
-        """What the issuer says about a token that cannot be read here (RFC 7662 §2.2)."""
+        """Return the issuer's claims about a token that cannot be read here (RFC 7662 §2.2)."""
         claims = await introspection.claims(token, network(address))
         if claims is None:
             raise InvalidToken(
@@ -145,7 +145,7 @@ class Verifier:
             )
         if "iss" in claims:
             self._check_issuer(claims)
-        # Where the answer gives no times, it is good for as long as it may be remembered.
+        # If the answer has no times, it is good for as long as it may be remembered.
         now = self._clock()
         expires_at = self._check_times({"iat": now, "exp": now + CACHE_SECONDS, **claims})
         if self._introspected_audience or "aud" in claims:
@@ -164,7 +164,7 @@ class Verifier:
         self._keys.available()
 
     async def ready(self) -> bool:
-        """Whether the issuer's keys are held; starts fetching them where they are not, and waits briefly."""
+        """Return whether there are keys of the issuer; if not, start fetching them and wait briefly."""
         return await self._keys.ready()
 
     def _remember(self, digest: bytes, key_set: KeySet, claims: Claims, size: int) -> None:
@@ -193,7 +193,7 @@ class Verifier:
         return key_set, self._check_claims(claims, header)
 
     def _peek(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Header and payload of `token` before anything is proven."""
+        """Return header and payload of `token` before anything is verified."""
         dots = token.count(".")
         if dots == 4:
             raise InvalidToken(
@@ -216,7 +216,7 @@ class Verifier:
         return _json_object(header, "header"), _json_object(payload, "payload")
 
     def _check_header(self, header: Mapping[str, Any]) -> tuple[str, str | None]:
-        """The algorithm and the key's id; `jku`, `jwk` and `x5u` are never looked at (RFC 8725 §3.10)."""
+        """Return the algorithm and the key's id; `jku`, `jwk` and `x5u` are never used (RFC 8725 §3.10)."""
         if "crit" in header:
             raise InvalidToken("The access token has a critical header that this server does not know.")
         if "b64" in header:
@@ -309,7 +309,7 @@ class Verifier:
         )
 
     def _check_times(self, claims: Mapping[str, Any]) -> float:
-        """The token's `exp`, all its times being as they should (RFC 7519 §4.1.4 to 4.1.6)."""
+        """Return the token's `exp`, after checking all its times (RFC 7519 §4.1.4 to 4.1.6)."""
         now = self._clock()
         expires_at, issued_at = _seconds(claims, "exp"), _seconds(claims, "iat")
         if expires_at is None or issued_at is None:
@@ -357,7 +357,7 @@ class Verifier:
 
 
 def _check_text(token: str) -> None:
-    """Raise InvalidToken for what is too long to be looked at, or no text that a token can have."""
+    """Raise InvalidToken for a text that is too long to be read, or that no token can have."""
     if len(token) > MAX_TOKEN_BYTES:
         most = f"{len(token):,} bytes, and this server takes {MAX_TOKEN_BYTES:,}"
         raise InvalidToken(
@@ -370,7 +370,7 @@ def _check_text(token: str) -> None:
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The scopes in `scope` (RFC 9068 §2.2.3), `scp` (Okta, Entra) and `permissions` (Auth0), together."""
+    """Return the scopes in `scope` (RFC 9068 §2.2.3), `scp` (Okta, Entra) and `permissions` (Auth0)."""
     scopes: set[str] = set()
     for name in ("scope", "scp", "permissions"):
         value = claims.get(name)
@@ -382,10 +382,10 @@ def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _refuse_id_token(claims: Mapping[str, Any], header: Mapping[str, Any], client_id: str) -> None:
-    """Raise InvalidToken for what was made for a client to read, and not for us (OpenID Connect Core §2).
+    """Raise InvalidToken for a token made for a client to read, and not for us (OpenID Connect Core §2).
 
     Providers that do not mark access tokens in the header do so in a claim: Keycloak with `typ`, Cognito
-    with `token_use`. Only where there is no mark is one inferred.
+    with `token_use`. Only if there is no mark is one inferred.
     """
     kind, use = claims.get("typ"), claims.get("token_use")
     marked = str(header.get("typ", "")).lower() in ACCESS_TOKEN_TYPES or kind == "Bearer" or use == "access"
@@ -409,7 +409,7 @@ def _refuse_id_token(claims: Mapping[str, Any], header: Mapping[str, Any], clien
 
 
 def _is_jws(token: str) -> bool:
-    """Whether `token` is a signed JWT, by its looks: three parts, the first a JSON object with `alg`."""
+    """Return whether `token` looks like a signed JWT: three parts, the first a JSON object with `alg`."""
     if token.count(".") != 2:
         return False
     try:
@@ -419,7 +419,7 @@ def _is_jws(token: str) -> bool:
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
-    """The NumericDate in `name`, or None where it is missing, not a number or beyond all time."""
+    """Return the NumericDate in `name`, or None if it is missing, not a number or beyond all time."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -441,14 +441,14 @@ def _json_object(part: str, name: str) -> dict[str, Any]:
 
 
 def _loggable(value: object) -> str:
-    """A claim for the log: one line of ASCII, bounded."""
+    """Return a claim for the log: one line of ASCII, bounded."""
     text = ascii(value)
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 @cache
 def verifier() -> Verifier:
-    """This process's verifier, as the settings say; made on first use, and anew when a setting changes."""
+    """Return this process's verifier by the settings; made on first use, and anew if a setting changes."""
     issuer = signing.issuer()
     max_stale = float(settings.JWKS_MAX_STALE_SECONDS)
     if signing.is_own_issuer():

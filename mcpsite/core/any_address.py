@@ -1,7 +1,7 @@
-"""Pages of the admin that answer every address, whatever somebody typed or pasted into it.
+"""Pages of the admin that work with every address, whatever somebody typed or pasted into it.
 
-Django's admin passes the parameters of an address on to the database, each database refuses other values
-(a year 99999, a number of twenty digits, a NUL), and each refusal would be a failure of the page.
+Django's admin passes the parameters of an address on to the database. Each database refuses other values
+(a year 99999, a number of twenty digits, a NUL), and each refusal would make the page fail.
 """
 
 import logging
@@ -34,11 +34,11 @@ WITHOUT_MEANING = (
     NotSupportedError,
     ProgrammingError,
 )
-"""What a parameter raises that means nothing for its field."""
+"""What a parameter raises that has no meaning for its field."""
 
 
 class AnyAddress(ModelAdmin[Any]):
-    """A ModelAdmin whose list is empty, and says why, where a parameter of its address has no meaning."""
+    """A ModelAdmin whose list is empty, and says why, if a parameter of its address has no meaning."""
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -47,7 +47,7 @@ class AnyAddress(ModelAdmin[Any]):
             return super().changelist_view(request, extra_context)
         try:
             response: HttpResponse = super().changelist_view(request, extra_context)
-            # Filters ask the database as late as in the template.
+            # Filters may ask the database as late as in the template.
             if isinstance(response, TemplateResponse):
                 response.render()
             if not response.get("Location", "").endswith(f"?{ERROR_FLAG}=1"):
@@ -68,11 +68,11 @@ class AnyAddress(ModelAdmin[Any]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        # Suggestions beside a field are searched by this alone; PostgreSQL holds no text with a NUL.
+        # Suggestions beside a field are searched by this alone; PostgreSQL stores no text with a NUL.
         return super().get_search_results(request, queryset, search_term.replace("\0", ""))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # No list offers a pattern; each database knows others, and some keep it busy for hours.
+        # No list offers a pattern; each database has its own, and some keep it busy for hours.
         pattern = lookup.rpartition("__")[2] in ("regex", "iregex")
         return not pattern and super().lookup_allowed(lookup, value, request)
 

@@ -14,9 +14,9 @@ class CoreConfig(AppConfig):
         from mcpsite.core.checks import check_environment
 
         register(check_environment)
-        # Here and not in the settings, so that a database that somebody adds there has them too.
+        # Here and not in the settings, because a database that somebody adds there needs them too.
         for config in settings.DATABASES.values():
             postgresql.complete(config)
-        # The models were made with wrappers of the entries as they stood, which are not connected yet.
+        # The models were made with wrappers of the entries as they were before, which are not connected yet.
         for wrapper in connections.all(initialized_only=True):
             del connections[wrapper.alias]

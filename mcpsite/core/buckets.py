@@ -1,4 +1,4 @@
-"""A bucket of S3 or of what speaks like it, for files that people sent; needs requirements-s3.txt."""
+"""A bucket of S3 or of a compatible service, for files that people sent; needs requirements-s3.txt."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from storages.backends.s3 import S3Storage
 
 @contextmanager
 def _faults_as_os_errors() -> Iterator[None]:
-    """Raise what goes wrong as the OSError that every other storage raises."""
+    """Raise every failure as an OSError, as every other storage does."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -19,7 +19,7 @@ def _faults_as_os_errors() -> Iterator[None]:
 
 
 class Bucket(S3Storage):
-    """Files below a prefix of a bucket, private whatever the bucket's default is, served by no address."""
+    """Files below a prefix of a bucket: private whatever the bucket's default is, served at no address."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(

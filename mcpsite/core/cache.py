@@ -12,12 +12,12 @@ from django.core.cache.backends.redis import RedisCache
 from mcpsite.core.shared_store import options, store_at
 
 MOST_ENTRIES = 10_000
-"""Of the memory: what strangers are counted by must not be lost to a few more of them."""
+"""In memory: a few more strangers must not push out the counters of those before them."""
 
 
 @cache
 def _redis(server: str, params: tuple[tuple[str, Any], ...]) -> RedisCache:
-    """The process's connections to a server, which Django would make anew for each request."""
+    """Return the process's connections to a server, which Django would open anew for each request."""
     return RedisCache(server, {**dict(params), "OPTIONS": options()})
 
 

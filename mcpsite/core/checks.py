@@ -10,5 +10,5 @@ CLIENTS = "clients"
 
 
 def check_environment(**_: Any) -> list[CheckMessage]:
-    """mcpsite.W001: what is odd about the environment or `.env`, and does not keep the site from starting."""
+    """Return as mcpsite.W001 what is odd about the environment or `.env` but lets the site start."""
     return [Warning(sentence, id="mcpsite.W001") for sentence in settings.ENVIRONMENT.warnings]

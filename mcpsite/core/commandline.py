@@ -1,4 +1,4 @@
-"""`manage.py`: Django's command line, where a database that is away is a sentence and no traceback."""
+"""`manage.py`: Django's command line, in which an unavailable database is a sentence and no traceback."""
 
 import sys
 from argparse import ArgumentTypeError
@@ -10,7 +10,7 @@ from mcpsite.core.environment import EXIT_CODE
 
 
 def main(arguments: list[str]) -> None:
-    """Run the management command that `arguments` name, the program first."""
+    """Run the management command that `arguments` name, the program's name first."""
     try:
         execute_from_command_line(arguments)
     except Error as error:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
 
 
 def days(text: str) -> int:
-    """Return the number of days, at least 1, that an argument of a command says."""
+    """Return the number of days, at least 1, that a command's argument states."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 36_500):
         raise ArgumentTypeError(f"{text!r} is not a number of days from 1 to 36500")
     return int(text)

@@ -23,7 +23,7 @@ _PUBLIC_HOST = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9
 
 
 def resource_url(value: str) -> str:
-    """The endpoint's exact public URL: `value` with `/mcp` appended where it has no path.
+    """Return the endpoint's exact public URL: `value` with `/mcp` appended if it has no path.
 
     Raises ImproperlyConfigured for anything but an http(s) URL without query, fragment or user.
     """
@@ -46,29 +46,29 @@ def resource_url(value: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of `url`."""
+    """Return scheme, host and port of `url`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(url: str) -> bool:
-    """Whether `url` names this machine: exactly localhost, 127.0.0.1 or [::1], parsed, never matched."""
+    """Return whether `url` names this machine: exactly localhost, 127.0.0.1 or [::1], parsed, not matched."""
     # `hostname` alone would take `[::1].attacker.example` for this machine.
     return _LOOPBACK_HOST.fullmatch(urlsplit(url).netloc.lower()) is not None
 
 
 def allowed_hosts(url: str, extra: list[str]) -> list[str]:
-    """Django's ALLOWED_HOSTS: the public host, loopback, and what the operator adds."""
+    """Return Django's ALLOWED_HOSTS: the public host, loopback, and what the operator adds."""
     return list(dict.fromkeys([host_of(urlsplit(url).netloc.rsplit("@")[-1]), *LOOPBACK_NAMES, *extra]))
 
 
 def host_of(netloc: str) -> str:
-    """The host of `host:port`, with brackets around an address of IPv6."""
+    """Return the host of `host:port`, with brackets around an IPv6 address."""
     return netloc if netloc.endswith("]") else netloc.rsplit(":", 1)[0] if ":" in netloc else netloc
 
 
 def allowed_origins(url: str, extra: list[str]) -> list[str]:
-    """Origins a browser may call `/mcp` from; loopback on any port is always among them."""
+    """Return the origins from which a browser may call `/mcp`; loopback on any port is always among them."""
     return list(dict.fromkeys([origin_of(url), *(origin.rstrip("/") for origin in extra)]))
 
 
@@ -76,10 +76,10 @@ BUILTIN = "builtin"
 
 
 def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> str:
-    """Who signs clients in: BUILTIN, or "" for the provider at `issuer` (AUTH0_ISSUER).
+    """Return who signs clients in: BUILTIN, or "" for the provider at `issuer` (AUTH0_ISSUER).
 
-    On a loopback `url` the built-in server needs no choosing. Raises ImproperlyConfigured when nobody is
-    left to trust, when two are, or when the built-in server would be public and unsafe.
+    On a loopback `url` the built-in server need not be chosen. Raises ImproperlyConfigured if there is nobody
+    to trust, if there are two, or if the built-in server would be public and unsafe.
     """
     public = not is_loopback(url)
     if chosen not in ("", BUILTIN):
@@ -108,7 +108,7 @@ def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> 
 
 
 def require_issuer(issuer: str, *, public: bool) -> None:
-    """Raise ImproperlyConfigured when a public server has nobody to trust for its tokens."""
+    """Raise ImproperlyConfigured if a public server has nobody to trust for its tokens."""
     if public and not issuer:
         raise ImproperlyConfigured(
             "AUTH0_ISSUER is not set and RESOURCE_SERVER_URL is public; set AUTH0_ISSUER to your identity "
@@ -133,9 +133,9 @@ def check_issuer(name: str, issuer: str) -> None:
 
 
 def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_secret: str) -> str:
-    """INTROSPECTION_ENDPOINT as given; "" for none.
+    """Return INTROSPECTION_ENDPOINT as given; "" for none.
 
-    It is sent every opaque token, so it has to be https, or http on exactly localhost, 127.0.0.1 or
+    Every opaque token is sent to it, so it has to be https, or http on exactly localhost, 127.0.0.1 or
     [::1] (client-contract 18). Raises ImproperlyConfigured.
     """
     if not value:
@@ -164,7 +164,7 @@ def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_se
 
 
 def _is_safe(url: str) -> bool:
-    """Whether `url` is https, or http on this machine, in a spelling that all parsers read alike."""
+    """Return whether `url` is https, or http on this machine, in a spelling that all parsers read alike."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or "#" in url:
         return False
     try:
@@ -177,7 +177,7 @@ def _is_safe(url: str) -> bool:
 
 
 def secret_key(value: str, remembered: Path, *, required: bool) -> str:
-    """SECRET_KEY as given; on a developer's machine one is made once and kept in `remembered`."""
+    """Return SECRET_KEY as given; on a developer's machine one is made once and stored in `remembered`."""
     if value:
         return value
     if required:
@@ -195,11 +195,11 @@ def secret_key(value: str, remembered: Path, *, required: bool) -> str:
 
 
 def make_folder(name: str, path: Path) -> None:
-    """Make the folder that the variable `name` says, for this account alone. Raises ImproperlyConfigured."""
+    """Make the folder that the variable `name` names, for this account alone. Raises ImproperlyConfigured."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
-        # Made before, or by a tool that asks nobody. A folder for everybody (/tmp) is left as it is.
+        # Made before, or by a program that asked nobody. A folder for everybody (/tmp) is left as it is.
         if found.st_uid == os.geteuid() and found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX:
             path.chmod(0o700)
     except OSError as error:
@@ -209,9 +209,9 @@ def make_folder(name: str, path: Path) -> None:
 
 
 def read_or_create(path: Path, text: str) -> str:
-    """The content of `path`, which is made with `text` (readable by its owner alone) when it is missing.
+    """Return the content of `path`; a missing one is made with `text` (readable by its owner alone).
 
-    Safe when several processes start at once: one of them wins and all of them read what it wrote.
+    Safe if several processes start at once: one of them wins, and all of them read what it wrote.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,32 +228,32 @@ def read_or_create(path: Path, text: str) -> str:
 
 
 OTHER_CONNECTIONS = 5
-"""Beside calls and pages: the audit trail, a readiness probe, and what the home page has asked beside it."""
+"""Beside calls and pages: the audit trail, a readiness probe, and what the home page asks on the side."""
 
 
 def is_postgresql(url: str) -> bool:
-    """Whether a DATABASE_URL names PostgreSQL, which processes on several hosts can share."""
+    """Return whether a DATABASE_URL names PostgreSQL, which processes on several hosts can share."""
     return url.strip().lower().startswith(database_url.POSTGRESQL)
 
 
 def page_threads(url: str) -> int:
-    """How many pages are answered at once where nothing is set: on SQLite no server counts connections."""
+    """Return how many pages are answered at once by default; on SQLite no server counts connections."""
     return 8 if is_postgresql(url) else 32
 
 
 def signing_key_file(path: Path, *, shared: bool) -> Path | None:
-    """Where signing keys are kept where nothing is set: None for the database, if it is `shared`.
+    """Return the default file of the signing keys: None, for the database, if that is `shared`.
 
-    A file that is there already stays in use.
+    A file that exists stays in use.
     """
     return path if not shared or path.exists() else None
 
 
 def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) -> dict[str, Any]:
-    """Django's DATABASES entry for an address; `connections` are what calls and pages may need at once.
+    """Return Django's DATABASES entry for an address; `connections` is how many calls and pages may need.
 
     On PostgreSQL connections are pooled, unless `pool=false` or a `conn_max_age` asks for Django's own
-    keeping. Raises ImproperlyConfigured.
+    persistent connections. Raises ImproperlyConfigured.
     """
     address = database_url.address_of(url, setting)
     asked, options = address.asked, address.config["OPTIONS"]
@@ -264,8 +264,8 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
             "transaction_mode": "IMMEDIATE",
             "timeout": asked.get("timeout", 30),
             # SQLite's own small caches: each thread has a connection, and the system caches the file anyway.
-            # The journal is cut to 64 MiB whenever it begins anew. The file is mapped into memory by no
-            # connection: some builds of SQLite do so by default, each connection anew.
+            # The journal is cut to 64 MiB whenever it starts again. No connection maps the file into memory:
+            # some builds of SQLite do so by default, each connection anew.
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864; "
                 "PRAGMA mmap_size=0;"
@@ -285,7 +285,7 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
         options["pool"] = {"min_size": least, "max_size": most}
         age = 0  # The pool keeps the connections, and Django refuses to keep them too.
     else:
-        # Django keeps one for each thread that a page ever had.
+        # Django keeps one for each thread that ever served a page.
         age = asked.get("conn_max_age", 0)
     return address.config | {
         "CONN_MAX_AGE": age,
@@ -295,11 +295,11 @@ def database(url: str, *, setting: str = "DATABASE_URL", connections: int = 16) 
 
 
 def cache(url: str) -> dict[str, Any]:
-    """Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
+    """Return Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     try:
-        # Made and not connected: the library says what it cannot read, options too.
+        # Made and not connected: the library reports what it cannot read, options too.
         ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError):
         raise ImproperlyConfigured(
@@ -310,9 +310,9 @@ def cache(url: str) -> dict[str, Any]:
 
 
 def assignments(setting: str, text: str) -> dict[str, str]:
-    """`name=value` pairs with commas between them; a value may be empty and hold further equals signs.
+    """Return the `name=value` pairs of a list with commas; a value may be empty and contain equals signs.
 
-    Raises ImproperlyConfigured, also for a name that is there twice and for pairs with blanks between.
+    Raises ImproperlyConfigured, also for a name that occurs twice and for pairs separated by blanks.
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     for name, equals, value in pairs:

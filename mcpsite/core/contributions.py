@@ -1,4 +1,4 @@
-"""What the installed apps bring along: modules that are found by their names.
+"""What the installed apps contribute: modules that are found by their names.
 
 docs/contributing-modules.md lists them.
 """
@@ -12,7 +12,7 @@ from django.utils.module_loading import module_has_submodule
 
 
 def modules(name: str) -> list[ModuleType]:
-    """Import the modules of this name of the installed apps, and return them in the order of the apps."""
+    """Import the modules of this name in the installed apps, and return them in the order of the apps."""
     return [
         import_module(f"{app.name}.{name}")
         for app in apps.get_app_configs()

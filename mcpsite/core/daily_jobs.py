@@ -10,20 +10,20 @@ from mcpsite.core.contributions import contributed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One job. It may run at any time, and twice."""
+    """A daily job. It may run at any time, and twice."""
 
     title: str
-    """What it does, as in “old tool calls are deleted”."""
+    """What it does, for example “old tool calls are deleted”."""
     run: Callable[[], object]
-    """Does it; an exception is a failure, which stops no other job."""
+    """The function that does it; an exception is a failure, which stops no other job."""
 
 
 def command(name: str, *arguments: str) -> Callable[[], object]:
-    """Return a job's `run` that is a management command."""
+    """Return a function for `Job.run` that runs a management command."""
     return lambda: call_command(name, *arguments)
 
 
 def jobs() -> Iterator[Job]:
-    """Yield the jobs of all apps that the settings want done."""
+    """Yield the jobs of all apps that the settings switch on."""
     for each in contributed("daily", "jobs"):
         yield from each()

@@ -1,4 +1,4 @@
-"""DATABASE_URL and its like: an address of PostgreSQL, which libpq itself reads, or of a SQLite file."""
+"""DATABASE_URL and similar settings: an address of PostgreSQL, read by libpq itself, or of a SQLite file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ MOST_CONNECTIONS = 10_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """What a DATABASE_URL says."""
+    """What a DATABASE_URL means."""
 
     config: dict[str, Any]
     """ENGINE, NAME, USER, PASSWORD, HOST, PORT and the driver's OPTIONS, as in Django's DATABASES."""
     asked: dict[str, Any]
-    """The options for Django and this site that are given, by their names in small letters."""
+    """The given options for Django and this site, by their names in lower case."""
 
     @property
     def is_postgresql(self) -> bool:
@@ -37,7 +37,7 @@ class Address:
 
 
 def address_of(url: str, setting: str = "DATABASE_URL") -> Address:
-    """Read the value of a `setting`. Raises ImproperlyConfigured with a message that shows no password."""
+    """Return what the value of `setting` means. Raises ImproperlyConfigured, never showing a password."""
     try:
         return _address_of(url)
     except ValueError as error:
@@ -45,7 +45,7 @@ def address_of(url: str, setting: str = "DATABASE_URL") -> Address:
 
 
 def _address_of(url: str) -> Address:
-    """Raises ValueError with what the value has to be."""
+    """Return what `url` means. Raises ValueError with what the value has to be."""
     base, _, query = url.strip().partition("?")
     scheme, _, place = base.partition("://")
     if scheme.lower() in POSTGRESQL:
@@ -55,7 +55,7 @@ def _address_of(url: str) -> Address:
     else:
         raise ValueError(f"it has to be like {FORMS}")
     if "@" in query:
-        # Part of a password with a question mark, most likely, so no piece of it is shown.
+        # Most likely part of a password with a question mark, so no piece of it is shown.
         raise ValueError(ENCODED)
     asked: dict[str, Any] = {}
     others: list[str] = []
@@ -84,7 +84,7 @@ def _postgresql(place: str, options: list[str]) -> dict[str, Any]:
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise ValueError(f"neither PostgreSQL nor this site has an option {name[:40]!r}{hint}")
     try:
-        # libpq knows two names for this.
+        # libpq has two names for this.
         read = conninfo_to_dict(f"postgresql://{place}?{'&'.join(options)}")
     except (psycopg.ProgrammingError, UnicodeError):
         # The library's own message may quote a part of the password.

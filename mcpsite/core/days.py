@@ -1,4 +1,4 @@
-"""Days as people write them in a question: one of them, a month or a year."""
+"""Days as people write them in a question: a day, a month or a year."""
 
 import datetime
 import re

@@ -9,14 +9,14 @@ from django.conf import settings
 from mcpsite.core import private_files
 
 LEAST_FREE_BYTES = 1024 * 1024
-"""Less than this is a full disk: the next thing that is written will not fit."""
+"""A disk with less than this is full: the next thing to be written will not fit."""
 PROBE = bytes(64 * 1024)
 
 
 def unwritable() -> list[str]:
-    """Return which of the site's folders nothing more can be written to, by what is kept there.
+    """Return which of the site's folders cannot be written to, each by what is stored there.
 
-    May wait for as long as a network's file system does.
+    May take as long as a network file system does.
     """
     return [name for name, folder in _folders().items() if not _is_writable(folder)]
 
@@ -26,7 +26,7 @@ def _folders() -> dict[str, Path]:
     folders = {}
     if private_files.is_local():
         folders["upload_folder"] = Path(settings.UPLOAD_DIR)
-    # On PostgreSQL nothing need be kept there.
+    # On PostgreSQL nothing has to be stored there.
     if database["ENGINE"].endswith("sqlite3") or Path(settings.STATE_DIR).exists():
         folders["state_folder"] = Path(settings.STATE_DIR)
     file = Path(str(database["NAME"]))

@@ -1,4 +1,4 @@
-"""Work that one process of the site does at a time, on whichever host the others run."""
+"""Work that only one process of the site does at a time, whichever hosts the others run on."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from django.db.utils import DEFAULT_DB_ALIAS
 
 @contextmanager
 def alone(name: str, *, wait: bool, using: str = DEFAULT_DB_ALIAS) -> Iterator[bool]:
-    """Hold the lock `name` during the block; without `wait` say whether it was free, and go on either way.
+    """Hold the lock `name` during the block; without `wait` yield whether it was free, and go on either way.
 
-    On PostgreSQL a lock of the database, on SQLite one on a file beside the database. It goes with the
-    process that holds it. Raises django.db.OperationalError if the database is away.
+    On PostgreSQL it is a lock of the database, on SQLite one on a file beside the database. It is released
+    when the process ends. Raises django.db.OperationalError if the database is away.
     """
     connection: Any = connections[using]
     if connection.vendor == "postgresql":
@@ -32,8 +32,8 @@ def alone(name: str, *, wait: bool, using: str = DEFAULT_DB_ALIAS) -> Iterator[b
 @contextmanager
 def _database_lock(connection: Any, name: str, wait: bool) -> Iterator[bool]:
     number = int.from_bytes(hashlib.sha256(f"mcpsite {name}".encode()).digest()[:8], signed=True)
-    # A connection of its own: what is locked may commit, and may be done on several. The lock ends with its
-    # transaction, which also holds behind a pooler that shares connections.
+    # A separate connection: the locked work may commit, and may use several. The lock ends with its
+    # transaction, which also works behind a pooler that shares connections.
     with psycopg.connect(**connection.get_connection_params()) as own:
         own.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         own.execute("SET LOCAL idle_in_transaction_session_timeout = 0")

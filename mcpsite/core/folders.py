@@ -6,22 +6,22 @@ from collections.abc import Collection
 from pathlib import Path
 
 MOST_NAMED = 3
-"""Files that a sentence names; the others are counted."""
+"""The most files that a sentence names; the others are counted."""
 HIDDEN = (".", "~$")
-"""How names begin that are not meant for people; Office's files beside an open document are called ~$…"""
+"""How the names of hidden files begin; Office's files beside an open document are called ~$…"""
 OF_FILE_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
-"""Folders at the top of a disk that are nobody's, and that an ordinary account may not list."""
+"""Folders at the top of a disk that belong to nobody, and that an ordinary account may not list."""
 FILES_STAY = (
     "Files of a data folder stay in it; loads leave them out until somebody names them or their folder."
 )
-"""For pages that ask whether what was loaded shall be deleted."""
+"""For pages that ask whether to delete what was loaded."""
 
 
 def files_below(folder: Path) -> tuple[list[Path], list[OSError]]:
     """Return the files below `folder`, sorted, and why folders among them could not be listed.
 
-    What is hidden is left out. A file that cannot be looked at is not, a link to nothing for example: it is
-    there, and whoever reads it learns why it cannot be read.
+    Hidden files are left out. A file that cannot be opened, for example a link to nothing, is included: it is
+    there, and reading it will say why it cannot be read.
     """
     files: list[Path] = []
     problems: list[OSError] = []
@@ -40,7 +40,7 @@ def _is_file(path: Path) -> bool:
 
 
 def is_missing(path: Path) -> bool:
-    """Return whether there is nothing at `path`; False where nobody can tell."""
+    """Return whether there is nothing at `path`; False if that cannot be known."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -51,7 +51,7 @@ def is_missing(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether a file is at `path`; False where nobody can tell."""
+    """Return whether a file is at `path`; False if that cannot be known."""
     try:
         return path.is_file()
     except OSError:
@@ -59,7 +59,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_special(path: Path) -> bool:
-    """Return whether a pipe, a socket or a device is at `path`, whose reading might never end."""
+    """Return whether a pipe, a socket or a device is at `path`, because reading it might never end."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -68,7 +68,7 @@ def is_special(path: Path) -> bool:
 
 
 def is_utf8(name: str) -> bool:
-    """Return whether a name as the system gives it is text; Python keeps other bytes as lone surrogates."""
+    """Return whether a name from the system is text; Python keeps other bytes as lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -77,18 +77,18 @@ def is_utf8(name: str) -> bool:
 
 
 def readable(name: str) -> str:
-    """Return `name` with what is not UTF-8 replaced, so that it can be printed and stored."""
+    """Return `name` with bytes that are not UTF-8 replaced, so that it can be printed and stored."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def why_not_prune(
     folder: Path, *, there: Collection[str], known: Collection[str], wrong: str, allow_empty: bool
 ) -> str:
-    """Return why nothing of `folder` may be pruned, as a sentence; empty where it may be.
+    """Return why nothing of `folder` may be pruned, as a sentence; empty if it may be.
 
-    `there` are the names of its files now, and `known` of those that something is stored of. A folder that
-    holds none of these is more likely not mounted than emptied, unless `allow_empty` says so. `wrong` tells
-    what is wrong with it as a whole, behind its name.
+    `there` are the names of its files now, and `known` the names of files that something is stored of. A
+    folder that has none of the known ones is more likely not mounted than emptied, unless `allow_empty` says
+    so. `wrong` says what is wrong with it as a whole, after its name.
     """
     if there and (not known or not set(known).isdisjoint(there)):
         return ""

@@ -1,4 +1,4 @@
-"""Ending what a database connection is doing, from another thread than the one that waits for it."""
+"""Ending what a database connection is doing, from a thread other than the one that waits for it."""
 
 import os
 import socket
@@ -11,13 +11,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 CANCEL_SECONDS = 2.0
-"""How long PostgreSQL may take to be told."""
+"""How long PostgreSQL may take to accept a cancellation."""
 
 
 def interrupt(wrapper: BaseDatabaseWrapper) -> bool:
-    """Cancel the statement that runs on this connection, if any, so that who waits for it gets an error.
+    """Cancel the statement that runs on this connection, if any: the thread that waits for it gets an error.
 
-    Waits for CANCEL_SECONDS at most; False where the database could not be told.
+    Waits CANCEL_SECONDS at most; returns False if the database could not be reached.
     """
     driver = wrapper.connection
     try:
@@ -33,7 +33,7 @@ def interrupt(wrapper: BaseDatabaseWrapper) -> bool:
 
 
 def is_busy(driver: object) -> TypeGuard["psycopg.Connection[Any]"]:
-    """Whether this is a connection of psycopg that waits for its server."""
+    """Return whether this is a psycopg connection that waits for its server."""
     return (
         isinstance(driver, psycopg.Connection)
         and driver.pgconn.transaction_status == TransactionStatus.ACTIVE
@@ -41,9 +41,9 @@ def is_busy(driver: object) -> TypeGuard["psycopg.Connection[Any]"]:
 
 
 def sever(driver: "psycopg.Connection[Any]") -> None:
-    """Cut off a connection whose server no longer answers; who waits for it gets an error. Never raises.
+    """Cut off a connection whose server no longer answers: the thread that waits gets an error. Never raises.
 
-    To close it here would take its socket away under the thread that waits.
+    Closing it here would take the socket away from under the thread that waits.
     """
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
         copy.shutdown(socket.SHUT_RDWR)

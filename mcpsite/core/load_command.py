@@ -1,4 +1,4 @@
-"""What the commands that load files of one kind have in common: arguments, and how they show their work."""
+"""What the commands that load files of one kind have in common: arguments, and how they show progress."""
 
 from argparse import ArgumentParser
 from collections.abc import Collection
@@ -15,12 +15,12 @@ from mcpsite.core.samples import Samples
 
 
 class LoadCommand(BaseCommand):
-    """A command that loads the files of its arguments, or else of the folder that its setting names."""
+    """A command that loads the files in its arguments, or else those in the folder that its setting names."""
 
     sample_data: ClassVar[Samples | None] = None
-    """What comes with the site of these files, in the folder that is loaded unless others are named."""
+    """The sample files of this kind, in the folder that is loaded unless others are named."""
     content: ClassVar[str]
-    """What is stored of files, in the plural."""
+    """What is stored of the files, in the plural."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -51,14 +51,14 @@ class LoadCommand(BaseCommand):
         return f"; default: {sample.setting}, else data/{sample.kind}" if sample else ""
 
     def paths(self, options: dict[str, Any]) -> list[Path]:
-        """Return what is to be loaded. Raises CommandError where nothing is named and nothing is usual."""
+        """Return the paths to load. Raises CommandError if none is named and there is no default."""
         paths: list[Path] = options["paths"]
         if not paths and self.sample_data is None:
             raise CommandError("Name the files or folders to load.")
         return paths or [Path(getattr(settings, cast(Samples, self.sample_data).setting))]
 
     def choices(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return what each `load` function is told of `options`."""
+        """Return what is passed to each `load` function from `options`."""
         return {
             "dry_run": options["dry_run"],
             "prune": options["prune"],
@@ -76,7 +76,7 @@ class LoadCommand(BaseCommand):
 
 
 def progress(console: Console, amount: ProgressColumn, *, transient: bool = False) -> Progress:
-    """Return bars that are drawn on a terminal alone, with `amount` beside each."""
+    """Return progress bars, drawn only on a terminal, with `amount` beside each."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

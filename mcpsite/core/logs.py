@@ -1,4 +1,4 @@
-"""What the log says: as lines or as JSON, of strangers' requests briefly, and never what a caller asked."""
+"""What the log says, as lines or as JSON: little about strangers' requests, and never what a caller asked."""
 
 import json
 import logging
@@ -14,13 +14,13 @@ from mcpsite.core.outage import chain, is_outage
 LONGEST = 300
 
 call_id: ContextVar[str] = ContextVar("call_id", default="")
-"""Of the audit event of the call that is being answered, as hexadecimal digits."""
+"""Hexadecimal digits of the audit event of the call that is being answered."""
 
 
 class Json(logging.Formatter):
-    """Writes each record as a JSON object on one line, with the reference that the caller is told.
+    """Writes each record as a JSON object on one line, with the reference that the caller gets.
 
-    Where the call is traced, the ids of its trace and span stand beside it.
+    If the call is traced, the ids of its trace and span are included.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -41,7 +41,7 @@ class Json(logging.Formatter):
 
 
 class OneLine(logging.Filter):
-    """Keeps a record to one bounded line, without its traceback, which says no more than the line."""
+    """Shortens a record to one bounded line, without its traceback, which says no more than the line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = record.getMessage()[:LONGEST], None
@@ -50,7 +50,7 @@ class OneLine(logging.Filter):
 
 
 class Outage(logging.Filter):
-    """Keeps a record of a database that is away to one line; one of a fault of ours has its traceback."""
+    """Shortens a record about a database that is away to one line; a fault of ours keeps its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

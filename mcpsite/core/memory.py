@@ -1,4 +1,4 @@
-"""What a process remembers of what it computed: one store for every data set, bounded in bytes."""
+"""What a process remembers of its results: one store for every data set, bounded in bytes."""
 
 import threading
 from collections import OrderedDict
@@ -9,11 +9,11 @@ from typing import Any
 
 MOST_BYTES = 48 << 20
 ENTRY = 600
-"""Bytes of an entry beside its value: its key and its place."""
+"""Bytes of an entry beside its value: for its key and its place."""
 
 
 class Memory:
-    """Values by key, each with its size; what was used least recently is forgotten first."""
+    """Values by key, each with its size; the least recently used is forgotten first."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
@@ -56,11 +56,11 @@ class Memory:
 
 
 memory = Memory()
-"""The process's own."""
+"""The process's only instance."""
 
 
 def size_of(value: Any) -> int:
-    """Return about how many bytes `value` takes, a tree of plain values; names of fields are shared."""
+    """Return roughly how many bytes `value` takes, a tree of plain values; names of fields are shared."""
     if isinstance(value, dict):
         return getsizeof(value) + sum(map(size_of, value.values()))
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,8 +1,8 @@
-"""What this process counts of its own work, for Prometheus: every metric of the site, on one page.
+"""What this process counts of its work, for Prometheus: every metric of the site, on one page.
 
-A label takes one of a few values that the site knows itself (a tool, an outcome, a status): nothing that a
-caller sends gets in. Where PROMETHEUS_MULTIPROC_DIR names a folder when the process begins, the numbers stand
-in files there, and whichever process is asked sums those of all.
+A label has one of a few values that the site itself knows (a tool, an outcome, a status): nothing that a
+caller sends gets in. If PROMETHEUS_MULTIPROC_DIR names a folder when the process starts, the numbers are
+files there, and the process that is asked sums up those of all.
 """
 
 import os
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which the library is told that processes are to be summed up, and where."""
+"""The variable that tells the library to sum up several processes, and where."""
 
 registry = CollectorRegistry()
 
@@ -54,7 +54,7 @@ pool_waiting = _gauge("pool_waiting", "Threads that wait for a connection of the
 
 memory_reads = _counter("memory_reads", "Looks at what is remembered of earlier answers", "result")
 memory_bytes = _gauge("memory_bytes", "Bytes that are remembered of earlier answers")
-# With a label, so that a process that has not looked says nothing.
+# With a label, because a process that has not looked must report nothing.
 cache_up = _gauge("cache_up", "Whether the shared cache is in use", "cache", over_processes="livemin")
 
 audit_waiting = _gauge("audit_waiting", "Audit events that are not written yet")
@@ -76,7 +76,7 @@ def exposition() -> bytes:
 
 
 def _forget_dead(folder: str) -> None:
-    """Take out the gauges of processes that have ended; what those have counted stays in the sums."""
+    """Remove the gauges of processes that have ended; what those have counted stays in the sums."""
     for file in Path(folder).glob("gauge_live*_*.db"):
         if not _lives(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""unfold's admin classes and Django's forms of models, named with the model that they are for.
+"""unfold's admin classes and Django's forms of models, parametrized with their model.
 
 Django's stubs take the model as a parameter, as in `ModelAdmin[Book]`; the classes themselves do not.
 """

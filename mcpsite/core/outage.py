@@ -1,4 +1,4 @@
-"""A database that is away: which errors mean that, and the sentences for callers and operators."""
+"""Databases that are away: which errors mean that, and the sentences for callers and operators."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -29,12 +29,12 @@ _SQLITE_CODES = {
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether `error` came about because a database could not be used: no fault of ours, and it passes."""
+    """Return whether `error` arose because a database could not be used: no fault of ours, and it passes."""
     return any(_is_outage(each) for each in chain(error))
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield `error` and what led to it, the last first."""
+    """Yield `error` and what caused it, the last first."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -45,24 +45,24 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def _is_outage(error: BaseException) -> bool:
     cause = error.__cause__
     if isinstance(cause, sqlite3.Error):
-        # The low byte is the kind, without what SQLite knows more exactly.
+        # The low byte is the kind; the others are SQLite's more exact codes.
         return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _SQLITE_CODES
     state = getattr(cause, "sqlstate", None)
     if state is None:
-        # The driver's own words: there was no server that could have given a code.
+        # The driver's own words, because no server was there to give a code.
         return isinstance(error, OperationalError | InterfaceError)
     return str(state).startswith(_POSTGRESQL_STATES)
 
 
 def is_too_long(error: BaseException) -> bool:
-    """Whether the database ended a statement, since it took too long or somebody there said so."""
+    """Return whether the database ended a statement because it took too long or somebody there ended it."""
     return any(isinstance(each, psycopg.errors.QueryCanceled) for each in chain(error))
 
 
 def why_not_stored(error: DatabaseError) -> str:
-    """Return why a database did not take a file, behind its name and without its own words.
+    """Return why a database did not store a file, to follow its name and without the database's own words.
 
-    Those hold SQL and values.
+    Those contain SQL and values.
     """
     if "locked" in str(error):
         return "could not be loaded, since another process was writing all the while; load it again"
@@ -75,7 +75,7 @@ def explain(error: Error) -> str:
     """Return in one sentence why the database cannot be used; empty if `error` is about a statement alone."""
     cause = error.__cause__
     if isinstance(cause, psycopg.Error):
-        state = cause.sqlstate or "08"  # none where nobody answered
+        state = cause.sqlstate or "08"  # none if nobody answered
         away = isinstance(cause, psycopg.OperationalError) and state.startswith(_REFUSED)
     else:
         away = getattr(cause, "sqlite_errorcode", 0) & 0xFF in _NO_FILE

@@ -1,4 +1,4 @@
-"""Apps of one's own, which no update of the site touches: folders in the folders that APPS_DIR names."""
+"""A site's own apps, which no update of the site touches: folders in the folders that APPS_DIR names."""
 
 import keyword
 import sys
@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def installed(folders: Iterable[Path], others: Iterable[str]) -> list[str]:
-    """Return the names of the apps in `folders`, in their order, and let Python import them.
+    """Return the names of the apps in `folders`, in that order, and make them importable.
 
     An app is a folder with a `models.py`. Raises ImproperlyConfigured for a name that cannot be imported, or
     that is one of `others` or of another module already.
@@ -22,14 +22,14 @@ def installed(folders: Iterable[Path], others: Iterable[str]) -> list[str]:
         for app in apps:
             _demand_name(app, {*labels, *found})
             found.append(app.name)
-        # Behind all that is installed, so that nothing there is replaced.
+        # After all that is installed, because nothing there may be replaced.
         if apps and str(folder) not in sys.path:
             sys.path.append(str(folder))
     return found
 
 
 def why_not_named(name: str) -> str:
-    """Return why no app can be called so; empty where one can."""
+    """Return why no app can have this name; empty if one can."""
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name != name.lower():
         return "is no name for an app; write small letters, digits and _, such as hotel_rates"
     return ""

@@ -1,8 +1,8 @@
 """The admin's first page: panels of figures and charts, each figure with the list that it counts.
 
 Each app contributes its own in a `dashboard.py`, found as `admin.py` is: its function `panels(request)`
-yields, for each panel that the person may see, a function that makes it, so that a panel that fails takes
-no other with it.
+yields, for each panel that the person may see, a function that makes it, because a panel that fails must not
+take others with it.
 """
 
 import json
@@ -27,7 +27,7 @@ from mcpsite.core.tables import Cell, Table
 logger = logging.getLogger(__name__)
 
 COLOURS = ("#1c8aa0", "#c8702a")
-"""Of a chart's series; each can be told from white and from the dark ground."""
+"""Colours of a chart's series, each visible on a white and on a dark background."""
 GREY = "#75848a"
 
 
@@ -47,19 +47,19 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
-    """Drawn by Chart.js, which unfold brings along; the panel's table says the same in words."""
+    """A chart drawn by Chart.js, which comes with unfold; the panel's table says the same in words."""
 
     kind: Literal["line", "bar", "column"]
-    """Bars lie; columns stand, and those of several series on one another."""
+    """A bar is horizontal; a column is vertical, and those of several series are stacked."""
     summary: str
-    """What there is to be seen, for those who do not see it."""
+    """What the chart shows, for those who do not see it."""
     unit: str
     labels: Sequence[str]
     series: dict[str, Sequence[float | None]]
 
     @property
     def type(self) -> str:
-        """As Chart.js calls it."""
+        """The type's name in Chart.js."""
         return "line" if self.kind == "line" else "bar"
 
     @property
@@ -71,7 +71,7 @@ class Chart:
                 "data": values,
                 "borderColor": colour,
                 "backgroundColor": colour,
-                # Pixels, so that little can be seen beside much.
+                # Pixels: small values have to be visible beside large ones.
                 "minBarLength": 1,
             }
             for (label, values), colour in colours
@@ -112,13 +112,13 @@ class Choice:
     label: str
     chosen: str
     options: Sequence[str]
-    """Suggestions; others can be typed."""
+    """Suggestions; other values can be typed."""
     problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Panel:
-    """One matter: figures, a chart with its table, or a table alone."""
+    """One topic: figures, a chart with its table, or a table alone."""
 
     title: str
     figures: Sequence[Figure] = ()
@@ -126,36 +126,36 @@ class Panel:
     chart: Chart | None = None
     table: Table | None = None
     note: str = ""
-    """What to know or, where there is nothing yet, to do."""
+    """What to know or, if there is nothing yet, to do."""
     command: str = ""
     more: Cell | None = None
-    """A link to all of it, or to what comes next."""
+    """A link to the whole, or to what comes next."""
     wide: bool = False
 
     @property
     def rank(self) -> int:
-        """Figures first, then charts, the widest before others, then what is only a table."""
+        """The order: first figures, then charts, the widest first, then panels that are only a table."""
         return 0 if self.figures else 1 if self.wide else 2 if self.chart else 3
 
 
 def may_view(request: HttpRequest, model: type[Model]) -> bool:
-    """Whether the person may open the admin's list of `model`."""
+    """Return whether the person may open the admin's list of `model`."""
     return admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request)
 
 
 def list_url(model: type[Model], **filters: Any) -> str:
-    """The address of the admin's list of `model` under these parameters."""
+    """Return the address of the admin's list of `model` with these parameters."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(filters)}" if filters else url
 
 
 def change_url(instance: Model) -> str:
-    """The address of the page of `instance` in the admin."""
+    """Return the address of the page of `instance` in the admin."""
     return reverse(f"admin:{instance._meta.app_label}_{instance._meta.model_name}_change", args=[instance.pk])
 
 
 def moment(time: datetime) -> Cell:
-    """A point in time as a cell, in the site's time zone."""
+    """Return a point in time as a cell, in the site's time zone."""
     return Cell(f"{timezone.localtime(time):%Y-%m-%d %H:%M}")
 
 
@@ -163,13 +163,13 @@ Contribution = Callable[[HttpRequest], Iterator[Callable[[], Panel]]]
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's setting DASHBOARD_CALLBACK."""
+    """Return the context of the admin's first page: unfold's setting DASHBOARD_CALLBACK."""
     panels = [panel for each in contributed("dashboard", "panels") for panel in _made(each, request)]
     return {**context, "panels": sorted(panels, key=attrgetter("rank")), "title": "Dashboard"}
 
 
 def _made(contribution: Contribution, request: HttpRequest) -> Iterator[Panel]:
-    """Yield an app's panels; in the place of one that fails, a panel that says so."""
+    """Yield an app's panels; in place of one that fails, a panel that says so."""
     try:
         for make in contribution(request):
             try:

@@ -1,7 +1,7 @@
-"""Files that people sent: kept where UPLOAD_STORAGE says, seen by every process, served by no address.
+"""Files that people sent: stored where UPLOAD_STORAGE says, visible to every process, served at no address.
 
-A file's name is a folder and a name in it. What cannot be kept or read is an OSError, or an error of the
-database if they are there.
+A file's name is a folder and a name in it. If a file cannot be stored or read, that is an OSError, or an
+error of the database if it is there.
 """
 
 import shutil
@@ -21,12 +21,12 @@ from mcpsite.core.storages import PrivateFolder
 
 
 def storage() -> Storage:
-    """Return where the files are kept."""
+    """Return the storage of the files."""
     return storages["private"]
 
 
 def keep(folder: str, files: Sequence["File[Any]"]) -> None:
-    """Keep `files`, whose names are safe and new in this folder; all of them or none."""
+    """Store `files`, whose names are safe and new in this folder; all of them or none."""
     kept: list[str] = []
     try:
         for file in files:
@@ -40,7 +40,7 @@ def keep(folder: str, files: Sequence["File[Any]"]) -> None:
 
 
 def opened(folder: str, name: str) -> IO[bytes]:
-    """Open a file to read; raises FileNotFoundError where it is gone."""
+    """Open a file to read; raises FileNotFoundError if it is gone."""
     file: Any = storage().open(f"{folder}/{name}", "rb")
     return file  # type: ignore[no-any-return]
 
@@ -55,9 +55,9 @@ def remove(folder: str, name: str) -> None:
 
 @contextmanager
 def on_disk(folder: str, names: Sequence[str]) -> Iterator[list[Path]]:
-    """The paths of files of `folder` during the block, copied for it unless they are on this disk.
+    """Yield the paths of files of `folder` during the block, copied for it unless they are on this disk.
 
-    Raises FileNotFoundError where one is gone.
+    Raises FileNotFoundError if one is gone.
     """
     if is_local():
         paths = [Path(storage().path(f"{folder}/{name}")) for name in names]
@@ -74,12 +74,12 @@ def on_disk(folder: str, names: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def is_local() -> bool:
-    """Whether the files are in a folder of this machine (or one that it takes for its own)."""
+    """Return whether the files are in a folder of this machine (or one that looks like it)."""
     return isinstance(storage(), PrivateFolder)
 
 
 def folders() -> list[str]:
-    """Return the folders that there are."""
+    """Return all folders."""
     try:
         return list(storage().listdir("")[0])
     except FileNotFoundError:
@@ -94,12 +94,12 @@ def files_in(folder: str) -> list[str]:
 
 
 def written_at(folder: str, name: str) -> datetime:
-    """Return when a file was written; raises FileNotFoundError where it is gone."""
+    """Return when a file was written; raises FileNotFoundError if it is gone."""
     return storage().get_modified_time(f"{folder}/{name}")
 
 
 def forget(folder: str) -> None:
-    """Delete `folder` and what is in it; what cannot be deleted is left to the next time."""
+    """Delete `folder` and its files; what cannot be deleted is left for the next time."""
     if is_local():
         shutil.rmtree(storage().path(folder), ignore_errors=True)
         return
@@ -108,7 +108,7 @@ def forget(folder: str) -> None:
 
 
 def beside() -> Path:
-    """Return the local folder for what processes of one machine tell each other, made where it is missing."""
+    """Return the local folder for notes between processes of one machine; make it if it is missing."""
     folder = Path(settings.UPLOAD_DIR)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""Lists of the admin that are there to be read: what they tell of is made elsewhere."""
+"""Lists of the admin that are only for reading, because their records are made elsewhere."""
 
 from typing import Any
 

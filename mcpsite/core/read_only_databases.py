@@ -1,7 +1,7 @@
 """Further databases, which this site reads and never writes: `DATABASE_URL_<ALIAS>`.
 
-Not even a mistake writes there: each connection is opened for reading alone, and `Router` keeps migrations
-and instances away. A user of that database who may only SELECT is what its owner holds against all of it.
+Not even a mistake writes there: each connection is opened for reading only, and `Router` keeps migrations
+and instances away. The owner's own protection is a user of that database who may only SELECT.
 """
 
 import re
@@ -20,7 +20,7 @@ _ALIAS = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
 def from_environment(env: Environment, *, connections: int) -> dict[str, dict[str, Any]]:
-    """Return Django's DATABASES entries by alias; `connections` are what calls may need at once of each."""
+    """Return Django's DATABASES entries by alias; `connections` is how many calls may need of each."""
     found = {}
     for name in env.beginning_with(PREFIX):
         url = env.text(name)
@@ -46,7 +46,7 @@ def database(setting: str, url: str, *, connections: int = 16) -> dict[str, Any]
         return config
     if config["NAME"] == ":memory:":
         raise ImproperlyConfigured(f"{setting} names no file; write sqlite:////folder/file.sqlite3.")
-    # The file's journal is its owner's business; a file that is not there is not made.
+    # The file's journal is its owner's business; a missing file is not created.
     config["NAME"] = f"{Path(config['NAME']).absolute().as_uri()}?mode=ro"
     config["OPTIONS"] = {"timeout": options["timeout"], "init_command": "PRAGMA query_only=ON;"}
     return config

@@ -1,4 +1,4 @@
-"""How a request is received: bounded in bytes, and in the time that its sender may take."""
+"""How a request is received: limited in bytes, and in the time that its sender may take."""
 
 import asyncio
 import time
@@ -6,15 +6,15 @@ import time
 from starlette.types import Message, Receive
 
 PATIENCE_SECONDS = 30.0
-"""For a body of any size; a large one has a second more for each SLOWEST bytes that have come."""
+"""For a body of any size; a large one gets a second more for each SLOWEST bytes that have come."""
 SLOWEST = 8_000
 LATE = "The request took too long to arrive."
 
 
 class Body:
-    """A request's `receive` that ends with a disconnect where the body is too large or comes too slowly.
+    """A request's `receive` that ends with a disconnect if the body is too large or comes too slowly.
 
-    `fault` is then the status of the answer, else 0.
+    `fault` is then the status of the answer, otherwise 0.
     """
 
     def __init__(self, receive: Receive, most: int) -> None:
@@ -25,7 +25,7 @@ class Body:
         self.fault = 0
 
     async def __call__(self) -> Message:
-        if self._complete:  # What comes now is word that the client is gone, whenever that is.
+        if self._complete:  # After that, the only message is that the client is gone, whenever that comes.
             return await self._receive()
         try:
             async with asyncio.timeout(self._ends - time.monotonic()):

@@ -1,6 +1,6 @@
-"""The sample data that comes with the site, recognised by what a file holds, wherever it lies.
+"""The sample data that comes with the site, recognized by the content of a file, wherever it is.
 
-An app that brings some along describes it in its `samples.py`, as SAMPLES.
+An app that has some describes it in its `samples.py`, as SAMPLES.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from mcpsite.core.contributions import contributed
 
 LIST = Path(__file__).with_name("samples.sha256")
-"""As `sha256sum` writes it in the folder `data`. Not in there, because that may be deleted."""
+"""Written by `sha256sum` in the folder `data`. Not in there, because that may be deleted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,19 +30,19 @@ class Samples:
     command: str
     """The management command that loads files of this kind."""
     setting: str
-    """The setting that names the folder which a start loads."""
+    """The setting that names the folder which is loaded at the start."""
     example: tuple[str, ...] = ()
     """A question about it, as arguments of `call_tool`."""
     loaded: Callable[[], QuerySet[Any]]
-    """What of it is here."""
+    """Returns what is loaded of it."""
     removed: Callable[[], bool]
-    """Whether somebody deleted some of it."""
+    """Returns whether somebody deleted some of it."""
     described: Callable[[], list[str]]
-    """Each file in words, with what would be lost with it."""
+    """Returns a description of each file, with what would be lost with it."""
     delete: Callable[[], None]
-    """Delete it; in the history that is part of the caller's action."""
+    """Deletes it; in the history that is part of the caller's action."""
     withdraw: Callable[[], str] = lambda: ""
-    """Take it out of services before it is deleted; returns a sentence where that failed."""
+    """Removes it from external services before it is deleted; returns a sentence if that failed."""
 
 
 def installed() -> list[Samples]:
@@ -51,12 +51,12 @@ def installed() -> list[Samples]:
 
 
 def wanted() -> bool:
-    """Return whether a start loads the sample data: not for the public, nor after somebody removed it."""
+    """Return whether a start loads the sample data: not in public, nor after somebody removed it."""
     return not (settings.PUBLIC or any(samples.removed() for samples in installed()))
 
 
 def folder_of(kind: str) -> Path:
-    """Return where the samples of `kind` lie: the default of the setting that names a data folder."""
+    """Return the folder of the samples of `kind`: the default of the setting that names a data folder."""
     return Path(settings.BASE_DIR, "data", kind)
 
 

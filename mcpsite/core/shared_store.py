@@ -1,7 +1,7 @@
-"""The Redis of CACHE_URL, which all processes share: whether it can be used just now.
+"""The Redis of CACHE_URL, which all processes share, and whether it can be used now.
 
-After a failure it is left alone for a while, so that not every request waits for its time limit; then one
-tries it again, and the others go on without it until that one has had an answer.
+After a failure it is left alone for a while, because not every request should wait for its time limit; then
+one request tries it again, and the others go on without it until that one gets an answer.
 """
 
 import logging
@@ -25,7 +25,7 @@ SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class SharedStore:
-    """One Redis, as this process has found it; safe to use from any thread."""
+    """A Redis, as this process last found it; safe to use from any thread."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -35,7 +35,7 @@ class SharedStore:
         self._logged_at = -math.inf
 
     def is_usable(self) -> bool:
-        """Whether to try it: always while it answers, else one time in PAUSE_SECONDS."""
+        """Return whether to try it: always while it answers, otherwise once in PAUSE_SECONDS."""
         if not self._away:
             return True
         with self._lock:
@@ -58,7 +58,7 @@ class SharedStore:
             if now - self._logged_at < LOG_SECONDS:
                 return
             self._logged_at = now
-        # The error's own text may hold the address with its password.
+        # The error's own text may contain the address with its password.
         logger.error(
             "The Redis of CACHE_URL cannot be used (%s): until it is back, each process counts and "
             "remembers by itself.",
@@ -73,7 +73,7 @@ class SharedStore:
             logger.warning("The Redis of CACHE_URL is back.")
 
     def ask(self) -> redis.RedisError | None:
-        """Try it now; what stands in the way, or None where it answers."""
+        """Try it now; return the error, or None if it answers."""
         try:
             with redis.from_url(self._url, **options()) as client:
                 client.ping()
@@ -85,22 +85,22 @@ class SharedStore:
 
 
 def options() -> dict[str, Any]:
-    """How redis-py is to connect: it gives up soon."""
+    """Return options with which redis-py gives up soon."""
     return {
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "socket_timeout": TIMEOUT_SECONDS,
-        # Once more, for a connection that the server has closed since it was last used.
+        # Retry once, for a connection that the server has closed since it was last used.
         "retry": Retry(NoBackoff(), 1),
     }
 
 
 @cache
 def store_at(url: str) -> SharedStore:
-    """This process's view of the Redis at `url`."""
+    """Return this process's view of the Redis at `url`."""
     return SharedStore(url)
 
 
 def shared_store() -> SharedStore | None:
-    """The Redis that the settings name; None where processes share nothing."""
+    """Return the Redis that the settings name; None if processes share nothing."""
     url = settings.CACHES["default"].get("LOCATION", "")
     return store_at(url) if url.startswith(SCHEMES) else None

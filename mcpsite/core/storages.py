@@ -1,6 +1,6 @@
-"""Where files that people sent are kept: what UPLOAD_STORAGE means, and the storage of a folder.
+"""Where files that people sent are stored: what UPLOAD_STORAGE means, and the storage of a folder.
 
-The one of the database is `mcpsite.uploads.database_storage`, because it has tables.
+The database's storage is `mcpsite.uploads.database_storage`, because it has tables.
 """
 
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ _REMEDY = (
 
 
 def upload_storage(text: str, *, otherwise: str, megabytes: int) -> dict[str, Any]:
-    """Return Django's STORAGES entry for an UPLOAD_STORAGE; `otherwise` is what one that is not set means.
+    """Return Django's STORAGES entry for an UPLOAD_STORAGE; `otherwise` is used if none is set.
 
     `megabytes` is the most that one upload may have. Raises ImproperlyConfigured.
     """
@@ -64,7 +64,7 @@ def upload_storage(text: str, *, otherwise: str, megabytes: int) -> dict[str, An
 
 
 class PrivateFolder(FileSystemStorage):
-    """UPLOAD_DIR, whose files this site's account alone can read."""
+    """UPLOAD_DIR, whose files only this site's account can read."""
 
     def __init__(self) -> None:
         super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 LONG = 80
-"""Characters from which on a cell wants room."""
+"""The number of characters from which a cell gets more room."""
 
 
 class Cell(NamedTuple):
-    """One value, with the address that it leads to."""
+    """A value, with the address that it links to."""
 
     value: Any
     url: str = ""
@@ -37,7 +37,7 @@ class Table:
 
     @property
     def heads(self) -> list[tuple[str, str]]:
-        """Each column's name, and `number` where numbers stand below."""
+        """Each column's name, and `number` if its cells are numbers."""
         return [
             (name, "number" if any(row[place].kind == "number" for row in self.rows) else "")
             for place, name in enumerate(self.columns)

@@ -1,8 +1,8 @@
-"""Traces of calls by OpenTelemetry, where a collector is named: client → call → SQL.
+"""Traces of calls by OpenTelemetry, if a collector is set: client → call → SQL.
 
-A call's span is the MCP SDK's own, which continues the client's trace. A span's words are this site's own: of
-what a caller sends, names that are not known here included, nothing is exported. The libraries are no part of
-the usual installation (requirements-otel.txt), so they are imported when tracing begins.
+A call's span is the MCP SDK's own, which continues the client's trace. A span contains only this site's own
+words: nothing that a caller sends, unknown names included, is exported. The libraries are not part of the
+usual installation (requirements-otel.txt), so they are imported when tracing begins.
 """
 
 import os
@@ -31,11 +31,11 @@ SERVICE = "mcpsite"
 PROTOCOL = "http/protobuf"
 
 _CONSTANT = frozenset({"gen_ai.operation.name", "error.type", "rpc.response.status_code"})
-"""Attributes of the SDK's spans that hold its own words: an operation, a class, a code."""
+"""Attributes of the SDK's spans that have its own words: an operation, a class, a code."""
 _OTHER = "other"
-"""What stands for a name that is not known here."""
+"""Replaces an unknown name."""
 _STATEMENT = 2000
-"""As much of a statement is looked through for names of tables."""
+"""How much of a statement is searched for names of tables."""
 _OPERATION = re.compile(
     r"\s*\(?\s*(SELECT|INSERT|UPDATE|DELETE|WITH|SAVEPOINT|RELEASE|SET|CREATE|DROP)\b", re.I
 )
@@ -68,9 +68,9 @@ def is_on() -> bool:
 
 
 def begin(words: Collection[str]) -> Callable[[], None]:
-    """Begin to send this process's spans, if a collector is named; what is returned sends the rest and ends.
+    """Begin to send this process's spans, if a collector is set; return what sends the rest and ends it.
 
-    `words` are the names of methods, tools and prompts that may be told.
+    `words` are the names of methods, tools and prompts that may be exported.
     """
     if not is_on():
         return lambda: None
@@ -116,7 +116,7 @@ def note(**attributes: str | float) -> None:
 
 
 def _careful(exporter: "SpanExporter", words: frozenset[str]) -> "SpanExporter":
-    """Return an exporter that hands on this site's own spans, and of the SDK's what is in `words`."""
+    """Return an exporter for this site's own spans and, of the SDK's, for what is in `words`."""
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -137,7 +137,7 @@ def _careful(exporter: "SpanExporter", words: frozenset[str]) -> "SpanExporter":
             resource=span.resource,
             attributes=attributes,
             kind=span.kind,
-            # Neither its description nor the events, which hold sentences about what was asked.
+            # Without its description and events, which hold sentences about what was asked.
             status=Status(span.status.status_code),
             start_time=span.start_time,
             end_time=span.end_time,
@@ -170,14 +170,14 @@ class _Statements:
         self._scope = InstrumentationScope(SERVICE)
 
     def watch(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
-        """Trace what a connection that has just been opened is asked."""
+        """Trace the statements of a connection that has just been opened."""
         if self.traced not in connection.execute_wrappers:
             connection.execute_wrappers.append(self.traced)
 
     def traced(
         self, execute: Callable[..., Any], statement: Any, parameters: Any, many: bool, about: dict[str, Any]
     ) -> Any:
-        """Run a statement, and send a span of it if it belongs to a call that is traced."""
+        """Run a statement, and send a span for it if it belongs to a call that is traced."""
         call = trace.get_current_span()
         if not call.is_recording():
             return execute(statement, parameters, many, about)
@@ -213,7 +213,7 @@ class _Statements:
 
 @lru_cache(maxsize=500)
 def summary(statement: str) -> str:
-    """Return what a statement does with which of the models' tables, and nothing else of its text."""
+    """Return what a statement does to which of the models' tables, and nothing else of its text."""
     found = _OPERATION.match(statement)
     tables = [name for name in dict.fromkeys(_TABLE.findall(statement)) if name in _tables()]
     return " ".join([found[1].upper() if found else "SQL", *tables[:5]])

@@ -1,4 +1,4 @@
-"""What the text of a setting means: small readers, each of which raises ValueError with what it may hold."""
+"""What the text of a setting means: small readers, each raising ValueError with the permitted values."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ _NO_WORD = re.compile(r"""["'`;{}()]""")
 
 
 def flag(text: str) -> bool:
-    """Return what a switch says."""
+    """Return what a switch is set to."""
     if text.lower() not in TRUE + FALSE:
         raise ValueError("has to be 1 or 0 (true or false, yes or no, on or off)")
     return text.lower() in TRUE
@@ -64,7 +64,7 @@ def choice(*names: str) -> Callable[[str], str]:
 
 
 def words(each: Callable[[str], Item]) -> Callable[[str], list[Item]]:
-    """Return a reader of lists with commas between their words, each of which `each` reads."""
+    """Return a reader of lists separated by commas; `each` reads each item."""
 
     def items(text: str) -> list[Item]:
         found = [item for item in map(str.strip, text.split(",")) if item]
@@ -79,7 +79,7 @@ def words(each: Callable[[str], Item]) -> Callable[[str], list[Item]]:
 
 
 def secrets_between_commas(text: str) -> list[str]:
-    """Return secrets, which may hold any character but commas and blanks."""
+    """Return secrets, which may contain any character except commas and blanks."""
     found = [item for item in map(str.strip, text.split(",")) if item]
     if any(re.search(r"\s", item) for item in found):
         raise ValueError("has blanks inside a value; write commas between")
@@ -87,7 +87,7 @@ def secrets_between_commas(text: str) -> list[str]:
 
 
 def long_secret(text: str) -> str:
-    """Return a secret that nobody guesses, of characters that fit into a header."""
+    """Return a secret that nobody can guess, of characters that a header may have."""
     if not re.fullmatch(r"[!-~]{20,500}", text):
         raise ValueError("has to be at least 20 letters, digits and signs without blanks, at random")
     return text
@@ -109,7 +109,7 @@ def host(text: str) -> str:
 
 
 def host_pattern(text: str) -> str:
-    """Return one of Django's ALLOWED_HOSTS: a host, `.example.com` with what is below it, or `*`."""
+    """Return one of Django's ALLOWED_HOSTS: a host, `.example.com` for all below it, or `*`."""
     if text == "*":
         return text
     if text.startswith("*."):
@@ -122,7 +122,7 @@ def host_pattern(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """Return the origin of a browser: scheme, host and, where it is not the usual one, port."""
+    """Return the origin of a browser: scheme, host and, unless it is the usual one, port."""
     try:
         parts = urlsplit(text.rstrip("/"))
         # `port` raises ValueError for one that is no number or too large.
@@ -135,7 +135,7 @@ def origin(text: str) -> str:
 
 
 def address(text: str) -> SplitResult:
-    """Split an http or https address with a sound host and port, without user and fragment."""
+    """Split an http or https address with a valid host and port, and without user and fragment."""
     if not (text.isascii() and text.isprintable()) or re.search(r"[ \\#]", text):
         raise ValueError
     parts = urlsplit(text)
@@ -156,7 +156,7 @@ def url(text: str) -> str:
 
 
 def https_origin(text: str) -> str:
-    """Return an https origin: scheme, host and, where it is not the usual one, port."""
+    """Return an https origin: scheme, host and, unless it is the usual one, port."""
     try:
         parts = address(text.rstrip("/"))
         if parts.scheme != "https" or parts.path or parts.query:

@@ -1,4 +1,4 @@
-"""Slow questions that a page must not wait for: the last answer is shown, and asked for anew beside it."""
+"""Slow questions that a page must not wait for: the last answer is shown, and renewed in the background."""
 
 import logging
 import threading
@@ -15,17 +15,20 @@ R = TypeVar("R")
 
 
 class Seen(NamedTuple, Generic[R]):
-    """An answer, and when it was given."""
+    """An answer, and the time it was given."""
 
     answer: R
     at: datetime
 
 
 class Watch(Generic[R]):
-    """One question, its last answer, and at most one thread that asks. Belongs to this process."""
+    """A question, its last answer, and at most one thread that asks. Belongs to this process."""
 
     def __init__(self, question: Callable[[], R], *, seconds: float) -> None:
-        """`question` runs in a thread of its own and may use the database; it is good for `seconds`."""
+        """Watch `question`, which runs in a separate thread and may use the database.
+
+        Its answer is good for `seconds`.
+        """
         self._question = question
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -44,13 +47,13 @@ class Watch(Generic[R]):
         return self._thread is not None and self._thread.is_alive()
 
     def look(self) -> Seen[R] | None:
-        """The last answer; asks anew, without waiting, where it is older than it is good for."""
+        """Return the last answer; ask again, without waiting, if it is too old."""
         if not self._asked_at or time.monotonic() - self._asked_at >= self._seconds:
             self.ask()
         return self._seen
 
     def ask(self) -> None:
-        """Ask now, unless that is under way. Does not wait."""
+        """Ask now, unless somebody is asking. Does not wait."""
         with self._lock:
             if self.busy:
                 return
@@ -59,7 +62,7 @@ class Watch(Generic[R]):
             self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until the question that is under way is answered, at most `seconds`."""
+        """Wait until the current question is answered, at most `seconds`."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -67,7 +70,7 @@ class Watch(Generic[R]):
         try:
             self._seen = Seen(self._question(), datetime.now(UTC))
         except Exception:
-            # The thread is nobody's: what it raises would go unseen. The last answer stands, and its age.
+            # Nobody waits for the thread, so what it raises would go unseen. The last answer stays.
             logger.exception("A background look failed.")
         finally:
             connections.close_all()

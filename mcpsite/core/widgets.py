@@ -1,4 +1,4 @@
-"""Form controls of the admin that django-unfold does not bring along."""
+"""Form controls of the admin that django-unfold does not have."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ class FileInput(forms.FileInput):
         super().__init__(attrs={"class": LOOK, **attributes})
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:
-        # Unfold's script writes the file's name into the first text field of what stands three levels above:
-        # without one here it would be one that people fill in.
+        # Unfold's script writes the file's name into the first text field of what is three levels above:
+        # without one here, that would be one that people fill in.
         control = super().render(*args, **kwargs)
         return format_html('<div><div><div>{}</div></div><input type="text" hidden disabled></div>', control)
 

@@ -2,7 +2,7 @@
 
 The pages are made for a million rows: nothing counts or sorts all of them, and the choices of the
 filters come from `mcpsite.datasets.snapshots`. Everything that changes a row goes through
-`mcpsite.datasets.curation`. A data set without an admin of its own has `RowAdmin`.
+`mcpsite.datasets.curation`. A data set without a separate admin gets `RowAdmin`.
 """
 
 from collections import Counter
@@ -50,7 +50,7 @@ from mcpsite.history.models import Change
 from mcpsite.uploads.corrections import QueuedImportMixin
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
-if TYPE_CHECKING:  # These classes take a parameter for the type checker alone.
+if TYPE_CHECKING:  # These classes take a parameter only for the type checker.
     RowPaginatorBase = Paginator[Any]
     TextFilterBase = admin.SimpleListFilter
 else:
@@ -60,15 +60,15 @@ else:
 
 PER_PAGE = 50
 STATE, DAY = "row_state", "row_day"
-"""Parameters of the list that no column is called by."""
+"""Parameters of the list that are not named after a column."""
 MOST_LISTED = 4
-"""Categories, and numbers, that the list shows, from the first."""
+"""How many categories, and numbers, the list shows, from the first."""
 TAKEN = frozenset({"q", "p", "o", "e", "all", STATE, DAY})
-"""Parameters of lists that mean something else than a column."""
+"""Parameters of lists that do not name a column."""
 NO_ROW = Q(pk__in=[])
 
 
-# Source files: read only but for who may read them
+# Source files: read only except for who may read them
 
 
 class DataSetFilter(admin.SimpleListFilter):
@@ -163,7 +163,7 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> SourceFile | None:
         if request.method == "POST":
-            # No load may switch the file between here and where it is saved.
+            # No load may switch the file between here and its saving.
             versions.lock()
         source: SourceFile | None = super().get_object(request, object_id, from_field)
         return source
@@ -200,20 +200,20 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's signature)
         return False
 
-    # Any file can be deleted, whatever loaded it; what is left of it is no file to delete once more.
+    # Any file can be deleted, whatever loaded it; what is left of it cannot be deleted once more.
 
     def has_delete_permission(self, request: HttpRequest, obj: SourceFile | None = None) -> bool:
         removed = obj is not None and obj.state == SourceFile.State.REMOVED
         return not removed and super().has_delete_permission(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # noqa: ARG002 (Django's signature)
-        # Not row by row, for there may be a million.
+        # Not row by row, because there may be a million.
         lines: list[str] = []
         deleted = Counter[str]()
         for source in objs:
             kept = curation.curated(source)
             curated = kept.count()
-            # Rows that vanished are none of those that the file held.
+            # Vanished rows are none of those in the file.
             rows = source.rows - kept.filter(vanished=False).count()
             deleted.update({"source files": 1, "rows": rows})
             lines.append(_what_stays(source, rows, curated))
@@ -241,7 +241,7 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
 
 
 def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
-    """What becomes of a file that is deleted, for the page that asks whether it shall be."""
+    """Return what happens when a file is deleted, for the page that asks for confirmation."""
     sentence = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
     if curated:
         sentence += (
@@ -256,7 +256,7 @@ def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Published rows unless another state is chosen, for these are what there is an index for."""
+    """Published rows unless another state is chosen, because the index is for these."""
 
     title = "state"
     parameter_name = STATE
@@ -290,9 +290,9 @@ def parameter_of(category: str) -> str:
 
 
 class CategoryFilter(TextFilterBase):
-    """A column with few values: one of them, or all that hold what was typed.
+    """A column with few values: one of them, or all that contain what was typed.
 
-    The values are offered without a look at the rows; of very many, the first.
+    The values are offered without reading the rows; of very many, the first.
     """
 
     template = "admin/datasets/category_filter.html"
@@ -324,25 +324,25 @@ class CategoryFilter(TextFilterBase):
 
 
 def _having(snapshot: Snapshot, name: str, value: str) -> Chosen:
-    """The combinations with this value of a category, or else with one that holds it."""
+    """Return the combinations with this value of a category, or else with one that contains it."""
     combinations = snapshot.combinations
     exact = value in combinations.values[name]
     return combinations.having(name, value) if exact else combinations.holding(name, value)
 
 
 def _holding(snapshot: Snapshot, word: str) -> Chosen:
-    """The combinations with a category that holds what was searched for."""
+    """Return the combinations with a category that contains what was searched for."""
     found = (snapshot.combinations.holding(name, word) for name in snapshot.data_set.filtered)
     return reduce(or_, found, NONE)
 
 
 def _combined(chosen: Chosen, snapshot: Snapshot) -> Q:
-    """The condition that a row has one of these combinations; of many rows, a page is read in order."""
+    """Return the condition that a row has one of these combinations; of many, a page is read in order."""
     return queries.combined(chosen, snapshot, indexed=queries.are_few(chosen, snapshot, PER_PAGE))
 
 
 def _chosen(request: HttpRequest, snapshot: Snapshot) -> Chosen | None:
-    """The combinations that the list is asked for; None where it is asked for anything else, too."""
+    """Return the combinations that the list asks for; None if it asks for anything else, too."""
     chosen = EVERY
     categories = {parameter_of(name): name for name in snapshot.data_set.filtered}
     for name in request.GET:
@@ -360,7 +360,7 @@ def _chosen(request: HttpRequest, snapshot: Snapshot) -> Chosen | None:
 
 
 class FileFilter(AutocompleteSelectFilter):  # type: ignore[misc]
-    """The rows of a file, which stand together."""
+    """The rows of a file, which are adjacent."""
 
     exact = "load__file__id__exact"
 
@@ -374,7 +374,7 @@ class FileFilter(AutocompleteSelectFilter):  # type: ignore[misc]
 
 
 class DayFilter(admin.SimpleListFilter):
-    """Years, and the months of the chosen year, between the first and the last day there is."""
+    """Years, and the months of the chosen year, between the first and the last existing day."""
 
     parameter_name = DAY
     data_set: ClassVar[DataSet]
@@ -413,7 +413,7 @@ class DayFilter(admin.SimpleListFilter):
 
 
 class QuickPaginator(RowPaginatorBase):
-    """Finds the ids of a page before its rows, which are wide: so what is before it is soon passed over."""
+    """Finds the ids of a page before its rows, which are wide: so all before it is passed over quickly."""
 
     def _get_page(self, *args: Any, **kwargs: Any) -> Any:
         rows, *others = args
@@ -423,7 +423,7 @@ class QuickPaginator(RowPaginatorBase):
 
 
 class RowListForm(KeepsOthersChanges, ModelForm[Any]):
-    """The columns that are edited in the list, by the rules that files are read by."""
+    """The columns that are edited in the list, by the same rules as for files."""
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
@@ -440,14 +440,14 @@ class RowListForm(KeepsOthersChanges, ModelForm[Any]):
         return cleaned
 
     def _is_readable(self, name: str, value: Any) -> bool:
-        # What was typed is looked at, for Django reads 1_234 as a number.
+        # The typed text is checked, because Django reads 1_234 as a number.
         typed = str(self[name].data or "").strip()
         data_set = data_set_of(type(self.instance))
         return not typed or (plain_number(typed) is not None and data_set.as_stored(name, value) is not None)
 
 
 class RowForm(RowListForm):
-    """What a curator may change; the file's own values stand beside it."""
+    """What a curator may change, beside the file's own values."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -468,17 +468,17 @@ def form_of(data_set: DataSet) -> type[RowForm]:
         for name in data_set.proses
     }
     plain = [name for name in data_set.editable if name not in data_set.proses]
-    # A text is no ProseText that Django could give to the row: curation finds, or makes, the one it is.
+    # A text is no ProseText that Django could give to the row: curation finds it, or makes it.
     said = {"model": data_set.model, "fields": [*plain, "hidden"], "exclude": data_set.proses}
     meta = type("Meta", (), said)
     return type("RowForm", (RowForm,), {**proses, "Meta": meta})
 
 
 class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmin[Any]):
-    """Rows as the answers hold them, to correct, hide and publish; made from the declaration."""
+    """Rows as in the answers, to correct, hide and publish; made from the declaration."""
 
     columns: ClassVar[Sequence[str]] = ()
-    """Of the list, beside the row's label; by default the first categories and numbers."""
+    """Columns of the list, beside the row's label; by default the first categories and numbers."""
     export_identity = "key"
     list_display_links = ("label",)
     list_filter_submit = True
@@ -493,7 +493,7 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
     def __init__(self, model: type[Row], admin_site: admin.AdminSite) -> None:
         data_set = data_set_of(model)
         self.data_set = data_set
-        this: Any = self  # Django and unfold take for constants what is said here.
+        this: Any = self  # Django and unfold expect constants for what is computed here.
         named = set(data_set.labels[:2])
         usual = (
             *[name for name in data_set.filtered if name not in named][: MOST_LISTED - 1],
@@ -536,7 +536,7 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        # A row that its file holds would be back with the next load: hide it instead.
+        # A row that is in its file would be back with the next load: hide it instead.
         return obj is not None and obj.vanished and super().has_delete_permission(request, obj)
 
     # The list
@@ -546,7 +546,7 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         match = request.resolver_match
         if match is None or match.url_name != f"{self.opts.app_label}_{self.opts.model_name}_export":
             return rows
-        # An export is read in pieces: all of them are of the loads there are now.
+        # An export is read in pieces: all of them belong to the loads of this moment.
         now = self.data_set.files.filter(current__isnull=False).values_list("current_id", flat=True)
         return self.data_set.model.all_loads.filter(Among("load_id", Value(array_of(sorted(now)))))
 
@@ -554,7 +554,7 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         return super().get_changelist_form(request, form=RowListForm, **options)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        # Published rows have an index in the order of an answer; the rows of a file stand by their ids.
+        # Published rows have an index in the order of an answer; the rows of a file are in the order of ids.
         filtered = {STATE, FileFilter.exact}.intersection(request.GET)
         return ("-pk",) if filtered else self.data_set.ordering
 
@@ -562,13 +562,13 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         paginator = super().get_paginator(request, *args, **kwargs)
         snapshot = snapshots.current(self.data_set, None)
         if (chosen := _chosen(request, snapshot)) is not None:
-            # How many rows are published is known without counting them.
+            # The number of published rows is known without counting them.
             paginator.count = snapshot.rows_of(chosen)
         return paginator
 
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         formset = super().get_changelist_formset(request, **kwargs)
-        # In the list the head of the column is the only label that there is to see.
+        # In the list the head of the column is the only visible label.
         for field in formset.form.base_fields.values():
             field.widget.attrs["aria-label"] = field.label
         return formset
@@ -582,12 +582,13 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         queryset: QuerySet[Any],
         search_term: str,
     ) -> tuple[QuerySet[Any], bool]:
-        """Every word has to be in a category or a prose."""
+        """Return the rows with every word in a category or a prose."""
         snapshot = snapshots.current(self.data_set, None)
         for word in search_term.split():
             chosen = _holding(snapshot, word)
             found = _combined(chosen, snapshot) if chosen != NONE else NO_ROW
-            # What no category or no text holds is left out: the database looks where there is something.
+            # A word without a matching category or text is left out: the database looks where there is
+            # something.
             named = texts.matching(self.data_set, word, queries.MOST_TEXTS) if self.data_set.proses else []
             for name in self.data_set.proses if named != [] else ():
                 column = self.data_set.attribute(name)
@@ -676,7 +677,7 @@ def _display(value: object) -> str:
 
 
 def register_rows() -> None:
-    """Give each data set that has none an admin of its own. After all apps' `admin` were imported."""
+    """Give each data set without an admin a `RowAdmin`. After all apps' `admin` were imported."""
     for data_set in data_sets():
         if not admin.site.is_registered(data_set.model):
             admin.site.register(data_set.model, RowAdmin)

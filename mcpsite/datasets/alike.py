@@ -1,7 +1,7 @@
-"""Finds curated rows that nothing tells from others of their file, so that a load can say so.
+"""Finds curated rows that cannot be distinguished from others of their file, so that a load can say so.
 
-Of rows that say the same of their identity, the how-manieth it is says which is which. That holds as long as
-there are as many of them: where one came or went, an edit may stand on another row than it was meant for.
+Rows with the same identity are distinguished by their number among these. That works while there are as many
+of them: if one came or went, an edit may be on another row than it was meant for.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The answers of a table's tools: a page of what was found, and what is said beside it."""
+"""The answers of a table's tools: a page of what was found, and further information."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Things = Literal["rows", "groups"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """Which rows or groups are asked for, in their order."""
+    """Which of the rows or groups, in their order, are requested."""
 
     limit: int
     offset: int
@@ -29,17 +29,17 @@ class Found:
     """A page of rows or groups, and of how many rows it is."""
 
     page: list[dict[str, Any]]
-    """Names to values that are there."""
+    """Names to existing values."""
     has_more: bool
     """Whether another page follows."""
     total: int
-    """Rows that the caller may read."""
+    """How many rows the caller may read."""
     matched: int
-    """Those of them that match the filters."""
+    """How many of them match the filters."""
     undated: int = 0
-    """Rows that a filter by day left out because they have none."""
+    """How many rows a filter by day left out because they have no day."""
     counted_to: int = 0
-    """Where counting ended if it came so far, else 0: so many rows stand for at least so many."""
+    """Where counting stopped, else 0: so many rows then mean at least so many."""
 
 
 def page_arguments(things: Things, usual: int) -> Arguments:
@@ -69,7 +69,7 @@ def rows_schema(columns: Sequence[PublishedColumn]) -> Schema:
 
 
 def groups_schema(columns: Sequence[PublishedColumn]) -> Schema:
-    """Return the schema of an answer with groups: their keys, `rows`, and the figures asked for."""
+    """Return the schema of an answer with groups: their keys, `rows`, and the requested figures."""
     keys = {column.name: {"type": "string"} for column in groupable(columns)}
     group = {**keys, "rows": {"type": "integer"}}
     figures = {"additionalProperties": {"type": "number"}}
@@ -77,7 +77,7 @@ def groups_schema(columns: Sequence[PublishedColumn]) -> Schema:
 
 
 def answer(things: Things, found: Found, page: Page, applied: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was `found` as a client is answered; `applied` are the filters as an answer tells them."""
+    """Return the answer to a client about what was `found`; `applied` are the filters as in an answer."""
     value: dict[str, Any] = {
         things: found.page,
         "filters": {**applied, "limit": page.limit, **({"offset": page.offset} if page.offset else {})},

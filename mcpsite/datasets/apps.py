@@ -37,7 +37,7 @@ class DatasetsConfig(AppConfig):
 
 
 def _forget_readers(*, instance: Any, action: str, reverse: bool, **_: Any) -> None:
-    """Who may read a file is part of the data's version: the next call sees a change."""
+    """Forget who may read which file, which is part of the data's version: the next call sees a change."""
     from mcpsite.datasets import versions
     from mcpsite.datasets.declaration import data_set_named, data_sets
 

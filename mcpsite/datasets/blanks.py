@@ -1,9 +1,9 @@
-"""Words that say that a cell holds nothing, and those of spreadsheet programs for what they cannot show."""
+"""Words for an empty cell, and spreadsheet programs' words for what they cannot show."""
 
 import re
 
 ERRORS = re.compile(r"#(DIV/0!|REF!|NAME\?|VALUE!|NUM!|SPILL!|CALC!|GETTING_DATA)|#{3,}", re.IGNORECASE)
-"""What a spreadsheet program writes where it has no value to show: there is one, and it cannot be read."""
+"""A spreadsheet program's words for a value that it cannot show: there is one, and it cannot be read."""
 _NOTHING = frozenset(
     {
         "n/a",
@@ -33,5 +33,5 @@ def unwrapped(text: str) -> str:
 
 
 def is_nothing(text: str, *, of_texts: bool) -> bool:
-    """Return whether `text` stands for an empty cell; among texts fewer words do, for `NA` is a region."""
+    """Return whether `text` means an empty cell; among texts fewer words do, because `NA` is a region."""
     return not text or text.casefold() in (_NOTHING if of_texts else _NO_VALUE)

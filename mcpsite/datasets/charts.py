@@ -1,4 +1,4 @@
-"""Lines over time as a tool answers with them: for the page that draws them, in words, and as a schema."""
+"""Lines over time as a tool's answer: for the page that draws them, in words, and as a schema."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ VIEW = View(
 
 
 def schema(names: Iterable[str]) -> Schema:
-    """Return the schema of an answer that draws the numbers of these names."""
+    """Return the schema of an answer that draws these numbers."""
     number, text = {"type": "integer"}, {"type": "string"}
     points = {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "null"}]}}
     texts = {"type": "array", "items": text}
@@ -52,10 +52,10 @@ def schema(names: Iterable[str]) -> Schema:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What a tool draws of a data set, and how it tells of it."""
+    """What a tool draws of a data set, and how it describes it."""
 
     tool: str
-    """The name by which the page calls for another answer."""
+    """The tool's name, by which the page requests another answer."""
     title: str
     data_set: DataSet
     drawing: Drawing
@@ -90,7 +90,7 @@ class Chart:
 
     @property
     def _figures(self) -> list[dict[str, str]]:
-        """The numbers as a reader knows them."""
+        """The names of the numbers for a reader."""
         columns: Mapping[str, Any] = self.data_set.columns
         return [
             {
@@ -113,7 +113,7 @@ class Chart:
         return choices
 
     def _notes(self, found: Trends) -> list[str]:
-        """What a reader of the lines has to know about them."""
+        """Return what a reader of the lines has to know about them."""
         notes = []
         if found.period != "day":
             notes.append(f"There are more than {MOST_DATES} days: a point is the mean of a {found.period}.")

@@ -1,4 +1,4 @@
-"""Whether what is stored of data sets fits together: what foreign keys would guard, what is said twice."""
+"""Whether the stored data of data sets are consistent: rules of foreign keys, and of what is stored twice."""
 
 # ruff: noqa: S608 (SQL is put together from names that models have)
 
@@ -30,11 +30,11 @@ SHARED = {
         "SELECT load_id FROM datasets_combinationcount WHERE load_id NOT IN (SELECT id FROM datasets_load)"
     ),
 }
-"""What may not be, and the statement that finds where it is so."""
+"""Each rule with the statement that finds where it is broken."""
 
 
 def checks_of(data_set: DataSet) -> dict[str, str]:
-    """Return the same for the rows of one data set."""
+    """Return the rules for the rows of one data set."""
     rows, label = data_set.sql, data_set.label
     day = f"r.{data_set.column(data_set.day)}" if data_set.day else "'0001-01-01'"
     found = {
@@ -88,7 +88,7 @@ def checks_of(data_set: DataSet) -> dict[str, str]:
 
 
 def problems() -> Iterator[str]:
-    """Yield a sentence for each thing that does not fit, with where it is so."""
+    """Yield a sentence for each broken rule, with where it is broken."""
     yield from _found(SHARED, "")
     for data_set in data_sets():
         yield from _found(checks_of(data_set), f"{data_set.name}: ")
@@ -108,7 +108,7 @@ def _found(checks: dict[str, str], where: str) -> Iterator[str]:
 
 
 def _combinations(data_set: DataSet) -> Iterator[str]:
-    """Yield where rows of current loads have another combination than their categories say."""
+    """Yield where rows of current loads have a combination that differs from their categories."""
     names = data_set.categories
     stored = Combination.objects.filter(data_set=data_set.label).values_list("id", "values")
     said = {number: tuple(values.get(name, "") for name in names) for number, values in stored}
@@ -119,7 +119,7 @@ def _combinations(data_set: DataSet) -> Iterator[str]:
 
 
 def _edits(data_set: DataSet, edits: list[Edit]) -> Iterator[str]:
-    """Yield where rows of current loads are not as curators want them."""
+    """Yield where rows of current loads differ from what curators want."""
     keys = [edit.key for edit in edits]
     found = data_set.model.objects.filter(key__in=keys).select_related("load", *data_set.proses)
     rows: dict[tuple[int | None, int], Row] = {(row.load.file_id, row.key): row for row in found}

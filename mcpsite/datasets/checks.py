@@ -13,7 +13,7 @@ from mcpsite.mcp.registry import NameTaken, discover
 
 
 def check_published(**_: Any) -> list[CheckMessage]:
-    """datasets.E101, E102, E103 and W101; they look at the tools only where a table is published."""
+    """Return datasets.E101, E102, E103 and W101; tools are checked only if a table is published."""
     try:
         if not modules("published"):
             return []
@@ -40,7 +40,7 @@ def check_published(**_: Any) -> list[CheckMessage]:
 
 
 def _indexed(model: type[Model]) -> set[str]:
-    """The fields of `model` with which an index begins."""
+    """Return the fields of `model` with which an index begins."""
     columns: list[Any] = list(model._meta.concrete_fields)
     fields: set[str] = {column.name for column in columns if column.db_index or column.unique}
     fields.add(model._meta.pk_fields[0].name)

@@ -1,7 +1,7 @@
-"""Deletes what no answer needs any more, piece by piece: whoever else writes goes on in between.
+"""Deletes what no answer needs any more, piece by piece, so that other writers can go on in between.
 
-Rows and counts of loads that were given up, and of those that were replaced long enough ago; then the texts
-and combinations that no row has any more. A load's end does this, and a server that has nothing else to do.
+First rows and counts of loads that were given up, and of those that were replaced long enough ago; then texts
+and combinations without rows. This happens at a load's end, and in a server that has nothing else to do.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -22,16 +22,16 @@ from mcpsite.datasets.models import Edit, Load
 PIECE = 5_000
 """Rows of one transaction."""
 LOOK_SECONDS = 10.0
-"""From one look of a server whether something is due to the next."""
+"""How often a server looks for something to delete."""
 
 
 def clean() -> None:
-    """Delete all that is due; on SQLite let the journal shrink, too."""
+    """Delete all that is due; on SQLite shrink the journal, too."""
     for _ in pieces():
         pass
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
-            # Whoever reads or writes at this moment is not waited for: the next load shortens it.
+            # Current readers and writers are not waited for: the next load shortens it.
             cursor.execute("PRAGMA busy_timeout")
             (timeout,) = cursor.fetchone()
             cursor.execute("PRAGMA busy_timeout = 100")
@@ -45,14 +45,14 @@ _looked_at = -LOOK_SECONDS
 
 
 def go_on() -> None:
-    """Delete one piece of what is due: what a server does now and then."""
+    """Delete one piece of what is due, as a server does now and then."""
     global _under_way, _looked_at
     if next(_under_way, _DONE) is _DONE and time.monotonic() - _looked_at >= LOOK_SECONDS:
         _under_way, _looked_at = pieces(), time.monotonic()
 
 
 def due(data_set: DataSet) -> QuerySet[Load]:
-    """Return the loads that can go: no call that began before can still answer of their rows."""
+    """Return the loads that can go, because no earlier call can still answer from their rows."""
     answered = Q(seen_at__gt=Now() - timedelta(seconds=settings.MCP_DEADLINE_SECONDS))
     kept = Q(state=Load.State.REPLACED, seen_at__gt=Now() - timedelta(hours=settings.LOAD_UNDO_HOURS))
     states = (Load.State.REPLACED, Load.State.ABANDONED)
@@ -131,7 +131,7 @@ def _delete_rows(data_set: DataSet, load: Load) -> bool:
             f"DELETE FROM {data_set.sql} WHERE id BETWEEN %s AND %s AND load_id = %s",
             [load.first_id, last, load.pk],
         )
-        # So that the next piece does not look through what is gone.
+        # The next piece need not look through what is gone.
         load.first_id = last + 1
         load.save(update_fields=["first_id"])
     return True
@@ -150,5 +150,5 @@ def _delete_counts(load: Load) -> bool:
 def _forget_texts(data_set: DataSet, after: int) -> int | None:
     with transaction.atomic():
         versions.lock(data_set)
-        # A load that is being written may be about to use a text that no row has yet.
+        # A load that is being written may be about to use a text without rows.
         return None if _is_writing(data_set) else texts.forget_unused(data_set, after, PIECE)

@@ -1,7 +1,7 @@
-"""Order by code point on PostgreSQL, as on SQLite: answers are in one order on both, and indexes serve it.
+"""Order by code point on PostgreSQL, as on SQLite: answers have one order on both, and indexes can be used.
 
-A migration knows a column as Django's plain field, which has the database's own collation; so it is changed
-after each `migrate`, where it is another one.
+A migration sees a column as Django's plain field, which has the database's own collation; so the column is
+changed after each `migrate` if it has another one.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from mcpsite.datasets.models import Row
 
 
 def order_by_code_point(sender: AppConfig, *, using: str, **_: Any) -> None:
-    """Let the texts of the app's data sets be in order of their code points (signal `post_migrate`)."""
+    """Sort the texts of the app's data sets by their code points (signal `post_migrate`)."""
     connection = connections[using]
     if connection.vendor != "postgresql":
         return

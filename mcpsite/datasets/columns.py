@@ -1,4 +1,4 @@
-"""What a table's columns are called and what their cells hold: the plain data by which a file is read."""
+"""What a table's columns are called and what their cells contain: the plain data by which a file is read."""
 
 import math
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ DecimalMark = Literal[".", ","]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A column that means something."""
+    """A column that is read."""
 
     name: str
     names: tuple[str, ...]
-    """What a file may call it; of several such columns in a file the first that is not empty wins."""
+    """Its names in files; of several such columns in a file the first that is not empty wins."""
     kind: Kind
     unit: str = ""
-    """Of a number: `USD`, `%`, `days`. A file that says another unit is not read as this one."""
+    """Unit of a number: `USD`, `%`, `days`. A file with another unit is not read as this one."""
     least: float = -math.inf
     most: float = math.inf
     longest: int | None = None
@@ -26,7 +26,7 @@ class Column:
 
     @property
     def expected(self) -> str:
-        """What a cell has to hold: a day, or a number from … to …"""
+        """What a cell has to contain: a day, or a number from … to …"""
         if self.kind != "number":
             return "a day" if self.kind == "day" else "a text"
         return f"a number from {self.least:,.0f} to {self.most:,.0f}"
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """What a person says of a file, because the file leaves it open."""
+    """What a person states about a file, because the file leaves it open."""
 
     dates: DateOrder | None = None
     decimal: DecimalMark | None = None

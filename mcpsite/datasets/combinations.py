@@ -23,13 +23,13 @@ Key = tuple[str, ...]
 
 BATCH = 1_000
 MANY = 50_000
-"""Combinations of a data set from which on an operator is told that there are many."""
+"""The number of combinations of a data set from which an operator is warned."""
 MOST = 250_000
 """More are refused: each worker holds them all in memory."""
 
 
 class Ids:
-    """The ids of combinations, made for new ones, by as many processes at once as there may be."""
+    """The ids of combinations, made for new ones by any number of processes at once."""
 
     def __init__(self, data_set: DataSet) -> None:
         self._data_set = data_set
@@ -39,7 +39,7 @@ class Ids:
         return len(self._ids)
 
     def of(self, keys: Sequence[Key]) -> list[int]:
-        """Return the id of each of `keys`. Raises RefusedFile where they have become too many."""
+        """Return the id of each of `keys`. Raises RefusedFile if there are too many."""
         added = False
         digests = {self._digest(key): key for key in set(keys) - self._ids.keys()}
         # In their order, so that no two processes wait for each other.
@@ -95,7 +95,7 @@ class Ids:
 
 
 def forget_unused(data_set: DataSet) -> None:
-    """Delete the combinations that no row has, so that what was taken out of the data is gone.
+    """Delete the combinations without rows, so that nothing is left of removed data.
 
     Under `versions.lock`, while no load is being written.
     """
@@ -111,7 +111,7 @@ def forget_unused(data_set: DataSet) -> None:
 
 
 class Counts:
-    """Numbers of published rows, negative ones too, by load and combination, with first and last days."""
+    """Numbers of published rows, also negative, by load and combination, with first and last days."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], tuple[int, str, str]] = {}
@@ -125,7 +125,7 @@ class Counts:
         return {combination for _, combination in self._counts}
 
     def add(self, load: int, combination: int, rows: int, first: str, last: str) -> None:
-        """Count `rows` more; days are written YYYY-MM-DD. Rows that are hidden count 0."""
+        """Add `rows` to the count; days are written YYYY-MM-DD. Hidden rows count as 0."""
         known = self._counts.get((load, combination))
         if known:
             rows, first, last = known[0] + rows, min(known[1], first), max(known[2], last)
@@ -134,7 +134,7 @@ class Counts:
     def add_each(
         self, load: int, combinations: Sequence[int], days: Sequence[str], hidden: Sequence[bool]
     ) -> None:
-        """Count rows by their combinations and days, those that are hidden as 0."""
+        """Count rows by their combinations and days, hidden ones as 0."""
         counts = self._counts
         for combination, day, is_hidden in zip(combinations, days, hidden, strict=True):
             rows = 0 if is_hidden else 1
@@ -150,7 +150,7 @@ class Counts:
                 )
 
     def add_rows(self, data_set: DataSet, rows: QuerySet[Any], sign: int = 1) -> None:
-        """Count `rows`, which the database does."""
+        """Have the database count `rows`."""
         day: Any = data_set.day or Value(str(NO_DAY))
         groups = rows.order_by().values_list("load_id", "combination_id")
         counted = groups.annotate(Count("id"), first=Min(day), last=Max(day))
@@ -158,13 +158,13 @@ class Counts:
             self.add(load, combination, sign * number, str(first), str(last))
 
     def store(self) -> None:
-        """Add these counts to those that are stored, and begin anew."""
+        """Add these counts to the stored ones, and begin anew."""
         counts = [(*key, *counted) for key, counted in self._counts.items()]
         self._counts.clear()
         _store(counts)
 
     def pieces(self, size: int = 5_000) -> Iterator[Callable[[], None]]:
-        """Begin anew, and yield for each piece of these counts what stores it."""
+        """Begin anew, and yield a function for each piece of these counts that stores it."""
         counts = iter([(*key, *counted) for key, counted in self._counts.items()])
         self._counts.clear()
         while piece := list(islice(counts, size)):

@@ -1,4 +1,4 @@
-"""What a file would change of the rows that are here, for a look before it is loaded."""
+"""What a file would change of the present rows, for a preview before it is loaded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ PIECE = 5_000
 
 
 class Comparison:
-    """Counts the rows of a file that are new, changed or gone; what curators did does not count."""
+    """Counts the rows of a file that are new, changed or gone; curators' changes do not count."""
 
     def __init__(self, data_set: DataSet, known: SourceFile) -> None:
         self._data_set, self._known = data_set, known

@@ -1,9 +1,8 @@
-"""Rows as a spreadsheet, and what a curator corrected in it.
+"""Rows as a spreadsheet, and a curator's corrections in it.
 
-Rows are found by their key, which the column `id` holds: it outlives every load. A cell that reads as the
-export would write the row's value of now changes nothing, whatever became of it on its way through a
-spreadsheet. Each exported row carries its version, so that what somebody else changed since is a conflict
-and is never set back.
+Rows are found by their key in the column `id`, which outlives every load. A cell with the same meaning as in
+an export of the row's present value changes nothing, however a spreadsheet has rewritten it. Each exported
+row carries its version, so a value that somebody else changed since is a conflict and is never set back.
 """
 
 import hashlib
@@ -36,24 +35,24 @@ from mcpsite.history.models import Change
 
 ID = "id"
 VERSION = "version"
-# As spreadsheet programs write them in their own languages.
+# In the languages of spreadsheet programs.
 _TRUE = frozenset({"TRUE", "1", "YES", "WAHR", "VRAI", "VERDADERO", "VERDADEIRO", "VERO", "WAAR"})
 _FALSE = frozenset({"FALSE", "0", "NO", "FALSCH", "FAUX", "FALSO", "ONWAAR"})
 _ERROR = re.compile(r"#(N/A|DIV/0!|REF!|NAME\?|VALUE!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA)|#{3,}")
-"""What a spreadsheet program writes where it has no value to show."""
+"""What a spreadsheet program writes if it has no value to show."""
 _GERMAN = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?")
-"""A number with a comma for the decimals, and perhaps points between the thousands."""
+"""A number with a decimal comma, and perhaps points between the thousands."""
 SHOWN_DIGITS = 9
-"""Digits that a spreadsheet program shows of any number; further ones it may round away."""
+"""Digits that a spreadsheet program shows of any number; it may round away others."""
 
 
 def kind_of(data_set: DataSet) -> str:
-    """Return the kind of the uploads by which many corrections are imported."""
+    """Return the kind of the uploads that import many corrections."""
     return f"{data_set.name}-corrections"
 
 
 def paths_of(data_set: DataSet) -> dict[str, str]:
-    """Return the columns of an export, and where each is found from a row."""
+    """Return the columns of an export, with the path to each from a row."""
     return {
         **{name: data_set.path(name) for name in data_set.editable},
         "hidden": "hidden",
@@ -69,9 +68,9 @@ def changeable(data_set: DataSet) -> tuple[str, ...]:
 
 
 def version_of(values: Sequence[Any]) -> str:
-    """Return what tells a row with these values of its changeable columns from one with others."""
+    """Return what identifies these values of a row's changeable columns."""
     said = json.dumps(["" if value in (None, NO_DAY) else value for value in values], default=str)
-    # A letter first, or a spreadsheet program might take it for a number.
+    # A letter first, because a spreadsheet program might read it as a number.
     return f"v{hashlib.sha256(said.encode()).hexdigest()[:11]}"
 
 
@@ -103,11 +102,11 @@ class Corrected(Result):  # type: ignore[misc]
         self.left_alone: list[str] = []
         """Columns of the file that no import changes."""
         self.has_versions = True
-        """Whether the file tells from which version of each row it started."""
+        """Whether the file says from which version of each row it started."""
 
     @property
     def digest(self) -> str:
-        """Tells these changes from any others."""
+        """Identifies these changes."""
         said = [[number, fields] for number, (_, fields) in self.changes.items()]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
@@ -133,7 +132,7 @@ class _Corrections:
         progress: Callable[[int, int], None] = lambda _done, _total: None,
         **_: Any,
     ) -> Corrected:
-        """What `dataset` changes; without `dry_run` it is done, if `digest` still stands for the same."""
+        """Return what `dataset` changes; do it without `dry_run`, if `digest` still matches the changes."""
         result = Corrected()
         result.total_rows = len(dataset)
         data_set, names = self.data_set, list(dataset.headers)
@@ -167,7 +166,7 @@ class _Corrections:
 
 @cache
 def corrections_of(data_set: DataSet) -> type[ModelResource]:
-    """Return what imports corrected rows of a data set."""
+    """Return the importer of corrected rows of a data set."""
     return type("Corrections", (_Corrections, row_columns(data_set)), {"data_set": data_set})
 
 
@@ -181,7 +180,7 @@ def _header_problem(data_set: DataSet, names: list[str]) -> str:
 
 
 def _compare(data_set: DataSet, sheet: Sheet, names: list[str], result: Corrected) -> None:
-    """Put into `result` what differs from the rows there are, and what is wrong."""
+    """Put into `result` what differs from the present rows, and what is wrong."""
     numbered: Iterator[tuple[int, Any]] = zip(sheet.numbers, sheet, strict=True)
     read = _german if _has_decimal_commas(data_set, sheet, names) else _plain
     seen: set[int] = set()
@@ -204,7 +203,7 @@ def _compare(data_set: DataSet, sheet: Sheet, names: list[str], result: Correcte
 
 
 def _has_decimal_commas(data_set: DataSet, sheet: Sheet, names: list[str]) -> bool:
-    """Whether the file comes from a spreadsheet program that writes 1.234,5 for what is 1234.5."""
+    """Return whether the file comes from a spreadsheet program that writes 1.234,5 for 1234.5."""
     places = [place for place, name in enumerate(names) if name in data_set.numbers]
     return sheet.semicolons and any("," in cells[place] for cells in sheet for place in places)
 
@@ -212,7 +211,7 @@ def _has_decimal_commas(data_set: DataSet, sheet: Sheet, names: list[str]) -> bo
 def _demand_version(
     data_set: DataSet, row: Row, cells: dict[str, str], changed: dict[str, tuple[Any, Any]]
 ) -> None:
-    """Raise ValidationError if the row is not what it was when it was exported."""
+    """Raise ValidationError if the row has changed since it was exported."""
     now = [_value_of(data_set, row, name) for name in changeable(data_set)]
     if VERSION not in cells or cells[VERSION] == version_of(now):
         return
@@ -256,7 +255,7 @@ def _value_of(data_set: DataSet, row: Row, name: str) -> Any:
 def _changed(
     data_set: DataSet, row: Row, cells: dict[str, str], read: Callable[[str], str]
 ) -> dict[str, tuple[Any, Any]]:
-    """Each changed column before and after; raises ValidationError with all that is wrong."""
+    """Return each changed column before and after; raises ValidationError with all that is wrong."""
     changed: dict[str, tuple[Any, Any]] = {}
     problems: list[str] = []
     for name in changeable(data_set):
@@ -283,7 +282,7 @@ def _is_day(data_set: DataSet, name: str) -> bool:
 
 
 def _is_shown_as(data_set: DataSet, name: str, before: Any, text: str, after: Any) -> bool:
-    """Whether a spreadsheet program may have made `text` of `before`: of a long number, or of a day."""
+    """Return whether a spreadsheet program may write `before`, a long number or a day, as `text`."""
     if isinstance(before, float) and isinstance(after, float):
         digits = sum(map(str.isdigit, text.lower().partition("e")[0].lstrip("-0.,")))
         return digits >= SHOWN_DIGITS and float(f"{before:.{digits}g}") == after
@@ -291,7 +290,7 @@ def _is_shown_as(data_set: DataSet, name: str, before: Any, text: str, after: An
 
 
 def _value(data_set: DataSet, name: str, text: str, read: Callable[[str], str]) -> Any:
-    """What a cell means; raises ValueError with a sentence."""
+    """Return the meaning of a cell; raises ValueError with a sentence."""
     if _ERROR.fullmatch(text):
         raise ValueError(f"{name} is {text[:40]!r}, a spreadsheet program's word for a value it cannot show.")
     if name in data_set.numbers:
@@ -319,7 +318,7 @@ def _plain(text: str) -> str:
 
 
 def _german(text: str) -> str:
-    """Return a number with a decimal comma as one with a point; nothing for any other text."""
+    """Return a number with a decimal comma as one with a point; empty for any other text."""
     return text.replace(".", "").replace(",", ".") if _GERMAN.fullmatch(text) else ""
 
 

@@ -1,11 +1,11 @@
 """What a curator does to rows: hide, publish, edit, restore, delete.
 
-Each is one transaction that changes rows of the current loads, and remembers by file and key what is wanted
-of them (see `mcpsite.datasets.edits`), so that it outlives every load. A row is curated when it is hidden,
-edited or vanished from its file.
+Each is one transaction that changes rows of the current loads, and records the wishes by file and key
+(see `mcpsite.datasets.edits`), so that they outlive every load. A row is curated if it is hidden, edited or
+vanished from its file.
 
-What is done by a person is written to the history, in the same transaction; what a load does to plain
-rows is not.
+A person's changes are written to the history, in the same transaction; what a load does to plain rows is
+not.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -32,7 +32,7 @@ from mcpsite.history import recording
 from mcpsite.history.models import Change
 
 EDITED = "edited"
-"""In the history: the names of a row's edited fields, before and after; others hold the file's values."""
+"""In the history: the names of a row's edited fields, before and after; others have the file's values."""
 
 
 def curated(source: SourceFile) -> QuerySet[Any]:
@@ -44,12 +44,12 @@ def curated(source: SourceFile) -> QuerySet[Any]:
 
 
 def hide(rows: QuerySet[Any], *, by: User | None = None, reason: str = "") -> int:
-    """Take `rows` out of every answer; returns how many were in one."""
+    """Remove `rows` from every answer; return how many were in one."""
     return _set_hidden(rows.filter(hidden=False), hidden=True, by=by, reason=reason)
 
 
 def publish(rows: QuerySet[Any], *, by: User | None = None, reason: str = "") -> int:
-    """Put hidden `rows` back into the answers; returns how many there were."""
+    """Put hidden `rows` back into the answers; return how many there were."""
     return _set_hidden(rows.filter(hidden=True), hidden=False, by=by, reason=reason)
 
 
@@ -68,7 +68,7 @@ def _set_hidden(rows: QuerySet[Any], *, hidden: bool, by: User | None, reason: s
         action.add_all(chosen, {"hidden": (not hidden, hidden)}, label, identity="key")
         serials = _touch(chosen)
         _remember_hidden(data_set, chosen, hidden=hidden, by=by)
-        # What was chosen may be so no longer: the edits of this serial tell which rows they were.
+        # The chosen rows may have changed: the edits of this serial say which they were.
         edited = Edit.objects.filter(file__in=serials, serial=F("file__serial"))
         changed = data_set.model.objects.filter(key__in=edited.values("key")).update(hidden=hidden)
         changing |= counts.combinations
@@ -102,15 +102,15 @@ def _remember_hidden(data_set: DataSet, rows: QuerySet[Any], *, hidden: bool, by
 
 
 def _forget_void(data_set: DataSet, serials: Mapping[int, int]) -> None:
-    """Delete the edits that were just made void, where no load has to know of them."""
+    """Delete the edits that have just become void, unless a load has to know of them."""
     for file, serial in serials.items():
         edits.forget_void(data_set, Edit.objects.filter(file=file, serial=serial))
 
 
 def edit(row: Row, values: Mapping[str, Any], by: User | None, *, reason: str = "") -> None:
-    """Give the editable columns of `row` named in `values` new values; its file's are remembered.
+    """Set the editable columns of `row` named in `values`; the file's values are remembered.
 
-    A column that gets the file's value back is no longer edited; what follows from others follows.
+    A column that is set to the file's value is no longer edited; derived columns are updated.
     """
     edit_each(data_set_of(type(row)), [(row.key, values)], by, reason=reason)
 
@@ -124,10 +124,10 @@ def edit_each(
     reason: str = "",
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Edit many rows by their keys, each with values of its own; returns how many were changed.
+    """Edit many rows by their keys, each with its own values; return how many were changed.
 
-    Whatever their number, a few hundred are in memory at a time. A key without a row is passed over.
-    `progress` is told how many of the edits have been looked at.
+    Whatever their number, a few hundred are in memory at a time. A key without a row is skipped.
+    `progress` is called with the number of edits done.
     """
     changed = seen = 0
     rest = iter(edited)
@@ -155,7 +155,7 @@ def correct(
     reason: str = "",
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Give rows, by their keys, new values of editable columns and of `hidden`."""
+    """Set editable columns and `hidden` of rows, by their keys."""
     edited = {
         key: {name: value for name, value in values.items() if name != "hidden"}
         for key, values in corrections.items()
@@ -179,7 +179,7 @@ def _edit(
     ids: Ids,
     changing: set[int],
 ) -> list[tuple[int, str, recording.Values]]:
-    """Edit the rows of a batch; returns what became different, for the history.
+    """Edit the rows of a batch; return what became different, for the history.
 
     The combinations of rows that moved are added to `changing`.
     """
@@ -237,9 +237,9 @@ def _edit(
 
 
 def restore(rows: QuerySet[Any], *, by: User | None = None, reason: str = "") -> int:
-    """Give edited `rows` their file's values back; returns how many were edited."""
+    """Give edited `rows` their file's values back; return how many were edited."""
     data_set = data_set_of(rows.model)
-    # The keys first: what is being walked through changes on the way.
+    # The keys first, because the rows change during the walk.
     edited = _chosen(rows).filter(key__in=Edit.objects.of(data_set.model).edited().values("key"))
     keys = list(edited.values_list("key", flat=True))
     said = (
@@ -253,12 +253,12 @@ def restore(rows: QuerySet[Any], *, by: User | None = None, reason: str = "") ->
 
 
 def delete_vanished(rows: QuerySet[Any], *, by: User | None = None, reason: str = "") -> int:
-    """Delete those of `rows` that their file no longer holds; returns how many there were."""
+    """Delete those of `rows` that their file no longer has; return how many there were."""
     return _delete(rows.filter(vanished=True), by=by, reason=reason)
 
 
 def delete_curated(source: SourceFile) -> int:
-    """Delete a file's curated rows, which outlive the file otherwise; returns how many there were."""
+    """Delete a file's curated rows, which otherwise outlive the file; return how many there were."""
     return _delete(curated(source), by=None, reason="")
 
 
@@ -288,7 +288,7 @@ def _delete(rows: QuerySet[Any], *, by: User | None, reason: str) -> int:
 
 
 def _last_values(data_set: DataSet, rows: QuerySet[Any]) -> Iterator[tuple[int, str, recording.Values]]:
-    """What rows held that are about to be deleted, so that it can still be read."""
+    """Yield the last values of rows that are about to be deleted, so that they can still be read."""
     for row in rows.select_related("load", *data_set.proses).iterator(chunk_size=BATCH):
         held = {name: data_set.value_of(row, name) for name in data_set.editable}
         values = {name: (value, None) for name, value in held.items() if value not in (None, "")}

@@ -29,14 +29,14 @@ _DAY_NAMED = re.compile(
 )
 _NAMED_DAY = re.compile(r"([^\W\d_]{3,10})\.?[ -]*(\d{1,2})(?:st|nd|rd|th)?(?:, *| +|-)(\d{4})")
 _NAMED_MONTH = re.compile(r"([^\W\d_]{3,10})\.?(?:[ ,-]*(?:de )?(\d{4})|-(\d{2})| ?'(\d{2}))")
-"""Of two digits behind a month and a blank nobody knows whether they are a year or a day."""
+"""Two digits after a month and a blank may be a year or a day."""
 _MONTH_NAMED = re.compile(r"(\d{4})[ -]?([^\W\d_]{3,10})(?:[ -](\d{1,2}))?")
 _SERIAL = re.compile(r"(\d{5})(?:\.\d+)?", re.ASCII)
 _EPOCH = re.compile(r"(\d{10}|\d{13})(?:\.0+)?", re.ASCII)
 
 _SERIAL_ZERO = datetime.date(1899, 12, 30)
 _SERIALS = range(32_874, 73_051)
-"""Excel's numbers of the days from 1990 to 2099; the years before are more likely something else."""
+"""Excel's numbers of the days from 1990 to 2099; smaller numbers are more likely something else."""
 _DAY_MS = 86_400_000
 _LONGEST = 60
 
@@ -75,7 +75,7 @@ _WEEKDAYS = re.compile(
 def iso_day(text: str) -> datetime.date | None:
     """Return the day that `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYY-Www` (its Monday) means; None for others.
 
-    It is what people may type, and what is stored. A time of ISO 8601 behind the first is left out.
+    These are what people may type, and what is stored. A time of ISO 8601 after the first is left out.
     """
     try:
         if match := _ISO_DAY.fullmatch(text):
@@ -90,9 +90,9 @@ def iso_day(text: str) -> datetime.date | None:
 
 
 def as_given(text: str, day: str, *, times: bool = False) -> str:
-    """Return a file's date as answers show it: as it stands where that is ISO's, else the day it means.
+    """Return a file's date as answers show it: unchanged if it is ISO's, else the day it means.
 
-    A time is kept with `times` alone. What means no day stays as it stands.
+    A time is kept only with `times`. A text that means no day is unchanged.
     """
     usual = _ISO_DAY.fullmatch(text) or _ISO_WEEK.fullmatch(text) or (times and _ISO_TIME.fullmatch(text))
     return text if usual or not day else day
@@ -101,8 +101,8 @@ def as_given(text: str, day: str, *, times: bool = False) -> str:
 def day_of(text: str, order: DateOrder | None = None) -> datetime.date | None:
     """Return the day that `text` means, or the first day of its week, month or quarter; None for others.
 
-    A time behind it, and its zone, are left out: the day is the one that is written. `order` says whether day
-    or month comes first where both could. Raises Open where they could and it says nothing.
+    A time after it, and its zone, are left out: the day is the written one. `order` says whether day or month
+    comes first if both could. Raises Open if both could and it says nothing.
     """
     text = text.strip()
     if len(text) > _LONGEST:
@@ -114,7 +114,7 @@ def day_of(text: str, order: DateOrder | None = None) -> datetime.date | None:
 
 
 def certain_day(text: str) -> datetime.date | None:
-    """Return the day that `text` means; None also where it could be two."""
+    """Return the day that `text` means; None also if it could be two."""
     try:
         return day_of(text)
     except Open:
@@ -122,7 +122,7 @@ def certain_day(text: str) -> datetime.date | None:
 
 
 def order_shown(text: str) -> DateOrder | None:
-    """Return whether `text` can only have its day, or only its month first; None where it does not show."""
+    """Return whether `text` must have its day, or its month, first; None if it does not show."""
     days = [_two_first(text, order) for order in ("dmy", "mdy")]
     if days[0] == days[1]:
         return None
@@ -194,7 +194,7 @@ def _ordered(match: re.Match[str], order: DateOrder | None) -> datetime.date | N
 
 
 def _full_year(text: str) -> int:
-    """A year of two digits is the one from 1969 to 2068, as POSIX has it."""
+    """Return the full form of a two-digit year: from 1969 to 2068, as in POSIX."""
     year = int(text)
     return year if len(text) == 4 else year + (1900 if year > 68 else 2000)
 
@@ -208,7 +208,7 @@ def _since_1970(text: str) -> datetime.date | None:
 
 
 def _named(text: str) -> datetime.date | None:
-    """The day in a text whose month is written in letters."""
+    """Return the day in a text whose month is written in letters."""
     text = " ".join(text.casefold().split())
     if (match := _WEEKDAY.match(text)) and _WEEKDAYS.fullmatch(match[0].strip(" ,.")):
         text = text[match.end() :]

@@ -1,8 +1,8 @@
-"""What a data set's model says, as plain data that everything else reads; and the data sets there are.
+"""What a data set's model declares, as plain data that everything else reads; and the existing data sets.
 
 Django's own words say most of it: the docstring is the description, `help_text` the meaning of a column,
-`Meta.ordering` the order of answers, `Meta.verbose_name_plural` the title. What Django has no word for stands
-in a class `Dataset` inside the model (see `Options`).
+`Meta.ordering` the order of answers, `Meta.verbose_name_plural` the title. What Django has no word for is in
+a class `Dataset` inside the model (see `Options`).
 """
 
 import datetime
@@ -30,73 +30,73 @@ from mcpsite.datasets.models import Row, SourceFile, SourceFileQuerySet
 
 
 class Texts(Protocol):
-    """Gives texts their numbers (`mcpsite.datasets.texts.Texts`)."""
+    """Returns the numbers of texts (`mcpsite.datasets.texts.Texts`)."""
 
     def numbers(self, texts: Sequence[str]) -> list[int | None]: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What a class `Dataset` inside the model may say."""
+    """What a class `Dataset` inside the model may set."""
 
     name: str = ""
-    """Of the tools and of `load_data`; by default the app's label."""
+    """Name in tools and `load_data`; by default the app's label."""
     identity: tuple[str, ...] = ()
-    """The columns by which a row is known over all loads of its file; by default its categories and days."""
+    """The columns that identify a row over all loads of its file; by default its categories and days."""
     label: tuple[str, ...] = ()
-    """The columns that name a row to a person; by default the first of its order."""
+    """The columns that name a row for a person; by default the first of its order."""
     filters: tuple[str, ...] = ()
-    """The numbers that tools can be asked for a range of; by default the first six."""
+    """The numbers that tools can filter by range; by default the first six."""
     metrics: tuple[str, ...] = ()
-    """The figures of a summary that is asked for none; by default the means of the first four numbers."""
+    """The default figures of a summary; by default the means of the first four numbers."""
     examples: tuple[str, ...] = ()
     """Questions that the data answer, in plain words."""
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is read of a file for `Row.derive` alone: names, and how files call it."""
+    """What is read of a file only for `Row.derive`: names, and their names in files."""
     dates: DateOrder | None = None
     """Whether the day or the month comes first, in files whose dates leave it open."""
     decimal: DecimalMark | None = None
-    """The mark before decimals, in files where it could be for thousands."""
+    """The decimal mark, in files in which it could be a thousands separator."""
     icon: str = "table_rows"
-    """Of the admin's side bar: a name of Material Symbols."""
+    """Icon in the admin's side bar: a name of Material Symbols."""
     command: str = ""
-    """The command that loads its files, where that is not `load_data`."""
+    """The command that loads its files, unless it is `load_data`."""
     layout: Layout | None = None
-    """A shape of JSON of its own."""
+    """A special shape of JSON."""
     tools: bool = True
     """Whether tools are made from the declaration; otherwise the app brings its own."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DataSet:
-    """A data set: its model, and what that says."""
+    """A data set: its model, and what that declares."""
 
     model: type[Row]
     options: Options
     columns: Mapping[str, Kind]
     """By name, in the order of the model."""
     unknown_options: tuple[str, ...] = ()
-    """What its class `Dataset` says beside, which a check tells."""
+    """Other names in its class `Dataset`, which a check reports."""
 
-    # What it is called
+    # Names
 
     @cached_property
     def label(self) -> str:
-        """What it is called in the tables that data sets share."""
+        """Its name in the tables that data sets share."""
         return self.model._meta.label_lower
 
     @cached_property
     def sql(self) -> str:
-        """Its table, as SQL names it."""
+        """Its table's name in SQL."""
         return f'"{self.model._meta.db_table}"'
 
     def column(self, name: str) -> str:
-        """Return a column of its table, as SQL names it."""
+        """Return a column of its table, as named in SQL."""
         return f'"{cast(Any, self.model._meta.get_field(name)).column}"'
 
     @cached_property
     def name(self) -> str:
-        """What its tools and commands call it."""
+        """Its name in tools and commands."""
         return self.options.name or self.model._meta.app_label
 
     @property
@@ -117,7 +117,7 @@ class DataSet:
         return " ".join((documented or f"{self.title}.").split())
 
     def attribute(self, name: str) -> str:
-        """Return the attribute of a row that holds what its table does: of prose, the text's number."""
+        """Return the attribute of a row with what its table has: of prose, the text's number."""
         return str(cast(Any, self.model._meta.get_field(name)).attname)
 
     # Who may read it
@@ -167,12 +167,12 @@ class DataSet:
 
     @cached_property
     def day(self) -> str:
-        """The column of days that rows are in order of; empty where there is none."""
+        """The column of days by which rows are sorted; empty if there is none."""
         return self.days[0] if self.days else ""
 
     @cached_property
     def stored(self) -> tuple[str, ...]:
-        """The columns that stand in the row itself: all but prose."""
+        """The columns stored in the row itself: all but prose."""
         return tuple(name for name in self.columns if name not in self.proses)
 
     @cached_property
@@ -191,28 +191,28 @@ class DataSet:
 
     @cached_property
     def derived(self) -> tuple[str, ...]:
-        """The columns that follow from others."""
+        """The columns that are derived from others."""
         return tuple(name for name, column in self.columns.items() if column.derived)
 
     @cached_property
     def given(self) -> dict[str, str]:
-        """By the name of a text the day that it says (`Day.given`)."""
+        """By the name of a text, the day that it states (`Day.given`)."""
         return {day.given: name for name in self.days if (day := cast(Day, self.columns[name])).given}
 
     @cached_property
     def ordering(self) -> tuple[str, ...]:
-        """Of the rows of an answer, as Django writes it."""
+        """The order of an answer's rows, in Django's notation."""
         return tuple(map(str, self.model._meta.ordering or ()))
 
     @cached_property
     def identity(self) -> tuple[str, ...]:
-        """The columns by which a row is known over all loads of its file."""
+        """The columns that identify a row over all loads of its file."""
         usual = (name for name in (*self.days, *self.categories) if name not in self.derived)
         return self.options.identity or tuple(usual) or tuple(self._of(Text))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The columns that name a row to a person."""
+        """The columns that name a row for a person."""
         usual = tuple(each.removeprefix("-") for each in self.ordering)
         return self.options.label or usual[:4]
 
@@ -223,7 +223,7 @@ class DataSet:
 
     @cached_property
     def read(self) -> tuple[Column, ...]:
-        """What is read of a file, in the order in which headings are known by it."""
+        """What is read of a file, in the order in which headings are matched."""
         return (
             *(
                 _column(name, column)
@@ -241,19 +241,19 @@ class DataSet:
         return Headings(self.read)
 
     def expected(self, name: str) -> str:
-        """Return what a cell of a column has to hold: a day, a text, or a number from … to …"""
+        """Return what a cell of a column has to contain: a day, a text, or a number from … to …"""
         name = self.given.get(name, name)
         return _column(name, self.columns[name]).expected
 
     def too_long(self, name: str, text: str) -> str:
-        """What is wrong with a text that no index takes; empty for any other."""
+        """Return what is wrong with a text that is too long for an index; empty for any other."""
         column = self.columns.get(name)
         return records.too_long(_column(name, column), text) if isinstance(column, Category | Text) else ""
 
-    # Values, as edits and the history hold them: texts, numbers, days as YYYY-MM-DD
+    # Values in edits and the history: texts, numbers, days as YYYY-MM-DD
 
     def value_of(self, row: Row, name: str) -> Any:
-        """Return what `row` holds in a column; empty for a day or a prose that is not there."""
+        """Return the value of `row` in a column; empty for a missing day or prose."""
         value = getattr(row, name)
         if name in self.proses:
             return value.text if value else ""
@@ -262,7 +262,7 @@ class DataSet:
         return value
 
     def as_stored(self, name: str, value: Any) -> Any:
-        """Return a value as a row may hold it: a text cleaned, no number out of bounds, no bad day."""
+        """Return a value as a row may have it: a text cleaned, no number out of bounds, no bad day."""
         if name == "hidden":
             return value
         column = self.columns[name]
@@ -278,7 +278,7 @@ class DataSet:
         return text
 
     def assign(self, row: Row, name: str, value: Any, texts: Texts) -> None:
-        """Give a column of `row` a value."""
+        """Set a column of `row`."""
         if name in self.proses:
             setattr(row, f"{name}_id", texts.numbers([value])[0])
         elif name in self.days:
@@ -287,7 +287,7 @@ class DataSet:
             setattr(row, name, value)
 
     def follow(self, row: Row) -> None:
-        """Bring what follows from other columns of `row` up to date."""
+        """Update the columns of `row` that are derived from others."""
         for text, day in self.given.items():
             setattr(row, day, iso_day(getattr(row, text)) or NO_DAY)
         if self.derived:
@@ -303,12 +303,12 @@ class DataSet:
     # Rows in words
 
     def label_of(self, row: Row) -> str:
-        """Return what a person knows a row by."""
+        """Return the name of a row for a person."""
         return " ".join(filter(None, (str(self.value_of(row, name) or "") for name in self.labels)))
 
     @cached_property
     def label_expression(self) -> Expression:
-        """The same of many rows, found by the database."""
+        """The same for many rows, computed by the database."""
         parts: list[Any] = []
         for name in self.labels:
             text: Any = Cast(F(self.path(name)), CharField())
@@ -318,12 +318,12 @@ class DataSet:
         return Concat(Value(""), *parts[1:])
 
     def path(self, name: str) -> str:
-        """Return where a column's value is found from a row."""
+        """Return the path to a column's value from a row."""
         return f"{name}__text" if name in self.proses else name
 
 
 def _column(name: str, column: Kind) -> Column:
-    """What a cell of a column has to hold, and how files call it."""
+    """Return what a cell of a column has to contain, and its names in files."""
     names = column.also if name in column.also else (name, *column.also)
     make = partial(Column, name=name, names=names)
     kinds: tuple[tuple[type, CellKind], ...] = (
@@ -341,7 +341,7 @@ def _column(name: str, column: Kind) -> Column:
     return make(kind=kind, longest=getattr(column, "longest", None))
 
 
-# The data sets there are
+# Existing data sets
 
 
 _declared: dict[type[Row], DataSet] = {}
@@ -377,5 +377,5 @@ def data_sets() -> tuple[DataSet, ...]:
 
 
 def data_set_named(name: str) -> DataSet | None:
-    """Return the data set that tools and commands, or tables, call so."""
+    """Return the data set with this name in tools and commands, or in tables."""
     return next((each for each in data_sets() if name in (each.name, each.label)), None)

@@ -1,4 +1,4 @@
-"""System checks of what data sets declare: each mistake with its remedy."""
+"""System checks of data sets' declarations: each mistake with its remedy."""
 
 import json
 from collections import Counter
@@ -20,10 +20,10 @@ from mcpsite.mcp.registry import Registry, Tool, discover
 ENGINE = frozenset(field.name for field in Row._meta.get_fields()) | {"id", "version", "source_file", "rows"}
 """Names that mean something else in tables, exports and answers."""
 MOST_TOKENS = 1_500
-"""Of the schema of one tool; a client reads those of all tools before the first question."""
+"""Tokens of one tool's schema; a client reads all schemas before the first question."""
 MOST_OF_LIST = 6_000
 CHARACTERS = 4
-"""Of a token, about."""
+"""Characters of a token, on average."""
 
 
 def check_declared(**_: Any) -> list[CheckMessage]:
@@ -46,10 +46,10 @@ def check_declared(**_: Any) -> list[CheckMessage]:
 
 
 def check_combinations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Return datasets.W002: categories that have become too many for memory."""
+    """Return datasets.W002: there are too many combinations of categories for memory."""
     tables = connection.introspection.table_names
     if not databases or "default" not in databases or Combination._meta.db_table not in tables():
-        return []  # Before the first `migrate` there is nothing to look at.
+        return []  # Before the first `migrate` there is nothing to check.
     return [
         Warning(
             f"{each.name} has {number:,} combinations of {', '.join(each.categories)}, which each worker "

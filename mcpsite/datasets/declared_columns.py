@@ -1,4 +1,4 @@
-"""A data set's columns as tools tell of them and are asked for them."""
+"""A data set's columns as tools describe and filter them."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ LETTERS = "letter case does not matter"
 
 
 def shown_columns(data_set: DataSet) -> list[PublishedColumn]:
-    """Return the columns of an answer; a day whose text is shown in its place is called as that text."""
+    """Return the columns of an answer; a day that is shown as its text gets that text's name."""
     found = []
     for name in data_set.shown:
         day = data_set.given.get(name)
@@ -20,9 +20,9 @@ def shown_columns(data_set: DataSet) -> list[PublishedColumn]:
 
 
 def filtered_columns(data_set: DataSet) -> list[PublishedColumn]:
-    """Return the columns that tools can be asked for, by the names that the database has.
+    """Return the columns that tools can filter by, named as in the database.
 
-    The meaning of a text begins with its name: what is asked for is a part of that.
+    The meaning of a text begins with its name, because a filter asks for a part of it.
     """
     found = [_column(data_set, name, column) for name, column in data_set.columns.items()]
     return [
@@ -59,6 +59,6 @@ def _column(data_set: DataSet, name: str, column: Any) -> PublishedColumn:
 
 
 def _named(column: Any, name: str) -> str:
-    """The column's own name for people, where it says more than the name of its field."""
+    """Return the column's own name for people, if it says more than the name of its field."""
     said = str(column.verbose_name)
     return "" if said == name.replace("_", " ") else said

@@ -21,7 +21,7 @@ from mcpsite.mcp.registry import Registry, add_tool, registry
 
 USUAL_ROWS, USUAL_GROUPS = 25, 50
 MOST_DRAWN = 3
-"""Numbers of which a chart has a plot."""
+"""The most numbers with a plot in a chart."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""All that is stored of a data set, deleted."""
+"""Deleting all that is stored of a data set."""
 
 from django.db import transaction
 
@@ -15,7 +15,7 @@ def count(data_set: DataSet) -> tuple[int, int]:
 
 
 def delete(data_set: DataSet, *, by: str) -> None:
-    """Take everything out of the answers at once, and then delete it piece by piece."""
+    """Remove everything from the answers at once, and then delete it piece by piece."""
     with (
         transaction.atomic(),
         recording.action(Change.Action.DELETE, author=by, source="delete_data") as action,
@@ -23,7 +23,7 @@ def delete(data_set: DataSet, *, by: str) -> None:
         versions.bump(data_set)
         for file in data_set.files:
             action.add(file, {"rows": (file.rows, None), "state": (file.state, None)})
-        # Whatever is being loaded finds its load given up.
+        # A load that is being written finds itself given up.
         Load.objects.filter(data_set=data_set.label).update(state=Load.State.ABANDONED)
         data_set.files.all().delete()
     cleaning.clean()

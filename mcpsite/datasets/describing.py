@@ -1,4 +1,4 @@
-"""`describe_data`: what data sets a caller may read, and what they hold."""
+"""`describe_data`: which data sets a caller may read, and what is in them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,12 +22,12 @@ from mcpsite.mcp.schemas import Schema
 NAME = "describe_data"
 ADVICE = f"Call {NAME} first."
 MOST_COLUMNS = 120
-"""Of all data sets together; where there are more, those of one data set are told when it is named."""
+"""Of all data sets together; if there are more, those of a data set are listed when it is named."""
 MOST_FILES = 5
 
 
 def describe(caller: Caller, *, data_set: str | None = None) -> dict[str, Any]:
-    """Answer `describe_data`. Raises ToolError for a name of nothing that the caller may read."""
+    """Answer `describe_data`. Raises ToolError for a name that the caller may not read."""
     declared = [each for each in data_sets() if each.policy.admits(caller)]
     published = [each for each in tables.values() if caller.has_perm(each.permission)]
     if data_set:
@@ -128,7 +128,7 @@ def _schema() -> Schema:
 
 
 def register(registry: Registry = registry) -> None:
-    """Offer `describe_data` to whoever may read a data set, where there are any."""
+    """Offer `describe_data` to everybody who may read a data set, if there are any."""
     permissions: Sequence[str] = list(
         dict.fromkeys(
             [

@@ -1,4 +1,4 @@
-"""What `doctor` says of data sets."""
+"""What `doctor` checks of data sets."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from mcpsite.datasets.declaration import DataSet, data_sets
 
 
 def about_data() -> Iterator[Finding]:
-    """Yield of each data set whether there are rows to publish."""
+    """Yield for each data set whether there are rows to publish."""
     for data_set in data_sets():
         if rows := snapshots.current(data_set, None).total:
             yield Finding(
@@ -25,7 +25,7 @@ def about_data() -> Iterator[Finding]:
 
 
 def _loading(data_set: DataSet) -> str:
-    """How its rows are loaded."""
+    """Return how its rows are loaded."""
     sample = next((each for each in samples.installed() if each.kind == data_set.name), None)
     if sample:
         return f"{sample.command}, with {sample.setting} set to your files"

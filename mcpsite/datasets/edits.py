@@ -1,8 +1,8 @@
-"""What curators want of rows, laid over what files say.
+"""Curators' edits of rows, applied over what files say.
 
-An edit belongs to a file and the key of a row. The rows of the current load have it in them; any other load
-is given the edits that it does not know yet before its file points at it. Laying an edit over a row twice
-does no more than laying it once, for each row remembers what its file says.
+An edit belongs to a file and the key of a row. The rows of the current load already include it; any other
+load gets the edits that it does not know yet before its file points at it. Applying an edit to a row twice
+has the same effect as once, because each row remembers what its file says.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -37,20 +37,20 @@ def chunks(ids: Collection[int], size: int = BATCH) -> Iterator[list[int]]:
 
 
 def said_of(data_set: DataSet, row: Row, names: Iterable[str]) -> dict[str, Any]:
-    """Return what the file of `row` says of columns."""
+    """Return the values of columns according to the file of `row`."""
     other = row.file_values or {}
     return {name: other[name] if name in other else data_set.value_of(row, name) for name in names}
 
 
 def lay(data_set: DataSet, row: Row, values: Mapping[str, Any], texts: Texts) -> dict[str, Any]:
-    """Give `row` the edited `values`, and what its file says where they are edited no more.
+    """Set the edited `values` of `row`, and the file's values of columns that are no longer edited.
 
-    Returns those of `values` of which the file says the same: they count as its own. What follows from the
-    columns follows. Nothing is stored.
+    Returns those of `values` that are the same in the file: they count as the file's. Derived columns are
+    updated. Nothing is stored.
     """
     said = said_of(data_set, row, {*(row.file_values or {}), *values})
     for name, value in {**said, **values}.items():
-        if name in data_set.columns:  # Others were declared when they were edited, and are no more.
+        if name in data_set.columns:  # Others were declared when they were edited, and no longer are.
             data_set.assign(row, name, value, texts)
     data_set.follow(row)
     row.file_values = {name: said[name] for name in values if values[name] != said[name]} or None
@@ -64,13 +64,13 @@ def count(data_set: DataSet, counts: Counts, row: Row, sign: int) -> None:
 
 
 def place_of(data_set: DataSet, row: Row) -> tuple[Any, ...]:
-    """Return what decides which combinations, days and texts find `row`: of these, it has these."""
+    """Return what decides which combinations, days and texts find `row`."""
     names = ("combination", *data_set.days[:1], *data_set.proses)
     return tuple(getattr(row, data_set.attribute(name)) for name in names)
 
 
 def write(data_set: DataSet, rows: Collection[Row], ids: Ids) -> None:
-    """Store what a file or a curator decides of `rows`."""
+    """Store the columns of `rows` that a file or a curator sets."""
     combinations = ids.of([data_set.combination_of(row) for row in rows])
     for row, combination in zip(rows, combinations, strict=True):
         row.combination_id = combination
@@ -103,9 +103,9 @@ def touch(files: Collection[int]) -> dict[int, int]:
 
 
 def forget_void(data_set: DataSet, among: QuerySet[Edit]) -> None:
-    """Delete those edits that want nothing of a row any more, where every load of the file knows it.
+    """Delete the edits that no longer want anything of a row, if every load of the file knows that.
 
-    That of a row that has vanished from its file stays with the row. Under `versions.lock`.
+    An edit of a row that has vanished from its file stays with the row. Under `versions.lock`.
     """
     others = Load.objects.filter(file=OuterRef("file"), state__in=(Load.State.WRITING, Load.State.REPLACED))
     vanished = data_set.model.objects.filter(key=OuterRef("key"), vanished=True)
@@ -115,7 +115,7 @@ def forget_void(data_set: DataSet, among: QuerySet[Edit]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Rows that are about to be stored, with the edits over them."""
+    """Rows that are about to be stored, with the edits applied."""
 
     columns: Mapping[str, Sequence[Any]]
     hidden: list[bool]
@@ -123,14 +123,14 @@ class Laid:
 
 
 class Overlay:
-    """Brings the edits of a file into one of its loads, while that is written or before it is used again."""
+    """Applies the edits of a file to one of its loads, while that is written or before it is used again."""
 
     def __init__(
         self, data_set: DataSet, load: Load, file: SourceFile, alive: Callable[[Load], None]
     ) -> None:
-        """`load` is of `file`, which points at another one or at none.
+        """Apply edits to `load` of `file`, which points at another load or at none.
 
-        `alive` is called at the start of each transaction that writes to it, and raises what ends this.
+        `alive` is called at the start of each transaction that writes to it, and raises to end this.
         """
         self._data_set = data_set
         self._load, self._file, self._before = load, file, file.current_id
@@ -138,18 +138,18 @@ class Overlay:
         self._serial = load.serial
         self._texts, self._ids = Texts(data_set), Ids(data_set)
         self._unseen = set(Edit.objects.filter(file=file).values_list("key", flat=True))
-        """Edits of rows that the load has not been seen to hold."""
+        """Edits of rows that have not been seen in the load."""
         self._met: dict[int, dict[str, Any]] = {}
-        """By key the edited columns of which the load's file says the same."""
+        """By key, the edited columns whose value is the same in the load's file."""
         self.vanished: set[int] = set()
         """Keys of rows that vanished with this load."""
 
     def _rows(self, keys: Collection[int]) -> QuerySet[Any]:
-        """The rows of these keys, of every load."""
+        """Return the rows with these keys, of every load."""
         return self._data_set.model.all_loads.filter(key__in=keys)
 
     def over(self, rows: Rows, keys: Sequence[int]) -> Laid:
-        """Lay their edits over rows that are read from the file, before they are stored."""
+        """Apply their edits to rows that are read from the file, before they are stored."""
         hidden: list[bool] = [False] * rows.size
         file_values: list[str | None] = [None] * rows.size
         edited = self._unseen.intersection(keys)
@@ -171,7 +171,7 @@ class Overlay:
         return Laid(columns, hidden, file_values)
 
     def _row(self, read: Mapping[str, Any]) -> Row:
-        """A row that is about to be stored, with what is read of it."""
+        """Return a row that is about to be stored, with what is read of it."""
         row = self._data_set.model(load=self._load)
         for name, value in read.items():
             if name in self._data_set.proses:
@@ -194,9 +194,9 @@ class Overlay:
             self._met[edit.key] = met
 
     def bring(self) -> None:
-        """Copy the rows of edits that the load lacks from the load before, marked as vanished.
+        """Copy the rows of edits that the load lacks from the previous load, marked as vanished.
 
-        In short transactions. To be called once, when all of the file has been read.
+        In short transactions. Called once, when all of the file has been read.
         """
         for chunk in chunks(self._unseen):
             with transaction.atomic():
@@ -223,7 +223,7 @@ class Overlay:
             counts.store()
 
     def catch_up(self) -> None:
-        """Lay over the rows what curators did since, in short transactions, until little of it is left."""
+        """Apply curators' edits since then, in short transactions, until few are left."""
         while True:
             serial = SourceFile.objects.values_list("serial", flat=True).get(pk=self._file.pk)
             since = self._since()
@@ -240,7 +240,7 @@ class Overlay:
         return list(later.values_list("id", flat=True))
 
     def finish(self) -> None:
-        """Lay the last edits over the rows, and remember which are met. In the transaction of the switch."""
+        """Apply the last edits, and remember which equal the file. In the transaction of the switch."""
         for chunk in chunks(self._since()):
             self._apply(chunk)
         for chunk in chunks(self._met):
@@ -251,7 +251,7 @@ class Overlay:
             Edit.objects.bulk_update(edits, ["met", "met_in", "values"])
 
     def _apply(self, ids: Collection[int]) -> None:
-        """Lay edits over the load's rows."""
+        """Apply edits to the load's rows."""
         edits = {edit.key: edit for edit in Edit.objects.filter(id__in=ids)}
         self._bring(edits)
         stored = self._rows(edits).filter(load=self._load).select_related("load", *self._data_set.proses)

@@ -1,7 +1,7 @@
 """In which encoding a file's text is written: what its bytes say, and else what they are likely to mean.
 
-Libraries that guess encodings need more text than a table has letters outside ASCII: of a few names
-(charset-normalizer was tried) they tell Windows' and the Mac's letters apart no better than by chance, and
+Libraries that guess encodings need more text than a table has letters outside ASCII: for a few names
+(charset-normalizer was tried) they distinguish Windows' and the Mac's letters no better than by chance, and
 never say that they cannot. So two encodings are tried here, and a text that looks wrong in both is refused.
 """
 
@@ -13,7 +13,7 @@ from mcpsite.datasets.refusals import RefusedFile
 from mcpsite.datasets.sources import Source, Stream
 
 READ = 1 << 19
-"""Bytes read together: enough to make the work per batch small, and few enough to hold."""
+"""Bytes read together: enough to make the work per batch small, and few enough for memory."""
 MOST_LOOKED_AT = 1 << 16
 """Bytes of the lines by which an encoding is guessed."""
 
@@ -28,9 +28,9 @@ _NAMES = {"cp1252": "Windows-1252", "mac_roman": "Mac Roman", "utf-16-le": "UTF-
 _LONE = "àèéìíòóùÀÈÉÍÓ"
 """Letters that are words."""
 _RARE = "ƒˆ˜¤¦¨¬¯¸þÞ†‡Ÿ‰‹›ªΩπ∂∑∏∫√≈∆◊≠≤≥∞˘˙˚˝˛ˇıﬁﬂ¶¹³¼¾"
-"""Signs that tables hardly hold, and wrong encodings are full of."""
+"""Signs that are rare in tables, and common in wrong encodings."""
 _MOST_UNLIKELY = 0.1
-"""The part of the letters outside ASCII that may look wrong."""
+"""The largest share of the letters outside ASCII that may look wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Encoding:
     """How the text of a file is written."""
 
     name: str = "utf-8"
-    """As Python calls it."""
+    """Python's name for it."""
     note: str = ""
-    """What a person has to be told, where it was guessed."""
+    """What a person has to know if it was guessed."""
 
 
 def encoding_of(source: Source, said: str = "") -> Encoding:
@@ -80,7 +80,7 @@ def _checked(source: Source, name: str) -> str:
 
 
 def _without_mark(head: bytes) -> str:
-    """The UTF-16 of a text that is mostly ASCII and has no byte order mark; empty for other texts."""
+    """Return the UTF-16 of a text that is mostly ASCII and has no byte order mark; empty for other texts."""
     pairs = len(head) // 2
     odd, even = head[1::2].count(0), head[::2].count(0)
     if pairs < 8 or max(odd, even) < 0.6 * pairs or min(odd, even) > 0.02 * pairs:
@@ -89,7 +89,7 @@ def _without_mark(head: bytes) -> str:
 
 
 def undecodable_line(source: Source, name: str) -> int | None:
-    """Return the first line that `name` cannot decode; None where it can decode all."""
+    """Return the first line that `name` cannot decode; None if it can decode all."""
     decoder = codecs.getincrementaldecoder(name)()
     line = 1
     with source.open() as stream:
@@ -119,12 +119,12 @@ def _is_utf8(source: Source) -> bool:
 
 
 def _ends_in(text: bytes) -> int:
-    """How many lines end in `text`; a carriage return by itself ends one too."""
+    """Return how many lines end in `text`; a lone carriage return ends one too."""
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
 def _telling(source: Source) -> bytes:
-    """The lines of a file that hold more than ASCII, MOST_LOOKED_AT bytes of them."""
+    """Return the lines of a file with more than ASCII, MOST_LOOKED_AT bytes of them."""
     found: list[bytes] = []
     size = 0
     with source.open() as stream:
@@ -146,7 +146,7 @@ def _lines(stream: Stream) -> Iterator[bytes]:
 
 
 def _guessed(sample: bytes) -> str:
-    """The likelier of the encodings that are guessed; empty where none is likely."""
+    """Return the likelier of the encodings that are guessed; empty if none is likely."""
     if _has_utf8(sample):
         return ""  # Most of it is UTF-8: so it is damaged, and no other encoding is right.
     unlikely = {name: _unlikely(sample, name) for name in ("cp1252", "mac_roman")}
@@ -161,7 +161,7 @@ def _has_utf8(sample: bytes) -> bool:
 
 
 def _unlikely(sample: bytes, name: str) -> float:
-    """Which part of the letters and signs outside ASCII looks wrong in an encoding."""
+    """Return the share of letters and signs outside ASCII that look wrong in an encoding."""
     try:
         text = f" {sample.decode(name)} "
     except UnicodeDecodeError:

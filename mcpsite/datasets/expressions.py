@@ -1,4 +1,4 @@
-"""Conditions that Django has no lookup for, said once for both databases."""
+"""Conditions for which Django has no lookup, written once for both databases."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,8 +10,8 @@ from django.db.models import BooleanField, Expression, F, Func, QuerySet, Subque
 class Among(Func):
     """Whether a field has one of many numbers, given as one parameter (see `array_of`).
 
-    With `outside`, whether it has none of them. Without `indexed` no index on the field is used, whatever
-    the database's planner thinks of it.
+    With `outside`, whether it has none of them. Without `indexed` no index on the field is used, whatever the
+    database's planner prefers.
     """
 
     output_field = BooleanField()
@@ -28,7 +28,7 @@ class Among(Func):
         return self.as_sql(compiler, connection, template="(%(expressions)s)))", arg_joiner=joiner)
 
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        # Cast, for an array of small integers is looked through for each row. What is outside is hashed,
+        # A cast, because an array of small integers is searched for each row. What is outside is hashed,
         # which `<> ALL` is not.
         if self._outside:
             joiner, template = " NOT IN (SELECT unnest(", "(%(expressions)s::bigint[])))"
@@ -38,9 +38,9 @@ class Among(Func):
 
 
 class MostlyAmong(Among):
-    """The same, of numbers that about every second row has, whatever the statistics of the database say.
+    """The same, for numbers that about every second row has, whatever the database's statistics say.
 
-    They know nothing yet of a load that is the current one since a moment. No index is used.
+    Those know nothing yet of a load that has just become the current one. No index is used.
     """
 
     def __init__(self, field: str, numbers: Expression) -> None:
@@ -52,10 +52,10 @@ class MostlyAmong(Among):
 
 
 class Blank(Expression):
-    """A parameter that is filled in when the statement runs: what `Statement` is made of."""
+    """A parameter that is filled in when the statement runs; a `Statement` has such parameters."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(output_field=BooleanField())  # Of no meaning: the parameter stands as it is.
+        super().__init__(output_field=BooleanField())  # Without meaning: the parameter stays as it is.
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 (Django's signature)
@@ -63,7 +63,7 @@ class Blank(Expression):
 
 
 class Cut(Subquery):
-    """What a queryset selects, from an offset on and so many at most, both of them parameters."""
+    """What a queryset selects, from an offset on and up to a limit, both of them parameters."""
 
     template = "(%(subquery)s LIMIT %%s OFFSET %%s)"
 
@@ -86,11 +86,11 @@ class CurrentLoads(Expression):
     """The loads that files of a data set point at, as a parameter of `Among`."""
 
     def __init__(self, data_set: str) -> None:
-        super().__init__(output_field=BooleanField())  # Of no meaning, as for `Blank`.
+        super().__init__(output_field=BooleanField())  # Without meaning, as for `Blank`.
         self._data_set = data_set
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:  # noqa: ARG002 (Django's signature)
-        # One value, found before the first row is looked at, whatever the planner thinks of it.
+        # One value, found before the first row is read, whatever the planner prefers.
         function = "json_group_array" if connection.vendor == "sqlite" else "array_agg"
         loads = (
             f"SELECT {function}(current_id) FROM datasets_sourcefile "  # noqa: S608 (nothing but the function)

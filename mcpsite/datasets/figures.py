@@ -1,4 +1,4 @@
-"""What a summary is asked for: by which columns rows are grouped, and which figures each group has."""
+"""What a summary may be asked for: the columns to group rows by, and the figures of each group."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -18,11 +18,11 @@ STATISTICS: dict[str, Any] = {
     "sum": Sum,
     "median": Median,
 }
-"""What can be told of a number over the rows of a group; rows without the number do not take part."""
+"""Statistics of a number over the rows of a group; rows without the number are ignored."""
 DECIMALS = 4
 """Places that a figure is rounded to."""
 USUAL_NUMBERS = 4
-"""The numbers, from the first, whose means are told where no figures are asked for."""
+"""How many numbers, from the first, have their means in an answer if no figures are requested."""
 MOST_FIGURES = 60
 
 
@@ -38,9 +38,9 @@ class Figure(NamedTuple):
 
 
 def figure_arguments(columns: Sequence[PublishedColumn], usual: Sequence[str] = ()) -> Arguments:
-    """Return the arguments by which a summary of `columns` is asked for: group_by and metrics.
+    """Return the arguments of a summary of `columns`: group_by and metrics.
 
-    `usual` are the figures that are told where none are asked for, by default means.
+    `usual` are the figures if none are requested, by default means.
     """
     arguments: Arguments = []
     if groups := _groups(columns):
@@ -59,14 +59,14 @@ def figure_arguments(columns: Sequence[PublishedColumn], usual: Sequence[str] = 
 
 
 def read_group_by(columns: Sequence[PublishedColumn], asked: list[str] | None) -> list[str]:
-    """Return the columns to group by: those asked for, by default the first that can be."""
+    """Return the columns to group by: the requested ones, by default the first possible one."""
     return _groups(columns)[:1] if asked is None else list(dict.fromkeys(asked))
 
 
 def read_figures(
     columns: Sequence[PublishedColumn], asked: list[str] | None, usual: Sequence[str] = ()
 ) -> list[Figure]:
-    """Return the figures asked for, else `usual`, else means of the first numbers; raises ToolError."""
+    """Return the requested figures, else `usual`, else means of the first numbers; raises ToolError."""
     numbers, known = _numbers(columns), {each.name: each for each in figures(columns)}
     usual = usual or [f"{name}_mean" for name in numbers[:USUAL_NUMBERS]]
     names = list(dict.fromkeys(usual if asked is None else asked))
@@ -87,7 +87,7 @@ def groupable(columns: Sequence[PublishedColumn]) -> list[PublishedColumn]:
 
 
 def figures(columns: Sequence[PublishedColumn]) -> list[Figure]:
-    """Return every figure that can be asked for."""
+    """Return every figure that can be requested."""
     return [Figure(name, statistic) for name in _numbers(columns) for statistic in STATISTICS]
 
 

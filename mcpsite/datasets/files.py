@@ -1,4 +1,4 @@
-"""The files that a load is given: single ones, and all that folders hold."""
+"""The files that a load gets: single ones, and all in folders."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,16 +18,17 @@ class Found:
     path: Path
     folder: Path
     refused: str = ""
-    """Why it cannot be loaded, where that is known without opening it."""
+    """Why it cannot be loaded, if that is known without opening it."""
     whole_folder: bool = False
     """Whether all of its folder is loaded, so that files missing there are gone."""
     stands_for: Literal["file", "empty", "unlisted", "other"] = "file"
-    """A file, or else all of `folder` where it holds none, a folder below it that cannot be listed, or a file
-    of another kind."""
+    """A file, or else all of `folder` if it has none, a folder below it that cannot be listed, or a file
+    of another kind.
+    """
 
 
 def find(paths: Iterable[Path]) -> list[Found]:
-    """The files that `paths` (files, or folders with all that is below them) stand for, by name."""
+    """Return the files that `paths` (files, or folders with all that is below them) name, by name."""
     found: list[Found] = []
     for path in paths:
         path = path.absolute()
@@ -44,7 +45,7 @@ def find(paths: Iterable[Path]) -> list[Found]:
 
 
 def _in_utf8(found: Found) -> Found:
-    """`found`, refused where no database can store its name."""
+    """Return `found`, refused if no database can store its name."""
     if folders.is_utf8(found.name):
         return found
     return replace(
@@ -79,7 +80,7 @@ def _inside(folder: Path) -> list[Found]:
 
 
 def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
-    """`found` with each path once, and a later file that has an earlier one's name refused."""
+    """Return `found` with each path once, and a later file that has an earlier one's name refused."""
     first: dict[str, Path] = {}
     kept: list[Found] = []
     for each in found:

@@ -1,4 +1,4 @@
-"""The filters that tools take for the columns of a table: as arguments, and as they are meant."""
+"""Tools' filters for the columns of a table: as arguments, and what they mean."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from mcpsite.datasets.published_columns import Arguments, PublishedColumn, of_ki
 from mcpsite.mcp import ToolError, shown
 
 FILTERED_NUMBERS = 6
-"""The numbers, from the first, that tools can be asked for a range of."""
+"""How many numbers, from the first, tools can filter by range."""
 MOST_CHARACTERS = 500
-"""The longest text that is searched for."""
+"""The most characters of a text to search for."""
 
 
 class Part(NamedTuple):
-    """The column holds the text, in whatever case."""
+    """The column contains the text, in any case."""
 
     column: str
     text: str
     exact: bool = False
-    """Whether the column is the text."""
+    """Whether the column equals the text."""
 
 
 class Days(NamedTuple):
@@ -44,7 +44,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
-    """What an answer is about; all of it has to hold."""
+    """What an answer is about; all filters apply."""
 
     parts: tuple[Part, ...] = ()
     days: tuple[Days, ...] = ()
@@ -55,7 +55,7 @@ class Filters:
 
 
 def filter_arguments(columns: Sequence[PublishedColumn], *, letters: str) -> Arguments:
-    """Return the arguments by which `columns` are filtered; `letters` says how texts are compared."""
+    """Return the arguments that filter `columns`; `letters` says how texts are compared."""
     arguments: Arguments = []
     for column in of_kind(columns, "day"):
         about = f"{column.meaning}: {FORMS}." if column.meaning else f"{FORMS[:1].upper()}{FORMS[1:]}."
@@ -73,9 +73,9 @@ def filter_arguments(columns: Sequence[PublishedColumn], *, letters: str) -> Arg
 def read_filters(
     columns: Sequence[PublishedColumn], asked: Mapping[str, Any]
 ) -> tuple[Filters, dict[str, Any]]:
-    """Return the filters among the arguments `asked`, and the same as an answer tells them; raises ToolError.
+    """Return the filters among the arguments `asked`, and the same for the answer; raises ToolError.
 
-    What is left out, None or blank does not filter.
+    A filter that is left out, None or blank does nothing.
     """
     applied: dict[str, Any] = {}
 
@@ -106,7 +106,7 @@ def read_filters(
 
 
 def _bounded(columns: Sequence[PublishedColumn]) -> list[PublishedColumn]:
-    """The numbers that tools can be asked for a range of: those said, or else the first."""
+    """Return the numbers that tools can filter by range: the declared ones, or else the first."""
     numbers = of_kind(columns, "number")
     return [column for column in numbers if column.bounded] or numbers[:FILTERED_NUMBERS]
 
@@ -123,7 +123,7 @@ def asked_period(name: str, text: str) -> tuple[datetime.date, datetime.date]:
 
 
 def asked_text(name: str, value: str | None) -> str:
-    """Return the text that is asked for, empty for none; raises ToolError if it is too long."""
+    """Return the text to search for, empty for none; raises ToolError if it is too long."""
     text = (value or "").strip()
     if len(text) > MOST_CHARACTERS:
         raise ToolError(f"{name} has {len(text)} characters; search for at most {MOST_CHARACTERS}.")

@@ -1,4 +1,4 @@
-"""What a reading found beside the rows, in sentences for whoever brought the file."""
+"""What a reading found beside the rows, in sentences for the person who brought the file."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,28 +10,28 @@ from mcpsite.datasets.tables import MOST_NAMED, LeftOuts, Table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
-    """What of a file was not read, or not as it stands."""
+    """What of a file was not read, or was changed."""
 
     place: str = "line"
     """What the numbers of its rows count."""
     unreadable: int = 0
     first_unreadable: Sequence[Unreadable] = ()
     undated: int = 0
-    """Rows that say no day, where others could."""
+    """Rows without a day, if others have one."""
     unused: Collection[str] = ()
-    """What the columns are called that mean nothing here."""
+    """The names of columns without a meaning here."""
     skipped: int = 0
-    """Items of a JSON file that are no rows."""
+    """Items of a JSON file that are not rows."""
     left_out: LeftOuts = field(default_factory=LeftOuts)
     notes: Sequence[str] = ()
     shares: Sequence[str] = ()
-    """Columns of per cents that look like shares of one."""
+    """Columns of per cents that look like fractions of 1."""
     used: Mapping[str, str] = field(default_factory=dict)
-    """Headings and the names of the columns that they stand for."""
+    """Headings and the names of their columns."""
 
     @classmethod
     def of(cls, table: Table, reader: Reader) -> "Findings":
-        """Return what was found, once the table was read to its end."""
+        """Return what was found, after the table was read to its end."""
         kinds = {column.name: column.kind for column in reader.columns}
         return cls(
             place=table.place,
@@ -47,7 +47,7 @@ class Findings:
         )
 
     def sentences(self) -> list[str]:
-        """Return them without the file's name and a full stop, which are the caller's."""
+        """Return the sentences without the file's name and a full stop, which the caller adds."""
         said = list(self.notes)
         said += (
             f"{name} has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
@@ -81,7 +81,7 @@ class Findings:
 
 
 def understood(used: Mapping[str, str]) -> str:
-    """Return which headings stand for which columns, where they are not called so."""
+    """Return which headings mean which columns, if they have other names."""
     return ", ".join(
         name if heading == name else f"{heading!r} as {name}" for heading, name in islice(used.items(), 60)
     )

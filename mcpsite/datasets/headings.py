@@ -16,13 +16,13 @@ MOST_REMEMBERED = 10_000
 
 
 class Meaning(NamedTuple):
-    """What a heading stands for."""
+    """The meaning of a heading."""
 
     name: str
-    """Of the names of its column, the one that it is."""
+    """The one of its column's names that it is."""
     column: Column
     dates: DateOrder | None = None
-    """Of a column of days: the order of its dates, where the heading says it in brackets."""
+    """For a column of days: the order of its dates, if the heading has it in brackets."""
 
 
 class _Named(NamedTuple):
@@ -32,7 +32,7 @@ class _Named(NamedTuple):
 
 
 def _parts(text: str) -> tuple[str, list[str]]:
-    """Return the letters and digits of a heading outside brackets, and the units it says."""
+    """Return the letters and digits of a heading outside brackets, and its units."""
     text = clean(text).casefold()
     units = [unit for unit in _BRACKETS.findall(text) if unit.strip()]
     rest = _BRACKETS.sub(" ", text)
@@ -41,10 +41,10 @@ def _parts(text: str) -> tuple[str, list[str]]:
 
 
 class Headings:
-    """The headings by which a table's columns are known."""
+    """The headings that identify a table's columns."""
 
     take_all = False
-    """Whether any heading is one, so that it says nothing of what a file holds."""
+    """Whether any heading is accepted, so that it proves nothing of a file's content."""
 
     def __init__(self, columns: Iterable[Column]) -> None:
         self.columns = tuple(columns)
@@ -60,7 +60,7 @@ class Headings:
                 self._add_units(name, column)
 
     def _add_units(self, name: str, column: Column) -> None:
-        """Take the unit at the end of a name away, or put it there, in any of its spellings."""
+        """Remove the unit from the end of a name, or add it, in any of its spellings."""
         key = _parts(name)[0]
         written = [letters for each in spellings(column.unit) if (letters := _parts(each)[0])]
         bases = {key, *(key.removesuffix(each) for each in written)}
@@ -70,16 +70,16 @@ class Headings:
                 self._named.setdefault(base + each, _Named(name, column, needs_unit=False))
 
     def meaning(self, heading: str) -> Meaning | None:
-        """Return what `heading` stands for; None where it is not known, or says another unit."""
+        """Return what `heading` means; None if it is not known, or has another unit."""
         found = self._find(heading)
         return found if isinstance(found, Meaning) else None
 
     def column_of(self, name: str) -> Column:
-        """Return the column that is meant by a name out of `names`."""
+        """Return the column with a name from `names`."""
         return next(column for column in self.columns if name in column.names)
 
     def unused(self, heading: str) -> str:
-        """Return a heading that is not used as a person is told of it."""
+        """Return an unused heading for a message to a person."""
         found = self._find(heading)
         return f"{heading.strip()} ({found})" if isinstance(found, str) and found else heading
 

@@ -9,7 +9,7 @@ from mcpsite.datasets.declaration import data_sets
 
 
 def holdings(caller: Caller) -> Iterator[Holding]:
-    """Rows and files of each data set that `caller` may read, as an answer of the tools counts them."""
+    """Yield rows and files of each data set that `caller` may read, counted as in the tools' answers."""
     for data_set in data_sets():
         if data_set.policy.admits(caller):
             snapshot = snapshots.current(data_set, caller)

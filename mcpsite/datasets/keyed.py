@@ -1,4 +1,4 @@
-"""Pages of rows that are named by key, and so outlive the loads of their files."""
+"""Pages of rows that are addressed by key, and so outlive the loads of their files."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ def _page_of(row: Row, page: str) -> str:
 
 
 class KeyedChangeList(ChangeList):  # type: ignore[misc]
-    """Links its rows by their keys."""
+    """Links to its rows by their keys."""
 
     def url_for_result(self, result: Row) -> str:
         return _page_of(result, "change")
@@ -44,7 +44,7 @@ class KeyedFormSet(BaseModelFormSet):  # type: ignore[type-arg]
 class KeyedAdmin(ModelAdmin[Any]):
     """Finds rows, on their pages and where they were selected in the list, by their keys.
 
-    What Django's templates link by a row's number of today is led to the page that will stay.
+    Addresses with a row's present number, as Django's templates write them, lead to the permanent page.
     """
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002 (Django's signature)
@@ -61,7 +61,7 @@ class KeyedAdmin(ModelAdmin[Any]):
             named = {name: str(key) for name, key in data.items() if _EDITED.fullmatch(name)}
             edited = {name: key for name, key in named.items() if key.isdecimal()}
             rows = self.model.objects.filter(Q(key__in=edited.values()) | Q(pk__in=edited.values()))
-            # A page that was refused names its rows by their numbers of today.
+            # A refused page names its rows by their present numbers.
             today = {str(name): str(pk) for key, pk in rows.values_list("key", "pk") for name in (key, pk)}
             if gone := {key for key in edited.values() if key not in today}:
                 what = "A row" if len(gone) == 1 else f"{len(gone)} rows"
@@ -98,7 +98,7 @@ class KeyedAdmin(ModelAdmin[Any]):
         )
 
     def _elsewhere(self, request: HttpRequest, object_id: str | None, page: str) -> HttpResponse | None:
-        """Return the way to the page of the row that is named by its number of today, if it is."""
+        """Return a redirect to the page of the row that is named by its present number, if it is."""
         if request.method != "GET" or object_id is None:
             return None
         row = self.get_object(request, object_id)

@@ -1,8 +1,8 @@
-"""Which row of which file a row is, over all loads of the file: what links, edits and the history name it by.
+"""Which row of which file a row is, over all loads of the file: the name in links, edits and the history.
 
-A row's key comes from its data set and the name of its file, from what the file says of the columns of its
-identity, and from the how-manieth of the rows it is of which the file says the same. Keys of one day stand
-together, so that rows which are written together are together in the index of keys.
+A row's key is made from its data set and the name of its file, from the file's values in the columns of its
+identity, and from its number among the rows with the same values. Keys of one day are adjacent, so rows that
+are written together are together in the index of keys.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.kinds import NO_DAY
 
 _SEPARATOR = "\x1f"
-"""No cell holds it: control characters are taken out of them."""
+"""No cell contains it, because control characters are removed from cells."""
 _NO_DAY = str(NO_DAY)
 _DIGEST_BITS = 43
 _DAY_BITS = 20
@@ -26,13 +26,13 @@ class Keys:
     """Gives the rows of one file their keys, in the order of the file."""
 
     def __init__(self, data_set: DataSet, name: str) -> None:
-        """`name` is the file's."""
+        """Make keys for the file `name`."""
         self._data_set = data_set
         self._name = f"{data_set.label}{_SEPARATOR}{name}{_SEPARATOR}".encode()
         self._days: dict[str, int] = {}
         self._first: set[int] = set()
         self._again: Counter[int] = Counter()
-        """Of keys that came more than once: how often after the first time."""
+        """For keys that came more than once: how often after the first time."""
 
     def of(self, columns: Mapping[str, Sequence[Any]]) -> list[int]:
         """Return the key of each row of `columns`, by name."""
@@ -57,7 +57,7 @@ class Keys:
         return keys
 
     def equals(self, key: int, said: Sequence[Any], number: int) -> list[int]:
-        """Return the keys of the first `number` rows of which the file says the same as of that of `key`."""
+        """Return the keys of the first `number` rows with the same values in the file as that of `key`."""
         joined, day = _SEPARATOR.join(map(_as_text, said)), key >> _DIGEST_BITS << _DIGEST_BITS
         again = (self._again_key(joined, nth, day) for nth in range(1, number))
         return [self._key(joined, day), *again]
@@ -85,12 +85,12 @@ def _as_text(value: Any) -> str:
 
 
 def written(key: int) -> str:
-    """Return a key as files of an export hold it: spreadsheet programs take it for a text, and keep it."""
+    """Return a key as exported files have it: spreadsheet programs read it as a text, and keep it."""
     return f"k{key:016x}"
 
 
 def read(text: str) -> int | None:
-    """Return the key that `written` wrote so; None for any other text."""
+    """Return the key that `written` wrote as `text`; None for any other text."""
     try:
         key = int(text[1:], 16)
     except ValueError:

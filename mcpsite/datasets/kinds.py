@@ -1,6 +1,6 @@
-"""The kinds of columns that a data set is declared with: fields of Django's that know how files say them.
+"""The kinds of columns in a data set's declaration: fields of Django's that know how files write them.
 
-To a migration each is the plain field of Django that it stands for, so that no migration needs this module,
+In a migration each is the plain field of Django that it stands for, so that no migration needs this module,
 and another unit, meaning or name makes none.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 
-if TYPE_CHECKING:  # These classes take parameters for the type checker alone.
+if TYPE_CHECKING:  # These classes take parameters only for the type checker.
     from mcpsite.datasets.models import ProseText
 
     TextBase = models.CharField[str, str]
@@ -28,38 +28,38 @@ else:
     )
 
 NO_DAY = datetime.date.min
-"""The day of a row whose date is missing or impossible; it sorts behind every real day.
+"""The day of a row whose date is missing or impossible; it sorts after every real day.
 
-A value instead of NULL, because the databases do not agree on where NULL sorts.
+A value instead of NULL, because the databases sort NULL differently.
 """
 LONGEST_CATEGORY = 200
 LONGEST_IN_ORDER = 400
-"""Characters of a text that an index holds."""
+"""The most characters of a text in an index."""
 BEYOND = 1e300
-"""More than any cell means: what is beyond is no number."""
+"""More than any cell means: a larger number is none."""
 
 
 class _Declared:
-    """What every kind of column knows beside what Django does."""
+    """What every kind of column has beyond Django's fields."""
 
     also: tuple[str, ...] = ()
-    """Other names by which files call the column, beside its own."""
+    """Other names of the column in files, beside its own."""
     derived: bool = False
-    """Whether the column follows from others (`Row.derive`), and no file or curator gives it."""
+    """Whether the column is derived from others (`Row.derive`), and not set by a file or curator."""
     shown: bool = True
-    """Whether answers have it."""
+    """Whether it is in answers."""
 
     def _declare(self, also: Sequence[str], *, derived: bool, shown: bool) -> None:
         self.also, self.derived, self.shown = tuple(also), derived, shown
 
     def _plain(self, deconstructed: Any, django_class: "type[models.Field[Any, Any]]") -> Any:
-        """Return what `deconstruct` gives, of the field of Django's that this one is."""
+        """Return the result of `deconstruct` for the field of Django's that this one is."""
         name, _, args, kwargs = deconstructed
         return name, f"django.db.models.{django_class.__name__}", args, kwargs
 
 
 class Category(_Declared, TextBase):
-    """A text with few distinct values, which questions filter and group by."""
+    """A text with few distinct values, by which questions filter and group."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class Category(_Declared, TextBase):
         derived: bool = False,
         **options: Any,
     ) -> None:
-        """`longest` is in characters. `spelling` gives the one way in which a value is written.
+        """Declare a category. `longest` is in characters; `spelling` returns the one spelling of a value.
 
-        `argument` is what tools call the filter, by default `<name>_contains`; with `exact` the whole value
-        is asked for.
+        `argument` is the filter's name in tools, by default `<name>_contains`; with `exact` the filter
+        compares the whole value.
         """
         options.setdefault("blank", True)
         if derived:
@@ -90,7 +90,7 @@ class Category(_Declared, TextBase):
 
 
 class Text(_Declared, TextBase):
-    """A text that answers show and nothing filters by; leading zeros stay."""
+    """A text that is shown in answers and not filtered by; leading zeros stay."""
 
     def __init__(
         self,
@@ -114,9 +114,9 @@ class Text(_Declared, TextBase):
 
 
 class Day(_Declared, DayBase):
-    """A day, filtered by day, week, month or year; NO_DAY where the file says none.
+    """A day, filtered by day, week, month or year; NO_DAY if the file has none.
 
-    The first of a data set is the one that its rows are in order of.
+    The first one of a data set is the one that its rows are sorted by.
     """
 
     def __init__(
@@ -128,9 +128,9 @@ class Day(_Declared, DayBase):
         times: bool = False,
         **options: Any,
     ) -> None:
-        """`given` names a Text beside it that answers show and curators edit in its place.
+        """Declare a day; `given` names a Text beside it that answers show and curators edit instead.
 
-        That text is the file's where it is an ISO day, week or, with `times`, time, and the day otherwise.
+        That text is the file's if it is an ISO day, week or, with `times`, time, and the day otherwise.
         """
         options.setdefault("default", NO_DAY)
         options.setdefault("blank", True)
@@ -148,7 +148,7 @@ class Day(_Declared, DayBase):
 
 
 class DayFormField(forms.DateField):
-    """A day as people edit it: nothing stands for NO_DAY."""
+    """A day as people edit it: an empty field means NO_DAY."""
 
     def prepare_value(self, value: Any) -> Any:
         return "" if value == NO_DAY else value
@@ -173,9 +173,9 @@ class Number(_Declared, NumberBase):
         most: float = BEYOND,
         **options: Any,
     ) -> None:
-        """`unit` is for example USD, % or days; a file that says another is not read as this one.
+        """Declare a number in `unit`, such as USD, % or days; a file with another unit is not read as it.
 
-        A cell below `least` or above `most` means something else, and is told as one that cannot be read.
+        A cell below `least` or above `most` means something else, and is reported as unreadable.
         """
         options.setdefault("null", True)
         options.setdefault("blank", True)
@@ -184,7 +184,7 @@ class Number(_Declared, NumberBase):
         self.unit, self.least, self.most = unit, least, most
 
     def within(self, value: float | None) -> float | None:
-        """Return `value`, or None where it is out of bounds."""
+        """Return `value`, or None if it is out of bounds."""
         inside = value is not None and math.isfinite(value) and self.least <= value <= self.most
         return value if inside else None
 
@@ -193,7 +193,7 @@ class Number(_Declared, NumberBase):
 
 
 class Prose(_Declared, ProseBase):
-    """A longer text, or one with many distinct values: each is stored once, and words of it are searched."""
+    """A longer text, or one with many distinct values: each is stored once, and its words are searched."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class Prose(_Declared, ProseBase):
         argument: str = "",
         **options: Any,
     ) -> None:
-        """`argument` is what tools call the filter, by default `<name>_contains`."""
+        """Declare a prose; `argument` is the filter's name in tools, by default `<name>_contains`."""
         fixed = {
             "to": "datasets.ProseText",
             "on_delete": models.DO_NOTHING,

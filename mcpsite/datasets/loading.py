@@ -1,7 +1,7 @@
 """Files to rows: what `load_data` does.
 
-Each file becomes a load, written in short transactions that nobody sees the rows of; one more lets the file
-point at it. Whatever happens to the process, answers are of the file's old rows or of its new ones, and
+Each file becomes a load, written in short transactions whose rows nobody sees; one more transaction points
+the file at it. Whatever happens to the process, answers come from the file's old rows or its new ones, and
 change from one to the other at once.
 """
 
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[Found, int], None]
 
 SHOWN_ROWS = 3
-"""Rows that a look at a file shows as they would be read."""
+"""The rows in a preview of a file, as they would be read."""
 LOST = "was deleted, or loaded by somebody else, while it was being pruned"
 
 
@@ -55,36 +55,36 @@ class PruneRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
-    """How files are to be loaded."""
+    """How to load files."""
 
     loaded_by: str
     dry_run: bool = False
     """Read the files and write nothing."""
     strict: bool = False
-    """Reject a file with a value that cannot be read."""
+    """Refuse a file with a value that cannot be read."""
     prune: bool = False
-    """Take out the rows of files that are gone from their folders, except what a curator touched."""
+    """Remove the rows of files that are gone from their folders, except curated rows."""
     allow_empty: bool = False
-    """Let a file that is empty now, or a folder in which none of its files is left, take its rows away."""
+    """Let a file that is now empty, or a folder without any of its files, remove its rows."""
     restore: bool = True
-    """Load files again that somebody removed."""
+    """Load files again that somebody deleted."""
     without: Container[str] = ()
     """The SHA-256 of files that are left out."""
     force: bool = False
-    """Load files, too, that have not changed."""
+    """Load unchanged files, too."""
     groups: Sequence[Group] = ()
-    """Whom the rows of new files are for alone, where there are any."""
+    """The only groups that may read the rows of new files, if there are any."""
     said: Said = NOTHING_SAID
-    """What somebody says of the files that they leave open; it is remembered for each of them."""
+    """What somebody states about the files that these leave open; it is remembered for each of them."""
     progress: Progress = lambda _found, _read: None
-    """Told how many bytes of a file were read, now and then."""
+    """Called with how many bytes of a file were read, now and then."""
 
 
 def load(data_set: DataSet, found: Sequence[Found], choices: Choices) -> Iterator[Outcome]:
-    """Load each file and say what became of it; then say which files are gone from their folders.
+    """Load each file and yield what became of it; then yield which files are gone from their folders.
 
-    A file that has not changed is left alone. A folder in which none of its files is left is taken for one
-    that is not mounted: PruneRefused is raised before anything is done.
+    An unchanged file is left alone. A folder without any of its files is probably not mounted: PruneRefused
+    is raised before anything is done.
     """
     listed = _prunable(data_set, found, choices) if choices.prune else _listed(found)
     for each in found:
@@ -104,7 +104,7 @@ def _load_one(data_set: DataSet, found: Found, choices: Choices) -> Outcome:
         return Outcome(name=found.name, result="rejected", reason=found.refused)
 
     def wanted(known: SourceFile | None) -> bool:
-        # What is said of a file may change what an unchanged one holds.
+        # A new statement about a file may change the meaning of an unchanged one.
         return (
             choices.force
             or bool(was)
@@ -144,7 +144,7 @@ def _load_one(data_set: DataSet, found: Found, choices: Choices) -> Outcome:
 
 
 def _said(data_set: DataSet, known: SourceFile | None, choices: Choices | None = None) -> Said:
-    """What the data set says of its files, what was said of this one, and what is said of it now instead."""
+    """Return what the data set states about its files, what was stated about this one, and what is now."""
     options = data_set.options
     now = {name: value for name, value in asdict(choices.said).items() if value} if choices else {}
     before = known.said if known else {}
@@ -204,10 +204,10 @@ class _Load:
         self._choices = choices
         self._said = said
         self._was = was
-        """What the file was called before it was renamed."""
+        """The file's name before it was renamed."""
 
     def run(self, *, wanted: Callable[[SourceFile | None], bool]) -> Outcome | None:
-        """Replace the file's rows, unless the file is not `wanted` any more, which gives None.
+        """Replace the file's rows; return None if the file is not `wanted` any more.
 
         In a dry run only read the file. Raises RefusedFile.
         """
@@ -281,7 +281,7 @@ class _Load:
         self._choices.progress(self._found, read)
 
     def _check(self, reader: Reader, table: Table, known: SourceFile | None) -> None:
-        """Raise RefusedFile where what was read must not replace what is here."""
+        """Raise RefusedFile if what was read must not replace what is stored."""
         if self._choices.strict:
             _demand_no_unreadable(reader, table)
         if known and known.rows and not reader.cells.rows and not self._choices.allow_empty:
@@ -358,7 +358,7 @@ def _listed_words(names: Sequence[str]) -> str:
 
 
 def _shown(data_set: DataSet, rows: Rows) -> list[str]:
-    """The first rows, each in a sentence."""
+    """Return the first rows, each in a sentence."""
     names = [
         name for name in data_set.columns if name not in data_set.derived and data_set.columns[name].shown
     ]
@@ -375,7 +375,7 @@ def _shown(data_set: DataSet, rows: Rows) -> list[str]:
 
 
 def _prunable(data_set: DataSet, found: Sequence[Found], choices: Choices) -> set[Path]:
-    """The folders that may be pruned: all of `found`. Raises PruneRefused."""
+    """Return the folders that may be pruned: all of `found`. Raises PruneRefused."""
     every = {each.folder for each in found if each.whole_folder}
     unlisted = [each for each in found if each.stands_for == "unlisted"]
     refused = [f"{each.path} {each.refused}." for each in unlisted]
@@ -396,7 +396,7 @@ def _prunable(data_set: DataSet, found: Sequence[Found], choices: Choices) -> se
 
 
 def _listed(found: Sequence[Found]) -> set[Path]:
-    """The folders of `found` in which it is known what there is, and not nothing."""
+    """Return the folders of `found` whose content is known and not empty."""
     every = {each.folder for each in found if each.whole_folder}
     return every - {each.folder for each in found if each.stands_for != "file"}
 
@@ -404,7 +404,7 @@ def _listed(found: Sequence[Found]) -> set[Path]:
 def _gone(
     data_set: DataSet, found: Sequence[Found], listed: Collection[Path], choices: Choices
 ) -> Iterator[Outcome]:
-    """Files that were loaded from the folders `listed` and are no longer in them."""
+    """Yield files that were loaded from the folders `listed` and are no longer in them."""
     names = {each.name for each in found}
     for source in data_set.files.loaded_from(listed).exclude(name__in=names):
         if not choices.prune:
@@ -421,7 +421,7 @@ def _gone(
             continue
         vanished = 0
         if not choices.dry_run:
-            # A file that was for some groups alone must not be for everybody when it comes back.
+            # A file that only some groups could read must not be open to everybody when it comes back.
             keep = source.groups.exists()
             try:
                 with _action(data_set, Change.Action.PRUNE, choices.loaded_by) as action:
@@ -433,11 +433,11 @@ def _gone(
 
 
 def remove(source: SourceFile, *, curated: bool = False) -> int:
-    """Delete a file's rows, and have loads that do not name it leave it out; returns how many rows are kept.
+    """Delete a file's rows, and have loads that do not name it skip it; return how many rows are kept.
 
-    Those are the curated ones, marked as vanished, unless `curated` says that they go too. The record of the
-    file is kept with its groups; only an upload that is for everybody leaves nothing behind. In the history
-    it is part of the caller's action.
+    Those are the curated ones, marked as vanished, unless `curated` says to delete them too. The record of
+    the file is kept with its groups; only an upload that everybody may read leaves nothing behind. The
+    history records it as part of the caller's action.
     """
     with transaction.atomic(), recording.action(Change.Action.DELETE) as action:
         if curated:
@@ -448,9 +448,9 @@ def remove(source: SourceFile, *, curated: bool = False) -> int:
 
 
 def undo(source: SourceFile, *, by: User | None = None, loaded_by: str = "") -> Load:
-    """Make the load of a file current again that its last one replaced; returns it. Raises Lost.
+    """Make current again the load of a file that its last one replaced; return it. Raises Lost.
 
-    What curators did since goes on applying. Loads leave the file out as long as it is what was undone.
+    Curators' changes since then stay. Loads skip the file while it is what was undone.
     """
     with recording.action(
         Change.Action.LOAD, by=by, author=loaded_by, source="undo_load", reason="Undo of the last load"

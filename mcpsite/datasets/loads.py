@@ -1,7 +1,7 @@
 """The life of a load: claimed, written, switched to, replaced or given up.
 
-Nothing of a load is in an answer before its file points at it. Claiming and switching are short transactions
-under the lock of the data set (`versions`); what takes long is outside of them.
+No row of a load is in an answer before its file points at it. Claiming and switching are short transactions
+under the lock of the data set (`versions`); all that takes long is outside of them.
 """
 
 import logging
@@ -27,19 +27,19 @@ from mcpsite.history.recording import Recorder
 logger = logging.getLogger(__name__)
 
 SILENT = timedelta(minutes=1)
-"""A load that was not written to for so long is one whose process has died."""
+"""The process of a load that was not written to for so long has died."""
 WAIT_SECONDS = 0.2
 
 
 class Lost(Exception):
-    """A load that cannot be made the current one, with the reason: what its file does or is."""
+    """A load that cannot become the current one, with the reason: what its file does or is."""
 
 
 # Claiming and giving up
 
 
 def data_set_of_file(file: SourceFile | Load) -> DataSet:
-    """Return the data set that a file is of. Raises Lost where its app is not installed any more."""
+    """Return the data set of a file. Raises Lost if its app is no longer installed."""
     data_set = data_set_named(file.data_set)
     if data_set is None:
         raise Lost(f"is of {file.data_set}, which is not installed any more")
@@ -60,10 +60,10 @@ def claim(
 ) -> Load | None:
     """Return a new load of the file `name`; None if that is not `wanted` any more.
 
-    A new file is for `groups` alone, where there are any; who may read it can be changed from then on.
+    Only `groups` may read a new file, if there are any; who may read it can be changed from then on.
 
-    One load of a file is written at a time: another one is waited for until it is over or silent, or given up
-    at once if `take_over`.
+    One load of a file is written at a time: wait for another one until it is over or silent, or give it up at
+    once with `take_over`.
     """
     while True:
         with transaction.atomic():
@@ -102,7 +102,7 @@ def claim(
 
 
 def alive(load: Load) -> None:
-    """Tell that `load` is being written, at the start of each transaction that does. Raises Lost.
+    """Record that `load` is being written, at the start of each transaction that does so. Raises Lost.
 
     Nobody else writes to it, or gives it up, before that transaction ends.
     """
@@ -113,7 +113,7 @@ def alive(load: Load) -> None:
 
 @contextmanager
 def given_up_on_failure(load: Load) -> Iterator[None]:
-    """Give `load` up where the block fails, and forget its file where nothing else is known of that."""
+    """Give `load` up if the block fails, and forget its file if nothing else is known of it."""
     try:
         yield
     except BaseException:
@@ -123,7 +123,7 @@ def given_up_on_failure(load: Load) -> Iterator[None]:
                 Load.objects.filter(pk=load.pk, state=Load.State.WRITING).update(state=Load.State.ABANDONED)
                 forget_unloaded(load.data_set)
         except DatabaseError:
-            # It is silent from now on, which comes to the same.
+            # It is silent from now on, which has the same effect.
             logger.exception("A load of %a could not be given up", load.name)
         raise
 
@@ -150,10 +150,10 @@ def switch(
     undone_digest: str = "",
     said: Said | None = None,
 ) -> SourceFile:
-    """Let a file, which was as `before`, point at `load`, with what curators did meanwhile; returns it.
+    """Point a file, which was as `before`, at `load`, with curators' changes meanwhile; return it.
 
-    In a transaction, after `versions.bump`. With `kept` the load before can be made current again. Rows that
-    vanished with it are recorded. Raises Lost.
+    In a transaction, after `versions.bump`. With `kept` the previous load can be made current again. Rows
+    that vanished with it are recorded. Raises Lost.
     """
     file = SourceFile.objects.filter(pk=before.pk).first()
     mine = Load.objects.filter(pk=load.pk, state=load.state)
@@ -183,7 +183,7 @@ def switch(
 
 
 def empty(file: SourceFile, recorder: Recorder, *, state: SourceFile.State, keep: bool) -> int:
-    """Take the rows of `file` out of the answers, but for the curated ones, which vanish from it.
+    """Remove the rows of `file` from the answers, except the curated ones, which are marked as vanished.
 
     Its record stays as `state`, if it is to be kept or rows stay. Returns how many rows vanished. A load of
     the file that is being written is given up.
@@ -194,7 +194,7 @@ def empty(file: SourceFile, recorder: Recorder, *, state: SourceFile.State, keep
         file.name,
         folder=file.folder,
         format_=file.format,
-        digest="",  # Should the file come back as it was, its rows have to be loaded again.
+        digest="",  # If the file comes back unchanged, its rows have to be loaded again.
         loaded_by=file.loaded_by,
         take_over=True,
     )
@@ -220,7 +220,7 @@ def empty(file: SourceFile, recorder: Recorder, *, state: SourceFile.State, keep
 
 
 def undoable(file: SourceFile) -> Load | None:
-    """Return the load that the current one of `file` replaced, as long as it is kept."""
+    """Return the load that the current one of `file` replaced, while it is kept."""
     return Load.objects.filter(file=file, state=Load.State.REPLACED).order_by("-seen_at").first()
 
 
@@ -240,7 +240,7 @@ def undo(file: SourceFile, recorder: Recorder) -> Load:
         versions.bump(data_set)
         _edit_again(file)
         restored = switch(data_set, load, file, overlay, recorder, undone_digest=file.digest)
-        # The load that is undone does not know the edits that were just made again.
+        # The undone load does not know the edits that were just made again.
         Load.objects.filter(file=file, state=Load.State.REPLACED).update(serial=F("serial") - 1)
         names = ("rows", "digest", "state")
         changed = {name: (getattr(file, name), getattr(restored, name)) for name in names}
@@ -249,7 +249,7 @@ def undo(file: SourceFile, recorder: Recorder) -> Load:
 
 
 def _edit_again(file: SourceFile) -> None:
-    """Edit the fields again of which the file came to say the same with the load that is undone."""
+    """Edit again the fields whose value became the same in the file with the undone load."""
     edits = list(Edit.objects.filter(file=file, met_in=file.current_id))
     serial = touch([file.pk])[file.pk]
     for edit in edits:

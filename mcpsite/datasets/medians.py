@@ -1,4 +1,4 @@
-"""The median of a column, found by the database: PostgreSQL has it, SQLite is given it."""
+"""The median of a column, computed by the database: PostgreSQL has it, SQLite gets it from here."""
 
 import math
 from array import array
@@ -12,7 +12,7 @@ MOST = 1_000_000
 
 
 class Median(Aggregate):
-    """The number in the middle of those that there are, or the mean of the two that are."""
+    """The middle one of the existing numbers, or the mean of the middle two."""
 
     function = "PERCENTILE_CONT"
     template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
@@ -29,7 +29,7 @@ class Median(Aggregate):
 
 
 def add_to_sqlite(*, connection: Any, **_: Any) -> None:
-    """Teach a new connection to SQLite the function that `Median` calls (signal `connection_created`)."""
+    """Add to a new SQLite connection the function that `Median` calls (signal `connection_created`)."""
     if connection.vendor == "sqlite":
         connection.connection.create_aggregate("MCPSITE_MEDIAN", 1, _Numbers)
 

@@ -1,4 +1,4 @@
-"""The fields of a model as columns that are published: what a field can be, and which are refused."""
+"""The fields of a model as published columns: their kinds, and which are refused."""
 
 from dataclasses import replace
 from difflib import get_close_matches
@@ -23,7 +23,7 @@ _FITTING: dict[Kind, tuple[type, ...]] = {
 
 
 class Misdeclared(ImproperlyConfigured):
-    """A table is published in a way that cannot be; `id` is that of the system check that tells it."""
+    """A table cannot be published as declared; `id` is that of the system check that reports it."""
 
     def __init__(self, sentence: str, remedy: str, number: str = "E101") -> None:
         super().__init__(f"{sentence} {remedy}")
@@ -31,7 +31,7 @@ class Misdeclared(ImproperlyConfigured):
 
 
 def plain_field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
-    """Return the field `name`, of a generated one what it generates; raises FieldDoesNotExist."""
+    """Return the field `name`, or what a generated one generates; raises FieldDoesNotExist."""
     field: Any = model._meta.get_field(name)
     plain: models.Field[Any, Any] = getattr(field, "output_field", field)
     return plain
@@ -70,7 +70,7 @@ def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
 
 
 def _usual_kind(field: "models.Field[Any, Any]") -> Kind | None:
-    """What a field is that nothing more is said of; None for one that no answer can hold."""
+    """Return the kind of a field without further declaration; None for one that no answer can hold."""
     if isinstance(field, models.AutoField | models.BigAutoField | models.SmallAutoField):
         return "text"
     usual: dict[Kind, Any] = {

@@ -1,10 +1,10 @@
 """What is stored of data sets: files, their loads, the rows of each load, and what curators want of rows.
 
 A data set is a model that is a `Row`; all other tables are shared, and `data_set` in them is that model's
-label (`airfare.farerow`). Rows belong to a load, and a file points at the load that answers speak of: the
-others are being written, or were replaced. Rows are kept lean, for a file may hold a million of them: prose
-is stored once for each distinct text, counts are kept beside the rows instead of being counted, and no row
-has a foreign key that the database checks; what such keys would guard, `mcpsite.datasets.checking` verifies.
+label (`airfare.farerow`). Rows belong to a load, and a file points at the load that answers use: the others
+are being written, or were replaced. Rows are lean, because a file may have a million of them: prose is stored
+once for each distinct text, counts are stored beside the rows instead of being counted, and no row has a
+foreign key that the database checks; `mcpsite.datasets.checking` verifies what such keys would guard.
 
 Promised over versions are `Row` and the kinds of columns: `Category`, `Day`, `Number`, `Prose`, `Text`.
 """
@@ -55,7 +55,7 @@ class DataVersion(models.Model):
 
 
 class CountsChange(models.Model):
-    """Which combinations have other counts than in the version before; the latest changes alone are kept."""
+    """Which combinations have other counts than in the previous version; only the latest changes are kept."""
 
     data_set = models.CharField(db_index=True)
     before = models.BigIntegerField()
@@ -68,17 +68,17 @@ class CountsChange(models.Model):
 
 class SourceFileQuerySet(models.QuerySet["SourceFile"]):
     def published(self) -> "SourceFileQuerySet":
-        """Files that answers speak of: those whose rows are here, even if only curated ones are left."""
+        """Return files with rows in the answers, even if only curated ones are left."""
         counts = CombinationCount.objects.filter(load=OuterRef("current"), rows__gt=0)
         return self.filter(Q(current__isnull=False) & (~Q(digest="") | Exists(counts)))
 
     def loaded_from(self, folders: Iterable[Path]) -> "SourceFileQuerySet":
-        """Files of `folders` whose rows are here; those that were pruned or removed are not."""
+        """Return files of `folders` whose rows are here; those that were pruned or removed are not."""
         return self.filter(folder__in=[str(folder) for folder in folders]).exclude(digest="")
 
 
 class SourceFile(models.Model):
-    """A file that was loaded, and where its rows come from: what is said of it is so for its current load."""
+    """A file that was loaded, and where its rows come from; its fields describe its current load."""
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -89,17 +89,17 @@ class SourceFile(models.Model):
 
     class State(models.TextChoices):
         LOADING = "loading", "being loaded"
-        """For the first time: nothing of it is in an answer yet."""
+        """For the first time: none of its rows is in an answer yet."""
         LOADED = "loaded", "loaded"
         GONE = "gone", "gone from its folder"
         REMOVED = "removed", "removed"
-        """Deleted by somebody: its groups are kept, and a load that does not name it leaves it out."""
+        """Deleted by somebody: its groups are kept, and a load that does not name it skips it."""
 
     data_set = models.CharField(editable=False)
     name = models.CharField(help_text="Path below the folder that was loaded.")
     folder = models.CharField(help_text="The folder that was loaded.")
     digest = models.CharField("SHA-256", max_length=64)
-    """Empty once its rows were deleted, so that they are loaded again should the file come back as it was."""
+    """Empty after its rows were deleted, because they have to be loaded if the file comes back unchanged."""
     format = models.CharField(max_length=5, choices=Format)
     rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
     unreadable = models.PositiveIntegerField(
@@ -114,13 +114,13 @@ class SourceFile(models.Model):
     current = models.OneToOneField(
         "Load", models.SET_NULL, null=True, editable=False, related_name="current_of"
     )
-    """The load whose rows are in the answers; None where there are none."""
+    """The load whose rows are in the answers; None if there are none."""
     serial = models.PositiveBigIntegerField(default=0, editable=False)
-    """How often curators changed rows of the file: each of their edits remembers which time it was."""
+    """How often curators changed rows of the file: each of their edits stores this number."""
     undone_digest = models.CharField(max_length=64, blank=True, editable=False)
-    """Of the load that somebody undid last: as long as the file is that one, loads leave it out."""
+    """Of the load that somebody undid last: while the file is that one, loads skip it."""
     said = models.JSONField(default=dict, editable=False)
-    """What a person said of the file because it leaves it open (`columns.Said`), for its next load, too."""
+    """What a person stated because the file leaves it open (`columns.Said`), for its next load, too."""
 
     objects = SourceFileQuerySet.as_manager()
 
@@ -139,10 +139,9 @@ keep_limiting_groups(SourceFile)
 
 
 class Load(models.Model):
-    """One reading of a file. Made, switched to and given up by `mcpsite.datasets.loads` alone.
+    """One reading of a file. Made, switched to and given up only by `mcpsite.datasets.loads`.
 
-    Its rows are found by their ids, which are from `first_id` to `last_id`; rows of other loads may be there
-    too.
+    Its rows have ids from `first_id` to `last_id`; rows of other loads may be there too.
     """
 
     class State(models.TextChoices):
@@ -154,9 +153,9 @@ class Load(models.Model):
 
     data_set = models.CharField()
     file = models.ForeignKey(SourceFile, models.SET_NULL, null=True, related_name="loads")
-    """None once the file is deleted: the rows go after it, in pieces."""
+    """None after the file is deleted: the rows are deleted later, in pieces."""
     name = models.CharField(help_text="The file's name.")
-    """Beside the rows, which are in the order of their files' names where they are equal."""
+    """Stored beside the rows, because equal rows are sorted by their files' names."""
     state = models.CharField(max_length=9, choices=State, default=State.WRITING, db_index=True)
     folder = models.CharField()
     digest = models.CharField("SHA-256", max_length=64)
@@ -170,7 +169,7 @@ class Load(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
-    """When it was last written to or, where it was replaced, last in an answer."""
+    """When it was last written to or, if it was replaced, last in an answer."""
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -181,7 +180,7 @@ class Load(models.Model):
         return f"{self.name} of {self.started_at:%Y-%m-%d %H:%M}"
 
     def extend(self, first: int, last: int) -> None:
-        """Remember that the rows with the ids `first` to `last`, which are higher than before, are here."""
+        """Record that the rows with the ids `first` to `last`, which are higher than before, are here."""
         self.first_id, self.last_id = self.first_id or first, last
         Load.objects.filter(pk=self.pk).update(first_id=self.first_id, last_id=last)
 
@@ -189,7 +188,7 @@ class Load(models.Model):
 class ProseText(models.Model):
     """A distinct text of a data set. Rows point at it, so an index on prose holds it once.
 
-    Made by `mcpsite.datasets.texts` alone, and never changed.
+    Made only by `mcpsite.datasets.texts`, and never changed.
     """
 
     data_set = models.CharField()
@@ -205,10 +204,10 @@ class ProseText(models.Model):
 
 
 class Combination(models.Model):
-    """The values of all categories that some row of a data set has, in whatever file.
+    """The values of all categories that some row of a data set has, in any file.
 
-    They are few where rows are many. Rows name theirs, so that what a question means for categories is one
-    set of numbers. Made by `mcpsite.datasets.combinations` alone, and never changed.
+    They are few even if rows are many. Rows point at theirs, so a question about categories means one set of
+    numbers. Made only by `mcpsite.datasets.combinations`, and never changed.
     """
 
     data_set = models.CharField()
@@ -227,8 +226,8 @@ class Combination(models.Model):
 class CombinationCount(models.Model):
     """How many published rows of a load have a combination, and between which days they are.
 
-    Changed in the transaction that changes the rows (see `mcpsite.datasets.combinations`), so that no call
-    counts a million rows to find out which values there are. The number is exact, and 0 where all rows are
+    Changed in the transaction that changes the rows (see `mcpsite.datasets.combinations`), so no call has to
+    count a million rows to find out which values there are. The number is exact, and 0 if all rows are
     hidden; curators only widen the days.
     """
 
@@ -253,19 +252,19 @@ class CombinationCount(models.Model):
 
 class EditQuerySet(models.QuerySet["Edit"]):
     def of(self, model: type["Row"]) -> "EditQuerySet":
-        """Return those of rows of `model`."""
+        """Return the edits of rows of `model`."""
         return self.filter(file__data_set=model._meta.label_lower)
 
     def edited(self) -> "EditQuerySet":
-        """Return those that give columns other values than the file does."""
+        """Return the edits that set columns to other values than the file's."""
         return self.exclude(values={})
 
 
 class Edit(models.Model):
-    """What curators want of a row, by the row's key: each load of the file is given it.
+    """A curator's wishes for a row, by the row's key: each load of the file gets them.
 
-    Where nothing is wanted any more the edit stays as long as there is a load that may not know it yet, and
-    as long as the row has vanished from its file.
+    If nothing is wanted any more, the edit stays while there is a load that may not know this yet, and while
+    the row has vanished from its file.
     """
 
     file = models.ForeignKey(SourceFile, models.CASCADE, db_index=False, related_name="edits")
@@ -273,10 +272,10 @@ class Edit(models.Model):
     values = models.JSONField(default=dict, help_text="The value of each edited column.")
     hidden = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
-    """Whether the row, having vanished from its file, was deleted."""
+    """Whether the row was deleted after it vanished from its file."""
     met = models.JSONField(default=dict, help_text="Columns of which the file came to say the same.")
     met_in = models.ForeignKey(Load, models.SET_NULL, null=True, related_name="+")
-    """The load that did: with it undone, they are edited again."""
+    """The load that did so: if it is undone, they are edited again."""
     serial = models.PositiveBigIntegerField()
     edited_at = models.DateTimeField(auto_now=True)
     edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -304,14 +303,14 @@ class CurrentRows(models.Manager[AnyRow]):
 
 
 class AllRows(models.Manager[AnyRow]):
-    """The rows of all loads, in no order: that of the data set is for answers, which ask for it."""
+    """The rows of all loads, in no order: the data set's order is for answers, which ask for it."""
 
     def get_queryset(self) -> models.QuerySet[AnyRow]:
         return super().get_queryset().order_by()
 
 
 class _DataSet(ModelBase):
-    """Gives a data set its indexes: an engine that had to do without one would be slow without a word."""
+    """Gives a data set its indexes, because a data set without one would be slow without any message."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **options: Any) -> Any:
         if any(isinstance(base, _DataSet) for base in bases):
@@ -323,12 +322,12 @@ class _DataSet(ModelBase):
 
 
 def _indexes(name: str, bases: Sequence[type], attrs: dict[str, Any], meta: type) -> list[models.Index]:
-    """The indexes of a data set.
+    """Return the indexes of a data set.
 
-    The first two serve the two plans of `mcpsite.datasets.queries`; hidden rows, not in them, cost nothing,
-    and rows of other loads next to nothing, for the index tells them. The first has the order of an answer
-    and what rows are filtered by, so that no rows are read but a page's. Rows with a text are counted in the
-    second and the others alone.
+    The first two are for the two plans of `mcpsite.datasets.queries`; hidden rows, not in them, cost nothing,
+    and rows of other loads next to nothing, because the index tells them apart. The first has the order of an
+    answer and the columns that filters use, so that only a page's rows are read. Rows with a text are counted
+    in the second and the others alone.
     """
     inherited = {
         field.name: field for base in bases if hasattr(base, "_meta") for field in base._meta.local_fields
@@ -370,7 +369,7 @@ def _indexes(name: str, bases: Sequence[type], attrs: dict[str, Any], meta: type
 class Row(models.Model, metaclass=_DataSet):
     """One row of a load; each data set is a model that is one, and its columns are declared as fields.
 
-    An empty text and a NULL number mean that the file says nothing; 0 is a value.
+    An empty text and a NULL number mean that the file has no value; 0 is a value.
     """
 
     load = models.ForeignKey(
@@ -379,9 +378,9 @@ class Row(models.Model, metaclass=_DataSet):
     combination = models.ForeignKey(
         Combination, models.DO_NOTHING, editable=False, db_constraint=False, db_index=False, related_name="+"
     )
-    """That of the row's categories."""
+    """The combination of the row's categories."""
     key = models.BigIntegerField(editable=False)
-    """Which row of which file it is, over all loads of the file (see `mcpsite.datasets.keys`)."""
+    """Identifies the row in its file, over all loads of the file (see `mcpsite.datasets.keys`)."""
     position = models.PositiveIntegerField(help_text="The row's place in its file, from 1.", editable=False)
     hidden = models.BooleanField(default=False, help_text="A hidden row is in no answer.")
     vanished = models.BooleanField(
@@ -390,7 +389,7 @@ class Row(models.Model, metaclass=_DataSet):
         help_text="A curator changed this row, and its file no longer holds it.",
     )
     file_values = models.JSONField(null=True, editable=False)
-    """What the file says of the columns that a curator changed; NULL where there are none."""
+    """The file's values of the columns that a curator changed; NULL if there are none."""
 
     objects: ClassVar[models.Manager[Any]] = CurrentRows()
     all_loads: ClassVar[models.Manager[Any]] = AllRows()
@@ -405,13 +404,13 @@ class Row(models.Model, metaclass=_DataSet):
 
     @classmethod
     def derive(cls, values: dict[str, list[Any]], file: str) -> None:
-        """Give columns of a batch of rows that follow from others new lists in `values`.
+        """Set columns of a batch of rows that are derived from others: new lists in `values`.
 
-        `values` has a list for each column (days as YYYY-MM-DD, empty where there is none), and, while a file
-        is read, for each name of `Dataset.reads`. `file` is the file's name. After a curator's edit it runs
-        for one row without its prose, and the columns declared as `derived` are taken.
+        `values` has a list for each column (days as YYYY-MM-DD, empty if there is none), and, while a file is
+        read, for each name of `Dataset.reads`. `file` is the file's name. After a curator's edit it runs for
+        one row without its prose, and only the columns declared as `derived` are used.
         """
 
     @classmethod
     def show(cls, row: dict[str, Any]) -> None:
-        """Change a row, in place, to what answers show: its columns that say something, and its file."""
+        """Change a row, in place, to what answers show: its columns with a value, and its file."""

@@ -1,4 +1,4 @@
-"""Where in the admin data sets stand."""
+"""Where the admin's menu links to data sets."""
 
 from mcpsite.datasets.declaration import data_sets
 

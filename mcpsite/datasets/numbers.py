@@ -8,9 +8,9 @@ from mcpsite.datasets.refusals import Open
 from mcpsite.datasets.units import spellings
 
 LONGEST = 60
-"""Characters of a number; more than any program writes of one."""
+"""Characters of a number; no program writes more."""
 _BLANKS = " \u00a0\u202f\u2009'’"
-"""What stands between groups of three digits, beside points and commas."""
+"""Separators of groups of three digits, beside points and commas."""
 _PLAIN = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 _WITH_SIGN = re.compile(rf"[+-]?{_PLAIN.pattern}", re.IGNORECASE)
 _COMMA = re.compile(r"(\d*,\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
@@ -23,10 +23,10 @@ _BRACKETS = re.compile(r"\((.*)\)(.*)", re.DOTALL)
 
 
 def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) -> float | None:
-    """Return the number that `text` is, which may be infinite; None for anything else.
+    """Return the number that `text` means, which may be infinite; None for anything else.
 
-    It may say `unit`, and no other. `decimal` is the mark before the decimals, where a point or a comma could
-    also part thousands. Raises Open where it could and `decimal` says nothing.
+    It may have `unit`, and no other. `decimal` is the decimal mark, if a point or a comma could also separate
+    thousands. Raises Open if it could and `decimal` says nothing.
     """
     parts = _parts(text, unit)
     if parts is None:
@@ -39,12 +39,12 @@ def number_of(text: str, *, unit: str = "", decimal: DecimalMark | None = None) 
 
 
 def plain_number(text: str) -> float | None:
-    """Return the number that `text` is as programs write one, with a point and no more; None for others."""
+    """Return the number that `text` means in programs' notation, with at most a point; None for others."""
     return float(text) if len(text) <= LONGEST and _WITH_SIGN.fullmatch(text) else None
 
 
 def decimal_shown(text: str, *, unit: str = "") -> DecimalMark | None:
-    """Return which mark before the decimals `text` shows; None where it shows none."""
+    """Return which decimal mark `text` shows; None if it shows none."""
     parts = _parts(text, unit)
     if parts is None or _OPEN.fullmatch(parts[1]):
         return None
@@ -60,14 +60,14 @@ def decimal_shown(text: str, *, unit: str = "") -> DecimalMark | None:
 
 
 def mark_of(text: str, *, unit: str = "") -> DecimalMark | None:
-    """Return the mark in a number that is open; None for any other text."""
+    """Return the mark in an ambiguous number; None for any other text."""
     parts = _parts(text, unit)
     match = _OPEN.fullmatch(parts[1]) if parts else None
     return match[1] if match else None  # type: ignore[return-value]
 
 
 def _with_point(digits: str, decimal: DecimalMark | None) -> str | None:
-    """`digits` as Python writes a number, or None where they are none."""
+    """Return `digits` as Python writes a number, or None if they are not a number."""
     if match := _OPEN.fullmatch(digits):
         if decimal is None:
             raise Open
@@ -86,14 +86,14 @@ def _with_point(digits: str, decimal: DecimalMark | None) -> str | None:
 
 
 def _parts(text: str, unit: str) -> tuple[bool, str] | None:
-    """Whether `text` is negative, and its digits with what stands between them."""
+    """Return whether `text` is negative, and its digits with their separators."""
     text = text.strip()
     if len(text) > LONGEST:
         return None
     if text.isascii() and text.isdigit():
         return False, text
     negative = False
-    # An accountant's minus; the unit may stand on either side of it.
+    # An accountant's minus; the unit may be on either side of it.
     if "(" in text:
         bare = _bare(text, unit)
         if not (match := _BRACKETS.fullmatch(bare)) or match[2] or _SIGN.search(match[1]):
@@ -111,7 +111,7 @@ def _parts(text: str, unit: str) -> tuple[bool, str] | None:
 
 
 def _bare(text: str, unit: str) -> str:
-    """`text` without `unit` before or behind it."""
+    """Return `text` without `unit` before or after it."""
     if not unit:
         return text
     before, behind = _around(unit)

@@ -1,4 +1,4 @@
-"""What became of the files of a load, and how it is told."""
+"""What became of the files of a load, and how it is reported."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ class Outcome:
     rows: int = 0
     unreadable: int = 0
     vanished: int = 0
-    """Curated rows that the file no longer holds."""
+    """How many curated rows the file no longer has."""
     lost: int = 0
-    """By how many rows the file is shorter than it was."""
+    """By how many rows the file became shorter."""
     reason: str = ""
     findings: Findings = NOTHING_FOUND
-    """What was read otherwise than it stands, or not at all."""
+    """What was changed in reading, or not read at all."""
     notes: Sequence[str] = ()
-    """What else is to be said of it."""
+    """Further remarks."""
     sample: Sequence[str] = ()
-    """The first rows as they would be read, where that was all that was wanted."""
+    """The first rows as they would be read, if only that was requested."""
 
     @property
     def first_unreadable(self) -> Sequence[Unreadable]:
@@ -42,17 +42,17 @@ class Outcome:
 
     @property
     def unused(self) -> Collection[str]:
-        """What the file's columns are called that mean nothing here."""
+        """The names of the file's columns without a meaning here."""
         return self.findings.unused
 
     @property
     def skipped(self) -> int:
-        """Items of a JSON file that are no rows."""
+        """Items of a JSON file that are not rows."""
         return self.findings.skipped
 
 
 def summary(outcomes: Collection[Outcome]) -> Summary:
-    """What became of each file, for a person."""
+    """Return what became of each file, for a person."""
     told = Summary(columns=["File", "Rows", "Unreadable values", "Result"], rows=[])
     others: list[str] = []
     for each in outcomes:

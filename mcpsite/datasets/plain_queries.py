@@ -1,7 +1,7 @@
 """Filters to rows and figures of any model, by plain querysets: no instance is made, no relation followed.
 
-Nothing is known of such a table beforehand, so rows are counted up to a bound, and a page is read in an order
-that an index serves.
+Nothing is known of such a table in advance, so rows are counted up to a limit, and a page is read in an order
+for which there is an index.
 """
 
 import datetime
@@ -25,7 +25,7 @@ from mcpsite.mcp import ToolError
 Rows = QuerySet[Any]
 
 COUNTED = 10_000
-"""Where counting ends."""
+"""Where counting stops."""
 
 
 def find_rows(
@@ -36,9 +36,9 @@ def find_rows(
     columns: Sequence[PublishedColumn],
     ordering: Sequence[str],
 ) -> Found:
-    """Return a page of those rows of `visible` that match, with `columns` and nothing else.
+    """Return a page of the matching rows of `visible`, with only `columns`.
 
-    They are in the order of `ordering`, and then of the other columns: no row is on two pages.
+    They are sorted by `ordering`, and then by the other columns: no row is on two pages.
     """
     found = _page_in_order(_matching(visible, filters), columns, ordering, page)
     return _found([_row(columns, values) for values in found], visible, filters, page, _name(ordering[0]))
@@ -53,11 +53,11 @@ def find_groups(
     figures: Sequence[Figure],
     column: str,
 ) -> Found:
-    """Return a page of groups of those rows of `visible` that match: their keys, `rows` and `figures`.
+    """Return a page of groups of the matching rows of `visible`: their keys, `rows` and `figures`.
 
-    `column` is any of the table, best one with an index: rows are counted by it.
+    `column` is any column of the table, preferably with an index, by which rows are counted.
 
-    They are in the order of their keys, days latest first; what is not there stands last. Raises ToolError.
+    They are sorted by their keys, days latest first; missing values come last. Raises ToolError.
     """
     matching = _matching(visible, filters).order_by()
     # No field of a model has such a name by chance, and none is too long for PostgreSQL.
@@ -83,7 +83,7 @@ def find_groups(
 
 
 def _found(items: list[dict[str, Any]], visible: Rows, filters: Filters, page: Page, column: str) -> Found:
-    """The page of `items`, which may hold one that is on the next page, and how many rows there are."""
+    """Return the page of `items`, which may have one from the next page, and how many rows there are."""
     total = _count(visible, column, COUNTED + 1)
     matched = _count(_matching(visible, filters), column, COUNTED + 1) if filters else total
     undated = _count(_undated(visible, filters), column, COUNTED + 1)
@@ -98,8 +98,8 @@ def _found(items: list[dict[str, Any]], visible: Rows, filters: Filters, page: P
 
 
 def _count(rows: Rows, column: str, most: int) -> int:
-    """How many rows there are, counted up to `most`."""
-    # By a column that there is: Django would read the key, which a table or a view need not have.
+    """Return how many rows there are, counted up to `most`."""
+    # By an existing column: Django would read the key, which a table or a view need not have.
     return rows.order_by().values_list(column)[:most].count()
 
 
@@ -121,7 +121,7 @@ def _matching(rows: Rows, filters: Filters) -> Rows:
 
 
 def _undated(rows: Rows, filters: Filters) -> Rows:
-    """The rows that match all else, and have none of a day that is asked for."""
+    """Return the rows that match all else, and have no day in a column filtered by day."""
     if not filters.days:
         return rows.none()
     without = Q(*(_is_missing(rows, days.column) for days in filters.days), _connector=Q.OR)
@@ -129,7 +129,7 @@ def _undated(rows: Rows, filters: Filters) -> Rows:
 
 
 def _moments(rows: Rows, days: Days) -> tuple[datetime.date, datetime.date]:
-    """The beginning and the end of `days`, as the column has them."""
+    """Return the beginning and the end of `days`, in the column's type."""
     if not _has_time(rows, days.column):
         return days.first, days.end
     midnight = datetime.time(tzinfo=timezone.get_current_timezone())
@@ -137,7 +137,7 @@ def _moments(rows: Rows, days: Days) -> tuple[datetime.date, datetime.date]:
 
 
 def _bound(rows: Rows, column: str, bound: float, whole: Callable[[float], int]) -> Any:
-    """The bound as it is compared: fields of whole numbers and of decimals would round it their own way."""
+    """Return the bound for the comparison: whole-number and decimal fields would round it differently."""
     if isinstance(plain_field(rows.model, column), models.IntegerField):
         return whole(bound)
     return Value(bound, output_field=FloatField())
@@ -152,7 +152,7 @@ def _has_time(rows: Rows, column: str) -> bool:
 
 
 def _is_there(rows: Rows, column: str) -> Q:
-    """That a row has something in the column: of a day, that it is one, for which SQLite uses an index."""
+    """Return the condition that a row has a value; that a day is one, for which SQLite uses an index."""
     return Q(
         **{f"{column}__gte": _earliest(rows, column)}
         if _is_day(rows, column)
@@ -161,7 +161,7 @@ def _is_there(rows: Rows, column: str) -> Q:
 
 
 def _is_missing(rows: Rows, column: str) -> Q:
-    """The opposite; tables of SQLite have empty texts for days, too."""
+    """Return the opposite condition; tables of SQLite have empty texts for days, too."""
     missing = Q(**{f"{column}__isnull": True})
     return missing | Q(**{f"{column}__lt": _earliest(rows, column)}) if _is_day(rows, column) else missing
 
@@ -176,10 +176,10 @@ def _earliest(rows: Rows, column: str) -> datetime.date:
 def _page_in_order(
     rows: Rows, columns: Sequence[PublishedColumn], ordering: Sequence[str], page: Page
 ) -> list[Any]:
-    """The rows of the page and, if there is one, the row after it.
+    """Return the rows of the page and, if there is one, the row after it.
 
-    Databases do not agree on where NULL stands, and their indexes serve one way only: rows that have nothing
-    in the first column of the order are read by themselves, after the others.
+    Databases sort NULL differently, and their indexes work in one direction only: rows without a value in the
+    first column of the order are read separately, after the others.
     """
     names = [column.name for column in columns]
     first, *others = [*ordering, *(name for name in names if name not in map(_name, ordering))]
@@ -201,7 +201,7 @@ def _name(ordered: str) -> str:
 def _nulls_last(rows: Rows, ordered: str) -> Any:
     name = _name(ordered)
     field = plain_field(rows.model, name)
-    # What Django takes for texts may be of a type of PostgreSQL's that has no order.
+    # A text for Django may be of a type of PostgreSQL's that has no order.
     column = Cast(name, models.TextField()) if isinstance(field, models.TextField) else F(name)
     return column.asc(nulls_last=True) if ordered == name else column.desc(nulls_last=True)
 
@@ -223,7 +223,7 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> int | float | None:
-    """A number without a fraction of nothing; None for one that is not finite."""
+    """Return a number, whole if its fraction is 0; None for one that is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return int(value) if value == int(value) else float(value)
@@ -233,12 +233,12 @@ def _number(value: Any) -> int | float | None:
 
 
 def _key(rows: Rows, column: str) -> Any:
-    """What rows are grouped by: days of times, and nothing for an empty text."""
+    """Return what rows are grouped by: days of times, and nothing for an empty text."""
     if _is_day(rows, column):
         day = TruncDate(column) if _has_time(rows, column) else F(column)
         return Case(When(_is_there(rows, column), then=day))
     if isinstance(plain_field(rows.model, column), models.CharField | models.TextField):
-        # What Django takes for a text may be an enumeration of PostgreSQL's, of which "" is no value.
+        # A text for Django may be an enumeration of PostgreSQL's, of which "" is no value.
         return NullIf(Cast(column, models.TextField()), Value("", output_field=models.TextField()))
     return F(column)
 

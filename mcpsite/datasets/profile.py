@@ -1,7 +1,7 @@
-"""A look at a file before it is read: what kind it is, how its text is written, and which row is its heading.
+"""An examination of a file before it is read: its kind, its encoding, and which row is its heading.
 
-What only a whole column shows, the order of its dates and its decimal mark, is looked for by `records` in the
-rows once more, and only where a cell leaves it open: files that say 2024-06-03 and 612.5 are read once.
+What only a whole column shows, the order of its dates and its decimal mark, `records` finds in a second
+reading of the rows, and only if a cell leaves it open: files with 2024-06-03 and 612.5 are read once.
 """
 
 import codecs
@@ -22,15 +22,15 @@ class Profile:
     """What a file is."""
 
     format: str
-    """Of formats.SUFFIXES."""
+    """One of formats.SUFFIXES."""
     encoding: Encoding
-    """Of a text; of a workbook it means nothing."""
+    """Of a text; without meaning for a workbook."""
     shape: Shape | None = None
-    """Of CSV and TSV."""
+    """For CSV and TSV."""
 
 
 def profile_of(source: Source, headings: Headings, said: Said) -> Profile:
-    """Look at a file. Raises RefusedFile."""
+    """Examine a file. Raises RefusedFile."""
     format_ = format_of(source.path)
     if format_ is None:
         raise RefusedFile(f"is not one of {KINDS}")

@@ -1,4 +1,4 @@
-"""What a person may pick from a client's menu about a data set, with its values to complete what is typed."""
+"""A data set's prompts in a client's menu, with its values to complete what is typed."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -9,11 +9,11 @@ from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.mcp.menus import Prompt, menus
 
 MOST_ARGUMENTS = 3
-"""Categories that a prompt asks for, from the first."""
+"""How many categories a prompt asks for, from the first."""
 
 
 def values_like(data_set: DataSet, category: str, caller: Caller, typed: str) -> Iterable[str]:
-    """Return the caller's values of a category that hold what was typed, those that begin with it first."""
+    """Return the caller's values of a category that contain what was typed, those beginning with it first."""
     folded = typed.casefold()
     values = snapshots.current(data_set, caller).values(category)
     found = [value for value in values if value and folded in value.casefold()]

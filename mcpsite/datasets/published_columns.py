@@ -1,4 +1,4 @@
-"""What a tool says of a column, and what it may be asked of it: for every table that is published."""
+"""How a tool describes a column, and how it filters it: for every published table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 Kind = Literal["category", "day", "number", "prose", "text"]
 """*category* and *prose* are filtered by a part of the text, and a category can be grouped by; *day* by a
-day, week, month or year; *number* by its bounds, and it has figures; *text* is only shown."""
+day, week, month or year; *number* by its bounds, and it has figures; *text* is only shown.
+"""
 
 Arguments = list[tuple[str, Any, Any]]
 """Arguments of a tool: name, type, and the field with its description."""
@@ -21,17 +22,17 @@ class PublishedColumn:
 
     name: str
     kind: Kind | None = None
-    """None until it is known, from the field of a model."""
+    """None until it is read from the field of a model."""
     unit: str = ""
-    """Of a number, for example USD."""
+    """For a number, for example USD."""
     meaning: str = ""
     """A few words for somebody who does not know the table."""
     argument: str = ""
-    """What its filter is called, where that is not said by its name."""
+    """The name of its filter, if it differs from the default."""
     exact: bool = False
-    """Whether the filter asks for the whole text."""
+    """Whether the filter compares the whole text."""
     bounded: bool = False
-    """Of a number: whether tools can be asked for a range of it, though others stand before it."""
+    """For a number: whether tools can filter it by range, even if others come before it."""
 
     @property
     def asked(self) -> str:

@@ -1,4 +1,4 @@
-"""Tables that exist, as tools: `publish` in the module `published` of an installed app.
+"""Existing tables, as tools: `publish` in the module `published` of an installed app.
 
     publish(
         Sale,
@@ -8,7 +8,7 @@
         ordering=["-sold_on"],
     )
 
-gives the tools `sales` (rows) and `sales_summary` (figures of groups). What is not among
+makes the tools `sales` (rows) and `sales_summary` (figures of groups). What is not among
 `columns` can neither be seen nor asked for. docs/published-tables.md has it step by step.
 """
 
@@ -39,7 +39,7 @@ VisibleTo = Callable[[QuerySet[Any], Caller], QuerySet[Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedTable:
-    """One table, and how it is answered from."""
+    """A table, and how questions about it are answered."""
 
     model: type[models.Model]
     name: str
@@ -56,7 +56,7 @@ class PublishedTable:
 
     @property
     def description(self) -> str:
-        """What the table holds: the model's docstring or the table's comment, else its title."""
+        """What is in the table: the model's docstring or the table's comment, else its title."""
         documented = inspect.getdoc(self.model) or ""
         if documented.startswith(f"{self.model.__name__}("):
             documented = ""  # Django's own, which names every field.
@@ -107,16 +107,16 @@ def publish(
     readers: bool = False,
     registry: Registry = registry,
 ) -> None:
-    """Offer the tools `name` and `name_summary` over the table of `model`.
+    """Offer the tools `name` and `name_summary` for the table of `model`.
 
-    `columns` are fields of the model: a name alone is of the kind of its field (dates are days, numbers
-    numbers, CharField is a category, TextField prose), and means what `help_text` says; a PublishedColumn
+    `columns` are fields of the model: a name alone has the kind of its field (dates are days, numbers
+    numbers, CharField is a category, TextField prose), and its `help_text` is the meaning; a PublishedColumn
     says more. `ordering` is as in Django, by some of these columns; an index has to begin with its first.
-    `using` is the alias of the database, by default what Django's routers say. `visible_to(queryset, caller)`
+    `using` is the alias of the database, by default from Django's routers. `visible_to(queryset, caller)`
     returns the rows that a caller may read. Nobody has the permission to view the model until it is granted;
-    with `readers` the group `readers` is given it by `migrate`.
+    with `readers`, `migrate` grants it to the group `readers`.
 
-    Raises ImproperlyConfigured, with the remedy, if that cannot be.
+    Raises ImproperlyConfigured, with the remedy, if that is impossible.
     """
     _check_database(using or router.db_for_read(model))
     published = [column_of(model, column) for column in columns]
@@ -161,7 +161,7 @@ def publish(
 
 
 def _check_database(alias: str) -> None:
-    """Raise Misdeclared for a database that there is not, or whose statements cannot be cancelled."""
+    """Raise Misdeclared for a database that does not exist, or whose statements cannot be cancelled."""
     try:
         vendor = connections[alias].vendor
     except ConnectionDoesNotExist:

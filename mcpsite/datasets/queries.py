@@ -1,11 +1,10 @@
 """Filters to rows: what a question means, and the two plans by which its rows are read.
 
-What a filter of categories means is a set of combinations (see `mcpsite.datasets.snapshots`), together with
-some days; how many rows match comes from memory, but for days that part a combination, and for numbers and
+A filter by categories means a set of combinations (see `mcpsite.datasets.snapshots`), together with some
+days; how many rows match is known from memory, except for days that divide a combination, and for numbers and
 prose. *Few* rows are found through their combinations and sorted; of *many*, rows are read in the order of an
-answer until there are enough. Where either would look at many rows, those that match are counted by day
-first: then a page is looked for among the rows of its own days, and so is each further page of the same
-filters.
+answer until there are enough. If either would read many rows, the matching ones are first counted by day:
+then a page is searched for among the rows of its own days, and so is each further page of the same filters.
 """
 
 import datetime
@@ -34,22 +33,22 @@ from mcpsite.datasets.snapshots import EVERY, NONE, Chosen, Memories, Snapshot
 from mcpsite.datasets.statements import Statement, ordinal
 
 MOST_TEXTS = 5_000
-"""Texts that are named; of more, rows are compared with the needle."""
+"""Texts that a query lists; if there are more, rows are compared with the needle."""
 
 STORED = "(as stored)"
-"""In place of an index: rows are looked at as they are stored."""
+"""In place of an index: rows are read as they are stored."""
 COMBINATIONS = "(combinations)"
-"""The index of combinations; those of texts are called as their columns are."""
+"""The index of combinations; those of texts are named after their columns."""
 
-# What a plan costs, in rows that are read in order: 0.4 µs each, on either database.
+# The costs of plans, in rows that are read in order: 0.4 µs each, on either database.
 SORTED = 4
-"""A row that is found by an index on its own and then sorted."""
+"""A row that is found separately by an index and then sorted."""
 LOOKED_AT = 3
 """The same without sorting it."""
 LOOKED_UP = 2
 """A combination that is looked up, whether it has rows or not."""
 COUNTED = 1
-"""A row that is counted by day in an index, which holds all that is asked."""
+"""A row that is counted by day in an index with all required columns."""
 SCANNED = 0.2
 """The same in the index of days, from one row to the next."""
 
@@ -57,7 +56,7 @@ SCANNED = 0.2
 class Plan(Enum):
     """How rows are read: all that match and then sorted, or in order until there are enough.
 
-    Either of them, whichever costs less, once the rows that match are counted by day.
+    Either way, whichever costs less, after the matching rows are counted by day.
     """
 
     FEW = "few"
@@ -67,13 +66,13 @@ class Plan(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """Some of the rows that match, in order."""
+    """Some of the matching rows, in order."""
 
     rows: list[dict[str, Any]]
     """Names of columns to values that are neither empty nor null."""
     matched: int
     undated: int
-    """Rows that match all else, and no filter by day because they have none."""
+    """Rows that match all else, but no filter by day because they have no day."""
     total: int
     files: list[str]
 
@@ -83,37 +82,37 @@ class _Meaning:
     """What filters mean in one version of the data."""
 
     given: dict[str, Any]
-    """What rows have to fulfil, as parameters by name; see `_narrowed`."""
+    """The conditions that rows have to fulfil, as parameters by name; see `_narrowed`."""
     outside: bool = False
-    """Whether `given` has the combinations that rows may not have, for they are fewer."""
+    """Whether `given` has the combinations that rows may not have, because these are fewer."""
     needles: tuple[Part, ...] = ()
-    """What prose has to hold, casefolded."""
+    """What prose has to contain, casefolded."""
     matched: int
     between: int = 0
-    """About how many rows there are between the first and the last day, whatever else they have."""
+    """About how many rows there are from the first to the last day, whatever else they have."""
     index: str = ""
-    """By what a plan for few rows finds them; empty where there is no index for that."""
+    """By which index a plan for few rows finds them; empty if there is none for that."""
     places: int = 0
     """How many combinations it looks up."""
     reached: int = 0
-    """About how many rows it looks at."""
+    """About how many rows it reads."""
 
     @property
     def is_indexed(self) -> bool:
-        """Whether the indexes of combinations and days, with loads in them, tell how many rows match."""
+        """Whether the indexes of combinations and days, with loads in them, can count the matching rows."""
         return self.given.keys() <= {"loads", "first", "last", COMBINATIONS} and not self.needles
 
     @property
     def unlisted(self) -> list[Part]:
-        """The needles that too many texts hold to name these."""
+        """The needles in too many texts to list these."""
         return [needle for needle in self.needles if _texts_of(needle.column) not in self.given]
 
     def found(self, each: float) -> float:
-        """What it costs to find all rows by the index."""
+        """Return what it costs to find all rows by the index."""
         return LOOKED_UP * self.places + each * self.reached if self.index else inf
 
     def index_for(self, each: float) -> str:
-        """The index, unless it costs more than to look at all rows that are stored."""
+        """Return the index, unless it costs more than reading all stored rows."""
         return self.index if self.found(each) < self.between else ""
 
 
@@ -126,10 +125,10 @@ def page(
     offset: int = 0,
     plan: Plan | None = None,
 ) -> Page:
-    """The rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
+    """Return the rows from `offset` on that match `filters`, `limit` at most, in the order of an answer.
 
-    Only rows of files that `who` may read; with None, of every file. They are read by `plan`, by default by
-    the one that costs least.
+    Only rows of files that `who` may read; with None, of every file. They are read by `plan`, by default the
+    cheapest.
     """
     while True:
         snapshot = snapshots.current(data_set, who)
@@ -140,7 +139,7 @@ def page(
         if rows is None:
             found = _rows(filters, meaning, snapshot, limit, offset, plan)
             rows = [_row(data_set, values, snapshot.file_names) for values in found]
-            # Rows of another number, or of a file that has come since, mean that the data changed between
+            # If rows have another number, or belong to a file that has come since, the data changed between
             # the queries.
             as_counted = len(rows) == expected and all("source_file" in row for row in rows)
             if not as_counted and snapshots.state(data_set, who) != snapshot.state:
@@ -156,22 +155,22 @@ def page(
 
 
 def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[Any]:
-    """The published rows that match `filters` and are in the files of `snapshot`, without an order."""
+    """Return the published rows that match `filters` in the files of `snapshot`, without an order."""
     meaning = _meaning(filters, snapshot)
     if not meaning.matched:
         return snapshot.data_set.model.objects.none()
-    # All rows that match are looked at: as they are stored, where those are no small part of all.
+    # All matching rows are read: as they are stored, if they are no small part of all.
     whole = STORED if 2 * meaning.between > snapshot.total else ""
     return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT) or whole)
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
-    """How many rows `queryset` has."""
+    """Return how many rows `queryset` has."""
     return _meaning(filters, snapshot).matched
 
 
 def undated(filters: Filters, snapshot: Snapshot) -> int:
-    """How many rows match all else, and no filter by day because they have none."""
+    """Return how many rows match all else, but no filter by day because they have no day."""
     day = snapshot.data_set.day
     if not any(days.column == day for days in filters.days) or snapshot.days[0] > NO_DAY.toordinal():
         return 0
@@ -192,14 +191,14 @@ def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
 
 
 def _memories(filters: Filters, snapshot: Snapshot) -> Memories:
-    """Where is kept how many rows match: what numbers say changes without a row's coming or going."""
+    """Return where the number of matching rows is kept: numbers change without a row coming or going."""
     day = snapshot.data_set.day
     of_rows = filters.ranges or any(days.column != day for days in filters.days)
     return snapshot.of_rows if of_rows else snapshot.of_counts
 
 
 def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
-    """The combinations that `filters` mean."""
+    """Return the combinations that `filters` mean."""
     chosen = EVERY
     for part in filters.parts:
         if part.column in snapshot.data_set.categories:
@@ -209,13 +208,13 @@ def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
 
 
 def combined(chosen: Chosen, snapshot: Snapshot, *, indexed: bool = True) -> Q:
-    """The condition that a row, published or not, has one of the `chosen` combinations."""
+    """Return the condition that a row, published or not, has one of the `chosen` combinations."""
     numbers, outside = snapshot.combinations.array_of(chosen)
     return Q(Among("combination_id", Value(numbers), outside=outside, indexed=indexed))
 
 
 def are_few(chosen: Chosen, snapshot: Snapshot, wanted: int) -> bool:
-    """Whether rows of `chosen` are so few that `wanted` of them are sooner found than read in order."""
+    """Return whether `wanted` of the rows of `chosen`, being few, are found sooner than read in order."""
     rows = snapshot.rows_of(chosen)
     few = LOOKED_UP * len(chosen.places) + SORTED * rows
     return few * rows < wanted * snapshot.total
@@ -234,7 +233,7 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     given: dict[str, Any] = {"loads": snapshot.loads}
     if by_day or (first, last) != snapshot.days:
         given |= _between(first, last)
-    # What is counted by a look at rows: only they know what they say, and on which side of a day they are.
+    # Counts that need the rows themselves: only these have their values, and their side of a day.
     known, unknown = chosen, NONE
     if (first, last) != days:
         known, unknown = (NONE, chosen) if chosen.outside else snapshot.within(chosen, first, last)
@@ -259,7 +258,7 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
 
 
 def _bounds(filters: Filters, data_set: DataSet) -> dict[str, Any]:
-    """The bounds of numbers, and of days beside the first, as parameters."""
+    """Return the bounds of numbers, and of days other than the first, as parameters."""
     bounds: dict[str, Any] = {}
     for column, least, most in filters.ranges:
         bounds |= {f"{column} >=": least, f"{column} <=": most}
@@ -278,9 +277,9 @@ def _needle_of(column: str) -> str:
 
 
 def _texts(needle: Part, snapshot: Snapshot) -> tuple[str, int | None]:
-    """The texts that hold a needle, as a parameter, and how many published rows have one of them.
+    """Return the texts that contain a needle, as a parameter, and how many published rows have one of them.
 
-    Neither where they are too many to be named.
+    Neither, if they are too many to list.
     """
     data_set = snapshot.data_set
 
@@ -309,7 +308,7 @@ def _meant(
     between: int,
     matched: int = 0,
 ) -> _Meaning:
-    """The meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
+    """Return the meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
     rows, places, outside = snapshot.rows_of(chosen), 0, False
     index = min(with_texts, key=lambda name: with_texts[name], default="")
     if rows < snapshot.total:
@@ -335,13 +334,13 @@ def _meant(
 
 
 def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
-    """How many rows are meant by `meaning`, which is all that `filters` mean or a part of it."""
+    """Return how many rows `meaning` means, which is all that `filters` mean or a part of it."""
     if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses:
         return meaning.reached
     if meaning.needles and meaning.given.keys() == {"loads"}:
         return _every(snapshot.data_set, meaning, "").count()
     if not meaning.is_indexed and snapshot.data_set.day:
-        # Each row that `filters` mean has to be looked at, so that its day is known as well.
+        # Each row that `filters` mean has to be read, so its day is then known as well.
         return _days(filters, meaning, snapshot).rows
     if meaning.unlisted:
         return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT)).count()
@@ -361,20 +360,20 @@ class _Days:
     days: "array[int]"
     """As ordinals, latest first."""
     passed: "array[int]"
-    """How many rows are before each day, and at last the number of all."""
+    """How many rows are before each day, and finally the number of all."""
 
     @property
     def rows(self) -> int:
         return self.passed[-1]
 
     def around(self, data_set: DataSet, meaning: _Meaning, limit: int, offset: int) -> tuple[_Meaning, int]:
-        """`meaning` within the days of a page that is not empty, and the page's offset there."""
+        """Return `meaning` within the days of a non-empty page, and the page's offset there."""
         latest = bisect_right(self.passed, offset) - 1
         end = bisect_left(self.passed, min(offset + limit, self.rows))
         before = self.passed[latest]
         matched = self.passed[end] - before
         share = matched / self.rows
-        # The index of texts knows no days.
+        # The index of texts has no days.
         by_text = meaning.index in data_set.proses
         return (
             replace(
@@ -389,7 +388,7 @@ class _Days:
 
 
 def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
-    """The matching rows by day, counted once for all pages."""
+    """Return the matching rows by day, counted once for all pages."""
 
     def count() -> tuple[_Days, int]:
         days, passed = array("l"), array("l", [0])
@@ -409,12 +408,12 @@ def _by_day(data_set: DataSet, meaning: _Meaning) -> Iterable[tuple[Any, int]]:
 
 
 def _unindexed_day(data_set: DataSet) -> Coalesce:
-    """The day, as something that is in no index."""
+    """Return the day, as an expression that is in no index."""
     return Coalesce(data_set.day, data_set.day)
 
 
 def _grouped_by_day(data_set: DataSet, rows: QuerySet[Any]) -> QuerySet[Any, Any]:
-    # An expression, for dates of a column are parsed one by one on SQLite.
+    # An expression, because dates of a column are parsed one by one on SQLite.
     dated = rows.annotate(mcpsite_day=_unindexed_day(data_set)).order_by("-mcpsite_day")
     counted: QuerySet[Any, Any] = dated.values_list("mcpsite_day").annotate(mcpsite_rows=Count("*"))
     return counted
@@ -437,7 +436,7 @@ def _rows(
         plan = cheapest
     given, index = meaning.given, meaning.index if plan is Plan.FEW else ""
     if plan is not Plan.FEW and data_set.day:
-        # SQLite finds days by their index, and does not always think of it for their order.
+        # SQLite finds days by their index, but does not always use it for their order.
         given = _between(*snapshot.days) | given
     for needle in meaning.needles:
         if index == needle.column:
@@ -453,14 +452,14 @@ def _rows(
 
 
 def _cheapest(meaning: _Meaning, wanted: int) -> tuple[float, Plan]:
-    """What the first `wanted` rows cost, and by which plan."""
+    """Return the cost of the first `wanted` rows, and the plan."""
     few = meaning.found(SORTED)
     in_order = min(1, wanted / meaning.matched) * meaning.between
     return min(few, in_order), Plan.FEW if few <= in_order else Plan.IN_ORDER
 
 
 def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, cost: float) -> bool:
-    """Whether the rows are counted by day or should be, for so much was spent on them without it."""
+    """Return whether the rows are counted by day or should be, because so much was spent without it."""
     memories = _memories(filters, snapshot)
     if memories.result(("days", filters)):
         return True
@@ -482,13 +481,13 @@ def _narrowed(
     index: str,
     parameter: Callable[[str], Expression],
 ) -> QuerySet[Any]:
-    """The published rows that fulfil the conditions of these `names`, each with its `parameter`.
+    """Return the published rows that fulfil the conditions `names`, each with its `parameter`.
 
-    Rows are found by the `index` named, or, where it is empty, by none of what they fulfil but the days.
+    Rows are found by the `index` named, or, if it is empty, by no condition except the days.
     """
     rows: QuerySet[Any] = data_set.model.all_loads.filter(MostlyAmong("load_id", parameter("loads")))
     if index == STORED:
-        # Said so that no index of published rows is one of these.
+        # Written so that no index of published rows matches it.
         rows = rows.alias(mcpsite_unpublished=Coalesce("hidden", "hidden")).filter(mcpsite_unpublished=False)
     else:
         rows = rows.filter(hidden=False)
@@ -501,7 +500,7 @@ def _narrowed(
         indexed = index == COMBINATIONS
         among = Among("combination_id", parameter(COMBINATIONS), outside=outside, indexed=indexed)
         rows = rows.filter(among)
-    # In their order, so that one statement is made for one question.
+    # In their order, so that the same question makes the same statement.
     for name in sorted(names - {"loads", "first", "last", COMBINATIONS}):
         column, _, comparison = name.partition(" ")
         given = parameter(name)
@@ -518,7 +517,7 @@ def _narrowed(
 
 
 def _every(data_set: DataSet, meaning: _Meaning, index: str) -> QuerySet[Any]:
-    """All rows that are meant."""
+    """Return all rows that are meant."""
     given = meaning.given
     rows = _narrowed(data_set, frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
     for needle in meaning.unlisted:
@@ -542,11 +541,11 @@ def _counting_days(data_set: DataSet, names: frozenset[str], outside: bool, inde
 def _reading(
     data_set: DataSet, names: frozenset[str], outside: bool, index: str, plan: Plan, is_ascending: bool
 ) -> Statement:
-    """A page in the order of an answer. Equal rows keep the order of their files.
+    """Return the statement for a page in the order of an answer. Equal rows keep the order of their files.
 
-    Ids alone are sorted, for rows are wide.
+    Only ids are sorted, because rows are wide.
     """
-    # What is sorted has no index, whatever the planner thinks of it.
+    # What is sorted has no index, whatever the planner prefers.
     in_order = plan is Plan.IN_ORDER
     narrowed = _narrowed(data_set, names, outside, index, Blank)
     ids = _ordered(data_set, narrowed, is_ascending, by_index=in_order).values("id")
@@ -556,9 +555,9 @@ def _reading(
 
 
 def _ordered(data_set: DataSet, rows: QuerySet[Any], is_ascending: bool, *, by_index: bool) -> QuerySet[Any]:
-    """`rows` in the order of an answer, with `by_index` in that of an index.
+    """Return `rows` in the order of an answer, with `by_index` in that of an index.
 
-    The ids of loads stand for the names of their files where they ascend as these do.
+    The ids of loads replace the names of their files if both ascend together.
     """
     first, *others = data_set.ordering
     column: Any = F(first.removeprefix("-"))
@@ -573,7 +572,7 @@ def _ordered(data_set: DataSet, rows: QuerySet[Any], is_ascending: bool, *, by_i
 
 
 def _row(data_set: DataSet, values: tuple[Any, ...], file_names: Mapping[int, str]) -> dict[str, Any]:
-    """The columns that say something, in one pass: this runs for each row of each answer."""
+    """Return the columns with a value, in one pass: this runs for each row of each answer."""
     row = {
         name: int(value) if value.__class__ is float and value.is_integer() else value
         for name, value in zip(data_set.shown, values, strict=False)
@@ -581,7 +580,7 @@ def _row(data_set: DataSet, values: tuple[Any, ...], file_names: Mapping[int, st
     }
     for name in data_set.shown_days:
         if name in row:
-            # SQLite gives texts.
+            # SQLite returns texts.
             day = row[name] = str(row[name])
             if day == _NO_DAY:
                 del row[name]

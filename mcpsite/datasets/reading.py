@@ -1,6 +1,6 @@
 """Files to tables: batches of cells under a header, in bounded memory.
 
-Nothing here knows what the columns mean, except that a heading is known by the columns it names; see
+Nothing here knows what the columns mean, except that a heading is recognized by the columns it names; see
 `mcpsite.datasets.records` for what the cells mean.
 """
 
@@ -31,11 +31,11 @@ def open_table(
     layout: Layout | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Table]:
-    """The table that `path` holds.
+    """Open the table in the file at `path`.
 
-    `headings` are those by which its columns are known, `said` is what a person says of it, and `layout` a
-    shape of JSON of its own. `progress` is told how many bytes were read, now and then. Raises RefusedFile,
-    here or while the batches are read, when the file cannot be read as what it is.
+    `headings` identify its columns, `said` is what a person states about it, and `layout` a special shape of
+    JSON. `progress` is called with how many bytes were read, now and then. Raises RefusedFile, here or while
+    the batches are read, if the file cannot be read as what it is.
     """
     source = Source(path, progress)
     try:

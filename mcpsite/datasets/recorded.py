@@ -1,4 +1,4 @@
-"""What of data sets has a history, and how a change of it is undone."""
+"""What of data sets has a history, and how to undo a change of it."""
 
 from collections.abc import Collection, Sequence
 from functools import partial

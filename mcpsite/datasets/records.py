@@ -1,8 +1,8 @@
-"""What the cells of a table hold: texts, days and numbers, column by column, and the rows that are none.
+"""What the cells of a table mean: texts, days and numbers, column by column, and which rows are no data.
 
-Work is done column by column over a batch, with what was seen before remembered, because that is several
-times as fast as row by row: the values of most columns repeat. Rows are looked at one by one only where
-something in them cannot be read, or a word for a total has been seen.
+Work is done column by column over a batch, and earlier results are remembered, because that is several times
+as fast as row by row: the values of most columns repeat. Rows are examined one by one only if something in
+them cannot be read, or a word for a total has been seen.
 """
 
 import re
@@ -23,7 +23,7 @@ from mcpsite.datasets.tables import MOST_NAMED, Batch, LeftOuts, Table
 from mcpsite.datasets.units import names_a_unit
 
 MOST_OF_WORD = 24
-"""Characters of a word for a total, or for nothing."""
+"""Characters of a word for a total, or for an empty cell."""
 _TOTAL = re.compile(
     r"(grand|sub|over-?all|net|running|report)?[ -]?(totals?|sums?|averages?|avg|mean|median)"
     r"|(summe|gesamt|gesamtsumme|zwischensumme|insgesamt|durchschnitt|mittelwert|totale|totaux|sous-total|moyenne"
@@ -54,7 +54,7 @@ class Remembered(dict[str, Any]):
 
 
 class Unreadable(NamedTuple):
-    """A cell that does not hold what its column should."""
+    """A cell that does not contain what its column should."""
 
     line: int
     column: str
@@ -71,15 +71,15 @@ class Values:
 
     size: int
     texts: Mapping[str, list[str]]
-    """By column, days and numbers among them as the file writes them."""
+    """By column, including days and numbers as the file writes them."""
     days: Mapping[str, list[str]]
-    """Each as YYYY-MM-DD, empty where there is none."""
+    """Each as YYYY-MM-DD, empty if there is none."""
     numbers: Mapping[str, list[float | None]]
     lines: Sequence[int]
 
 
 class _Marks(NamedTuple):
-    """What the rest of a column shows of the numbers in it."""
+    """What the rest of a column shows of its numbers."""
 
     columns: Mapping[str, frozenset[str]]
     """The decimal marks that a column shows."""
@@ -91,7 +91,7 @@ class _Marks(NamedTuple):
 
 @dataclass(kw_only=True)
 class Reader:
-    """Gives the cells of one file their meaning."""
+    """Reads the meaning of the cells of one file."""
 
     columns: Sequence[Column]
     header: Sequence[str]
@@ -104,11 +104,11 @@ class Reader:
     delimiter: str = ","
     rows: int = 0
     unreadable: int = 0
-    """Cells that should hold a day, or a number within its bounds, and do not."""
+    """How many cells should contain a day, or a number within its bounds, and do not."""
     first_unreadable: list[Unreadable] = field(default_factory=list)
     """The first of them, MOST_NAMED at most, by line."""
     undated: int = 0
-    """Rows that say no day; one that cannot be read is counted as that."""
+    """How many rows have no day; one that cannot be read counts as none."""
 
     def __post_init__(self) -> None:
         self._headings = Headings(self.columns)
@@ -118,12 +118,12 @@ class Reader:
         self._totals = False
         """Whether a word for a total has been seen."""
         self._shares = {column.name: 0 for column in self._present if column.unit == "%"}
-        """Columns of per cents without a value beyond 1, and how many fractions of 1 they have."""
+        """Columns of per cents without a value above 1, and how many fractions of 1 they have."""
         self._errors = False
-        """Whether a spreadsheet program's word for what it cannot show has been seen in a text."""
+        """Whether a spreadsheet program's word for an error has been seen in a text."""
         self._cleaned = {column.name: Remembered(partial(self._clean, column)) for column in self._present}
         self._nothing = {column.name: "" if column.kind == "day" else None for column in self._present}
-        """What stands for a cell that is empty or cannot be read."""
+        """The value of a cell that is empty or cannot be read."""
         self._values = {
             column.name: Remembered(partial(self._day if column.kind == "day" else self._number, column))
             for column in self._present
@@ -145,7 +145,7 @@ class Reader:
         )
 
     def read_all(self, batches: Iterable[Batch]) -> Iterator[Values]:
-        """Yield the values of `batches`, the last of which is known as the last. Raises RefusedFile."""
+        """Yield the values of `batches`, marking the last one. Raises RefusedFile."""
         held: Batch | None = None
         for batch in batches:
             if held is not None:
@@ -168,7 +168,7 @@ class Reader:
             except Open:
                 self._settle()
                 values[name] = list(map(remembered.__getitem__, raw))
-            # Both counts run at the speed of C, unlike a look at each cell.
+            # Both counts run at the speed of C, unlike a check of each cell.
             doubtful = doubtful or values[name].count(self._nothing[name]) > raw.count("")
         lines = batch.lines
         if doubtful and size:
@@ -189,7 +189,7 @@ class Reader:
 
     @property
     def shares(self) -> list[str]:
-        """The columns of per cents that look like shares of one."""
+        """The columns of per cents that look like fractions of 1."""
         return [name for name, fractions in self._shares.items() if fractions > 1]
 
     # Cells
@@ -202,7 +202,7 @@ class Reader:
             self._shares[name] += sum(not value.is_integer() for value in said)
 
     def _first(self, given: Mapping[str, Sequence[str]], column: Column, size: int) -> list[str]:
-        """For each row the first of a column's cells that is not empty."""
+        """Return for each row the first of a column's cells that is not empty."""
         found: list[str] | None = None
         remembered = self._cleaned[column.name]
         for name in column.names:
@@ -244,7 +244,7 @@ class Reader:
         return value if value is not None and column.least <= value <= column.most else None
 
     def _mark(self, column: Column, text: str) -> DecimalMark:
-        """The decimal mark of a number that could have two, by its column and then by the file."""
+        """Return the decimal mark of an ambiguous number, by its column and then by the file."""
         assert self._marks is not None  # noqa: S101 (looked for before)
         mark = numbers.mark_of(text, unit=column.unit)
         other: DecimalMark = "," if mark == "." else "."
@@ -274,7 +274,7 @@ class Reader:
     # What only a whole column shows
 
     def _settle(self) -> None:
-        """Read the file once more for the order of its dates and its decimal marks. Raises RefusedFile."""
+        """Read the file again for the order of its dates and its decimal marks. Raises RefusedFile."""
         orders: dict[DateOrder, tuple[int, str]] = {}
         open_day: tuple[int, str, str] | None = None
         marks: dict[str, set[str]] = {}
@@ -309,7 +309,7 @@ class Reader:
                         yield line, column, row[place]
 
     def _only(self, orders: Mapping[DateOrder, tuple[int, str]], doubt: tuple[int, str, str]) -> DateOrder:
-        """The one order that the dates of the file show. Raises RefusedFile."""
+        """Return the only order that the dates of the file show. Raises RefusedFile."""
         if len(orders) == 1:
             return next(iter(orders))
         line, name, text = doubt
@@ -333,7 +333,7 @@ class Reader:
     def _sift(
         self, batch: Batch, texts: dict[str, list[str]], values: dict[str, list[Any]], *, last: bool
     ) -> tuple[dict[str, list[str]], dict[str, list[Any]], Sequence[int]]:
-        """Take the rows out that are none, and count the cells that cannot be read in those that stay."""
+        """Remove rows that are no data, and count the unreadable cells in the others."""
         size = len(batch.cells)
         bad: dict[int, list[str]] = {}
         for name, given in values.items():
@@ -399,7 +399,7 @@ class Reader:
     def _why_none(
         self, batch: Batch, place: int, texts: Mapping[str, list[str]], bad: Mapping[int, list[str]]
     ) -> str:
-        """Why a row is no row of data, wherever it stands; empty for rows that are."""
+        """Return why a row is no row of data, at any place; empty for rows that are."""
         filled = [cell for cell in batch.cells[place] if cell.strip()]
         wrong = bad.get(place, ())
         if len(filled) > 1 and self._headings.count(filled) == len(filled):
@@ -420,9 +420,9 @@ class Reader:
         return ""
 
     def _why_total(self, place: int, texts: Mapping[str, list[str]], *, at_end: bool = False) -> str:
-        """Why a row is a total: its day is a word for one, or a word for one is its only text.
+        """Return why a row is a total: its day is a word for one, or such a word is its only text.
 
-        A column may be the only one of its kind, and Total a name in it: there the day has to be missing, or
+        A column may be the only one of its kind, and Total a name in it: then the day has to be missing, or
         the file to end.
         """
         said = {column.kind for column in self._present if _is_total(texts[column.name][place], whole=False)}
@@ -446,7 +446,7 @@ class Reader:
     def _why_footer(
         self, cells: Sequence[str], place: int, texts: Mapping[str, list[str]], bad: Mapping[int, list[str]]
     ) -> str:
-        """Why a row at the end of a file is no row of data; empty for rows that are."""
+        """Return why a row at the end of a file is no row of data; empty for rows that are."""
         if self._totals and (why := self._why_total(place, texts, at_end=True)):
             return why
         filled = [cell.strip() for cell in cells if cell.strip()]
@@ -461,7 +461,7 @@ class Reader:
 
 
 def _is_total(text: str, *, whole: bool = True) -> bool:
-    """Whether a text is a word for a total, or at least begins with one, as in “Total 2024”."""
+    """Return whether a text is a word for a total, or at least begins with one, as in “Total 2024”."""
     if len(text) > MOST_OF_WORD or not (match := _TOTAL.match(text.casefold())):
         return False
     rest = text[match.end() :]
@@ -477,7 +477,7 @@ def _is_open(text: str) -> bool:
 
 
 def too_long(column: Column, text: str) -> str:
-    """Return what is wrong with a text that no index takes; empty for any other."""
+    """Return what is wrong with a text that is too long for an index; empty for any other."""
     most = column.longest
     if most is None or len(text) <= most:
         return ""

@@ -2,11 +2,11 @@
 
 
 class RefusedFile(Exception):
-    """A file that cannot be loaded, with the reason, what to do and, where there is one, the line."""
+    """A file that cannot be loaded, with the reason, what to do and, if there is one, the line."""
 
     def __init__(self, reason: str, line: int | None = None, *, place: str = "line") -> None:
         super().__init__(reason if line is None else f"{place} {line}: {reason}")
 
 
 class Open(Exception):
-    """A cell that can mean two things as long as nobody says, or the rest of its column shows, which."""
+    """A cell that can mean two things until somebody says, or the rest of its column shows, which."""

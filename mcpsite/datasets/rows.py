@@ -34,12 +34,12 @@ class Rows:
 
 
 class Reader:
-    """Gives the cells of one file their meaning."""
+    """Reads the meaning of the cells of one file."""
 
     def __init__(self, data_set: DataSet, cells: records.Reader, *, file: str) -> None:
-        """`file` is the file's name."""
+        """Read the file called `file`."""
         self.cells = cells
-        """What reads the cells, and counts those that cannot be read."""
+        """The reader of the cells, which counts those that cannot be read."""
         self._data_set = data_set
         self._file = clean(file)
         self._rows = 0

@@ -1,7 +1,7 @@
 """One set of tools for all data sets: `query_data`, `summarize_data` and `show_data` (DATASET_TOOLS=shared).
 
-Where there are many data sets the tools of each would fill what a client reads before the first question.
-These take a data set's name, and its filters as one object; `describe_data` tells both.
+If there are many data sets, the tools of each would fill what a client reads before the first question.
+These take a data set's name, and its filters as one object; `describe_data` lists both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def register(registry: Registry) -> None:
 
 
 def _open(schema: dict[str, Any], things: str) -> dict[str, Any]:
-    """`schema` for the rows of any data set."""
+    """Return `schema` for the rows of any data set."""
     return {
         **schema,
         "properties": {**schema["properties"], things: {"type": "array", "items": {"type": "object"}}},
@@ -85,7 +85,7 @@ def _open(schema: dict[str, Any], things: str) -> dict[str, Any]:
 
 
 class _SharedTools:
-    """Answers each tool by that of the data set which is named."""
+    """Answers each tool by that of the named data set."""
 
     def __init__(self, every: Mapping[str, DeclaredTools]) -> None:
         self._every = every
@@ -113,7 +113,7 @@ class _SharedTools:
         return tools.chart(caller, **meant)
 
     def _named(self, caller: Caller, asked: Mapping[str, Any]) -> DeclaredTools:
-        """The tools of the data set that is named, if the caller may read it; raises ToolError."""
+        """Return the tools of the named data set, if the caller may read it; raises ToolError."""
         name = asked["data_set"]
         readable = [known for known, tools in self._every.items() if tools.data_set.policy.admits(caller)]
         if name not in readable:
@@ -121,7 +121,7 @@ class _SharedTools:
         return self._every[name]
 
     def _meant(self, tools: DeclaredTools, asked: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
-        """The arguments that the tool of the data set itself takes; raises ToolError."""
+        """Return the arguments for the data set's own tool; raises ToolError."""
         model = _filters_of(tools)
         given = asked.get("filters") or {}
         try:

@@ -1,8 +1,8 @@
-"""What a worker remembers of a version of a data set: how many published rows each combination has, and when.
+"""What a worker remembers of a version of a data set: for each combination its published rows and days.
 
-Combinations are few where rows are many. A worker reads their counts once for each version of the data, and
-answers from memory what a filter means and how many rows match. After a curator's change it reads anew what
-changed alone.
+Combinations are few even if rows are many. A worker reads their counts once for each version of the data, and
+answers from memory what a filter means and how many rows match. After a curator's change it reads only the
+changes.
 """
 
 import threading
@@ -37,10 +37,10 @@ class State(NamedTuple):
     """A version of a data set, and what somebody may read in it."""
 
     data_set: str
-    """Its label."""
+    """The data set's label."""
     version: Version
     visible: frozenset[int] | None
-    """The ids of files; None for all there are."""
+    """The ids of files; None for all."""
 
 
 SUGGESTIONS = 500
@@ -95,7 +95,7 @@ class Combinations:
         self.values: dict[str, list[str]] = {}
         """The values of each category, in order."""
         self.numbers: dict[str, array[int]] = {}
-        """Of each category, for each combination: the place of its value among the values."""
+        """For each category and each combination: the place of its value among the values."""
         self._members: dict[str, list[array[int]]] = {}
         self._folded: dict[str, list[str]] = {}
         for name, numbers, column in zip(names, known, columns, strict=True):
@@ -116,12 +116,12 @@ class Combinations:
         return size_of(self.values) + size_of(self._folded) + sum(map(getsizeof, arrays))
 
     def holding(self, name: str, needle: str) -> Chosen:
-        """Return those whose value of the category `name` holds `needle`, in whatever case."""
+        """Return the combinations whose value of the category `name` contains `needle`, in any case."""
         folded = needle.casefold()
         return self._having(name, [folded in value for value in self._folded[name]])
 
     def having(self, name: str, value: str) -> Chosen:
-        """Return those that have this very value."""
+        """Return the combinations with exactly this value."""
         return self._having(name, [each == value for each in self.values[name]])
 
     def _having(self, name: str, marks: list[bool]) -> Chosen:
@@ -146,9 +146,9 @@ class Combinations:
 
 @cache
 def _counts(*, some: bool) -> Statement:
-    """Each combination that published rows of some loads have, with their number, first and last day.
+    """Return the query for each combination with published rows in some loads: number, first and last day.
 
-    With `some`, of some combinations alone.
+    With `some`, only of these combinations.
     """
     counts = CombinationCount.objects.filter(Among("load_id", Blank("loads")), rows__gt=0).order_by()
     if some:
@@ -162,7 +162,7 @@ def _place(day: int, before: int) -> int:
 
 
 class Memories:
-    """What was computed of one state of the data."""
+    """What was computed for one state of the data."""
 
     def __init__(self, kind: str, state: Hashable) -> None:
         self._state = (kind, state)
@@ -172,11 +172,11 @@ class Memories:
         return memory.get((*self._state, key))
 
     def keep(self, key: Hashable, result: Any, size: int) -> None:
-        """Remember what was computed, which takes `size` bytes, while this state lasts."""
+        """Remember a result, which takes `size` bytes, while this state lasts."""
         memory.keep((*self._state, key), result, size)
 
     def once(self, key: Hashable, compute: Callable[[], tuple[Result, int]]) -> Result:
-        """Return what was kept under `key`, or else what `compute` makes (with its size), once for all."""
+        """Return what was kept under `key`, or else the result of `compute` (with its size), then kept."""
         result: Result | None = self.result(key)
         if result is None:
             with _alone((*self._state, key)):
@@ -188,10 +188,10 @@ class Memories:
 
 
 class Snapshot:
-    """What one version of the data holds for those who see one set of files.
+    """A version of the data for those who may read one set of files.
 
-    Of each combination, at its place: the number of its published rows, 0 where there are none, and their
-    first and last days as ordinals.
+    For each combination, at its place: the number of its published rows, 0 if there are none, and their first
+    and last days as ordinals.
     """
 
     def __init__(self, data_set: DataSet, state: State) -> None:
@@ -210,9 +210,9 @@ class Snapshot:
     def _set_state(self, state: State) -> None:
         self.state = state
         self.of_rows = Memories(_ROWS, state)
-        """What depends on all that rows say."""
+        """Results that depend on all values of rows."""
         self.of_counts = Memories(_COUNTS, (state.data_set, state.version.counts, state.visible))
-        """What depends on their combinations, days and texts alone, and on which rows there are."""
+        """Results that depend only on combinations, days and texts, and on which rows there are."""
 
     def _read_files(self) -> None:
         files = self.data_set.files.published().order_by("name")
@@ -224,7 +224,7 @@ class Snapshot:
         self.is_ascending = list(self.file_names) == sorted(self.file_names)
         """Whether the ids of the loads ascend as the names of the files do."""
         self.loads = array_of(sorted(self.file_names))
-        """The loads of which rows may be seen, as a parameter of a statement."""
+        """The loads whose rows may be read, as a parameter of a statement."""
 
     def _take(self, counts: Iterable[tuple[Any, ...]]) -> None:
         for combination, rows, first, last in counts:
@@ -239,9 +239,9 @@ class Snapshot:
         """The first and the last day of all."""
 
     def at(self, state: State) -> "Snapshot | None":
-        """Return that of `state`, where others of the same files are seen, with what changed since this one.
+        """Return the snapshot of `state`, with the same readable files, from this one and the changes since.
 
-        None where that is not known, or is not little.
+        None if these are not known, or not few.
         """
         changed = versions.changed_between(self.data_set, self.state.version.counts, state.version.counts)
         if changed is None:
@@ -255,7 +255,7 @@ class Snapshot:
         return later
 
     def _take_changed(self, changed: Collection[int]) -> bool:
-        """Bring the counts of these combinations up to date; returns False where some are unknown here."""
+        """Update the counts of these combinations; return False if some are unknown here."""
         places = [self.combinations.place_of(combination) for combination in changed]
         known = [place for place in places if place is not None]
         if len(known) < len(places):
@@ -275,12 +275,12 @@ class Snapshot:
         return size_of(self.file_names) + sum(map(getsizeof, (self.rows, self.first, self.last)))
 
     def values(self, name: str) -> list[str]:
-        """Return the values of a category that some published row has, in order."""
+        """Return the values of a category that published rows have, in order."""
         present = set(compress(self.combinations.numbers[name], self.rows))
         return [self.combinations.values[name][value] for value in sorted(present)]
 
     def rows_by(self, name: str, chosen: Chosen = EVERY) -> Counter[str]:
-        """Return the number of published rows of each value of a category that rows of `chosen` have."""
+        """Return for each value of a category how many published rows of `chosen` have it."""
         numbers, rows = self.combinations.numbers[name], self.rows
         totals: Counter[int] = Counter()
         for place in self.places_of(chosen):
@@ -301,7 +301,7 @@ class Snapshot:
         return self.total - rows if chosen.outside else rows
 
     def days_of(self, chosen: Chosen) -> tuple[int, int]:
-        """Return days between which all rows of `chosen` are; for most of all, those of all."""
+        """Return days between which all rows of `chosen` are; if these are most rows, the days of all."""
         if chosen.outside or not chosen.places:
             return self.days
         return min(map(self.first.__getitem__, chosen.places)), max(map(self.last.__getitem__, chosen.places))
@@ -313,17 +313,17 @@ class Snapshot:
         return Chosen(frozenset(every)), Chosen(frozenset(some) - every)
 
     def rows_between(self, first: int, last: int) -> int:
-        """Return about how many rows are in these days, as if those of a combination were spread evenly."""
+        """Return about how many rows are in these days, assuming those of a combination are spread evenly."""
         before, rows = self._spread
         begin, end = (min(_place(day, before), len(rows) - 2) for day in (first, last))
         return round(rows[end + 1] - rows[begin])
 
     @cached_property
     def _spread(self) -> tuple[int, "array[float]"]:
-        """The day before all that rows have, and how many rows stand before each day from then on.
+        """The day before all days, and how many rows are before each day from then on.
 
-        Rows without a day stand on the first of these, or count as if they had one where others of their
-        combination have.
+        Rows without a day are on the first of these, or count as if they had a day if others of their
+        combination have one.
         """
         before = min((day for day in self.first if day > _UNDATED), default=_UNDATED) - 1
         # How many more rows a day has than the one before it.
@@ -348,16 +348,17 @@ _computing = threading.BoundedSemaphore(2)
 """More aggregations at once would take more memory and be ready no sooner."""
 _warmed: dict[str, Version] = {}
 _last: dict[str, Snapshot] = {}
-"""Of each data set the snapshot that was asked for last: at hand even where it alone is larger than all that
-is remembered."""
+"""For each data set, the snapshot that was last requested: kept even if it alone is larger than all that
+is remembered.
+"""
 
 
 @contextmanager
 def _alone(key: Hashable) -> Iterator[None]:
-    """Let one thread at a time do what `key` stands for; the others wait."""
+    """Let one thread at a time do the work of `key`; the others wait."""
     with _flights:
         locks = _waiting.setdefault(key, [threading.Lock()])
-        # One entry for each thread that does it or waits: the last one takes the key away.
+        # One entry for each thread that works or waits: the last one removes the key.
         locks.append(locks[0])
     try:
         with locks[0]:
@@ -370,7 +371,7 @@ def _alone(key: Hashable) -> Iterator[None]:
 
 
 def _combinations(data_set: DataSet) -> Combinations:
-    """Return all combinations there are, from memory while they stay as they are."""
+    """Return all existing combinations, from memory while they do not change."""
     key = (_SHARED, data_set.label, versions.read_combinations(data_set))
     with _alone(key):
         found: Combinations | None = memory.get(key)
@@ -390,7 +391,7 @@ class _Readers:
         self._limited = limits.exists()
 
     def visible_to(self, who: Principal) -> frozenset[int] | None:
-        """The ids of the files that `who` may read; None for all there are."""
+        """Return the ids of the files that `who` may read; None for all."""
         policy, label = self._data_set.policy, self._data_set.label
         if not policy.admits(who):
             return frozenset()
@@ -412,20 +413,20 @@ class _Readers:
 _readers = lru_cache(maxsize=32)(_Readers)
 _MOST_RECENT = 16
 _recent: dict[tuple[str, frozenset[int]], Principal] = {}
-"""Of a data set and some sets of groups that limited files were looked up for, somebody who is in them."""
+"""For a data set and some groups whose limited files were looked up, a person in these groups."""
 
 
 def state(data_set: DataSet, who: Principal | None) -> State:
-    """The version of the data as it is now, and which files `who` may read; with None, every file."""
+    """Return the current version of the data, and which files `who` may read; with None, every file."""
     version = versions.read(data_set)
     visible = None if who is None else _readers(data_set, version).visible_to(who)
     return State(data_set.label, version, visible)
 
 
 def current(data_set: DataSet, who: Principal | None) -> Snapshot:
-    """The snapshot of the data as it is now, for `who`; with None, of every file, for curators.
+    """Return the snapshot of the current data for `who`; with None, of every file, for curators.
 
-    Costs one query of one row while the data, and who may read it, stay as they are.
+    Costs one query of one row while the data, and who may read it, do not change.
     """
     now = state(data_set, who)
     last = _last.get(data_set.label)
@@ -435,7 +436,7 @@ def current(data_set: DataSet, who: Principal | None) -> Snapshot:
 
 
 def _built(data_set: DataSet, state: State, last: Snapshot | None) -> Snapshot:
-    """Return the snapshot of `state`; `last` is another one, of which it may be made."""
+    """Return the snapshot of `state`; `last` is another one, from which it may be made."""
     with _alone((_SNAPSHOT, state)):
         key = (_SNAPSHOT, data_set.label, state.visible)
         known: Snapshot | None = memory.get(key)
@@ -450,7 +451,7 @@ def _built(data_set: DataSet, state: State, last: Snapshot | None) -> Snapshot:
 
 
 def _is_past(key: Any, state: State) -> bool:
-    """Whether what is remembered under `key` is of another version of the data set than `state`."""
+    """Return whether what is remembered under `key` is of a version of the data set other than `state`."""
     kind, of, *_ = key
     if kind == _COUNTS:
         return bool(of[0] == state.data_set and of[1] != state.version.counts)
@@ -472,10 +473,10 @@ def warm(data_set: DataSet) -> None:
 def computed(
     data_set: DataSet, who: Principal | None, key: Hashable, compute: Callable[[Snapshot], Result]
 ) -> tuple[Result, Snapshot]:
-    """What `compute` makes of the data as it is now, for `who`, and the snapshot that it is of.
+    """Return the result of `compute` for the current data and `who`, and the snapshot that it is from.
 
-    Computed once for each `key` while the data stay; anew where they change meanwhile, for rows may be in
-    it that came since, of files that `who` may not read.
+    Computed once for each `key` while the data do not change; again if they change meanwhile, because it may
+    then contain rows that came since, of files that `who` may not read.
     """
     while True:
         snapshot = current(data_set, who)

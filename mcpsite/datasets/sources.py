@@ -1,4 +1,4 @@
-"""The bytes of a file, unpacked where it is compressed, as often as they are needed and in bounded memory."""
+"""The bytes of a file, unpacked if it is compressed, as often as they are needed and in bounded memory."""
 
 import gzip
 import io
@@ -11,16 +11,16 @@ from typing import BinaryIO, cast
 from mcpsite.datasets.refusals import RefusedFile
 
 MOST_UNPACKED = 1 << 29
-"""Bytes of what is inside a compressed file."""
+"""Bytes inside a compressed file."""
 HEAD = 1 << 16
-"""Bytes by which a kind of file is known."""
+"""Bytes that identify the kind of a file."""
 Progress = Callable[[int], None]
 
 _GZIP = b"\x1f\x8b"
 
 
 class Stream(io.RawIOBase):
-    """The bytes of a file from its start. Raises RefusedFile where they cannot be unpacked."""
+    """The bytes of a file from its start. Raises RefusedFile if they cannot be unpacked."""
 
     def __init__(self, raw: BinaryIO, progress: Progress | None) -> None:
         self._raw = raw
@@ -63,11 +63,11 @@ class Source:
 
     @contextmanager
     def open(self, *, tell: bool = False) -> Iterator[Stream]:
-        """Its bytes from the start; with `tell`, progress is told how far the file was read."""
+        """Open its bytes from the start; with `tell`, progress is called with how far the file was read."""
         with self.path.open("rb") as raw:
             yield Stream(raw, self._progress if tell else None)
 
     def head(self) -> bytes:
-        """Its first bytes, enough to know what it is."""
+        """Return its first bytes, enough to recognize its kind."""
         with self.open() as stream:
             return stream.read(HEAD)

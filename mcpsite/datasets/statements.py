@@ -1,4 +1,4 @@
-"""A queryset's own SQL, kept and run again: making it takes longer than many an answer."""
+"""A queryset's own SQL, kept and run again, because making it takes longer than many an answer."""
 
 import datetime
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from mcpsite.datasets.expressions import Blank
 
 @lru_cache(maxsize=10_000)
 def ordinal(day: datetime.date | str) -> int:
-    """Return the ordinal of a day as a statement gives it, which on SQLite is a text."""
+    """Return the ordinal of a day from a statement, which is a text on SQLite."""
     return (datetime.date.fromisoformat(day) if isinstance(day, str) else day).toordinal()
 
 
 class Statement:
-    """What a queryset with `Blank` parameters selects, between a prefix and a suffix of SQL.
+    """The selection of a queryset with `Blank` parameters, between a prefix and a suffix of SQL.
 
-    Gives plain tuples, without the conversions of fields.
+    Returns plain tuples, without the conversions of fields.
     """
 
     def __init__(self, rows: QuerySet[Any, Any], prefix: str = "", suffix: str = "") -> None:

@@ -7,16 +7,16 @@ from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.models import Load
 
 ROWS = 10_000
-"""Rows of each index that SQLite looks at, so that a million of them take no longer than that."""
+"""Rows of each index that SQLite reads, so that a million of them take no longer than that."""
 
 _SHARE = 0.2
-"""The part of all rows from which on a load counts."""
+"""The share of all rows from which a load counts."""
 _GROWTH = 1.5
-"""How many times the rows that the planner knows there are when small loads count together."""
+"""How many times the rows that the planner knows there have to be when small loads count together."""
 
 
 def refresh_for(data_set: DataSet, load: Load) -> None:
-    """Let the planner look at the rows there are, if there are many that it does not know."""
+    """Let the planner examine the rows if there are many that it does not know."""
     if not load.rows:
         return
     known = _known(data_set)
@@ -29,7 +29,7 @@ def refresh_for(data_set: DataSet, load: Load) -> None:
 
 
 def _known(data_set: DataSet) -> int:
-    """How many rows the planner knows of."""
+    """Return how many rows the planner knows of."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'")
@@ -46,14 +46,14 @@ def _known(data_set: DataSet) -> int:
 
 
 def refresh(data_set: DataSet) -> None:
-    """Let the planner look at the rows there are now.
+    """Let the planner examine the current rows.
 
-    On PostgreSQL also note which pages everybody sees as they are: of these, indexes alone are read.
+    On PostgreSQL also mark the pages that everybody sees alike: for these, only indexes are read.
     """
     tables = (data_set.sql, "datasets_prosetext")
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
-            # Without giving pages back at the end of a table, for which readers would have to wait.
+            # Without returning pages at the end of a table, for which readers would have to wait.
             cursor.execute(f"VACUUM (ANALYZE, TRUNCATE false) {', '.join(tables)}")
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -62,7 +62,7 @@ def refresh(data_set: DataSet) -> None:
         for table in tables:
             cursor.execute(f"ANALYZE {table}")
         if connection.vendor == "sqlite":
-            # Other connections, those of a running server, read statistics with the schema alone: they
-            # look again when it has changed.
+            # Other connections, those of a running server, read statistics only with the schema: they read
+            # them again after it has changed.
             cursor.execute("CREATE TABLE datasets_analyzed (id integer)")
             cursor.execute("DROP TABLE datasets_analyzed")

@@ -17,7 +17,7 @@ from mcpsite.datasets.kinds import NO_DAY
 from mcpsite.datasets.snapshots import Snapshot
 
 BLOCK = 1_000
-"""Groups that are aggregated, and remembered, together: whoever asks for some mostly goes on to the next."""
+"""Groups that are aggregated, and remembered, together, because most callers continue to the next ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +43,10 @@ def summary(
     limit: int,
     offset: int = 0,
 ) -> Summary:
-    """The `figures` of the matching rows, for each group of `group_by`: categories and days.
+    """Return the `figures` of the matching rows, for each group of `group_by`: categories and days.
 
-    Only of files that `who` may read; with None, of every file. Groups are in the order of their keys: days
-    latest first, all else by code point.
+    Only of files that `who` may read; with None, of every file. Groups are sorted by their keys: days latest
+    first, all else by code point.
     """
     first = offset - offset % BLOCK
     size = -(-(offset + limit - first) // BLOCK) * BLOCK
@@ -74,7 +74,7 @@ class _Block:
 
 
 def _key(data_set: DataSet, name: str) -> Any:
-    """What rows are grouped by: of a day its text where it is none, so that days of every form are one."""
+    """Return what rows are grouped by: a day, or its text if that means none; all forms of a day are one."""
     day = data_set.given.get(name, name)
     if day not in data_set.days:
         return F(name)
@@ -94,7 +94,7 @@ def _aggregate(
     size: int,
     snapshot: Snapshot,
 ) -> _Block:
-    """The groups from `first` on, `size` at most: the database counts, sorts and cuts them."""
+    """Return the groups from `first` on, `size` at most: the database counts, sorts and cuts them."""
     data_set = snapshot.data_set
     keys = {f"mcpsite_key_{place}": _key(data_set, name) for place, name in enumerate(group_by)}
     aggregates = {
@@ -105,7 +105,7 @@ def _aggregate(
         values = rows.aggregate(mcpsite_rows=Count("id"), **aggregates)
         return _Block([_group(list(values.values()), (), figures)] if values["mcpsite_rows"] else [], 1)
     grouped = rows.values(**keys).annotate(mcpsite_rows=Count("id"))
-    # A window is over what is grouped, so that the groups are counted on the way.
+    # A window is over the groups, so that these are counted at the same time.
     ordered = grouped.annotate(**aggregates, mcpsite_groups=Window(Count("*"))).order_by(
         *(f"-{key}" if _is_day(data_set, name) else key for key, name in zip(keys, group_by, strict=True))
     )

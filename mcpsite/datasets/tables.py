@@ -1,4 +1,4 @@
-"""What a file's reader gives: batches of cells under a heading, and what is to be told beside them."""
+"""What a file's reader returns: batches of cells under a heading, and remarks about them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import NamedTuple
 from mcpsite.datasets.columns import DateOrder
 
 MOST_NAMED = 10
-"""Of what is told by line, the first that are shown; the others are counted."""
+"""How many remarks with a line are shown, from the first; the others are counted."""
 MOST_UNUSED = 1_000
-"""Names of columns that mean nothing here, of which is remembered what they are called."""
+"""Names of columns without a meaning here that are remembered."""
 MAX_NAME = 60
 """Characters of such a name, or of a row that is left out."""
 
@@ -22,16 +22,16 @@ class Batch:
     cells: list[list[str]]
     """A list for each row, as long as the table's header."""
     lines: Sequence[int]
-    """The line on which each row ends (its place in the list, for JSON; its row, of a workbook)."""
+    """The line on which each row ends (for JSON its place in the list; for a workbook its row)."""
     short: Mapping[int, int] = field(default_factory=dict)
-    """How many cells the file has of rows, by their place in `cells`, that were filled up with empty ones."""
+    """How many cells the file has in rows, by their place in `cells`, that were filled up with empty ones."""
 
 
 class Unused(dict[str, None]):
-    """Names of columns that mean nothing here, in the order in which they come; MOST_UNUSED at most."""
+    """Names of columns without a meaning here, in the order in which they come; MOST_UNUSED at most."""
 
     skipped = 0
-    """Items of a JSON file that are no rows: no objects, or objects in which nothing is known."""
+    """Items of a JSON file that are not rows: no objects, or objects without known columns."""
 
     def add(self, name: str) -> None:
         if len(self) < MOST_UNUSED and name.strip():
@@ -68,20 +68,20 @@ class Table:
 
     format: str
     header: list[str]
-    """Of each column the name by which it is known, empty where it is not."""
+    """For each column the known name, empty if it has none."""
     batches: Iterator[Batch]
     again: Callable[[], Iterator[Batch]]
-    """The same rows from the start, for what only a whole column shows."""
+    """Returns the same rows from the start, for what only a whole column shows."""
     unused: Unused
-    """What is not used of the file, as far as it was read."""
+    """The unused columns of the file, as far as it was read."""
     used: Mapping[str, str]
-    """The headings that are used, as the file writes them, and the names of their columns."""
+    """The used headings, as the file writes them, and the names of their columns."""
     left_out: LeftOuts
     notes: Sequence[str] = ()
-    """What else a person has to know of how the file was read."""
+    """Further remarks on how the file was read."""
     place: str = "line"
     """What the numbers of its rows count: lines, items of a list or rows of a sheet."""
     dates: DateOrder | None = None
-    """The order of dates, where the heading says it."""
+    """The order of dates, if the heading says it."""
     delimiter: str = ""
-    """What stands between its cells, where something does."""
+    """The delimiter of its cells, if there is one."""

@@ -1,7 +1,7 @@
-"""Prose: each distinct text of a data set is stored once, casefolded beside itself, with a trigram index.
+"""Prose: each distinct text of a data set is stored once, with its casefolded form and a trigram index.
 
-Both databases hold the same casefolded text and compare it exactly, so they agree on every needle;
-the trigram index only narrows down which texts are compared.
+Both databases store the same casefolded text and compare it exactly, so they agree on every needle; the
+trigram index only limits which texts are compared.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -18,7 +18,7 @@ from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.models import ProseText
 
 TRIGRAMS = 6
-"""Trigrams of a needle that the index is asked for; more of them no longer narrow anything down."""
+"""Trigrams of a needle that are looked up in the index; more of them do not limit the texts further."""
 
 
 def _digest(data_set: DataSet, text: str) -> str:
@@ -26,7 +26,7 @@ def _digest(data_set: DataSet, text: str) -> str:
 
 
 class Texts:
-    """The numbers of texts, made for new texts, by as many processes at once as there may be."""
+    """The numbers of texts, made for new texts by any number of processes at once."""
 
     def __init__(self, data_set: DataSet, size: int = 100_000) -> None:
         self._data_set = data_set
@@ -38,7 +38,7 @@ class Texts:
         return [text for text in dict.fromkeys(texts) if text not in self._numbers]
 
     def numbers(self, texts: Sequence[str]) -> list[int | None]:
-        """The number of each text; None for an empty one."""
+        """Return the number of each text; None for an empty one."""
         if len(self._numbers) > self._size:
             self._numbers = {"": None}
         if unknown := self.unknown(texts):
@@ -49,11 +49,11 @@ class Texts:
 
 
 def _numbers(data_set: DataSet, texts: dict[str, str]) -> dict[str, int]:
-    """Return the numbers of texts by their digests; those that are new are stored."""
+    """Return the numbers of texts by their digests; new ones are stored."""
     found = _find(texts)
     if len(found) < len(texts):
         with transaction.atomic():
-            # On SQLite nobody else writes from here on: what is not found now has to be stored.
+            # On SQLite nobody else writes from here on, so what is not found now has to be stored.
             found |= _find(texts)
             _insert(data_set, {digest: text for digest, text in texts.items() if text not in found})
             found |= _find(texts)
@@ -61,7 +61,7 @@ def _numbers(data_set: DataSet, texts: dict[str, str]) -> dict[str, int]:
 
 
 def _find(texts: dict[str, str]) -> dict[str, int]:
-    """The numbers of those texts that are stored."""
+    """Return the numbers of those texts that are stored."""
     chosen, parameter = (
         ("IN (SELECT value FROM json_each(%s))", json.dumps(list(texts)))
         if connection.vendor == "sqlite"
@@ -76,7 +76,7 @@ def _find(texts: dict[str, str]) -> dict[str, int]:
 
 
 def _insert(data_set: DataSet, texts: dict[str, str]) -> None:
-    """Store texts. In the order of their digests, so that no two processes wait for each other."""
+    """Store texts, in the order of their digests, so that no two processes wait for each other."""
     stored = [(data_set.label, each, texts[each], texts[each].casefold()) for each in sorted(texts)]
     with connection.cursor() as cursor:
         insert = "INSERT INTO datasets_prosetext (data_set, digest, text, folded) VALUES (%s, %s, %s, %s)"
@@ -93,10 +93,10 @@ def _insert(data_set: DataSet, texts: dict[str, str]) -> None:
 
 
 def forget_unused(data_set: DataSet, after: int, most: int) -> int | None:
-    """Delete those of the next `most` texts after the number `after` that no row points at.
+    """Delete those of the next `most` texts after the number `after` to which no row points.
 
-    Returns the number of the last of them, and None where there is none. Under `versions.lock`, while no load
-    is being written.
+    Returns the number of the last of them, and None if there is none. Under `versions.lock`, while no load is
+    being written.
     """
     stored = ProseText.objects.filter(data_set=data_set.label, id__gt=after).order_by("id")
     numbers = list(stored.values_list("id", flat=True)[:most])
@@ -121,7 +121,7 @@ def forget_unused(data_set: DataSet, after: int, most: int) -> int | None:
 
 
 def matching(data_set: DataSet, needle: str, most: int) -> list[int] | None:
-    """The numbers of the texts that hold `needle`, in whatever case; None where they are more than `most`."""
+    """Return the numbers of the texts that contain `needle`, in any case; None if more than `most` do."""
     sql, parameters = _holding(data_set, needle.casefold())
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} LIMIT %s", [*parameters, most + 1])
@@ -130,7 +130,7 @@ def matching(data_set: DataSet, needle: str, most: int) -> list[int] | None:
 
 
 def holding(data_set: DataSet, needle: str) -> RawSQL:
-    """The same, however many they are, as a subquery."""
+    """Return the same, however many they are, as a subquery."""
     return RawSQL(*_holding(data_set, needle.casefold()))  # noqa: S611 (the needle is a parameter)
 
 
@@ -149,17 +149,17 @@ def _holding(data_set: DataSet, folded: str) -> tuple[str, list[str]]:
 
 
 def _trigrams(folded: str) -> list[str]:
-    """Some trigrams of `folded`, quoted for a MATCH, spread over its whole length."""
+    """Return some trigrams of `folded`, quoted for a MATCH, spread over its whole length."""
     every = list(dict.fromkeys(folded[i : i + 3] for i in range(len(folded) - 2)))
     step = max(1, -(-len(every) // TRIGRAMS))
     return [each.replace('"', '""') for each in every[::step]]
 
 
 def escaped(text: str) -> str:
-    """`text` for a LIKE pattern in which it stands for itself."""
+    """Return `text` for a LIKE pattern that matches it literally."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def is_storable(text: str) -> bool:
-    """Whether any stored text can hold `text`: no NUL and no lone surrogate is ever stored."""
+    """Return whether any stored text can contain `text`: no NUL and no lone surrogate is ever stored."""
     return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)

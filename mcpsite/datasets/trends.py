@@ -1,7 +1,7 @@
 """Rows to lines: means of numbers over time for each value of a category, aggregated by the database.
 
-Means rather than medians: they are what summaries give, both databases know them, and means of days make the
-exact mean of a month.
+Means rather than medians: they are the same as in summaries, both databases know them, and means of days give
+the exact mean of a month.
 """
 
 import datetime
@@ -24,13 +24,13 @@ from mcpsite.datasets.kinds import NO_DAY
 from mcpsite.datasets.snapshots import Snapshot
 
 MOST_LINES = 8
-"""Lines that can still be told apart; those with the most rows are drawn."""
+"""The most lines that can be distinguished; those with the most rows are drawn."""
 MOST_DATES = 60
-"""Points of one line; more days are put together to weeks, months, quarters or years."""
+"""Points of one line; more days are combined into weeks, months, quarters or years."""
 MOST_VALUES = 40
 """Values of another category that an answer names."""
 MOST_NAMED = 10
-"""Lines that are named of those that are not drawn."""
+"""How many of the lines that are not drawn are named."""
 CHUNK = 2_000
 DECIMALS = 2
 
@@ -40,9 +40,9 @@ class Drawing:
     """What is drawn of a data set."""
 
     line: str
-    """The category of which each value is a line; empty for one line of all rows."""
+    """The category whose values are the lines; empty for one line of all rows."""
     figures: tuple[tuple[str, Q], ...]
-    """The numbers that are drawn, and of each the rows that take part."""
+    """The numbers to draw, and for each the rows that take part."""
     beside: str = ""
     """The category whose values are named beside the lines; empty for none."""
 
@@ -64,20 +64,20 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """The figures of one value, one for each date of the trends; None where no row has one."""
+    """The figures of one value, one for each date of the trends; None if no row has one."""
 
     value: str
-    """Empty for rows that have none."""
+    """Empty for rows without one."""
     rows: int
     figures: dict[str, list[float | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trends:
-    """The rows that match, as lines over time."""
+    """The matching rows, as lines over time."""
 
     period: str
-    """What one date stands for: day, week, month, quarter or year."""
+    """The period of a date: day, week, month, quarter or year."""
     dates: list[str]
     """The first day of each period that has a figure, in order."""
     lines: list[Line]
@@ -86,11 +86,11 @@ class Trends:
     """Values beyond MOST_LINES, MOST_NAMED at most."""
     left_out_count: int
     earlier: int
-    """Dates before those that are told: years, where there are more than MOST_DATES of them."""
+    """Dates before those in the answer: years, if there are more than MOST_DATES of them."""
     undated: int
-    """Rows with a figure whose date is missing or impossible: they stand at no time."""
+    """Rows with a figure whose date is missing or impossible: they are in no period."""
     beside: list[str]
-    """The values of `Drawing.beside` that rows have, by number of rows, most first, MOST_VALUES at most."""
+    """The values of `Drawing.beside` in the rows, by number of rows, most first, MOST_VALUES at most."""
     beside_count: int
     matched: int
     total: int
@@ -98,7 +98,7 @@ class Trends:
 
 
 def trends(data_set: DataSet, filters: Filters, who: Principal | None, drawing: Drawing) -> Trends:
-    """The trends of the matching rows of files that `who` may read; with None, of every file."""
+    """Return the trends of the matching rows of files that `who` may read; with None, of every file."""
     key = ("trends", filters, drawing)
     return snapshots.computed(data_set, who, key, partial(_trends, filters, drawing))[0]
 
@@ -149,7 +149,7 @@ class _Value:
 
 @dataclass(slots=True)
 class _Passed:
-    """What was passed on the way through all values."""
+    """What was counted on the way through all values."""
 
     days: set[datetime.date] = field(default_factory=set)
     values: int = 0
@@ -157,7 +157,7 @@ class _Passed:
 
 
 def _values(data_set: DataSet, rows: QuerySet[Any], drawing: Drawing) -> tuple[list[_Value], _Passed]:
-    """The values with the most rows, as many as are drawn or named, in one pass over all rows."""
+    """Return the values with the most rows, as many as are drawn or named, in one pass over all rows."""
     line = drawing.line or Value("")
     keys: dict[str, Any] = {"mcpsite_line": line, "mcpsite_day": data_set.day}
     keyed = rows.annotate(**{name: F(key) if isinstance(key, str) else key for name, key in keys.items()})
@@ -184,7 +184,7 @@ def _values(data_set: DataSet, rows: QuerySet[Any], drawing: Drawing) -> tuple[l
 def _beside(
     filters: Filters, rows: QuerySet[Any], drawing: Drawing, snapshot: Snapshot
 ) -> tuple[list[str], int]:
-    """The values of `Drawing.beside` with the most rows, most first, and the number of all."""
+    """Return the values of `Drawing.beside` with the most rows, most first, and the number of all."""
     name = drawing.beside
     if not name:
         return [], 0
@@ -201,7 +201,7 @@ def _beside(
 def _points(
     drawing: Drawing, value: _Value, first_day: Callable[[datetime.date], datetime.date]
 ) -> dict[datetime.date, Any]:
-    """A value's sums and numbers of the figures, by the first day of the period."""
+    """Return a value's sums and numbers of the figures, by the first day of the period."""
     points: dict[datetime.date, Any] = defaultdict(Counter)
     names = tuple(drawing.aggregates)
     for day, values in value.by_day.items():
@@ -224,10 +224,10 @@ _PERIODS: dict[str, Callable[[datetime.date], datetime.date]] = {
     "quarter": lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
     "year": lambda day: day.replace(month=1, day=1),
 }
-"""From a day to the first day of its period."""
+"""For each period, a function from a day to the first day of its period."""
 
 
 def _period(days: Collection[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
-    """The shortest period of which at most MOST_DATES have a figure; years, when none is short enough."""
+    """Return the shortest period of which at most MOST_DATES have a figure; else years."""
     *shorter, longest = _PERIODS.items()
     return next((each for each in shorter if len(set(map(each[1], days))) <= MOST_DATES), longest)

@@ -16,7 +16,7 @@ _SPELLINGS = {
 _FORMATS = re.compile(
     r"(?=.*[ymdhst])[ymdhs\-/. :t]+|text|string|number|integer|numeric|date|currency|name|code"
 )
-"""What a row of units says of columns that have none."""
+"""What a row of units has in columns without one."""
 _EVERY = frozenset(spelling for spellings in _SPELLINGS.values() for spelling in spellings)
 _MORE = frozenset({"#", "n", "no.", "count", "weeks", "months", "index", "iata"})
 
@@ -28,13 +28,13 @@ def spellings(unit: str) -> frozenset[str]:
 
 
 def is_unit(text: str, unit: str) -> bool:
-    """Return whether `text`, out of brackets of a heading, says `unit`."""
+    """Return whether `text`, from a heading's brackets, means `unit`."""
     folded = re.sub(r"[\s.]", "", text.casefold())
     return folded.removeprefix("in") in spellings(unit)
 
 
 def currency_of(text: str) -> str:
-    """Return the currency whose sign stands in `text`, empty for none."""
+    """Return the currency whose sign is in `text`, empty for none."""
     return next(
         (
             unit
@@ -46,12 +46,12 @@ def currency_of(text: str) -> str:
 
 
 def unit_called(text: str) -> str:
-    """Return the unit that `text` spells, empty for none that is known."""
+    """Return the unit that `text` spells, empty for an unknown one."""
     folded = re.sub(r"[\s.]", "", text.casefold()).removeprefix("in")
     return next((unit for unit, written in _SPELLINGS.items() if folded in written), "")
 
 
 def names_a_unit(text: str) -> bool:
-    """Return whether `text` is a unit, or what a cell of a row of units holds."""
+    """Return whether `text` is a unit, or what a cell in a row of units may contain."""
     folded = text.strip().strip("()[]").casefold()
     return folded in _EVERY or folded in _MORE or _FORMATS.fullmatch(folded) is not None

@@ -27,7 +27,7 @@ from mcpsite.uploads.summaries import Summary
 
 MOST_LINKS = 20
 SAID = ("dates", "decimal", "encoding", "sheet")
-"""What a person may say of a file."""
+"""What a person may state about a file."""
 
 
 class DataForm(UploadForm):
@@ -106,7 +106,7 @@ def run(data_set: DataSet, task: Task) -> list[Summary]:
     chosen = task.options.get("groups", [])
     groups = list(Group.objects.filter(pk__in=chosen))
     if len(groups) < len(chosen):
-        # Without all of them, other people might read the rows than were meant to.
+        # Without all of them, other people than intended might read the rows.
         reason = "a group that was chosen is gone; upload the file again"
         return [summary([Outcome(name=each.name, result="rejected", reason=reason) for each in found])]
     total = sum(path.stat().st_size for path in task.files)

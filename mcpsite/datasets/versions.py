@@ -1,8 +1,8 @@
-"""The version of a data set: what lets a worker keep what it derived from the rows.
+"""The version of a data set, which lets a worker keep what it computed from the rows.
 
 Versions are random rather than counted, so that a restored backup or an undone transaction never brings back
-a number that a worker remembers with other data. The row that holds them is also the lock that changes of
-what is published take one after another; each data set has its own.
+a number that a worker remembers with other data. The row with them is also the lock for changes of what is
+published; each data set has its own.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -21,18 +21,18 @@ from mcpsite.datasets.models import CountsChange
 _ROWS, _COMBINATIONS = "rows", "combinations"
 """`DataVersion.what`."""
 MOST_COMBINATIONS = 1_000
-"""Of a change that is told; after a larger one, all is read anew."""
+"""Of a change that is recorded; after a larger one, all is read again."""
 CHANGES = 50
-"""How many changes are told of; who missed more reads all anew."""
+"""How many changes are recorded; a worker that missed more reads all again."""
 
 
 class Version(NamedTuple):
     """What the data are at a time."""
 
     rows: int
-    """Another number when anything in them changes."""
+    """Changes with anything in them."""
     counts: int
-    """Another number when rows come, go or move: when their combinations, days or texts change."""
+    """Changes if rows come, go or move: if their combinations, days or texts change."""
 
 
 def read(data_set: DataSet) -> Version:
@@ -49,17 +49,17 @@ def bump(data_set: DataSet, *, counts: bool = True) -> None:
     """Give the data a new version, at the start of the transaction that changes it.
 
     The row stays locked until that transaction ends, so changes of the data happen one after another. Without
-    `counts`, rows stay where they are.
+    `counts`, rows keep their combinations, days and texts.
     """
     _write(data_set, _ROWS, "excluded.rows", "excluded.counts" if counts else "stored.counts")
 
 
 @contextmanager
 def changing(data_set: DataSet) -> Iterator[set[int]]:
-    """Give the data a new version, in a transaction that begins, and tell what it changes when it is over.
+    """Give the data a new version, in a transaction that begins, and record what it changes at its end.
 
-    The set that this yields takes the combinations of rows that come, go or move: who holds the counts of the
-    version before reads anew no others.
+    The yielded set collects the combinations of rows that come, go or move: a worker with the counts of the
+    previous version reads only these again.
     """
     bump(data_set, counts=False)
     combinations: set[int] = set()
@@ -80,7 +80,7 @@ def changing(data_set: DataSet) -> Iterator[set[int]]:
 
 
 def changed_between(data_set: DataSet, before: int, after: int) -> set[int] | None:
-    """Return the combinations that have other counts in the version `after`; None where it is not known."""
+    """Return the combinations with other counts in the version `after`; None if they are not known."""
     if before == after:
         return set()
     combinations: set[int] = set()
@@ -95,9 +95,9 @@ def changed_between(data_set: DataSet, before: int, after: int) -> set[int] | No
 
 
 def bump_combinations(data_set: DataSet) -> None:
-    """Give the combinations a new version, at the end of what adds or deletes some.
+    """Give the combinations a new version, at the end of a transaction that adds or deletes some.
 
-    This has a row of its own, so that a load which adds some does not keep the data from being changed.
+    It has its own row, because a load that adds some must not block changes of the data.
     """
     _write(data_set, _COMBINATIONS, "excluded.rows", "excluded.counts")
 

@@ -1,4 +1,4 @@
-"""What a server does for data sets between calls: what the next one needs, and what nobody needs any more."""
+"""A server's work for data sets between calls: computing what the next needs, deleting what none needs."""
 
 from mcpsite.datasets import cleaning, snapshots
 from mcpsite.datasets.declaration import data_sets

@@ -1,7 +1,7 @@
-"""Writes the rows of a load, in transactions that nobody has to wait for.
+"""Writes the rows of a load, in transactions for which nobody has to wait.
 
-What is read and computed of rows, and the texts and combinations that are new, is outside of the transaction
-that stores them.
+Rows are read and computed, and new texts and combinations stored, outside of the transaction that stores the
+rows.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -23,21 +23,21 @@ from mcpsite.datasets.rows import Rows
 from mcpsite.datasets.texts import Texts
 
 ROWS = 5_000
-"""Of one transaction."""
+"""Rows of one transaction."""
 TEXTS = 1_000
-"""New texts of one transaction: their words are indexed."""
+"""New texts of one transaction, whose words are indexed."""
 COUNTS = 50_000
-"""In memory at once."""
+"""Counts in memory at once."""
 
 
 def write(data_set: DataSet, load: Load, rows: Iterable[Rows], overlay: Overlay) -> int:
-    """Write what is read of a file, with the edits of `overlay` laid over it. Raises Lost, RefusedFile.
+    """Write what is read of a file, with the edits of `overlay` applied. Raises Lost, RefusedFile.
 
     Returns how many combinations of categories it has.
     """
     keys, texts, ids, counts = Keys(data_set, load.name), Texts(data_set), Ids(data_set), Counts()
     if connection.vendor == "sqlite":
-        # The pages of the indexes that a transaction changes are as many as this; none is written twice.
+        # A transaction changes about as many pages of the indexes as this; so none is written twice.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA cache_size = -32000")
     for piece in (piece for each in rows for piece in each.pieces(ROWS)):
@@ -71,7 +71,7 @@ def write(data_set: DataSet, load: Load, rows: Iterable[Rows], overlay: Overlay)
 
 
 def _combined(data_set: DataSet, columns: Mapping[str, Sequence[Any]], size: int) -> list[tuple[str, ...]]:
-    """The combination of each row."""
+    """Return the combination of each row."""
     if not data_set.categories:
         return [()] * size
     return list(zip(*(columns[name] for name in data_set.categories), strict=True))
@@ -87,7 +87,7 @@ def _insert(data_set: DataSet, load: Load, columns: Mapping[str, Iterable[Any]])
                 for row in rows:
                     copy.write_row(row)
         else:
-            # The drivers take any iterable, and a list would be a copy.
+            # The drivers accept any iterable, and a list would be a copy.
             places = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {data_set.sql} ({names}) VALUES ({places})", cast(Any, rows))
         load.extend(before + 1, _last_id(data_set, cursor))

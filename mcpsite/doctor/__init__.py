@@ -1,8 +1,8 @@
-"""Walks the way a connector walks and says in plain words what is wrong and what to change.
+"""Checks everything that a connector meets, and says in plain words what is wrong and what to change.
 
-Each check is one small function that yields findings, in a module named for what it looks at. The settings
-and the database are looked at here; the endpoint is met over HTTP, as a client meets it. What is to be
-said of their data the apps say in their modules `doctor`.
+Each check is one small function that yields findings, in a module named for its subject. Settings and
+database are checked here; the endpoint is called over HTTP, as a client calls it. Apps check their own data
+in their modules `doctor`.
 """
 
 from mcpsite.doctor.data import about_database

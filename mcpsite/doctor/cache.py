@@ -1,4 +1,4 @@
-"""The Redis that the processes of the site share, where there is one."""
+"""The Redis that the processes of the site share, if there is one."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from mcpsite.core.shared_store import shared_store
 
 
 def about_cache() -> Iterator[Finding]:
-    """Whether the Redis of CACHE_URL answers; nothing where there is none."""
+    """Yield whether the Redis of CACHE_URL answers; nothing if there is none."""
     store = shared_store()
     if store is None:
         return

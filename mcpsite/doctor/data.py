@@ -13,7 +13,7 @@ from mcpsite.core.outage import explain
 
 
 def about_database() -> Iterator[Finding]:
-    """Whether the database answers, has its tables, and holds something to publish."""
+    """Yield whether the database answers, has its tables, and has something to publish."""
     try:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())

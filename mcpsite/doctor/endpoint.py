@@ -1,4 +1,4 @@
-"""The endpoint: it answers itself, and challenges who comes without a token."""
+"""The endpoint: it has to answer, and to challenge requests without a token."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from mcpsite.doctor.visit import FIRST_REQUEST, Visit, unreachable
 
 
 def about_endpoint(visit: Visit) -> Iterator[Finding]:
-    """The first request, without a token: each client has to be challenged there."""
+    """Yield what is found in the first request, without a token: each client has to be challenged there."""
     for url in (visit.url, f"{visit.url}/"):
         try:
             answer = visit.post(FIRST_REQUEST, url=url)
@@ -27,7 +27,7 @@ def about_endpoint(visit: Visit) -> Iterator[Finding]:
 
 
 def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding | None:
-    """What is wrong with the answer to a request without a token; None where it is as it should be."""
+    """Return what is wrong with the answer to a request without a token; None if nothing is."""
     status = answer.status_code
     error = partial(Finding, level="error")
     if answer.is_redirect:
@@ -78,6 +78,6 @@ def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding 
 
 
 def parameter(challenge: str, name: str) -> str:
-    """The quoted parameter `name` of a challenge (RFC 9110 §11.2), or an empty text."""
+    """Return the quoted parameter `name` of a challenge (RFC 9110 §11.2), or an empty text."""
     _, found, rest = challenge.partition(f'{name}="')
     return rest.partition('"')[0] if found else ""

@@ -1,4 +1,4 @@
-"""The authorization server: discovered, equal to the letter, with PKCE, registration and usable keys."""
+"""The authorization server: discoverable, exactly equal, with PKCE, registration and usable keys."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from mcpsite.core.findings import Finding
 
 
 def about_issuer() -> Iterator[Finding]:
-    """What a client reads of the authorization server, and the keys that we read."""
+    """Yield what is found in what a client reads of the authorization server, and in our keys."""
     issuer = signing.issuer()
     setting = "RESOURCE_SERVER_URL" if signing.is_own_issuer() else "AUTH0_ISSUER"
     try:

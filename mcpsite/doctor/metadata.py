@@ -1,4 +1,4 @@
-"""The resource metadata: it names this address and the issuer."""
+"""The resource metadata: it has to name this address and the issuer."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mcpsite.doctor.visit import Visit, response_object, unreachable
 
 
 def about_metadata(visit: Visit) -> Iterator[Finding]:
-    """The protected resource metadata (RFC 9728), at both of its addresses."""
+    """Yield what is found in the protected resource metadata (RFC 9728), at both of its addresses."""
     for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"):
         url = f"{visit.origin}{path}"
         try:
@@ -45,7 +45,7 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
             change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart, or tell clients the other one.",
         )
     servers = document.get("authorization_servers")
-    # The built-in server is named after the address, so another address is said once, above.
+    # The built-in server is named after the address, so a different address is reported once, above.
     if servers != [signing.issuer()] and (document.get("resource") == visit.resource):
         yield Finding(
             id="metadata-other-issuer",

@@ -26,7 +26,7 @@ ANNOTATIONS = {
 
 
 def replay(visit: Visit) -> Iterator[Finding]:
-    """ChatGPT's first request, the list of tools, and `search` and `fetch` against their contract."""
+    """Yield what is found in ChatGPT's first request, the tools, and `search` and `fetch`."""
     try:
         first = list(first_request(visit))
         yield from first

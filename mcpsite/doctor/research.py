@@ -14,7 +14,7 @@ from mcpsite.doctor.visit import AnswerRefused, Visit
 
 
 def search_and_fetch(visit: Visit) -> Iterator[Finding]:
-    """`search` and `fetch` as deep research uses them (client-contract 23 to 27)."""
+    """Yield what is found in `search` and `fetch` as deep research uses them (client-contract 23 to 27)."""
     faults = list(_search_faults(visit))
     yield from faults
     if not faults:
@@ -69,7 +69,7 @@ def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
             change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart the server.",
         )
         return
-    # By the address that is looked at, which may be this machine's.
+    # By the address that is checked, which may be this machine's.
     path = page.removeprefix(conf.origin_of(page)).partition("#")[0]
     answer = visit.http.get(f"{visit.origin}{path}", headers={"Accept": "text/html"})
     if answer.status_code >= httpx2.codes.BAD_REQUEST:
@@ -99,9 +99,9 @@ def out_of_contract(name: str, rule: str) -> Finding:
 
 
 def _content(result: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a tool answered, where it says the same as structured content and as its only text.
+    """Return a tool's answer, if its structured content and its only text say the same.
 
-    Raises AnswerRefused with the words of a tool error: no access, a limit, a store that is down.
+    Raises AnswerRefused with the sentence of a tool error: no access, a limit, a store that is down.
     """
     structured, content = result.get("structuredContent"), result.get("content")
     if result.get("isError"):

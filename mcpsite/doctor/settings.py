@@ -9,7 +9,7 @@ from mcpsite.core.findings import Finding, Level
 
 
 def about_settings() -> Iterator[Finding]:
-    """The findings of `manage.py check --deploy` that are about clients."""
+    """Yield the findings of `manage.py check --deploy` that concern clients."""
     messages = run_checks(tags=[CLIENTS], include_deployment_checks=True)
     for message in messages:
         level: Level = "error" if message.level >= ERROR else "warning"

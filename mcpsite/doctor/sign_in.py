@@ -1,4 +1,4 @@
-"""The sign-in of people: its settings, and whether its provider can be used. It stops no client."""
+"""People's sign-in: its settings, and whether its provider can be used. Its faults stop no client."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from mcpsite.doctor.issuer import reading_problem
 
 
 def about_sign_in() -> Iterator[Finding]:
-    """What would keep people from signing in to the site's own pages; nothing where there is no provider."""
+    """Yield what would keep people from signing in to the site's pages; nothing if there is no provider."""
     for message in check_sign_in():
         yield Finding(id=message.id or "", level="warning", what=str(message.msg), change=message.hint or "")
     if settings.OIDC_RP_CLIENT_ID:

@@ -1,4 +1,4 @@
-"""A token: the site's own for this look, or what is wrong with the one that was given."""
+"""A token: one that the site signs for this check, or what is wrong with the given one."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ CHANGES: dict[str, str] = {
 
 
 def own_token() -> tuple[str, list[Finding]]:
-    """A token that the site signs for this look, or why there is none."""
+    """Return a token that the site signs for this check, or why there is none."""
     if not signing.is_own_issuer():
         skipped = Finding(
             id="token-not-given",
@@ -47,7 +47,7 @@ def own_token() -> tuple[str, list[Finding]]:
     try:
         user = get_user_model()._default_manager.filter(is_active=True, is_superuser=True).first()
     except DatabaseError:
-        return "", []  # Said by about_database.
+        return "", []  # about_database reports that.
     if user is None:
         missing = Finding(
             id="no-administrator",
@@ -66,7 +66,7 @@ def own_token() -> tuple[str, list[Finding]]:
 
 
 def about_token(token: str, *, given: bool) -> Iterator[Finding]:
-    """What is wrong with this token, as this site's own verifier sees it."""
+    """Yield what is wrong with this token, as this site's own verifier sees it."""
     try:
         claims = asyncio.run(_fresh_verifier().verify(token))
     except InvalidToken as error:
@@ -104,7 +104,7 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
 
 
 def _about_groups(claims: Claims) -> Iterator[Finding]:
-    """What keeps the groups from following this token."""
+    """Yield what keeps the groups from following this token."""
     claim = settings.ACCESS_GROUPS_CLAIM
     if claimed_groups.overflows(claims.raw):
         what, _, change = claimed_groups.OVERAGE.partition("; ")

@@ -1,4 +1,4 @@
-"""Knocking at the endpoint as a client does, and reading what it says."""
+"""Requests to the endpoint as a client sends them, and reading the answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ FIRST_REQUEST: dict[str, Any] = {
         }
     },
 }
-"""What ChatGPT sends first (client-contract 6)."""
+"""ChatGPT's first message (client-contract 6)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visit:
-    """Where to knock, and as whom."""
+    """Where to send requests, and with which token."""
 
     url: str
     """The endpoint that is called."""
@@ -49,7 +49,7 @@ class Visit:
     def post(
         self, body: Mapping[str, Any], *, token: str = "", url: str = "", **headers: str
     ) -> httpx2.Response:
-        """One JSON-RPC message as a modern client sends it; raises httpx2.HTTPError."""
+        """Post one JSON-RPC message as a modern client does; raises httpx2.HTTPError."""
         sent = {
             "Accept": "application/json, text/event-stream",
             "Mcp-Protocol-Version": MODERN,
@@ -61,8 +61,8 @@ class Visit:
         return self.http.post(url or self.url, json=body, headers=sent)
 
     def result(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of one request with the token; raises AnswerRefused and httpx2.HTTPError."""
-        # Not as ChatGPT: the audit trail shall say who called.
+        """Return the result of one request with the token; raises AnswerRefused and httpx2.HTTPError."""
+        # Not as ChatGPT: the audit trail has to say who called.
         meta = {
             **FIRST_REQUEST["params"]["_meta"],
             "io.modelcontextprotocol/clientInfo": {"name": "doctor", "version": "1"},
@@ -79,7 +79,7 @@ class Visit:
 
 
 class AnswerRefused(Exception):
-    """The endpoint answered with something else than a result: what it said."""
+    """The endpoint answered with something other than a result; what it said."""
 
 
 def unreachable(url: str, error: Exception) -> Finding:
@@ -104,7 +104,7 @@ def response_object(answer: httpx2.Response) -> dict[str, Any]:
 
 
 def complaint(answer: httpx2.Response) -> str:
-    """What an answer says went wrong: its status and its sentence."""
+    """Return what went wrong according to an answer: its status and its sentence."""
     body = response_object(answer)
     error = body.get("error")
     sentence = error.get("message") if isinstance(error, dict) else body.get("error_description") or error

@@ -1,4 +1,4 @@
-"""The whole way of a connector, in its order."""
+"""All checks, in the order of a connector's requests."""
 
 import httpx2
 from django.conf import settings
@@ -19,10 +19,10 @@ from mcpsite.doctor.visit import TIME_LIMIT, Visit
 
 
 def examine(*, url: str = "", token: str = "") -> list[Finding]:
-    """Everything that was found, in the order of a connector's way. Synchronous; no event loop may run.
+    """Return all findings, in the order of a connector's requests. Synchronous; no event loop may run.
 
     `url`: the public address; by default this machine's own server. `token`: an access token; by
-    default one that the site signs for this look, where it signs its own.
+    default one that the site signs for this check, if it signs its own.
     """
     found = [*about_settings(), *about_database(), *about_cache()]
     found += [each for about in contributed("doctor", "about_services") for each in about()]

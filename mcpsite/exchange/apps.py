@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class ExchangeConfig(AppConfig):
-    """Lists that leave as files, and what is common to files that come back."""
+    """Lists exported as files, and what all imports of corrected files have in common."""
 
     name = "mcpsite.exchange"

@@ -1,8 +1,8 @@
-"""Values as they stand in the cells of a spreadsheet, and back.
+"""Values as they are in the cells of a spreadsheet, and back.
 
-A text that a spreadsheet would run as a formula gets an apostrophe in front; on the way back it is taken
-off again. A text that looks as if it had got one gets one more, so that every text comes back as it was.
-The same holds inside a text wherever a program that splits cells at semicolons, tabs or line ends would
+A text that a spreadsheet would run as a formula gets an apostrophe in front; on the way back it is removed
+again. A text that looks as if it had got one gets one more, so that every text comes back as it was.
+The same applies inside a text wherever a program that splits cells at semicolons, tabs or line ends would
 see a cell begin.
 """
 
@@ -13,17 +13,17 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 LONGEST = 32_767
-"""Characters that a cell of an Excel file can hold."""
+"""The most characters in a cell of an Excel file."""
 
 _BEGINS = r"(?:\A(?=[ ']*[\t\r\n])|(?:\A|(?<=[;\t\r\n]))(?=[ ']*[=+\-@＝＋－＠]))"
-"""Where a cell, or what may be taken for one, begins like a formula. Full-width signs are signs to Excel."""
+"""Where a cell, or what may be taken for one, begins like a formula. Excel also accepts full-width signs."""
 _FORMULA = re.compile(_BEGINS)
 _ESCAPED = re.compile(_BEGINS + "'")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def cell_value(value: Any) -> Any:
-    """`value` as text, number, boolean or None."""
+    """Return `value` as text, number, boolean or None."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -36,7 +36,7 @@ def cell_value(value: Any) -> Any:
 
 
 def escape_formula(value: Any) -> Any:
-    """A plain value as it may be opened in a spreadsheet: what others wrote is never run."""
+    """Return a plain value that is safe to open in a spreadsheet: what others wrote is never run."""
     return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
@@ -45,5 +45,5 @@ def unescape_formula(text: str) -> str:
 
 
 def for_excel(value: Any) -> Any:
-    """An escaped value as an Excel file can hold it."""
+    """Return an escaped value as an Excel file can hold it."""
     return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:LONGEST] if isinstance(value, str) else value

@@ -1,7 +1,7 @@
-"""Lists of the admin as files: what is listed under the same filters and search, or the selected rows.
+"""Lists of the admin as files: the listed rows under the same filters and search, or the selected rows.
 
-A list is read by its primary key in chunks, and CSV and JSON leave while it is read, so that a million
-rows hold neither memory nor a cursor. A file's columns are the fields of a django-import-export resource.
+A list is read by its primary key in chunks, and CSV and JSON are sent while it is read, so that a million
+rows occupy neither memory nor a cursor. A file's columns are the fields of a django-import-export resource.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -28,14 +28,14 @@ from mcpsite.exchange.formats import FORMATS, XLSX
 
 CHUNK = 2000
 SELECTED = "selected"
-"""The parameter that names the rows selected in a list."""
+"""The parameter that names the selected rows of a list."""
 
 
 class Derived(Field):  # type: ignore[misc]
     """A column that is computed from other values of its row."""
 
     def __init__(self, name: str, paths: Sequence[str], function: Callable[[Sequence[Any]], Any]) -> None:
-        """`function` gets the values at `paths`, in their order."""
+        """Compute a column by `function` from the values at `paths`, in their order."""
         super().__init__(attribute=name, column_name=name)
         self.paths = paths
         self.function = function
@@ -48,9 +48,9 @@ def columns(
     derived: Mapping[str, Derived] = MappingProxyType({}),
     **paths: str,
 ) -> type[ModelResource]:
-    """A resource of these fields of `model`, further ones by their paths (`a__b`), and derived ones.
+    """Return a resource of these fields of `model`, others by their paths (`a__b`), and derived ones.
 
-    Those of `first` stand before all others, those of `derived` behind them.
+    Those of `first` come before all others, those of `derived` after them.
     """
     every = {**{name: name for name in names}, **paths}
     order = [*first, *every, *derived]
@@ -85,7 +85,7 @@ class _OwnTemplate(base.ExportMixin, ModelAdmin[Any]):  # type: ignore[misc]
 
 
 class ExportMixin(AnyAddress, _OwnTemplate):
-    """A ModelAdmin whose list can be exported by whoever may view it.
+    """A ModelAdmin whose list can be exported by everybody who may view it.
 
     `resource_classes` holds one resource; the paths of its columns go to `QuerySet.values_list`.
     """
@@ -93,7 +93,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
     export_template_name = "exchange/export.html"
     export_form_class = SelectableFieldsExportForm
     export_identity: ClassVar[str] = "pk"
-    """The field by which the rows are named that were selected in the list."""
+    """The field that identifies the selected rows of the list."""
     export_newest_first: ClassVar[bool] = False
     """Whether the rows with the highest keys come first."""
 
@@ -140,7 +140,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
         return actions
 
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        """The export of the selected rows; of all of them, it is the export of the list."""
+        """Return the export of the selected rows; if all are selected, it is the export of the list."""
         parameters = request.GET.copy()
         if request.POST.get("select_across") != "1":
             keys = queryset.order_by().values_list(self.export_identity, flat=True)
@@ -151,7 +151,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: QuerySet[Any], export_form: Any = None
     ) -> HttpResponseBase:
-        """Send the rows in pieces; the library has no hook for that and holds the whole file in memory."""
+        """Send the rows in pieces; the library has no hook for that and builds the whole file in memory."""
         resource = self.choose_export_resource_class(export_form, request)()
         fields = resource.get_export_fields(self.get_export_resource_fields_from_form(export_form))
         header = [field.column_name for field in fields]
@@ -185,7 +185,7 @@ class _Rows:
         self._rest = queryset.order_by(order).values_list("pk", *paths)
 
     def _read(self, after: Any) -> tuple[Any, list[list[Any]]]:
-        """The chunk behind the row `after`, and its last row's key."""
+        """Return the chunk after the row `after`, and the key of its last row."""
         rest = self._rest if after is None else self._rest.filter(**{self._after: after})
         found = list(rest[:CHUNK])
         return (found[-1][0] if found else None), [self._cells(iter(row[1:])) for row in found]

@@ -1,4 +1,4 @@
-"""The formats of exported lists. Each makes a file of rows that come in chunks, in bounded memory."""
+"""The formats of exported lists. Each makes a file from chunks of rows, in bounded memory."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ Rows = AsyncIterator[list[list[Any]]]
 
 
 class CSV(base_formats.CSV):  # type: ignore[misc]
-    """Comma separated, UTF-8 with the mark by which Excel knows it."""
+    """Comma separated, UTF-8 with the mark by which Excel recognizes it."""
 
     async def stream(self, header: Sequence[str], rows: Rows) -> AsyncIterator[str]:
         line = csv.writer(_Echo()).writerow
@@ -38,7 +38,7 @@ class JSON(base_formats.JSON):  # type: ignore[misc]
 
 
 class XLSX(base_formats.XLSX):  # type: ignore[misc]
-    """An Excel workbook with one sheet, of MOST_ROWS at most: it is made as a whole."""
+    """An Excel workbook with one sheet, of MOST_ROWS at most, because it is made as a whole."""
 
     MOST_ROWS = 50_000
 
@@ -58,7 +58,7 @@ FORMATS = [CSV, XLSX, JSON]
 
 
 class _Echo:
-    """A file that gives back what is written to it, which is what csv.writer returns."""
+    """A file that returns what is written to it, which csv.writer then returns."""
 
     def write(self, text: str) -> str:
         return text

@@ -1,4 +1,4 @@
-"""Corrected spreadsheets that come back to a list: a preview of what changes, then the change."""
+"""Corrected spreadsheets for a list: a preview of what changes, then the change."""
 
 import uuid
 from contextlib import suppress
@@ -25,16 +25,16 @@ from mcpsite.core.widgets import FileInput
 from mcpsite.exchange.sheets import MOST_BYTES, MOST_ROWS, BadSheet, ImportedCSV, ImportedXLSX
 
 MOST_SHOWN = 100
-"""Changes in a preview, and problems."""
+"""The most changes in a preview, and the most problems."""
 WORKBOOK = "1"
-"""The place of XLSX among the formats of an import, as a form says it."""
+"""The number of XLSX among the formats of an import, as in a form."""
 PATIENCE_SECONDS = 3600
-"""From a preview to its confirmation."""
+"""The most seconds from a preview to its confirmation."""
 PREVIEWS = "previews"
 
 
 class PrivateStorage(BaseStorage):  # type: ignore[misc]
-    """A private file between its preview and its confirmation; one that nobody confirms goes after a day."""
+    """A private file between its preview and its confirmation; an unconfirmed one is deleted after a day."""
 
     def save(self, data: bytes) -> None:
         yesterday = timezone.now() - timedelta(days=1)
@@ -54,7 +54,7 @@ class PrivateStorage(BaseStorage):  # type: ignore[misc]
 
 
 def problems_of(result: Any) -> list[str]:
-    """Return why a confirmed import changed nothing, in sentences; none where it did."""
+    """Return why a confirmed import changed nothing, in sentences; an empty list if it did."""
     problems = [str(error.error) for error in result.base_errors]
     if not problems and result.has_validation_errors():
         # The preview had none of them.
@@ -63,7 +63,7 @@ def problems_of(result: Any) -> list[str]:
 
 
 class CorrectionsForm(ImportForm):  # type: ignore[misc]
-    """The file."""
+    """The form for the file."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,7 +73,7 @@ class CorrectionsForm(ImportForm):  # type: ignore[misc]
         field.help_text = (
             f"CSV (UTF-8) or Excel (.xlsx), at most {MOST_BYTES // 1_000_000} MB and {MOST_ROWS:,} rows."
         )
-        # Its name says it.
+        # The file's name says it.
         self.fields["format"].required = False
         self.fields["format"].widget = forms.HiddenInput()
 
@@ -92,11 +92,11 @@ class CorrectionsForm(ImportForm):  # type: ignore[misc]
 
 
 class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
-    """What was previewed, by whom: nobody confirms a file of somebody else."""
+    """What was previewed, by whom: nobody confirms somebody else's file."""
 
     digest = forms.CharField(widget=forms.HiddenInput)
     rows = forms.IntegerField(widget=forms.HiddenInput)
-    """How many the preview changes."""
+    """The number of rows that the preview changes."""
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,9 +113,9 @@ class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
 
 
 class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
-    """A ModelAdmin whose rows can be corrected by a file, by whoever may change them.
+    """A ModelAdmin whose rows can be corrected by a file, by everybody who may change them.
 
-    `import_resource_classes` holds one resource, whose `import_data` tells `changes`, `digest`,
+    `import_resource_classes` has one resource, whose `import_data` sets `changes`, `digest`,
     `left_alone` and `has_versions` in its result.
     """
 
@@ -124,7 +124,7 @@ class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
     import_form_class = CorrectionsForm
     confirm_form_class = ConfirmForm
     tmp_storage_class = PrivateStorage
-    skip_admin_log = True  # The history tells more.
+    skip_admin_log = True  # The history says more.
     import_resource_classes: Any = ()
 
     def get_import_formats(self) -> list[Any]:
@@ -196,7 +196,7 @@ class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
 
 
 def _add_preview(context: dict[str, Any], result: Any) -> None:
-    """Put into the context of a page what it shows of `result`."""
+    """Add to a page's context what it shows of `result`."""
     context["problems"] = [
         f"Row {row.number}: {sentence}"
         for row in result.invalid_rows[:MOST_SHOWN]

@@ -1,4 +1,4 @@
-"""A spreadsheet that somebody brings back: CSV or Excel, read with bounds on everything it may hold."""
+"""A corrected spreadsheet: CSV or Excel, read with limits on everything it may contain."""
 
 import csv
 from collections.abc import Iterator
@@ -18,25 +18,25 @@ MOST_LINES = 1_048_576
 
 
 class BadSheet(Exception):
-    """A spreadsheet that cannot be read; one sentence for the person."""
+    """A spreadsheet that cannot be read; its sentence is for the person."""
 
 
 class Sheet(tablib.Dataset):  # type: ignore[misc]
-    """The rows under a header that hold something."""
+    """The rows under a header that are not empty."""
 
     def __init__(self, header: list[str], *, semicolons: bool) -> None:
         super().__init__(headers=header)
         self.numbers: list[int] = []
-        """Of each row, as a spreadsheet program counts them: the header is row 1."""
+        """Each row's number in a spreadsheet program: the header is row 1."""
         self.semicolons = semicolons
-        """Whether they stand between the cells, as where the comma is the decimal sign."""
+        """Whether semicolons separate the cells, as in countries where the comma is the decimal sign."""
 
 
 class ImportedCSV(formats.CSV):
     def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
         text = _text(in_stream)
         first = text.partition("\n")[0]
-        # Excel writes semicolons where the comma is the decimal sign.
+        # Excel writes semicolons in countries where the comma is the decimal sign.
         delimiter = max(",;\t", key=first.count)
         return _sheet(_csv(text, delimiter), semicolons=delimiter == ";")
 
@@ -44,7 +44,7 @@ class ImportedCSV(formats.CSV):
 class ImportedXLSX(formats.XLSX):
     def create_dataset(self, in_stream: bytes, **_: Any) -> Sheet:
         try:
-            # Closed also where enough has been read: the process ends with it.
+            # Also closed when enough has been read: the process ends with it.
             with closing(workbook.rows(in_stream)) as rows:
                 return _sheet(rows)
         except workbook.BadWorkbook as error:
@@ -66,7 +66,7 @@ def _sheet(rows: Iterator[list[str]], *, semicolons: bool = False) -> Sheet:
     for number, row in enumerate(rows, start=2):
         if number > MOST_LINES:
             raise BadSheet(f"The file goes on after row {MOST_LINES:,}, the last of a spreadsheet.")
-        # A colour or a height makes a row of a spreadsheet that holds nothing.
+        # A colour or a height makes an empty row part of a spreadsheet.
         if not any(row):
             continue
         if len(data.numbers) == MOST_ROWS:

@@ -1,9 +1,9 @@
-"""The rows of an Excel workbook, read in a process of its own: a small file can unpack to any size.
+"""The rows of an Excel workbook, read in a separate process because a small file can unpack to any size.
 
-This file is run by its path, without the site and its settings, so that the process starts at once. The
-workbook comes by its input, the name of a sheet as its argument; to its output go a line of JSON with the
-name of the sheet that is read and those of the others, one for each row, and at the end `true`, or instead
-the sentence that says why the workbook cannot be read.
+This file is run by its path, without the site and its settings, so that the process starts at once. Its input
+is the workbook, its argument the name of a sheet. Its output is a line of JSON with the name of the sheet
+that is read and those of the others, one line for each row, and at the end `true`, or instead a sentence that
+says why the workbook cannot be read.
 """
 
 import datetime
@@ -30,7 +30,7 @@ MOST_MEMORY = 1024**3
 """Bytes of address space, Python's and its libraries' included."""
 MOST_SECONDS = 60
 MOST_UNPACKED = 150_000_000
-"""Bytes of what is inside a workbook, which is a zip archive."""
+"""Bytes inside a workbook, which is a zip archive."""
 MOST_TEXT = 100_000_000
 """Characters in all cells; the archive holds each text once, however many cells show it."""
 MOST_CELLS = 2_500_000
@@ -39,18 +39,18 @@ MOST_COLUMNS = 100
 TOO_MUCH = "The workbook takes too much memory or time to read; export fewer rows at once, or save it as CSV."
 BUSY = "Another workbook is being read; try again in a moment."
 _QUOTED = re.compile(r'"[^"]*"|\\.')
-"""What a number format shows as it stands."""
+"""What a number format shows literally."""
 _turn = threading.Lock()
 
 
 class BadWorkbook(Exception):
-    """A workbook that cannot be read; one sentence for the person."""
+    """A workbook that cannot be read; its sentence is for the person."""
 
 
 def rows(data: bytes) -> Generator[list[str], None, None]:
-    """Yield the rows of the first sheet that is not hidden as text.
+    """Yield the rows of the first sheet that is not hidden, as text.
 
-    Raises BadWorkbook, in the midst of them too. One workbook at a time is read for a process.
+    Raises BadWorkbook, also in the middle of them. A process reads one workbook at a time.
     """
     with closing(sheet(data)) as said:
         next(said)
@@ -61,8 +61,8 @@ def rows(data: bytes) -> Generator[list[str], None, None]:
 def sheet(data: bytes, name: str = "") -> Generator[list[Any], None, None]:
     """Yield which sheet is read and a list of the other visible ones, then its rows as `rows` does.
 
-    It is the one called `name`, or the first that is not hidden. Numbers with a fraction are numbers, so that
-    nobody takes their point for one between thousands. Raises BadWorkbook.
+    It is the one called `name`, or the first that is not hidden. Numbers with a fraction stay numbers, so
+    that nobody takes their point for a thousands separator. Raises BadWorkbook.
     """
     if not _turn.acquire(timeout=MOST_SECONDS / 4):
         raise BadWorkbook(BUSY)
@@ -76,7 +76,7 @@ def _from_process(data: bytes, name: str) -> Iterator[list[Any]]:
     command = [sys.executable, "-I", __file__, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018, S101 (both are pipes)
-        # Processor time is limited in there; this ends one that waits for ever.
+        # Processor time is limited in there; this ends a process that waits for ever.
         alarm = threading.Timer(MOST_SECONDS * 2, process.kill)
         alarm.start()
         try:
@@ -100,10 +100,10 @@ def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
     """Yield the sheet and its rows, in this very process. Raises BadWorkbook."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            # What the archive says of a part's size is all that is ever unpacked of it.
+            # No more is ever unpacked of a part than the archive says is its size.
             if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
                 raise BadWorkbook("The workbook is too large when it is unpacked; export fewer rows at once.")
-        # Once for what the cells show, once for what makes it.
+        # Once for what the cells show, once for what they are computed from.
         shows, makes = (
             load_workbook(BytesIO(data), read_only=True, data_only=data_only) for data_only in (True, False)
         )
@@ -124,12 +124,12 @@ def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
         *(zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, EOFError, OSError),
         *(KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     ):
-        # What openpyxl and its parsers of XML raise over a file that is no workbook, or a broken one.
+        # What openpyxl and its XML parsers raise for a file that is no workbook, or a broken one.
         raise BadWorkbook("The file is no Excel workbook (.xlsx) that can be read; save it again.") from None
 
 
 def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
-    """The name of the sheet to be read, and of the other visible ones. Raises BadWorkbook."""
+    """Return the name of the sheet to read, and those of the other visible ones. Raises BadWorkbook."""
     visible = [each.title for each in book.worksheets if each.sheet_state == "visible"]
     if name and name not in [each.title for each in book.worksheets]:
         raise BadWorkbook(
@@ -143,7 +143,7 @@ def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
     sheet.reset_dimensions()
-    # Not by `max_col`, which fills up each row to that width, and the rows that are not there too.
+    # Not by `max_col`, which pads each row to that width, and missing rows too.
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if any(cell.value is not None for cell in row[MOST_COLUMNS:]):
             raise BadWorkbook(f"Row {number} has more than {MOST_COLUMNS} columns; save the sheet as CSV.")
@@ -166,7 +166,7 @@ def _spelled(shown: Any, origin: Any) -> str | float:
 
 
 def spelled(cell: Any) -> str:
-    """A cell as text, the same whichever format it came in."""
+    """Return a cell as text, the same in whichever format it came."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
@@ -184,9 +184,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Nobody reads on where enough has been read.
+    # Nobody reads on after enough has been read.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # openpyxl warns of what it passes over: styles, for example, that nobody asks for.
+    # openpyxl warns of what it ignores, for example styles, which nobody needs.
     warnings.simplefilter("ignore")
     end: bool | str = True
     try:

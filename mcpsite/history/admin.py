@@ -1,7 +1,7 @@
 """Where people see who changed what, and undo it.
 
-Who may view an object sees its history, who may change it reverts it; so the pages ask the admin of the
-object's model, and there is no permission of their own.
+A person who may view an object sees its history, and one who may change it can revert it; so the pages ask
+the admin of the object's model, and there are no separate permissions.
 """
 
 from typing import Any, cast
@@ -34,7 +34,7 @@ PAGE = 50
 
 
 class HasHistory(ModelAdmin[Any]):
-    """The tab History of an object tells what `mcpsite.history.recording` holds of it."""
+    """A ModelAdmin whose tab History shows an object's changes of `mcpsite.history.recording`."""
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -47,7 +47,7 @@ class HasHistory(ModelAdmin[Any]):
 
 
 class Recorded(HasHistory):
-    """An admin whose forms and deletions are recorded; what its own actions do they record themselves."""
+    """An admin whose forms and deletions are recorded; its own actions record themselves."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.recorded_before = self._stored_values(obj) if change else {}
@@ -121,7 +121,7 @@ def _display(value: Any) -> str:
 
 
 def field_changes(change: Change, changed: ChangedObject | None = None) -> list[FieldChange]:
-    """What a change did, or what it did to one object, field by field."""
+    """Return what a change did, in all or to one object, field by field."""
     model = change.content_type.model_class()
     kind = kinds.of(model)
     own = changed.values if changed else None
@@ -132,7 +132,7 @@ def field_changes(change: Change, changed: ChangedObject | None = None) -> list[
 
 @admin.register(Change)
 class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
-    """Every change, whoever or whatever made it, with the way back."""
+    """Every change, by a person or a program, and the way to revert it."""
 
     list_display = ("time", "author", "action", "what", "kind", "why", "undone")
     list_display_links = ("time",)
@@ -182,7 +182,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
     def may_revert(
         self, request: HttpRequest, change: Change, changed: ChangedObject | None, obj: Model | None = None
     ) -> bool:
-        """Whether the person may, and there is something to revert; `obj` is what `changed` tells of."""
+        """Return whether the person may, and there is something to revert; `obj` is the one of `changed`."""
         model = change.content_type.model_class()
         values = changed.values if changed else None
         if changed is None and change.values is None:
@@ -234,7 +234,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         form_url: str = "",  # noqa: ARG002 (Django's signature)
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """A change, with the objects that it touched."""
+        """Return the page of a change, with the objects that it touched."""
         if not object_id.isdecimal():
             raise Http404
         change = self._get(request, int(object_id))
@@ -259,7 +259,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
     def object_view(
         self, request: HttpRequest, kind: int, pk: int, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The history of one object, also where the object is gone."""
+        """Return the page of one object's history, even if the object is gone."""
         content_type = get_object_or_404(ContentType, pk=kind)
         model = content_type.model_class()
         if model is None or kinds.of(model) is None:
@@ -296,7 +296,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         return self._page(request, "object.html", f"History of {name}", context)
 
     def revert_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What a revert would do, to be confirmed; and doing it."""
+        """Return the page that shows what a revert would do, or do it if it is confirmed."""
         change = self._get(request, pk)
         only = None
         if chosen := request.GET.get("object"):

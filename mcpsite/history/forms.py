@@ -12,16 +12,16 @@ from mcpsite.history.models import Change
 
 
 class KeepsOthersChanges(ModelForm[Any]):
-    """Each field comes with what the person was shown, by Django's `show_hidden_initial`.
+    """A form whose fields carry what the person was shown, by Django's `show_hidden_initial`.
 
-    What they did not touch keeps what it holds now. What they and somebody else changed is refused once,
-    with their value still in the form; saving again overwrites the other's.
+    A field that they did not touch keeps its current value. One that both they and somebody else changed is
+    refused once, with their value still in the form; saving again overwrites the other's.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            # A list of related objects has no hidden input where it is empty.
+            # A list of related objects has no hidden input if it is empty.
             many = isinstance(field, forms.ModelMultipleChoiceField)
             field.show_hidden_initial = not many and (
                 not self.is_bound or self.add_initial_prefix(name) in self.data
@@ -62,5 +62,5 @@ class KeepsOthersChanges(ModelForm[Any]):
 
 
 def _lines(value: Any) -> Any:
-    """A text with the newlines that are stored; browsers send others."""
+    """Return a text with newlines as they are stored; browsers send others."""
     return value.replace("\r\n", "\n") if isinstance(value, str) else value

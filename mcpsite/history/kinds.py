@@ -1,5 +1,6 @@
-"""The models that have a history. A data app registers its own in its `recorded.py`, which is found at
-start-up like `admin.py` is.
+"""The models that have a history.
+
+A data app registers its own in its `recorded.py`, which is found at start-up as `admin.py` is.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,15 +15,15 @@ from mcpsite.history import recording
 from mcpsite.history.models import Change
 
 ValuesById = dict[int, dict[str, Any]]
-"""By id what the fields of objects hold, of the types of JSON; an object that is gone is not in it."""
+"""By id the values of objects' fields, as JSON types; an object that is gone is missing."""
 
 
 class CannotRevert(Exception):
-    """What has to be set cannot be set any more: one sentence for the person."""
+    """A value cannot be set any more; one sentence for the person."""
 
 
 def field_values(model: type[Model], ids: Sequence[int], names: Collection[str]) -> ValuesById:
-    """What the fields `names` of the objects `ids` hold.
+    """Return the fields `names` of the objects `ids`.
 
     A related object is `{"id": …, "label": …}`; many of them are a list of these.
     """
@@ -57,7 +58,7 @@ def _reference(other: Model) -> dict[str, Any]:
 
 
 def field_writer(model: type[Model]) -> "Writer":
-    """A writer for objects that are nothing but their fields. Raises CannotRevert."""
+    """Return a writer for objects that are nothing but their fields. Raises CannotRevert."""
 
     def write_fields(wanted: list[tuple[int, dict[str, Any]]], by: User) -> None:
         with recording.action(Change.Action.EDIT, by=by) as action:
@@ -71,7 +72,7 @@ def field_writer(model: type[Model]) -> "Writer":
 
 
 def assign(changed: Model, values: dict[str, Any]) -> None:
-    """Give the fields of `changed` values as `field_values` gives them, and save it. Raises CannotRevert."""
+    """Set the fields of `changed` to values as from `field_values`, and save it. Raises CannotRevert."""
     model = type(changed)
     many = {name: value for name, value in values.items() if _is_many(model, name)}
     single = {name: value for name, value in values.items() if name not in many}
@@ -106,7 +107,7 @@ def _without_files(ids: Sequence[int]) -> ValuesById:  # noqa: ARG001
 
 
 Writer = Callable[[list[tuple[int, dict[str, Any]]], User], None]
-"""Gives objects (by id) new values of fields, as the person would on their pages."""
+"""Sets fields of objects (by id) to new values, as the person would on their pages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,20 +116,20 @@ class Kind:
 
     model: type[Model]
     identity: str = "pk"
-    """The field whose numbers name an object here and in the addresses of its pages."""
+    """The field whose numbers identify an object here and in the addresses of its pages."""
     fields: tuple[str, ...]
-    """What is recorded when an object is saved in the admin, and can be set back where there is `write`."""
+    """What is recorded when an object is saved in the admin, and can be reverted if there is a `write`."""
     write: Writer | None = None
-    """None: the history can be read, and what it tells is undone by hand."""
+    """None: the history can be read, and its changes are undone by hand."""
     read: Callable[[Sequence[int], Collection[str]], ValuesById] | None = None
     """None: `field_values` of this module."""
     corrected: str = ""
-    """The field that names those which a person wrote over what a file says."""
+    """The field that lists the fields which a person wrote over a file's values."""
     from_file: Callable[[Sequence[int]], ValuesById] = _without_files
-    """What the objects' files say of the fields that a person may write over."""
+    """Returns the files' values of the fields that a person may write over."""
 
     def stored_values(self, ids: Sequence[int], names: Collection[str] | None = None) -> ValuesById:
-        """What `names` (all recorded fields) of objects hold now."""
+        """Return the current values of `names` (all recorded fields) of objects."""
         wanted = self.fields if names is None else names
         return self.read(ids, wanted) if self.read else field_values(self.model, ids, wanted)
 
@@ -137,7 +138,7 @@ _kinds: dict[type[Model], Kind] = {}
 
 
 def register_kind(kind: Kind) -> None:
-    """Give a model a history."""
+    """Register a model that has a history."""
     _kinds[kind.model] = kind
 
 
@@ -146,13 +147,13 @@ def of(model: type[Model] | None) -> Kind | None:
 
 
 def identity_of(changed: Model) -> int:
-    """Return the number that names an object."""
+    """Return the number that identifies an object."""
     kind = of(type(changed))
     return int(getattr(changed, kind.identity if kind else "pk"))
 
 
 def find(model: type[Model] | None, number: int) -> Model | None:
-    """Return the object that `number` names; None where it is gone."""
+    """Return the object with this `number`; None if it is gone."""
     kind = of(model)
     if model is None or kind is None:
         return None

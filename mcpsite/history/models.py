@@ -1,7 +1,7 @@
-"""What is remembered of every change: one row for the action, and one for each object that it touched.
+"""The record of every change: a row for the action, and one for each object that it touched.
 
-A bulk action may touch 100,000 rows, so what is the same for all of them is stored once, and a row for
-an object holds no more than its id and its name.
+A bulk action may touch 100,000 rows, so what is the same for all of them is stored once, and the row of an
+object has only its id and its name.
 """
 
 from typing import ClassVar
@@ -13,9 +13,9 @@ from django.utils import timezone
 
 
 class Change(models.Model):
-    """One action on objects of one model. Written by `mcpsite.history.recording`, never changed.
+    """An action on objects of one model. Written by `mcpsite.history.recording`, never changed.
 
-    It holds the names as they were, and outlives whom and what it names.
+    It stores the names as they were, and outlives the people and objects that it names.
     """
 
     class Action(models.TextChoices):

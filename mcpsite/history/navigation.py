@@ -1,3 +1,3 @@
-"""Where in the site there is something of the history."""
+"""Where the site's menus link to the history."""
 
 GROUPS = {"Operation": [("history.change", "history")]}

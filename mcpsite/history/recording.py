@@ -1,4 +1,4 @@
-"""Writing the history: whatever changes objects says here what it did, in the transaction that does it."""
+"""Writing the history: code that changes objects records here what it did, in the same transaction."""
 
 import getpass
 import json
@@ -19,7 +19,7 @@ from django.db.models.expressions import Combinable
 from mcpsite.history.models import Change, ChangedObject
 
 Values = Mapping[str, tuple[Any, Any]]
-"""Field → (before, after), of the types of JSON."""
+"""Field → (before, after), as JSON types."""
 
 BATCH = 500
 LABEL = 300
@@ -27,9 +27,9 @@ LABEL = 300
 
 
 class Recorder:
-    """What a person or a command is doing. Nothing is written until there is something to tell.
+    """What a person or a command is doing. Nothing is written until there is something to record.
 
-    Its objects may be of several models; each becomes a `Change` of its own.
+    Its objects may be of several models; there is a `Change` for each model.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Recorder:
         self._changes: dict[tuple[type[Model], str], int] = {}
 
     def add(self, changed: Model, values: Values) -> None:
-        """`changed` was given `values`; nothing is written where there are none."""
+        """Record that `changed` got `values`; nothing is written if there are none."""
         if values:
             self.add_many(type(changed), [(changed.pk, str(changed), values)])
 
     def add_many(self, model: type[Model], changed: Iterable[tuple[int, str, Values]]) -> None:
-        """Objects of `model`, by id and name, were given values of their own."""
+        """Record that objects of `model`, by id and name, got values, each its own."""
         rest = iter(changed)
         while batch := list(islice(rest, BATCH)):
             change = self._change(model, None, len(batch))
@@ -68,10 +68,10 @@ class Recorder:
             )
 
     def add_all(self, objects: QuerySet[Any], values: Values, label: Combinable, identity: str = "pk") -> int:
-        """All of `objects`, as they are before they change, are given the same values; returns how many.
+        """Record that all of `objects`, as they are before they change, get the same values; return how many.
 
-        One statement, whatever their number; `label` gives their names, and `identity` is the field that
-        identifies them (see `Kind`).
+        It is one statement, whatever their number; `label` is the expression for their names, and `identity`
+        the field that identifies them (see `Kind`).
         """
         change = self._change(objects.model, json_values(values), 0)
         chosen = objects.order_by().values_list(Value(change), identity, label)
@@ -89,10 +89,10 @@ class Recorder:
         return number
 
     def _change(self, model: type[Model], values: dict[str, Any] | None, more: int) -> int:
-        """The change for these objects, `more` of which are about to be added to it."""
+        """Return the change for these objects, `more` of which are about to be added to it."""
         key = (model, json.dumps(values))
         known = self._changes.get(key)
-        # It is gone where the transaction that made it was undone.
+        # It is gone if the transaction that made it was undone.
         if known is None or not Change.objects.filter(pk=known).update(size=F("size") + more):
             kind = ContentType.objects.get_for_model(model)
             change = Change.objects.create(
@@ -103,20 +103,20 @@ class Recorder:
 
 
 def json_values(values: Values) -> dict[str, Any]:
-    """`values` as they will be read again: dates as texts, pairs as lists."""
+    """Return `values` as they will be read again: dates as texts, pairs as lists."""
     plain: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
     return plain
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Values:
-    """What differs between two states of an object; a field that one of them lacks is None there."""
+    """Return what differs between two states of an object; a field that one of them lacks is None there."""
     names = dict.fromkeys([*before, *after])
     pairs = {name: (before.get(name), after.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def operator() -> str:
-    """The account of this machine that runs a command."""
+    """Return the account of this machine that runs a command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # A container's user may have no name.
@@ -136,9 +136,9 @@ def action(
     reason: str = "",
     reverts: Change | None = None,
 ) -> Iterator[Recorder]:
-    """What is recorded inside is this action's, done by a user or, without one, by whom `author` names.
+    """Record all in the block as this action, done by a user or, without one, by what `author` names.
 
-    Inside of another action everything belongs to the outer one: an import of a hundred edits is one
+    Inside another action everything belongs to the outer one: an import of a hundred edits is one
     change of a hundred rows. `source` names a command or an import. The transaction is the caller's.
     """
     outer = _current.get()

@@ -1,7 +1,7 @@
-"""Undoing a change: what it would set to what, and doing that.
+"""Undoing a change: what would be set to what, and doing that.
 
-A field that held what its file said before a person wrote over it gets what the file says *now*, which
-is another value where the file was loaded again. Every other field gets what it held before.
+A field that had its file's value before a person wrote over it gets the file's value *now*, which is a
+different one if the file was loaded again. Every other field gets its value from before.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from mcpsite.history.recording import BATCH
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One field of an object: what the change made of it, what it holds, what it would be set to."""
+    """A field of an object: what the change made of it, its value now, and what it would be set to."""
 
     name: str
     before: Any
@@ -29,7 +29,7 @@ class Field:
     now: Any
     to: Any
     of_file: bool
-    """Whether `to` is what the file says now."""
+    """Whether `to` is the file's value now."""
 
     @property
     def changed_since(self) -> bool:
@@ -38,7 +38,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What a revert means for one object."""
+    """What a revert would do to one object."""
 
     changed: ChangedObject
     fields: list[Field]
@@ -58,7 +58,7 @@ class Plan:
     """What a revert would do, counted, with the first objects in full."""
 
     single: bool
-    """Whether it is about one object, which is set back even where it was changed since."""
+    """Whether it is about one object, which is reverted even if it was changed since."""
     to_revert: int = 0
     already: int = 0
     changed_since: int = 0
@@ -70,11 +70,11 @@ class Plan:
 
 SHOWN = 10
 NOT_REVERTED = (Change.Action.ADD, Change.Action.DELETE, Change.Action.LOAD, Change.Action.PRUNE)
-"""What files did is undone by files, and what is gone is not made up again."""
+"""Changes by files are undone by files, and deleted objects are not made again."""
 
 
 def revertable(change: Change, values: dict[str, Any] | None) -> bool:
-    """Whether what was done to an object can be undone."""
+    """Return whether what was done to an object can be undone."""
     kind = kinds.of(change.content_type.model_class())
     if kind is None or kind.write is None or change.action in NOT_REVERTED:
         return False
@@ -82,7 +82,7 @@ def revertable(change: Change, values: dict[str, Any] | None) -> bool:
 
 
 def plan(change: Change, only: ChangedObject | None) -> Plan:
-    """What undoing `change`, or what it did to one object, would do now."""
+    """Return what undoing `change`, or what it did to one object, would do now."""
     result = Plan(single=only is not None or change.size == 1)
     seen = hashlib.sha256()
     for batch in _batches(change, only):
@@ -98,10 +98,10 @@ def plan(change: Change, only: ChangedObject | None) -> Plan:
 
 
 def revert(change: Change, only: ChangedObject | None, by: User, reason: str, seen: str) -> Plan | None:
-    """Undo `change`, or what it did to one object; None where that is no longer what the person saw.
+    """Undo `change`, or what it did to one object; return None if that is no longer what the person saw.
 
-    Several objects are set back where they are as the change left them, and stay where they were changed
-    since. Raises CannotRevert.
+    Several objects are reverted if they are as the change left them, and stay as they are if they were
+    changed since. Raises CannotRevert.
     """
     with transaction.atomic():
         current = plan(change, only)
@@ -159,7 +159,7 @@ def _steps(change: Change, batch: list[ChangedObject]) -> Iterator[Step]:
             yield Step(changed=changed, fields=[], gone=True)
             continue
         file = files.get(changed.object_id, {})
-        # Where no field became or ceased to be a person's, what was there before was a person's too.
+        # If no field became or ceased to be a person's, the value before was a person's too.
         persons = each[kind.corrected][0] if kind.corrected in each else list(each)
         fields = []
         for name, (before, after) in each.items():

@@ -1,4 +1,4 @@
-"""The MCP server. Apps import the names below and nothing else of it."""
+"""The MCP server. Apps import the names below and nothing else from it."""
 
 from mcpsite.mcp.arguments import shown
 from mcpsite.mcp.database import in_database

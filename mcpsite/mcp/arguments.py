@@ -1,9 +1,9 @@
-"""What a client sends as a tool's arguments, read as the tool means it, or told in sentences.
+"""What a client sends as a tool's arguments: read as the tool means it, or refused in sentences.
 
 Models, and the programs between them and this server, write the same value in several ways: a list as JSON
 text, one text for a list of one, a number as text, null for what is left out (client-contract 42). Each way
-that can mean one thing only is taken here, for every tool, by the schema that its clients are told. What is
-left is checked by the tool's own types.
+that can mean only one thing is accepted here, for every tool, by the schema that its clients see. Everything
+else is checked by the tool's own types.
 """
 
 import difflib
@@ -21,16 +21,16 @@ from mcpsite.mcp.registry import Tool, ToolError
 from mcpsite.mcp.schemas import Schema
 
 MOST_FAULTS = 5
-"""How many faults are told in sentences; the rest is counted."""
+"""How many faults are reported in sentences; the others are counted."""
 MOST_SHOWN = 40
-"""Characters of a value or a name that is read back."""
+"""The most characters quoted of a value or a name."""
 MOST_NAME = 80
-"""Characters of a name for which a nearest one is looked for."""
+"""The most characters of a name for which a similar one is looked for."""
 MOST_CHOICES = 40
 MOST_DIGITS = 40
-"""Characters of a number as text."""
+"""The most characters of a number as text."""
 INTEGERS = range(-(1 << 63), 1 << 63)
-"""What databases and other languages have room for."""
+"""The range that databases and other languages have room for."""
 
 _WORDS: dict[str | None, str] = {
     "array": "a list",
@@ -77,7 +77,7 @@ _LENGTHS = {
 
 
 def checked(tool: Tool, sent: Any) -> dict[str, Any]:
-    """Return the arguments as the tool's function takes them; raises ToolError for all that do not fit."""
+    """Return the arguments as the tool's function takes them; raises ToolError about all that do not fit."""
     reading = _Reading(tool.name)
     arguments = reading.arguments(sent, tool.input_schema)
     try:
@@ -103,7 +103,7 @@ def read(value: Any, schema: Schema, name: str) -> Any:
 
 
 def json_object(sent: Any) -> Any:
-    """Return the arguments of a call with JSON text read, and {} for none; what is no object as it is."""
+    """Return the arguments of a call with JSON text parsed, {} for none, and a non-object as it is."""
     if isinstance(sent, str):
         try:
             sent = from_json(sent, allow_inf_nan=False) if sent.strip() else {}
@@ -114,7 +114,7 @@ def json_object(sent: Any) -> Any:
 
 
 class _Reading:
-    """One reading of what was sent: it gathers a sentence for each value that does not fit."""
+    """One reading of what was sent, which collects a sentence for each value that does not fit."""
 
     def __init__(self, tool: str) -> None:
         self._tool = tool
@@ -146,7 +146,7 @@ class _Reading:
     def value(self, value: Any, schema: Schema, where: str, verb: str = "is") -> Any:
         """Return `value` as `schema` means it; `where verb` begins the sentence if it does not fit.
 
-        None is nothing: whether that may be, the tool's own types say.
+        None is nothing: the tool's own types decide whether that is allowed.
         """
         kind = schema.get("type")
         if value is None:
@@ -156,7 +156,7 @@ class _Reading:
         if kind == "string":
             return self._text(value, schema, where, verb)
         if isinstance(value, str) and kind is not None and value.strip() in ("", "null"):
-            return None  # what a form, or null in a template, leaves where no text can be
+            return None  # what a form, or null in a template, leaves if a text is not allowed
         if kind == "array":
             return self._list(value, schema.get("items", {}), where)
         if kind == "object":
@@ -229,7 +229,7 @@ class _Reading:
         return number
 
     def _one_of(self, value: Any, kinds: list[Schema], where: str, verb: str) -> Any:
-        """Return `value` as the first of `kinds` that it fits, as it stands if it can."""
+        """Return `value` as the first of `kinds` that it fits, unconverted if possible."""
         for kind in sorted(kinds, key=lambda kind: not isinstance(value, _TYPES.get(kind.get("type"), ()))):
             trial = _Reading(self._tool)
             found = trial.value(value, kind, where, verb)
@@ -262,7 +262,7 @@ class _Reading:
 
 
 def shown(value: Any) -> str:
-    """Return what a client wrote, short enough to be read back."""
+    """Return what a client wrote, short enough to be quoted."""
     if isinstance(value, str):
         return repr(value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}…")
     if isinstance(value, bool) or value is None:
@@ -273,7 +273,7 @@ def shown(value: Any) -> str:
 
 
 def _json(text: str) -> Any:
-    """Return what `text` holds as JSON; the text itself where it is none."""
+    """Return what `text` contains as JSON; the text itself if it is not JSON."""
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -281,7 +281,7 @@ def _json(text: str) -> Any:
 
 
 def _split(text: str, choices: Iterable[Any]) -> list[str]:
-    """Return the items that one text stands for: itself, or names from `choices` with commas between."""
+    """Return the items that one text means: itself, or names from `choices` with commas between."""
     parts = [part.strip() for part in text.split(",")]
     return parts if text not in choices and all(part in choices for part in parts) else [text]
 
@@ -295,7 +295,7 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _sentence(error: ErrorDetails, tool: Tool) -> str:
-    """Return what the tool's own types say of an argument."""
+    """Return what the tool's own types report about an argument."""
     where, value, limits = _where(error["loc"], tool.input_schema), error["input"], error.get("ctx", {})
     if value is None:
         item = isinstance(error["loc"][-1], int)

@@ -1,4 +1,4 @@
-"""One call on its way through the pipeline, and the event that the audit keeps of it."""
+"""A call in the pipeline, and the event that the audit keeps of it."""
 
 import time
 import uuid
@@ -16,13 +16,13 @@ from mcpsite.mcp.menus import NotOffered
 from mcpsite.mcp.outcomes import GIVEN_UP, Kind, Outcome, UnknownTool
 
 Record = Callable[[audit.Event], None]
-"""Takes the event of a call, for the audit."""
+"""A function that takes the event of a call, for the audit."""
 
 FALLBACK = "/fallback"
-"""The end of the key under which a tool's `Answer.meta` says that it answered by another way than usual."""
+"""The end of the key in `Answer.meta` by which a tool says that it answered in another way than usual."""
 
 ANY_REQUEST = "requests"
-"""What stands in a tool's place where a request was refused before it was read."""
+"""The name in place of a tool's if a request was refused before it was read."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,19 +30,19 @@ class Call:
     """A call of a tool, or the use of a resource, a prompt or a completion."""
 
     name: str
-    """The tool's, or the method where it is no tool that is used."""
+    """The tool's name, or the method's if no tool is used."""
     arguments: Any
     """As they were sent."""
     claims: Claims
     caller: Caller | None = None
-    """Known once the pipeline has looked them up."""
+    """Known after the pipeline has looked them up."""
     offset: int | None = None
-    """Where the page begins that is asked for; None for a tool that knows no such place."""
+    """Where the requested page begins; None for a tool without pages."""
     outcome: Outcome = GIVEN_UP
     began: float = field(default_factory=time.time)
     """Seconds since the epoch."""
     id: str = ""
-    """Of its audit event."""
+    """The id of its audit event."""
 
     def __post_init__(self) -> None:
         self.id = audit.new_id(self.began)
@@ -55,7 +55,7 @@ class Call:
 
 @contextmanager
 def recorded(call: Call, origin: audit.Origin, record: Record) -> Iterator[None]:
-    """Give `record` one event of `call`, whatever becomes of it."""
+    """Give `record` one event of `call`, whatever happens to it."""
     began = time.perf_counter()
     logged = logs.call_id.set(call.id)
     try:
@@ -76,13 +76,13 @@ def recorded(call: Call, origin: audit.Origin, record: Record) -> Iterator[None]
 
 
 def malformed(name: str, claims: Claims, origin: audit.Origin) -> audit.Event:
-    """Return the event of a call that nobody could make sense of."""
+    """Return the event of a call that could not be understood."""
     outcome = Outcome(text="The request did not fit the protocol.", kind=Kind.TOOL_ERROR)
     return event(Call(name=name, arguments={}, claims=claims, outcome=outcome), origin)
 
 
 def over_limit(sentence: str, claims: Claims, origin: audit.Origin) -> audit.Event:
-    """Return the event of a request that was refused, for a limit, before it was read."""
+    """Return the event of a request that was refused before it was read, because of a limit."""
     outcome = Outcome(text=sentence, kind=Kind.LIMITED)
     return event(Call(name=ANY_REQUEST, arguments={}, claims=claims, outcome=outcome), origin)
 

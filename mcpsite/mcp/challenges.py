@@ -1,6 +1,6 @@
-"""Refusals that tell an OAuth client how to go on (RFC 6750 §3, RFC 9728 §5.1).
+"""Refusals that tell an OAuth client how to continue (RFC 6750 §3, RFC 9728 §5.1).
 
-The SDK's own challenges carry no `scope` and say `invalid_token` where no token was sent.
+The SDK's own challenges have no `scope` and say `invalid_token` if no token was sent.
 """
 
 from starlette.responses import JSONResponse
@@ -9,7 +9,7 @@ from mcpsite.mcp.metadata import Resource
 
 
 def unauthorized(resource: Resource, description: str | None = None) -> JSONResponse:
-    """401. `description` is set only when a token was sent and refused (RFC 6750 §3.1)."""
+    """Return a 401. `description` is set only if a token was sent and refused (RFC 6750 §3.1)."""
     error = (
         {} if description is None else {"error": "invalid_token", "error_description": _quotable(description)}
     )
@@ -20,7 +20,7 @@ def unauthorized(resource: Resource, description: str | None = None) -> JSONResp
 
 
 def insufficient_scope(resource: Resource, needed: tuple[str, ...]) -> JSONResponse:
-    """403 with the scopes that this operation needs (RFC 6750 §3.1)."""
+    """Return a 403 with the scopes that this operation needs (RFC 6750 §3.1)."""
     error = {"error": "insufficient_scope", "error_description": "The token lacks a scope that this needs."}
     return _refusal(
         403, {**error, "scope": " ".join(needed), "resource_metadata": resource.metadata_url}, error
@@ -28,7 +28,7 @@ def insufficient_scope(resource: Resource, needed: tuple[str, ...]) -> JSONRespo
 
 
 def too_many_failures(seconds: int) -> JSONResponse:
-    """429 (RFC 6585 §4) for an address that has sent too many tokens that are not good."""
+    """Return a 429 (RFC 6585 §4) for an address that has sent too many invalid tokens."""
     body = {
         "error": "too_many_requests",
         "error_description": f"Too many tokens were refused; try again in {seconds} s.",
@@ -42,5 +42,5 @@ def _refusal(status: int, parts: dict[str, str], body: dict[str, str]) -> JSONRe
 
 
 def _quotable(text: str) -> str:
-    """`text` within the characters that error_description may hold (RFC 6750 §3)."""
+    """Return `text` reduced to the characters that error_description may have (RFC 6750 §3)."""
     return "".join(each for each in text if " " <= each <= "~" and each not in '"\\')

@@ -1,4 +1,4 @@
-"""What settings say of tools: a system check for `manage.py check --deploy` and `doctor`."""
+"""Settings that name tools: a system check for `manage.py check --deploy` and `doctor`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ METHODS = frozenset({"resources/list", "resources/read", "prompts/get", "complet
 
 
 def check_names(**_: Any) -> list[CheckMessage]:
-    """access.W030: a setting names a tool that does not exist."""
+    """Return as access.W030 each name in a setting of a tool that does not exist."""
     tools = {tool.name for tool in discover().all()}
     menus = {each.name for each in discover_menus().all()}
     known = {"TOOL_RATE_LIMITS": tools | METHODS, "TOOL_SCOPES": tools | menus}

@@ -1,9 +1,9 @@
-"""The database section: where a tool may touch the ORM when no Django request is around.
+"""The database section: where a tool may use the ORM outside of a Django request.
 
 An app mounted beside Django gets no `request_started` and `request_finished`, so nobody closes
-connections for it. Here a bounded pool of threads of our own runs the work, and each piece of work
-starts and ends as a request would: a connection that is unusable or too old is closed on the thread
-that holds it, a good one is kept for the next call.
+connections for it. Here a bounded pool of our own threads runs the work, and each piece of work starts
+and ends as a request would: a connection that is unusable or too old is closed on the thread that holds
+it, a good one is kept for the next call.
 """
 
 import asyncio
@@ -40,12 +40,12 @@ R = TypeVar("R")
 
 
 PATIENCE_SECONDS = 0.003
-"""How long work waits for the first thread before another one takes it."""
+"""How long work waits for the first thread before another one does it."""
 
 INTERRUPT_SECONDS = 0.25
-"""How long after an interrupt of work that goes on the next one follows."""
+"""The time between an interrupt and the next one, if the work goes on."""
 MOST_INTERRUPTS = 8
-"""After so many in vain a connection is cut off, as it is at once where its server cannot be reached."""
+"""After so many in vain a connection is cut off; at once if its server cannot be reached."""
 
 
 class DatabaseThreads:
@@ -53,8 +53,8 @@ class DatabaseThreads:
 
     The first thread does what it can: with one connection and one set of warm caches, and only one
     thread to share the interpreter's lock with, short calls take a third less than spread over many.
-    What it has not begun after PATIENCE_SECONDS, because something slow is before it, goes to the
-    others.
+    Work that it has not begun after PATIENCE_SECONDS, because something slow comes first, goes to the
+    other threads.
     """
 
     def __init__(self, size: int) -> None:
@@ -67,8 +67,8 @@ class DatabaseThreads:
     async def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `function` in a database section and return what it returns.
 
-        When the wait is cancelled (the deadline), the statement that is running is interrupted, on
-        whichever database it runs, and work that still stands in the queue is dropped.
+        If the wait is cancelled (the deadline), the running statement is interrupted, on whichever
+        database it runs, and work that is still in the queue is dropped.
         """
         with _Wait() as wait:
             return await self._run(_Section(await self._admit(), wait), function, args, kwargs)
@@ -101,7 +101,7 @@ class DatabaseThreads:
                 waiting.cancel()
 
     async def _admit(self) -> Callable[[], None]:
-        """Wait until the current work may run; what is returned is called when it is over."""
+        """Wait until the current work may run; return a function to be called when it is over."""
         source, person = current_work()
         both = f"{person}\n{source}" if person and source else ""
         admitted: list[tuple[Shares, str]] = []
@@ -111,7 +111,7 @@ class DatabaseThreads:
                 shares.release(name)
 
         try:
-            # A person who waits for a source keeps no more than their places in it.
+            # A person who waits for a source occupies only their places in it.
             for shares, name in (
                 (self._people_in_sources, both),
                 (self._people, person),
@@ -131,7 +131,7 @@ class DatabaseThreads:
         loop: asyncio.AbstractEventLoop,
         answer: "asyncio.Future[R]",
     ) -> "Future[R]":
-        """Do `work` in `executor` and give what comes of it to `answer`, unless it is cancelled before."""
+        """Do `work` in `executor` and give its result to `answer`, unless it is cancelled before."""
 
         def settle(done: "Future[R]") -> None:
             if answer.done():
@@ -144,7 +144,7 @@ class DatabaseThreads:
 
         def deliver(done: "Future[R]") -> None:
             if not done.cancelled():
-                # A loop that has ended waits for no answer.
+                # An event loop that has ended waits for no answer.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(settle, done)
 
@@ -159,7 +159,7 @@ class DatabaseThreads:
         together = threading.Barrier(max(1, others))
 
         def part() -> None:
-            # Each thread has to take one of these, so none may finish before all have begun.
+            # Each thread has to get one of these, so none may finish before all have begun.
             with suppress(threading.BrokenBarrierError):
                 together.wait(CLOSING_SECONDS)
             connections.close_all()
@@ -174,7 +174,7 @@ _threads: dict[str, DatabaseThreads] = {}
 
 
 def database_threads() -> DatabaseThreads:
-    """The process's threads for calls, made when first needed."""
+    """Return the process's threads for calls, made when first needed."""
     return _threads.get("calls") or _threads.setdefault("calls", DatabaseThreads(settings.MCP_THREADS))
 
 
@@ -190,19 +190,19 @@ async def in_database(function: Callable[P, R], /, *args: P.args, **kwargs: P.kw
 
 
 async def in_spare_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a short look at the database in a thread that no call keeps busy."""
+    """Run a short query in a thread that no call keeps busy."""
     spare = _threads.get("spare") or _threads.setdefault("spare", DatabaseThreads(1))
     return await spare.run(function, *args, **kwargs)
 
 
 def _retrieve(future: "asyncio.Future[Any]") -> None:
-    """Look at an outcome nobody waits for any more, so that asyncio does not report it as lost."""
+    """Retrieve an outcome that nobody waits for any more, so that asyncio does not report it as lost."""
     if not future.cancelled():
         future.exception()
 
 
 class _Wait:
-    """How long the work of a call waits for a thread: until it begins or is given up. A context manager."""
+    """A context manager: how long the work of a call waits for a thread, until it begins or is given up."""
 
     current: ClassVar[set["_Wait"]] = set()
 
@@ -213,7 +213,7 @@ class _Wait:
         return self
 
     def end(self) -> None:
-        # Of two threads that come here at once only one takes it out.
+        # Of two threads that come here at once only one removes it.
         with suppress(KeyError):
             self.current.remove(self)
             seconds = time.perf_counter() - self._since
@@ -234,7 +234,7 @@ _sections = threading.local()
 
 
 class _Section:
-    """One piece of work on one thread, which the event loop may give up."""
+    """A piece of work on one thread, which the event loop may give up."""
 
     def __init__(self, when_over: Callable[[], None], wait: _Wait) -> None:
         self._when_over = when_over
@@ -268,17 +268,17 @@ class _Section:
                 self._when_over()
 
     def opened(self, wrapper: BaseDatabaseWrapper) -> None:
-        """Take note of a connection that this section's thread has opened."""
+        """Note a connection that this section's thread has opened."""
         if wrapper not in self._wrappers:
             self._wrappers.append(wrapper)
 
     def abandon(self) -> None:
-        """Have the work end: it is not begun, or whatever statement it waits for is interrupted."""
+        """End the work: it is not begun, or the statement that it waits for is interrupted."""
         with self._lock:
             self._abandoned = True
             if not self._begun or self._over.is_set():
                 return
-        # Its own thread: psycopg opens a connection to cancel a statement, and the loop must not wait.
+        # In a separate thread: psycopg opens a connection to cancel a statement, and the loop must not wait.
         threading.Thread(target=self._interrupt, name="mcp-db-interrupt", daemon=True).start()
 
     def _interrupt(self) -> None:
@@ -296,10 +296,10 @@ class _Section:
             self._over.wait(min(INTERRUPT_SECONDS * interrupts, 2.0))
 
     def _discard(self) -> None:
-        """Close the connections to servers: a late interrupt must not meet the next one's statement."""
+        """Close the connections to servers: a late interrupt must not hit the next one's statement."""
         for wrapper in self._wrappers:
             if isinstance(wrapper.connection, psycopg.Connection):
-                wrapper.connection.close()  # so that no pool keeps it
+                wrapper.connection.close()  # no pool may keep it
                 wrapper.close()
 
 

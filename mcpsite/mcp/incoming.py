@@ -1,8 +1,8 @@
 """The bodies of requests to the endpoint: bounded while they arrive, wait and are parsed.
 
-JSON takes up to thirty times its length in memory once it is parsed, and parsing it holds up every other
-thread. So what is larger than any call needs is parsed in a thread of its own and a few at a time; of what
-one caller sends, only so much is here at once.
+JSON takes up to thirty times its length in memory when it is parsed, and parsing it stops every other thread.
+So a body that is larger than any call needs is parsed in a separate thread, a few at a time, and
+only so much of what one caller sends is here at once.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from mcpsite.core.receiving import LATE, Body
 from mcpsite.mcp import messages
 
 SMALL = 16 * 1024
-"""Parsed at once: the longest call that the site's own tools take has 10 KB."""
+"""Bodies up to this are parsed at once: the longest call that the site's own tools take has 10 KB."""
 LARGE_AT_ONCE = 2
 OF_ONE_CALLER = 32
-"""So many bodies of the largest size may be here of one caller at once."""
+"""How many bodies of the largest size may be here from one caller at once."""
 
 
 class BodyRefused(Exception):
-    """A body that is not read to its end, or not now: the status of the answer, and one sentence."""
+    """A body that is not read to its end, or not now: the status of the answer, and a sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -34,7 +34,7 @@ class BodyRefused(Exception):
 
 
 class Incoming:
-    """What has arrived and is not answered yet; belongs to one event loop."""
+    """Messages that have arrived and are not answered yet; belongs to one event loop."""
 
     def __init__(self) -> None:
         self._bytes: Counter[tuple[str, str]] = Counter()
@@ -42,7 +42,7 @@ class Incoming:
 
     @asynccontextmanager
     async def message(self, receive: Receive, claims: Claims) -> AsyncIterator[messages.Message]:
-        """Yield the message that `receive` brings, for as long as it is being answered.
+        """Yield the message that `receive` brings, until it is answered.
 
         Nothing of the caller's limits is used while it is still being sent. Raises BodyRefused, LimitExceeded
         and Malformed.

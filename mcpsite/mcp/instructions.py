@@ -9,7 +9,7 @@ GENERAL = (
 
 
 def instructions() -> str:
-    """Return what data there is and how to begin, in the words of the apps' modules `tools`."""
+    """Return which data there are and how to begin, in the words of the apps' modules `tools`."""
     subjects = ", and ".join(contributed("tools", "SUBJECT"))
     parts = [f"The company's own data: {subjects}."] if subjects else []
     return " ".join([*parts, *contributed("tools", "ADVICE"), GENERAL])

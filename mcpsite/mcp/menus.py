@@ -1,4 +1,4 @@
-"""Resources and prompts: what people pick from a client's menus.
+"""Resources and prompts: what people choose from a client's menus.
 
 An app offers them in its `resources.py` and `prompts.py`, found like `tools.py`. As with tools, the
 functions are plain and synchronous, take the caller, and know nothing of the protocol library.
@@ -23,10 +23,10 @@ from mcpsite.mcp.registry import Registry, ToolError, discover, registry
 PAGE = 100
 """Entries on one page of `resources/list`."""
 MAX_COMPLETIONS = 100
-"""The most values a completion may hold (MCP, completion/complete)."""
+"""The most values in a completion (MCP, completion/complete)."""
 
 Complete = Callable[[Caller, str], Iterable[str]]
-"""From what was typed so far to the values that fit, best first."""
+"""Returns the values that fit what was typed so far, best first."""
 Function = TypeVar("Function", bound=Callable[..., str])
 
 
@@ -34,7 +34,7 @@ Offered = TypeVar("Offered", bound="Resources | Prompt")
 
 
 class NotOffered(Exception):
-    """No such resource or prompt for this caller; what they may not see is told in the same words."""
+    """No such resource or prompt for this caller; one that they may not see is refused in the same words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,12 +42,12 @@ class Entry:
     """One resource in a menu."""
 
     key: str
-    """What follows `scheme://`."""
+    """What comes after `scheme://`."""
     title: str
     description: str = ""
 
     def cleaned(self) -> "Entry":
-        """Return the entry without what nobody sees in its texts."""
+        """Return the entry without invisible characters in its texts."""
         return Entry(key=self.key, title=clean(self.title), description=clean(self.description))
 
 
@@ -62,9 +62,9 @@ class Resources:
     permission: str
     mime_type: str
     read: Callable[[Caller, str], str | None]
-    """The text of one resource; None where the caller has no such resource."""
+    """Returns the text of one resource; None if the caller has no such resource."""
     entries: Callable[[Caller, int, int], Iterable[Entry]]
-    """The resources from an offset on, at most so many."""
+    """Returns the resources from an offset on, at most so many."""
     complete: Complete
     scope: str = ""
     """Scopes that the token needs, as for a tool; TOOL_SCOPES names this kind `scheme://`."""
@@ -94,7 +94,7 @@ class Prompt:
 
 
 class Menus:
-    """The resources and prompts of this process, and how each is reached by a caller.
+    """The resources and prompts of this process, and access to them for a caller.
 
     The methods are synchronous and run in a database section.
     """
@@ -105,14 +105,14 @@ class Menus:
         self._prompts: dict[str, Prompt] = {}
 
     def add_resources(self, kind: Resources) -> None:
-        """Offer `kind`; raises ImproperlyConfigured when its scheme is taken."""
+        """Offer `kind`; raises ImproperlyConfigured if its scheme is taken."""
         scopes.valid_scopes(f"Resource {kind.name}", kind.scope)
         if kind.scheme in self._resources:
             raise ImproperlyConfigured(f"Two kinds of resources are called {kind.scheme}://; rename one.")
         self._resources[kind.scheme] = kind
 
     def add_prompt(self, prompt: Prompt) -> None:
-        """Offer `prompt`; raises ImproperlyConfigured when its name is taken."""
+        """Offer `prompt`; raises ImproperlyConfigured if its name is taken."""
         scopes.valid_scopes(f"Prompt {prompt.name!r}", prompt.scope)
         if prompt.name in self._prompts:
             raise ImproperlyConfigured(f"Two prompts are called {prompt.name!r}; rename one of them.")
@@ -122,10 +122,10 @@ class Menus:
         return [*self._resources.values(), *self._prompts.values()]
 
     def scopes_of(self, offered: Resources | Prompt) -> tuple[str, ...]:
-        """Return the scopes that the use of `offered` takes.
+        """Return the scopes that the use of `offered` needs.
 
-        Where none are named, those of all tools with its permission: they show the same data, and what
-        is closed there must not be open here.
+        If none are named, they are those of all tools with its permission: these show the same data, and
+        what is closed there must not be open here.
         """
         if offered.scope or offered.name in settings.TOOL_SCOPES:
             return scopes.needed(offered.name, offered.scope)
@@ -191,7 +191,7 @@ class Menus:
         return [clean(value) for value in islice(values(caller, clean(typed)), MAX_COMPLETIONS)]
 
     def _allowed(self, offered: Offered | None, caller: Caller) -> Offered:
-        """Return `offered`, which the caller may use; raises NotOffered, then MissingScope."""
+        """Return `offered` if the caller may use it; raises NotOffered, then MissingScope."""
         if offered is None or not caller.has_perm(offered.permission):
             raise NotOffered
         scopes.demand(caller.claims, self.scopes_of(offered))
@@ -212,7 +212,7 @@ def prompt(
     """Offer the decorated function as the prompt of its name.
 
     Its parameters are texts, annotated `Annotated[str, Field(description=...)]`; it returns what a
-    person would ask. Raises ImproperlyConfigured when the function does not fit.
+    person would ask. Raises ImproperlyConfigured if the function does not fit.
     """
 
     def register(function: Function) -> Function:
@@ -254,7 +254,7 @@ def permissions_needed() -> set[str]:
 
 
 def scopes_in_use(tools: Registry, menus: Menus) -> dict[str, list[str]]:
-    """Return the scopes that tools, prompts and resources take, each with the titles of what takes it."""
+    """Return the scopes of tools, prompts and resources, each with the titles of those that need it."""
     titles: dict[str, list[str]] = {}
     taking = [(tool.title, tool.scopes) for tool in tools.all()]
     taking += [(offer.title, menus.scopes_of(offer)) for offer in menus.all()]

@@ -1,8 +1,8 @@
 """The JSON-RPC message in the body of a request: parsed once, and well formed before the SDK sees it.
 
-The SDK answers some malformed messages at great length, and others not at all. What it is given is written
-anew from what was parsed here, so there is no second reading that could differ. The arguments of a tool call,
-which alone may be long, do not go through it.
+The SDK answers some malformed messages at great length, and others not at all. What it gets is written anew
+from what was parsed here, so there is no second reading that could differ. The arguments of a tool call,
+which are the only long part, do not go through it.
 """
 
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from starlette.responses import JSONResponse
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MEMBERS = frozenset({"method", "result", "error"})
-"""One of these stands in every JSON-RPC message."""
+"""Every JSON-RPC message has one of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message, as far as what stands around the SDK has to know it."""
+    """A message, as far as the code around the SDK has to know it."""
 
     body: bytes
     """The message for the SDK, without the arguments of a tool call."""
     method: str
     """Empty for an answer to something that was never asked."""
     id: str | int | None
-    """None for a message that is to have no answer."""
+    """None for a message that gets no answer."""
     name: str
-    """The tool, where one is called by name; else the method."""
+    """The tool's name if one is called; otherwise the method."""
     arguments: Any
-    """Of a tool call, as they were sent."""
+    """The arguments of a tool call, as they were sent."""
 
 
 class Malformed(Exception):
-    """A body that holds no message which can be answered."""
+    """A body without a message that can be answered."""
 
     def __init__(self, code: int, sentence: str, *, method: str = "", id: str | int | None = None) -> None:  # noqa: A002
-        """`method`, `id`: as far as they could be read."""
+        """Keep `method` and `id` as far as they could be read."""
         super().__init__(sentence)
         self.method = method
         self.id = id

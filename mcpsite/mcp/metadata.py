@@ -37,9 +37,9 @@ class Resource:
     url: str
     """The exact public URL of the endpoint, from the setting, never from a request's Host."""
     issuer: str
-    """Byte-identical to the issuer's own name."""
+    """Byte for byte the issuer's own name."""
     scopes: tuple[str, ...]
-    """Scopes that every call needs and a client can be granted."""
+    """Scopes that every call needs and that a client can be granted."""
     more_scopes: tuple[str, ...] = ()
     """Scopes that some tools need in addition."""
 
@@ -52,7 +52,7 @@ class Resource:
 
     @property
     def metadata_path(self) -> str:
-        """The path-inserted form of RFC 9728 §3.1."""
+        """The path with the resource's path inserted (RFC 9728 §3.1)."""
         return f"{PREFIX}oauth-protected-resource{urlsplit(self.url).path}"
 
     @property
@@ -60,7 +60,7 @@ class Resource:
         return f"{settings.SITE_URL}{self.metadata_path}"
 
     def document(self) -> dict[str, Any]:
-        """The metadata document of RFC 9728 §2."""
+        """Return the metadata document of RFC 9728 §2."""
         supported = [*self.scopes, *self.more_scopes]
         return {
             "resource": self.url,
@@ -72,11 +72,11 @@ class Resource:
 
 
 Document = Callable[[], Awaitable[dict[str, Any] | str | None]]
-"""Makes one document, in JSON or plain text; None where the server has no such document now."""
+"""A function that makes one document, in JSON or plain text; None if the server has no such document now."""
 
 
 class WellKnown:
-    """ASGI application for every path under `/.well-known/`: a document, or a 404 in JSON."""
+    """An ASGI application for every path under `/.well-known/`: a document, or a 404 in JSON."""
 
     def __init__(self, documents: dict[str, Document]) -> None:
         self._documents = documents
@@ -102,13 +102,13 @@ class WellKnown:
 
 
 def well_known(resource: Resource) -> WellKnown:
-    """The documents that this server has, by path."""
+    """Return the documents that this server has, by path."""
 
     async def protected_resource() -> dict[str, Any]:
         return resource.document()
 
     async def own_issuer() -> dict[str, Any]:
-        from mcpsite.access.oauth import metadata as authorization_server  # its app is there only then
+        from mcpsite.access.oauth import metadata as authorization_server  # its app is installed only then
 
         return authorization_server.document()
 
@@ -127,7 +127,7 @@ def well_known(resource: Resource) -> WellKnown:
         resource.metadata_path: protected_resource,
     }
     if settings.OPENAI_APPS_CHALLENGE:
-        # How OpenAI makes sure that the host is the company's, before an app is published.
+        # By this OpenAI verifies that the host belongs to the company, before an app is published.
         documents[f"{PREFIX}openai-apps-challenge"] = openai_challenge
     if signing.is_own_issuer():
         documents[f"{PREFIX}jwks.json"] = own_keys
@@ -144,7 +144,7 @@ def well_known(resource: Resource) -> WellKnown:
 class Mirror:
     """The external issuer's document, for clients older than RFC 9728 that look for it on this host.
 
-    Anybody may ask for it, so the issuer is asked at most once in MIRROR_SECONDS.
+    Anybody may request it, so the issuer is asked at most once in MIRROR_SECONDS.
     """
 
     def __init__(self, issuer: str) -> None:
@@ -154,7 +154,7 @@ class Mirror:
         self._asked_at = -MIRROR_SECONDS
 
     async def document(self) -> dict[str, Any] | None:
-        """The document as last read; None while it could never be read."""
+        """Return the document as last read; None until it could be read."""
         async with self._lock:
             if time.monotonic() - self._asked_at >= MIRROR_SECONDS:
                 self._asked_at = time.monotonic()

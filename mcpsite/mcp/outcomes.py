@@ -1,4 +1,4 @@
-"""What a call comes to: an answer, or one sentence about why there is none."""
+"""The result of a call: an answer, or one sentence about why there is none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ Kind = AuditEvent.Outcome
 
 
 class UnknownTool(Exception):
-    """No tool of this name for this caller; one that they may not use is refused in the same words."""
+    """No tool of this name for this caller; a tool that they may not use is refused in the same words."""
 
 
 class Unanswered(Exception):
-    """A request other than a tool call that is not answered: one plain sentence, and of which kind."""
+    """A request other than a tool call that is not answered: one plain sentence, and the kind of refusal."""
 
     def __init__(self, sentence: str, kind: Kind) -> None:
         super().__init__(sentence)
@@ -23,7 +23,7 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a call came to, ready for the wire."""
+    """The result of a call, ready to be sent."""
 
     text: str
     """The answer as compact JSON or in the tool's own words, or the sentence of an error."""
@@ -37,11 +37,11 @@ class Outcome:
 
 
 GIVEN_UP = Outcome(text="The call was given up before it was answered.", kind=Kind.FAILED)
-"""What stands when the wait is cancelled: the client has gone, or the process ends."""
+"""The outcome if the wait is cancelled: the client has gone, or the process ends."""
 
 
 def number_of_rows(value: Mapping[str, Any]) -> int:
-    """Return how many things an answer holds: `rows_returned`, else its first list of objects, else 1."""
+    """Return how many items an answer has: `rows_returned`, else its first list of objects, else 1."""
     stated = value.get("rows_returned")
     if isinstance(stated, int):
         return stated

@@ -1,11 +1,11 @@
-"""The call pipeline: what happens around each call, once and for all tools.
+"""The call pipeline: what happens around each call, once for all tools.
 
 permission → limit → scope → arguments → deadline → database section → tool → size → compact result → audit
 
-`call` is the way of a tool, `use` that of what is read from a client's menus. From the outside in: `recorded`
-leaves the event for the audit, `_attempt` holds the limit of calls at once and the deadline, `_admit` asks
-the caller, their permission, the limits, the scope and the arguments, `written` measures and writes the
-answer. A tool cannot go round any of it.
+`call` runs a tool, `use` reads something from a client's menus. From the outside in: `recorded` writes the
+event for the audit, `_attempt` applies the limit of calls at once and the deadline, `_admit` checks the
+caller, their permission, the limits, the scope and the arguments, `written` measures and writes the
+answer. A tool cannot bypass any of it.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 UNEXPECTED = "The server could not answer this; try again, or tell its operator the reference."
 UNKNOWN = "unknown tools"
-"""What the limits count together: names that are no tool of this caller's."""
+"""The name under which the limits count all names that are no tool of this caller's."""
 
 R = TypeVar("R")
 
@@ -58,7 +58,7 @@ async def offered(claims: Claims, find: Callable[[Caller], list[R]]) -> list[R]:
 def tools_for(registry: Registry, caller: Caller) -> list[Tool]:
     """Return the tools that the caller may use, in their registered order.
 
-    Also those for which the token lacks a scope: a client can ask for it only if it knows the tool.
+    Tools for which the token lacks a scope are included: a client can request it only if it knows the tool.
     """
     return [tool for tool in registry.all() if tool.admits(caller)]
 
@@ -74,12 +74,12 @@ async def call(
 ) -> Outcome:
     """Call the tool `name` for the bearer of `claims`, and give `record` exactly one event.
 
-    Whatever goes wrong within the tool is an Outcome without a value, whose text is one sentence.
+    If anything goes wrong within the tool, the Outcome has no value, and its text is one sentence.
     Raises UnknownTool and MissingScope.
     """
     call = Call(name=name, arguments=arguments, claims=claims)
     tool = registry.get(name)
-    # What the tools of one app read lies in one place, as a rule.
+    # As a rule, the tools of one app read from one place.
     source = tool.permission.partition(".")[0] if tool else ""
     with recorded(call, origin, record), work_of(source, _person(claims)):
         call.outcome = await _attempt(call, partial(_answer, tool, call))
@@ -98,9 +98,9 @@ async def use(
     origin: audit.Origin,
     record: Record,
 ) -> R:
-    """Return what `function` finds for the bearer of `claims`, who asks for it by `method`; one event too.
+    """Return what `function` finds for the bearer of `claims`, who asks for it by `method`; record one event.
 
-    `measure` tells how many rows and bytes that is. Raises Unanswered, NotOffered and MissingScope.
+    `measure` returns how many rows and bytes that is. Raises Unanswered, NotOffered and MissingScope.
     """
     call = Call(name=method, arguments=arguments, claims=claims)
 
@@ -121,7 +121,7 @@ async def use(
 
 @asynccontextmanager
 async def _deadline() -> AsyncIterator[None]:
-    """Cancel the block at the deadline; PostgreSQL ends its statements a little before."""
+    """Cancel the block at the deadline; PostgreSQL ends its statements a little earlier."""
     with statements_within(settings.MCP_DEADLINE_SECONDS):
         async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
             yield
@@ -132,7 +132,7 @@ def _person(claims: Claims) -> str:
 
 
 async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
-    """Return what `run` returns, under the limits and the deadline; the Outcome of an error if it fails."""
+    """Return what `run` returns, within the limits and the deadline; an error's Outcome if it fails."""
     try:
         with limits().slot(call.claims.issuer, call.claims.subject):
             async with _deadline():
@@ -196,12 +196,12 @@ async def _answer(tool: Tool | None, call: Call) -> Outcome:
 def _admit(tool: Tool | None, call: Call) -> Callable[[], Any]:
     """Return the tool's function with the arguments of a call that the caller may make now.
 
-    A tool that does not exist goes the same way as a forbidden one. Raises AccessDenied, LimitExceeded,
+    A tool that does not exist is treated like a forbidden one. Raises AccessDenied, LimitExceeded,
     UnknownTool, MissingScope and ToolError.
     """
     call.caller = caller = caller_for(call.claims)
     if tool is None or not tool.admits(caller):
-        # Over the limit they share a row, whose name must not be the caller's to choose.
+        # Their limit is counted in one row, whose name must not be the caller's to choose.
         asked, call.name = call.name, UNKNOWN
         limits().count_call(caller.user_id, UNKNOWN)
         call.name = asked

@@ -1,8 +1,8 @@
 """How an app offers a tool: `@tool` on a plain function in its `tools.py`, or `add_tool` from data.
 
 This module knows nothing of the protocol library: a tool is a name, a description, a schema for its
-arguments, a schema for its result, and a function. Everything a tool must not forget (permission,
-deadline, database connections, size of the answer) happens in `mcpsite.mcp.pipeline`, once.
+arguments, a schema for its result, and a function. Everything that every tool needs (permission, deadline,
+database connections, size of the answer) happens in `mcpsite.mcp.pipeline`, once.
 """
 
 import inspect
@@ -24,11 +24,11 @@ from mcpsite.mcp.views import View
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-"""What every client takes for the name of a tool."""
+"""What every client accepts as the name of a tool."""
 
 
 class ToolError(Exception):
-    """A failure the caller can act on: one plain sentence for the person, shown as it is."""
+    """A failure that the caller can mend: one plain sentence for the person, shown as it is."""
 
 
 class NameTaken(ImproperlyConfigured):
@@ -37,32 +37,32 @@ class NameTaken(ImproperlyConfigured):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A tool's result with something beside it that must not change the result's own shape."""
+    """A tool's result with additions that must not change the result's own shape."""
 
     value: Any
-    """What the tool's return annotation promises (a TypedDict's dict)."""
+    """The object that the tool's return annotation describes (a TypedDict's dict)."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """Goes into the result's `_meta`; keys are prefixed by the caller, e.g. `mcpsite/fallback`."""
+    """Added to the result's `_meta`; keys are prefixed by the caller, e.g. `mcpsite/fallback`."""
     text: str = ""
-    """What a model and a client without views read; empty: the value itself, as JSON."""
+    """The text for a model and a client without views; empty: the value itself, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """One registered tool."""
+    """A registered tool."""
 
     name: str
     title: str
     description: str
-    """What the model reads; of a function its docstring."""
+    """The description for the model; of a function its docstring."""
     permission: str
     """The Django permission that a caller needs, `app_label.codename`."""
     also: tuple[str, ...]
-    """Others of which one will do in its place."""
+    """Other permissions, any of which is enough instead."""
     for_readers: bool
     """Whether `migrate` gives the permission to the group `readers`."""
     scope: str
-    """Scopes that the token needs, separated by spaces; empty for none. TOOL_SCOPES may say others."""
+    """Scopes that the token needs, separated by spaces; empty for none. TOOL_SCOPES may name others."""
     function: Callable[..., Any]
     is_async: bool
     takes_caller: bool
@@ -70,24 +70,24 @@ class Tool:
     arguments: type[BaseModel]
     """Checks what a client sends; unknown names are refused."""
     gathered: Mapping[str, tuple[type, tuple[str, ...]]]
-    """Parameters of the function that are a dataclass: it, and the arguments that are its fields."""
+    """Parameters of the function that are a dataclass: the class, and the arguments that are its fields."""
     input_schema: Schema
     output_schema: Schema
     read_only: bool
     page: str
-    """The list in the result that ends early where it would be too long; empty for none."""
+    """The list in the result that is cut if it would be too long; empty for none."""
     meta: Mapping[str, Any]
     """The tool's own `_meta` in `tools/list`."""
     view: View | None
     """The page that shows the answer in a chat."""
 
     def admits(self, caller: Caller) -> bool:
-        """Whether `caller` has the permission to use it."""
+        """Return whether `caller` has the permission to use it."""
         return any(map(caller.has_perm, (self.permission, *self.also)))
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that a call takes."""
+        """The scopes that a call needs."""
         return scopes.needed(self.name, self.scope)
 
 
@@ -98,7 +98,7 @@ class Registry:
         self._tools: dict[str, Tool] = {}
 
     def add(self, tool: Tool) -> None:
-        """Register `tool`; raises ImproperlyConfigured when its name is taken or a schema is not plain."""
+        """Register `tool`; raises ImproperlyConfigured if its name is taken or a schema is not plain."""
         if tool.name in self._tools:
             raise NameTaken(f"Two tools are called {tool.name!r}; rename one of them.")
         for name, part in tool.input_schema["properties"].items():
@@ -113,7 +113,7 @@ class Registry:
         return list(self._tools.values())
 
     def arrange(self, modules: Sequence[str]) -> None:
-        """Put the tools of `modules` into the order of these, before all others."""
+        """Put the tools of `modules` first, in the order of the modules."""
         places = {name: place for place, name in enumerate(modules)}
         tools = sorted(
             self._tools.items(), key=lambda item: places.get(item[1].function.__module__, len(places))
@@ -141,17 +141,16 @@ def tool(
     on the event loop and reaches the database through `mcpsite.mcp.in_database`). A first parameter
     `caller: Caller` is filled in and not part of the schema. Every other parameter is keyword-able,
     annotated, and described with `Annotated[..., Field(description=...)]`; one whose type is a dataclass
-    stands for its fields, which become arguments in its place. The return annotation is a TypedDict (of
-    `typing_extensions`): the result's schema is made from it, and no second validation is run on what
-    the tool returns. A `ToolError` is the way to tell the caller what to change. A `view` is the page that
-    clients with the extension MCP Apps show for the answer; other clients show the answer's text.
-    `page` names the list in the result that ends early where the answer would be too long for its reader:
-    `truncated` then says so, and from which `offset` to go on where the tool has such an argument. Long texts
-    are cut in every tool's answer.
+    is replaced by its fields as arguments. The return annotation is a TypedDict (of `typing_extensions`):
+    the result's schema is made from it, and what the tool returns is not validated again. A `ToolError`
+    tells the caller what to change. A `view` is the page that clients with the extension MCP Apps show for
+    the answer; other clients show the answer's text. `page` names the list in the result that ends early if
+    the answer would be too long for its reader: `truncated` then says so, and from which `offset` to go on if
+    the tool has such an argument. Long texts are cut in every tool's answer.
 
-    `permission` is asked at each call; `scope` names what the token has to hold as well.
+    `permission` is checked at each call; `scope` names the scopes that the token needs as well.
 
-    Raises ImproperlyConfigured when the function does not fit.
+    Raises ImproperlyConfigured if the function does not fit.
     """
 
     def register(function: Function) -> Function:
@@ -202,12 +201,12 @@ def add_tool(
     view: View | None = None,
     registry: Registry = registry,
 ) -> None:
-    """Offer a tool that is made from data: what `@tool` reads off a function is said here.
+    """Offer a tool that is made from data: the arguments replace what `@tool` reads off a function.
 
-    `arguments` describes each of its fields, which `function` is given by name, behind a first parameter
-    `caller: Caller` if it has one. `result` is the JSON schema of the object that `function` returns.
-    Without `for_readers` nobody has the permission until it is granted. `also` are permissions of which any
-    other will do, for a tool that looks itself at what its caller may read. The rest is as for `@tool`.
+    `function` is called with the fields of `arguments` by name, after a first parameter `caller: Caller` if
+    it has one. `result` is the JSON schema of the object that `function` returns. Without `for_readers`
+    nobody has the permission until it is granted. `also` are permissions any of which is enough instead, for
+    a tool that itself checks what its caller may read. The rest is as for `@tool`.
 
     Raises ImproperlyConfigured if the tool could not be called or a model could not use it.
     """
@@ -247,9 +246,9 @@ def add_tool(
 
 
 def discover() -> Registry:
-    """Import `tools.py` of every installed app and return what they registered, in the order of the apps.
+    """Import `tools.py` of every installed app and return the registered tools in the order of the apps.
 
-    Whatever imported one of them sooner changes nothing about the order.
+    If something imported one of them earlier, the order is still the same.
     """
     registry.arrange([module.__name__ for module in modules("tools")])
     return registry

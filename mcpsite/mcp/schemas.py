@@ -1,4 +1,4 @@
-"""JSON schemas that every client can read: each thing said where it stands, and of one kind.
+"""JSON schemas that every client can read: written out in place, each of a single type.
 
 pydantic names a type once and refers to it (`$ref`), and writes what may be left out as an alternative to
 null. Copilot Studio leaves out a tool with a reference anywhere in it, Bedrock AgentCore, n8n and Copilot CLI
@@ -17,25 +17,25 @@ Schema = dict[str, Any]
 NULL = {"type": "null"}
 _REFERENCES = ("$ref", "$dynamicRef", "$defs", "definitions")
 _SILENT = ("title", "$defs", "discriminator")
-"""Keywords that say nothing, or nothing any more once references are replaced."""
+"""Keywords without meaning, or without meaning once references are replaced."""
 _DATA = ("default", "enum", "const", "examples")
-"""Keywords whose values are no schemas."""
+"""Keywords whose values are not schemas."""
 _NAMED = ("properties", "patternProperties", "dependentSchemas")
-"""Keywords whose values are schemas by name: a property may well be called `$ref`."""
+"""Keywords whose values are schemas by name: a property may be called `$ref`."""
 
 
 def of_arguments(schema: Schema) -> Schema:
-    """Return what a client is told of the arguments: without null, which may be sent for what is optional."""
+    """Return the schema of arguments for clients: without null, which may still be sent for optional ones."""
     return _Simplifier(schema.get("$defs", {}), is_sent=True).simple(schema)
 
 
 def of_result(schema: Schema) -> Schema:
-    """Return what a client is told of a result: of what may be of several kinds, or null, in words alone."""
+    """Return the schema of a result for clients: of several kinds, or null, only in words."""
     return _Simplifier(schema.get("$defs", {}), is_sent=False).simple(schema)
 
 
 def require_plain(schema: Schema, whose: str) -> None:
-    """Raise ImproperlyConfigured if `schema`, of `whose`, holds a reference or a list of types."""
+    """Raise ImproperlyConfigured if `schema`, of `whose`, has a reference or a list of types."""
     for part in _parts(schema):
         for keyword in _REFERENCES:
             if keyword in part:
@@ -56,12 +56,12 @@ def require_plain(schema: Schema, whose: str) -> None:
 class _Simplifier:
     definitions: Mapping[str, Schema]
     is_sent: bool
-    """Whether it is a client that writes values of the schema."""
+    """Whether clients write values of the schema."""
 
     def simple(self, schema: Schema, inside: tuple[str, ...] = ()) -> Schema:
         """Return `schema` in the plain form; `inside` names the definitions around it.
 
-        A reference to one of those stays, for `require_plain` to refuse.
+        A reference to one of those is kept, and `require_plain` will refuse it.
         """
         name = schema.get("$ref", "").removeprefix("#/$defs/")
         if name in self.definitions and name not in inside:
@@ -89,7 +89,7 @@ class _Simplifier:
         return schema
 
     def _merged(self, schema: Schema, kinds: list[Schema]) -> Schema:
-        """Return `schema` with the kinds of value that it may have, which are plain already."""
+        """Return `schema` with its possible kinds of value, which are plain already."""
         real = [kind for kind in kinds if kind != NULL]
         if self.is_sent and (several := _one_or_several(real)):
             real = [several]
@@ -104,13 +104,13 @@ class _Simplifier:
 
 
 def _alternatives(schema: Schema) -> list[Schema]:
-    """Take the alternatives out of `schema` and return them."""
+    """Remove the alternatives from `schema` and return them."""
     parts: list[Schema] = schema.pop("allOf") if len(schema.get("allOf", ())) == 1 else []
     return [*parts, *schema.pop("anyOf", ()), *schema.pop("oneOf", ())]
 
 
 def _one_or_several(kinds: list[Schema]) -> Schema | None:
-    """Return the list among `kinds` if each other kind is one item of it: a list of one says the same."""
+    """Return the list among `kinds` if each other kind is one item of it: a list of one means the same."""
     lists = [kind for kind in kinds if kind.get("type") == "array"]
     if len(lists) == 1 and all(kind is lists[0] or kind == lists[0].get("items") for kind in kinds):
         return lists[0]
@@ -127,7 +127,7 @@ def _kinds_of(values: Iterator[Any]) -> list[Schema]:
 
 
 def _replace_exclusive(schema: Schema) -> None:
-    """Say an exclusive bound of integers as an inclusive one; others are checked, but not told."""
+    """Write an exclusive bound of integers as an inclusive one; other bounds are checked but not shown."""
     for exclusive, inclusive, step in (
         ("exclusiveMinimum", "minimum", 1),
         ("exclusiveMaximum", "maximum", -1),

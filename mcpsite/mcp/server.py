@@ -36,15 +36,15 @@ from mcpsite.mcp.views import View
 logger = logging.getLogger(__name__)
 
 AUDITED = frozenset({"tools/call", "resources/list", "resources/read", "prompts/get", "completion/complete"})
-"""The methods that are limited, and leave a row each: those that give data away."""
+"""The methods that are limited and recorded, because they give away data."""
 
 PROTOCOL_WORDS = frozenset(
     {*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS, *KNOWN_PROTOCOL_VERSIONS}
 )
-"""The protocol's methods and versions: what a trace may tell of a request."""
+"""The protocol's methods and versions: what a trace may contain of a request."""
 
 NOT_NOW = -32010
-"""The code of a refusal that passes (over a limit, too slow, no access now): free for servers to choose."""
+"""The code of a temporary refusal (over a limit, too slow, no access now), from servers' own range."""
 
 R = TypeVar("R")
 
@@ -56,9 +56,9 @@ class SiteServer:
     """The requests of the protocol, a method for each."""
 
     def __init__(self, registry: Registry, menus: Menus, record: Record) -> None:
-        """Offer tools, resources and prompts to whoever a request's claims name.
+        """Offer tools, resources and prompts to the person that a request's claims name.
 
-        `record` is given one event for each call (AUDITED).
+        `record` gets one event for each call (AUDITED).
         """
         self._registry = registry
         self._menus = menus
@@ -68,16 +68,16 @@ class SiteServer:
             title=settings.SITE_NAME,
             version=site_version(),
             instructions=instructions(),
-            # What is listed depends on the caller's permissions, so no cache may be shared.
+            # A list depends on the caller's permissions, so no cache may be shared.
             cache_hints={
                 "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
                 "prompts/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
                 "resources/templates/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
-                # What a curator hides is gone at once.
+                # What a curator hides disappears at once.
                 "resources/list": CacheHint(ttl_ms=0, scope="private"),
                 "resources/read": CacheHint(ttl_ms=0, scope="private"),
             },
-            # No parameter of ours is mirrored in an Mcp-Param header, so there is nothing to compare.
+            # None of our parameters is mirrored in an Mcp-Param header, so there is nothing to compare.
             get_tool_input_schema=lambda _: None,
             on_list_tools=self.list_tools,
             on_list_resources=self.list_resources,
@@ -90,16 +90,16 @@ class SiteServer:
         if any(tool.view for tool in registry.all()):
             self.sdk.extensions[EXTENSION_ID] = {}
         if not tracing.is_on():
-            # It is the SDK's tracing, which takes time on each call.
+            # The SDK's tracing, which takes time in each call.
             self.sdk.middleware.clear()
         self.sdk.middleware += [self._answer_refusals, self._call_tools_here]
 
     async def _answer_refusals(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        """Answer what every request may be refused for with an error of the protocol.
+        """Answer with a protocol error if a request is refused for one of the common reasons.
 
-        The scope is asked where the call is about to be made, of the very values that it is made with:
-        there is no second reading of the request that could differ. The transport turns the error into
-        the challenge.
+        The scope is checked where the call is about to be made, with the very values that it is made with:
+        there is no second reading of the request that could differ. The transport turns the error into the
+        challenge.
         """
         try:
             return await call_next(ctx)
@@ -118,8 +118,8 @@ class SiteServer:
     async def _call_tools_here(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         """Answer `tools/call` without the SDK, which would validate and copy our answer again.
 
-        The answer was made by our own code and its schema is a test; going through it twice more costs
-        a third of a call.
+        Our own code made the answer, and a test checks its schema; validating and copying it costs a third of
+        a call.
         """
         is_call = ctx.method == "tools/call" and ctx.request_id is not None
         return await self.call_tool(ctx) if is_call else await call_next(ctx)
@@ -282,7 +282,7 @@ class SiteServer:
 def describe(tool: Tool, *, with_view: bool) -> types.Tool:
     """Return a tool as `tools/list` shows it, with all four annotations explicit.
 
-    The scopes that it takes stand in `_meta`, for the SDK's type has no place for `securitySchemes`.
+    Its scopes are in `_meta`, because the SDK's type has no place for `securitySchemes`.
     """
     meta = dict(tool.meta)
     if with_view and tool.view:
@@ -305,9 +305,9 @@ def describe(tool: Tool, *, with_view: bool) -> types.Tool:
 def _shows_views(ctx: ServerRequestContext[Any]) -> bool:
     """Return whether tools name their views to this client (MCP Apps 2026-01-26, capabilities).
 
-    A modern client says with each request what it can; one that does not say MCP Apps gets plain tools. An
-    older one says it at `initialize`, which a stateless server has forgotten by now: it gets the names, and
-    may ignore them.
+    A modern client sends its capabilities with each request; one without MCP Apps gets plain tools. An older
+    one sends them at `initialize`, which a stateless server has forgotten by now: it gets the names, and may
+    ignore them.
     """
     return ctx.session.client_capabilities is None or client_supports_apps(ctx)
 
@@ -315,7 +315,7 @@ def _shows_views(ctx: ServerRequestContext[Any]) -> bool:
 def _page(view: View, uri: str) -> types.TextResourceContents:
     """Return a view's page. It declares that it loads from nowhere, so hosts keep their strictest policy.
 
-    `ui.domain` is never said: its form is each host's own, and Claude shows nothing if it is not Claude's.
+    `ui.domain` is not set: each host has its own form, and Claude shows nothing if it is not Claude's.
     """
     nowhere = ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[])
     meta: dict[str, Any] = {"ui": {"csp": nowhere.model_dump(by_alias=True), "prefersBorder": True}}
@@ -333,7 +333,7 @@ def site_version() -> str:
 
 
 def _state(ctx: ServerRequestContext[Any]) -> RequestState:
-    """Return the state of the request, which the transport looks at again when it is answered."""
+    """Return the state of the request, which the transport reads again when it is answered."""
     state = state_of(ctx.request.scope) if ctx.request is not None else None
     if state is None:
         raise MCPError(
@@ -355,7 +355,7 @@ def _refusal(sentence: str) -> MCPError:
 
 
 def _origin(ctx: ServerRequestContext[Any]) -> audit.Origin:
-    """Return who asked, and how; for an older client, named only at `initialize`, by its User-Agent."""
+    """Return who asked, and how; an older client, named only at `initialize`, by its User-Agent."""
     client = ctx.session.client_params
     name = (
         f"{client.client_info.name} {client.client_info.version}"

@@ -1,7 +1,7 @@
-"""Who may use how many of the database threads: neither a source of data nor a person can take them all.
+"""Who may use how many database threads: neither a data source nor a person can occupy them all.
 
-A slow database then holds up the tools that read it and nobody else, and slow calls of one person leave the
-same tools to the others, and other tools to that person.
+A slow database then holds up only the tools that read it, and one person's slow calls leave the same tools to
+others, and other tools to that person.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Work(NamedTuple):
-    """What a piece of work is for; empty where it is the site's own."""
+    """What a piece of work belongs to; empty for the site's own work."""
 
     source: str = ""
     person: str = ""
@@ -27,7 +27,7 @@ Waiting = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 @contextmanager
 def work_of(source: str, person: str = "") -> Iterator[None]:
-    """Count the database work that is begun in the block as this source's and this person's."""
+    """Count database work that begins in the block as this source's and this person's."""
     token = _work.set(Work(source, person))
     try:
         yield
@@ -36,19 +36,19 @@ def work_of(source: str, person: str = "") -> Iterator[None]:
 
 
 def current_work() -> Work:
-    """Return what the work that is begun now is for."""
+    """Return what work that begins now belongs to."""
     return _work.get()
 
 
 def of_one_source(threads: int) -> int:
-    """Return how many of the threads a source may use: a quarter, at least one of two, is the others'."""
+    """Return how many threads a source may use: a quarter, at least one of two, is left to others."""
     return max(1, threads - max(1, threads // 4))
 
 
 def of_one_person(threads: int) -> int:
     """Return how many a person may use: fewer than half from five threads on, two of four, one of fewer.
 
-    So not even somebody who calls in two ways at once, by a client and on the try-out page, takes all.
+    So even a person who calls in two ways at once, by a client and on the try-out page, cannot occupy all.
     """
     return max(min(2, threads // 2), (threads - 1) // 2)
 
@@ -85,7 +85,7 @@ class Shares:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release(name)  # It came in the same moment.
+                self.release(name)  # It came at the same moment.
             raise
 
     def release(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What this site knows of a request to `/mcp` beside what the SDK carries: one object in its ASGI scope."""
+"""What this site knows of a request to `/mcp` beyond what the SDK carries: an object in its ASGI scope."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class RequestState:
     """One request with a good token, from the transport to its answer."""
 
     claims: Claims
-    """The token's, verified."""
+    """The verified claims of the token."""
     arguments: Any = None
-    """A tool call's, which do not go through the SDK."""
+    """The arguments of a tool call, which do not go through the SDK."""
     recorded: bool = False
     """Whether the audit has, or will have, its row."""
     missing_scopes: tuple[str, ...] = ()
-    """What the request needs where its token lacks some of it: the answer becomes a challenge."""
+    """The scopes that the request needs, if its token lacks some: the answer becomes a challenge."""
 
 
 def state_of(scope: Mapping[str, Any]) -> RequestState | None:

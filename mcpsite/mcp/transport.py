@@ -1,8 +1,8 @@
-"""The endpoint as HTTP clients meet it: what comes before the SDK sees a request.
+"""The endpoint for HTTP clients: what happens before the SDK sees a request.
 
 Real clients differ from what the SDK's transport accepts (trailing slashes, `Accept` headers, GET
-requests, CORS, the order of challenge and answer). Each difference is settled here, once; what goes
-through is a POST of at most MCP_MAX_BODY_BYTES from an allowed host and origin with a verified token.
+requests, CORS, the order of challenge and answer). Each difference is handled here, once; what passes
+is a POST of at most MCP_MAX_BODY_BYTES from an allowed host and origin with a verified token.
 """
 
 import asyncio
@@ -41,28 +41,28 @@ from mcpsite.mcp.state import KEY, RequestState
 logger = logging.getLogger(__name__)
 
 PATHS = frozenset({"/mcp", "/mcp/"})
-"""Both are served as they are: no client follows a redirect of a POST."""
+"""Both are served directly: no client follows a redirect of a POST."""
 
 ALLOWED_HEADERS = (
     "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
 )
 PATIENCE_SECONDS = 0.1
-"""How long an answer may take before the server looks whether somebody still waits for it."""
+"""How long an answer may take before the server checks whether the client still waits."""
 EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
 
 EVENTS = "text/event-stream"
 
 _NORMAL = [(b"accept", f"application/json, {EVENTS}".encode()), (b"content-type", b"application/json")]
-"""What the SDK is told in place of the client's own words: it is asked for JSON, in JSON."""
+"""What the SDK gets in place of the client's own headers: a request for JSON, in JSON."""
 _DROPPED = (b"accept", b"content-type", b"content-length", b"mcp-session-id")
-"""A stateless server knows no sessions."""
+"""Session headers are dropped because a stateless server has no sessions."""
 
 
 class Endpoint:
-    """ASGI application for `/mcp`: host, origin, CORS, token, method, then the SDK."""
+    """An ASGI application for `/mcp`: host, origin, CORS, token, method, then the SDK."""
 
     def __init__(self, server: Server[Any], resource: Resource, record: Record) -> None:
-        """`record` is given an event for each call with a good token that the server never got to see."""
+        """Serve `server`; `record` gets an event for each call with a good token that never reaches it."""
         self._resource = resource
         self._record = record
         self._manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
@@ -72,7 +72,7 @@ class Endpoint:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Hold the SDK's task group open for as long as the process serves."""
+        """Keep the SDK's task group open while the process serves."""
         try:
             async with self._manager.run():
                 yield
@@ -144,7 +144,7 @@ class Endpoint:
                 self._record(malformed(message.name, state.claims, _origin(headers, message.id)))
 
     def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
-        """Return a `send` that makes a challenge of an answer for want of a scope (client-contract 14)."""
+        """Return a `send` that turns an answer for want of a scope into a challenge (client-contract 14)."""
 
         async def sending(message: Message) -> None:
             needed = state.missing_scopes
@@ -156,7 +156,7 @@ class Endpoint:
         return sending
 
     async def _admit(self, scope: Scope, headers: Headers) -> Claims | Response:
-        """Return the claims of the request's token, or the answer to a request that goes no further.
+        """Return the claims of the request's token, or the answer to a request that stops here.
 
         The token comes first, whatever the method: a client that once got an answer without one
         never signs in.
@@ -169,7 +169,7 @@ class Endpoint:
             return challenges.unauthorized(self._resource, error.description)
         except InvalidToken as error:
             self._refuse(error.code, "with a bad token")
-            # Good tokens of this address go on being served: many people may share it.
+            # Good tokens of this address are still served: many people may share it.
             wait = await limits().count_failure(address)
             if wait is not None:
                 return challenges.too_many_failures(wait)
@@ -238,7 +238,7 @@ async def _authenticate(headers: Headers, address: str) -> Claims | None:
             async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
                 alive = await in_database(grants.is_alive, grant)
         except (DatabaseError, InterfaceError, TimeoutError) as error:
-            raise KeysUnavailable(5.0) from error  # Nobody can tell now; a 401 would end the session.
+            raise KeysUnavailable(5.0) from error  # That cannot be known now; a 401 would end the session.
         if not alive:
             raise InvalidToken("The access token has been revoked.", code="revoked")
     return claims
@@ -253,7 +253,7 @@ def _origin(headers: Headers, request_id: str | int | None) -> audit.Origin:
 
 
 def _is_json(headers: Headers) -> bool:
-    """Return whether a body is said to be JSON; if nothing is said, it can be nothing else."""
+    """Return whether a body is declared as JSON; one without a declaration can be nothing else."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() in ("", "application/json")
 
 
@@ -268,7 +268,7 @@ def _wants_event(headers: Headers) -> bool:
 
 
 def _as_event(send: Send) -> Send:
-    """Return a `send` that makes a stream of one event of an answer. Refusals stay as they are."""
+    """Return a `send` that turns an answer into a stream of one event. Refusals stay as they are."""
     started: Message | None = None
     body = bytearray()
 
@@ -290,10 +290,9 @@ def _as_event(send: Send) -> Send:
 
 
 class _Client:
-    """Who waits for an answer. When they hang up, the work for it ends: nobody would read it.
+    """The client that waits for an answer. If it hangs up, the work ends: nobody would read the answer.
 
-    The SDK does not look for that. Most answers are there before PATIENCE_SECONDS are over, and cost
-    nothing.
+    The SDK does not check that. Most answers come before PATIENCE_SECONDS are over, and cost nothing.
     """
 
     def __init__(self, receive: Receive) -> None:

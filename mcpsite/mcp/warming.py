@@ -1,7 +1,7 @@
-"""What a process computes ahead, so that the first caller after a change of the data does not wait for it.
+"""What a process computes ahead, so that the first caller after a change of the data need not wait.
 
-An app says it in its `warming.py`, found like its `tools.py`: a function `warm()` that looks whether
-its data have changed, and costs next to nothing where they have not.
+An app defines it in its `warming.py`, found like its `tools.py`: a function `warm()` that checks whether
+its data have changed, and costs next to nothing if they have not.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ async def _look() -> None:
                 await in_database(warm)
             failed = False
         except Exception:
-            # The calls themselves will fail, too, and say why; here it is said once.
+            # The calls themselves will fail, too, and say why; here it is logged once.
             if not failed:
                 logger.exception("What calls need could not be computed ahead")
             failed = True

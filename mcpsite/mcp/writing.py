@@ -1,8 +1,8 @@
-"""What a tool returned, as it is sent: strict JSON, texts that can be seen, and no more than a reader takes.
+"""What a tool returned, as it is sent: strict JSON, visible text, and no more than a reader accepts.
 
 Claude cuts an answer at about 150,000 characters and Claude Code at 25,000 tokens (client contract 50). So a
-text that alone is too long is cut and says so, and a page that is too long ends early and says where to go
-on. It is done here for every tool; `@tool(page=...)` names the list that is a page.
+single text that is too long is cut and says so, and a page that is too long ends early and says where to
+continue. This is done here for every tool; `@tool(page=...)` names the list that is a page.
 """
 
 import json
@@ -21,21 +21,21 @@ _TOKEN = re.compile(r"[A-Za-z]{1,7}|[0-9]{1,3}|[^\sA-Za-z0-9]+")
 """About one token of ASCII: (a part of) a word, up to three digits, a run of signs."""
 _ESCAPED_CONTROL = re.compile(r"\\(?:[bfr]|u00[01])")
 MOST_OF_AN_ANSWER = 0.95
-"""What is filled where something is cut; parts are measured one by one, so their sum is not exact."""
+"""How full an answer is after cutting; parts are measured one by one, so their sum is not exact."""
 MOST_OF_A_ROW = 0.5
 """The part of an answer that one row may take; its longest texts are cut to make it fit."""
 MOST_OF_A_LIST = 0.2
 """The part that any other list of texts may take, such as the names of files."""
 _ROOM_TO_SAY_SO = "word " * 40
 SHORTEST = 200
-"""Characters that stay of a text at least."""
+"""The fewest characters that are left of a text."""
 
 
 def written(value: Any, *, page: str = "", offset: int | None = None) -> tuple[Any, str]:
     """Return `value`, a tool's result, as it is sent, and the same as JSON. Raises ToolError.
 
-    `page` is the list in it that may end early, at least one item long, and `offset` where that list began
-    for a tool that can go on from another place; then `truncated` says where.
+    `page` is the list in it that may end early, at least one item long, and `offset` the place where that
+    list began if the tool can continue from another place; then `truncated` says where.
     """
     value, text = _cleaned(value)
     if _may_be_long(text) and share(text) > 1:
@@ -74,10 +74,10 @@ def shortened(text: str, most: int) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return strict JSON. Raises ToolError for a number that JSON has no word for."""
+    """Return strict JSON. Raises ToolError for a number that JSON cannot express."""
     text = to_json(value)
     if b"NaN" in text or b"Infinity" in text:
-        json.loads(text, parse_constant=_refuse)  # These may be words of a text.
+        json.loads(text, parse_constant=_refuse)  # These may be words in a text.
     return text.decode()
 
 
@@ -99,7 +99,7 @@ def _cleaned(value: Any) -> tuple[Any, str]:
 
 
 def _fitted(value: Mapping[str, Any], page: str, offset: int | None) -> dict[str, Any]:
-    """Return `value` with less in it: lists of texts first, then the page, then every text."""
+    """Return `value` with less in it: first shorter lists of texts, then the page, then every text."""
     fitted: dict[str, Any] = {
         name: _first(part) if name != page and _is_texts(part) else part for name, part in value.items()
     }
@@ -136,7 +136,7 @@ def _is_texts(part: Any) -> bool:
 
 
 def _first(texts: list[str]) -> list[str]:
-    """Return as many of `texts` as may be in an answer, and how many more there are."""
+    """Return as many of `texts` as an answer may have, and how many more there are."""
     room = MOST_OF_A_LIST
     for number, text in enumerate(texts):
         room -= share(_json(text) + ",")
@@ -146,7 +146,7 @@ def _first(texts: list[str]) -> list[str]:
 
 
 def _cut(value: Any, most: float) -> Any:
-    """Return `value` with its longest texts cut as far as it takes for `value` to be `most` of an answer."""
+    """Return `value` with its longest texts cut as far as necessary for `value` to be `most` of an answer."""
     longest = settings.MCP_MAX_RESULT_BYTES
     cut = value
     while share(_json(cut)) > most and longest > SHORTEST:

@@ -1,6 +1,6 @@
 """Where people upload files, and see what became of them.
 
-Who may upload files of a kind may see the uploads of that kind. The files themselves are given to nobody.
+A person who may upload files of a kind may see the uploads of that kind. Nobody can download the files.
 """
 
 import logging
@@ -28,12 +28,12 @@ from mcpsite.uploads.queue import enqueue, start_process
 logger = logging.getLogger(__name__)
 
 LATE_SECONDS = 20
-"""After which somebody who waits is told how a process is started."""
+"""Seconds after which a waiting person is told how to start a process."""
 
 
 @admin.register(Upload)
 class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
-    """Files that people uploaded. Each has a page that follows its load."""
+    """Files that people uploaded. Each upload has a page that follows its load."""
 
     list_display = ["label", "what", "outcome", "username", "created_at"]
     list_filter = ["state", "check_only"]
@@ -85,7 +85,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
         return [path("new/<slug:kind>/", new, name="uploads_upload_new"), *super().get_urls()]
 
     def new_view(self, request: HttpRequest, kind: str) -> HttpResponse:
-        """The form for files of a kind; what it takes is queued, and its page comes next."""
+        """Return the form for files of a kind; accepted files are queued, and their page comes next."""
         loader = loader_of(kind)
         if loader is None or loader.form is None:
             raise Http404
@@ -131,14 +131,14 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
         form_url: str = "",  # noqa: ARG002 (Django's signature)
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """How far the load is, and at its end what came of it."""
+        """Return the page that shows how far the load is, and at its end the result."""
         upload = self.get_object(request, object_id)
         if upload is None:
             raise Http404
         if not self.has_view_permission(request, upload):
             raise PermissionDenied
         if not upload.finished:
-            # Should the process have died, or have left when this upload came.
+            # In case the process has died, or was ending when this upload came.
             start_process()
         report = progress.reported(upload) if upload.state == Upload.State.RUNNING else None
         late = (timezone.now() - upload.created_at).total_seconds() > LATE_SECONDS

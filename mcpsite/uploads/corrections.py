@@ -1,4 +1,4 @@
-"""Corrections of many rows, imported in the background by the queue of uploads once they are confirmed."""
+"""Corrections of many rows, imported in the background by the queue of uploads after confirmation."""
 
 import logging
 from typing import Any, ClassVar, cast
@@ -54,10 +54,10 @@ def loader(kind: str, *, title: str, permission: str, list_url: str, resource: t
 
 
 class QueuedImportMixin(importing.ImportMixin):
-    """A ModelAdmin whose rows can be corrected by a file, in the background where that changes many."""
+    """A ModelAdmin whose rows can be corrected by a file, in the background if that changes many."""
 
     import_kind: ClassVar[str]
-    """The loader (`loader`) that imports what changes many rows."""
+    """The loader (`loader`) that imports corrections of many rows."""
 
     def import_confirmed(self, request: HttpRequest, confirmed: dict[str, Any]) -> HttpResponseBase:
         if confirmed["rows"] <= MOST_AT_ONCE:

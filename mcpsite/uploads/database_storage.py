@@ -12,7 +12,7 @@ from django.utils.deconstruct import deconstructible
 from mcpsite.uploads.models import StoredFile, StoredPart
 
 PART_BYTES = 1024 * 1024
-"""What is held in memory at a time, and written as one value."""
+"""How much is in memory at a time, and written as one value."""
 
 
 @deconstructible

@@ -1,4 +1,4 @@
-"""The form for files, and what can be seen to be wrong with them before they are loaded."""
+"""The form for files, and the faults that can be seen before they are loaded."""
 
 import unicodedata
 from pathlib import Path
@@ -20,7 +20,7 @@ else:
 MOST_FILES = 500
 LONGEST_NAME = 150
 LOOKED_AT = 64 * 1024
-"""Bytes of each file that are looked at while the person waits."""
+"""Bytes of each file that are checked while the person waits."""
 
 _SIGNATURES = {
     b"PK\x03\x04": "is a zip archive or an Excel workbook; save it as CSV (UTF-8) and upload that",
@@ -31,7 +31,7 @@ _SIGNATURES = {
 
 
 class FilesField(forms.FileField):
-    """Several files, each looked at."""
+    """Several files, each checked."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, widget=FilesInput(), **kwargs)
@@ -45,11 +45,11 @@ class UploadForm(forms.Form):
     """Files, and whether they are only to be checked. A loader's own form adds what else it needs."""
 
     suffixes: ClassVar[frozenset[str]]
-    """Of the files that can be loaded, in lower case."""
+    """Suffixes of the files that can be loaded, in lower case."""
     text_only: ClassVar[bool] = True
-    """Whether what is no UTF-8 text is refused here; otherwise the loader judges it."""
+    """Whether anything but UTF-8 text is refused here; otherwise the loader judges it."""
     explanation: ClassVar[str] = ""
-    """What becomes of the files, in a few sentences above the form."""
+    """What happens to the files, in a few sentences above the form."""
 
     chosen = FilesField(label="Files")
     check_only = forms.BooleanField(
@@ -106,12 +106,12 @@ class UploadForm(forms.Form):
         return ""
 
     def options(self) -> dict[str, Any]:
-        """What the loader is told, as JSON can hold it."""
+        """Return what is passed to the loader, as JSON values."""
         return {}
 
 
 def safe_name(name: str) -> str:
-    """`name` as a file may be called: no folders, nothing invisible, not hidden, not endless."""
+    """Return `name` as a file may be called: no folders, nothing invisible, not hidden, not endless."""
     name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     name = "".join(each if each.isprintable() else "_" for each in name).strip(" .")
     stem, dot, suffix = name.rpartition(".")
@@ -119,5 +119,5 @@ def safe_name(name: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The start of `text`, in at most so many bytes, which is what folders count."""
+    """Return the start of `text`, in at most so many bytes, which is how folders limit names."""
     return text.encode(errors="replace")[:most].decode(errors="ignore")

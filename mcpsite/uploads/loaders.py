@@ -1,5 +1,6 @@
-"""The kinds of files that can be uploaded. A data app registers its loader in its own `uploads.py`,
-which is found at start-up like `admin.py` is.
+"""The kinds of files that can be uploaded.
+
+A data app registers its loader in its own `uploads.py`, which is found at start-up as `admin.py` is.
 """
 
 from collections.abc import Callable
@@ -15,24 +16,25 @@ from mcpsite.uploads.forms import UploadForm
 from mcpsite.uploads.summaries import Summary
 
 FOLDER = Path("uploaded")
-"""What stands for the folder of an uploaded file. No folder that a command loads has this path, since
-those are absolute: so no `--prune` takes an upload for a file that is gone."""
+"""The folder in the recorded path of an uploaded file. Folders that a command loads have absolute paths, so
+no `--prune` mistakes an upload for a file that is gone.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """What a loader is to do."""
+    """The task of a loader."""
 
     files: list[Path]
-    """In a folder of their own, under the names they were uploaded with."""
+    """In a separate folder, under the names they were uploaded with."""
     by: str
-    """Who uploaded them."""
+    """The person who uploaded them."""
     check_only: bool = False
     """Read them and write nothing."""
     options: dict[str, Any] = field(default_factory=dict)
-    """What the loader's form says (`UploadForm.options`)."""
+    """The values of the loader's form (`UploadForm.options`)."""
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    """To be told how much of the work is done, in any unit."""
+    """Called with how much of the work is done, in any unit, and how much there is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,11 +43,11 @@ class Loader:
 
     kind: str
     title: str
-    """Of the files, as in “Upload airfare files”."""
+    """Of the files, for example in “Upload airfare files”."""
     permission: str
     """What a person needs to upload them."""
     form: type[UploadForm] | None
-    """None for files that do not come from a form of their own."""
+    """None for files that do not come from an upload form."""
     run: Callable[[Task], list[Summary]]
     """Loads the files. A file that cannot be loaded is refused in the summary and is no exception."""
     list_url: str
@@ -56,7 +58,7 @@ _loaders: dict[str, Loader] = {}
 
 
 def register_loader(loader: Loader) -> None:
-    """Make `loader` known. A second one of its kind replaces it."""
+    """Register `loader`. A second one of its kind replaces it."""
     _loaders[loader.kind] = loader
 
 
@@ -65,13 +67,13 @@ def loader_of(kind: str) -> Loader | None:
 
 
 def permitted(user: Any) -> list[Loader]:
-    """The loaders that `user` may use, by title."""
+    """Return the loaders that `user` may use, by title."""
     found = [loader for loader in _loaders.values() if user.has_perm(loader.permission)]
     return sorted(found, key=lambda loader: loader.title)
 
 
 def upload_link(request: HttpRequest, kind: str) -> Cell | None:
-    """Return a link to the form for files of `kind`; None for who may not upload them."""
+    """Return a link to the form for files of `kind`; None for people who may not upload them."""
     loader = loader_of(kind)
     if loader is None or not request.user.has_perm(loader.permission):
         return None

@@ -63,7 +63,7 @@ class Upload(models.Model):
 
     @property
     def loader(self) -> Loader | None:
-        """None where the app that loads this kind is no longer installed."""
+        """None if the app that loads this kind is no longer installed."""
         return loader_of(self.kind)
 
     @property

@@ -1,3 +1,3 @@
-"""Where in the site there is something of uploads."""
+"""Where the site's menus link to uploads."""
 
 GROUPS = {"Data": [("uploads.upload", "upload_file")]}

@@ -1,8 +1,8 @@
-"""How far an upload is, reported twice a second while it is loaded: that shows, too, that its process lives.
+"""How far an upload is, reported twice a second while it is loaded, which also shows that its process lives.
 
-On PostgreSQL it is written into the upload's row, over a connection of its own, since what a load writes in
-a transaction is seen by nobody. On SQLite nothing else can be written while a load writes; but all processes
-are on one machine, and read a small file.
+On PostgreSQL it is written into the upload's row, over a separate connection, because nobody sees what a load
+writes in a transaction. On SQLite nothing else can be written while a load writes; but all processes are on
+one machine, and read a small file.
 """
 
 import json
@@ -22,21 +22,21 @@ from mcpsite.uploads.models import Upload
 
 INTERVAL_SECONDS = 0.5
 STALE_SECONDS = 15.0
-"""A process that has not been heard of for so long is taken for dead."""
+"""A process that has not been heard of for so long is considered dead."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """What is known of a load that runs."""
+    """What is known of a running load."""
 
     done: int = 0
     total: int = 0
     age: float = 0.0
-    """Seconds since its process was heard of."""
+    """Seconds since its process was last heard of."""
 
     @property
     def percent(self) -> int:
-        """At most 99: what is left is the end of the transaction."""
+        """At most 99: the rest is the end of the transaction."""
         return min(99, self.done * 100 // self.total) if self.total else 0
 
     @property
@@ -66,7 +66,7 @@ def reported(upload: Upload) -> Progress | None:
 
 
 def remove(upload: Upload) -> None:
-    """Forget what was reported."""
+    """Remove what was reported."""
     if path := _file(upload):
         path.unlink(missing_ok=True)
     else:
@@ -74,7 +74,7 @@ def remove(upload: Upload) -> None:
 
 
 class ProgressReporter:
-    """Reports the progress of `upload` while its block runs, from a thread of its own."""
+    """Reports the progress of `upload` while its block runs, from a separate thread."""
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
@@ -97,13 +97,13 @@ class ProgressReporter:
         self._thread.join()
 
     def report(self, done: int, total: int) -> None:
-        """`done` of `total` is done; costs nothing."""
+        """Note that `done` of `total` is done; costs nothing."""
         self._now = (done, total)
 
     def _run(self) -> None:
         try:
             while not self._over.wait(INTERVAL_SECONDS):
-                # While the database is away nothing is told, and the load itself will say why it stopped.
+                # While the database is away nothing is reported, and the load itself will say why it stopped.
                 with suppress(DatabaseError, InterfaceError):
                     close_old_connections()
                     self._write()

@@ -1,8 +1,8 @@
-"""The queue of uploads: what is put into it, who works it off, and what is forgotten.
+"""The queue of uploads: what is added to it, who processes it, and what is deleted.
 
-A process of its own (`manage.py process_uploads`) does the work: in a thread of the server it would
-hold the interpreter's lock against the tool calls. The request that queues an upload starts it where
-none runs. Claims are made in the database, so any number of processes can try.
+A separate process (`manage.py process_uploads`) does the work: in a thread of the server it would hold the
+interpreter's lock against the tool calls. The request that queues an upload starts it if none runs. Claims
+are made in the database, so any number of processes can try.
 """
 
 import logging
@@ -33,19 +33,19 @@ logger = logging.getLogger(__name__)
 
 LOCK = "uploads"
 TIDY_SECONDS = 3600
-"""How often a process that watches looks for old files: to list a bucket is a request that is paid for."""
+"""How often a watching process looks for old files: listing a bucket is a request that costs money."""
 MOST_ATTEMPTS = 3
 _started: list[subprocess.Popen[bytes]] = []
-"""Processes that this one started, kept until they are known to have ended."""
+"""Processes that this one started, until they are known to have ended."""
 
 
-# What is put into it
+# Adding
 
 
 def enqueue(
     kind: str, files: Sequence[File], *, by: User, check_only: bool, options: dict[str, Any]
 ) -> Upload:
-    """Keep `files`, whose names are safe, and queue them. Raises OSError where they cannot be kept."""
+    """Store `files`, whose names are safe, and queue them. Raises OSError if they cannot be stored."""
     upload = Upload(
         kind=kind,
         files=[file.name for file in files],
@@ -64,11 +64,11 @@ def enqueue(
     return upload
 
 
-# Who works it off
+# Processing
 
 
 def waiting() -> Iterator[Upload]:
-    """Uploads that are for whoever claims them first: queued ones, and those whose process has died."""
+    """Yield the uploads that can be claimed: queued ones, and those whose process has died."""
     unfinished = Upload.objects.filter(state__in=(Upload.State.QUEUED, Upload.State.RUNNING))
     for upload in unfinished.order_by("id"):
         if upload.state == Upload.State.QUEUED:
@@ -85,7 +85,7 @@ def _long_ago(upload: Upload) -> bool:
 
 
 def start_process() -> bool:
-    """Start a process for what waits, unless one is at work; whether one was started."""
+    """Start a process for waiting uploads, unless one is at work; return whether one was started."""
     _started[:] = [process for process in _started if process.poll() is None]
     if not settings.UPLOAD_AUTOSTART or next(waiting(), None) is None:
         return False
@@ -93,15 +93,15 @@ def start_process() -> bool:
         if not free:
             return False
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "process_uploads"]
-    # In a session of its own, so that a restart of the server does not end it. Its words go to our log.
+    # In a separate session, so that a restart of the server does not end it. Its output goes to our log.
     _started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))  # noqa: S603
     return True
 
 
 def work_off(*, watch: float | None = None) -> None:
-    """Load what waits, one upload after the other; with `watch` look again after so many seconds, for ever.
+    """Load waiting uploads, one after the other; with `watch` look again after so many seconds, for ever.
 
-    One process works at a time, on whichever host: another one leaves at once, or with `watch` stands by.
+    One process works at a time, on whichever host: another one ends at once, or with `watch` waits.
     """
     tidied_at = -math.inf
     while True:
@@ -122,7 +122,7 @@ def work_off(*, watch: float | None = None) -> None:
 
 
 def claim(upload: Upload) -> bool:
-    """Take `upload` as it was read; False where another process was first."""
+    """Claim `upload` as it was read; return False if another process was first."""
     worker = f"{socket.gethostname()[:60]}:{os.getpid()}:{time.time_ns()}"
     progress.remove(upload)
     claimed = Upload.objects.filter(pk=upload.pk, state=upload.state, worker=upload.worker).update(
@@ -134,7 +134,7 @@ def claim(upload: Upload) -> bool:
 
 
 def load_upload(upload: Upload) -> None:
-    """Load a claimed upload, and write down what came of it unless it was claimed by another since."""
+    """Load a claimed upload, and record the result unless another process has claimed it since."""
     summaries: list[Summary] = []
     error = ""
     loader = upload.loader
@@ -157,7 +157,7 @@ def load_upload(upload: Upload) -> None:
 
 
 def _loaded(upload: Upload, loader: Loader) -> tuple[list[Summary], str]:
-    """What the loader says of the files, and why they could not be loaded where that is so."""
+    """Return the loader's summary of the files, and why they could not be loaded, if that is so."""
     try:
         with progress.ProgressReporter(upload) as reporter, ExitStack() as stack:
             try:
@@ -177,17 +177,17 @@ def _loaded(upload: Upload, loader: Loader) -> tuple[list[Summary], str]:
         return [], "The load stopped at a fault of this site, and its log says which; ask an operator."
 
 
-# What is forgotten
+# Deleting
 
 
 def forget_old() -> None:
-    """Delete files that were loaded UPLOAD_KEEP_DAYS ago, and those that no upload knows."""
+    """Delete files that were loaded UPLOAD_KEEP_DAYS ago, and those that belong to no upload."""
     now = timezone.now()
     old = now - timedelta(days=settings.UPLOAD_KEEP_DAYS)
     needed = set(Upload.objects.exclude(finished_at__lt=old).values_list("folder", flat=True))
     known_old = set(Upload.objects.filter(finished_at__lt=old).values_list("folder", flat=True))
     for folder in private_files.folders():
-        # One that is not known yet is being written.
+        # A new one without an upload is being written.
         if folder not in needed and (folder in known_old or _is_a_day_old(folder, now)):
             private_files.forget(folder)
 

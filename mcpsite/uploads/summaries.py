@@ -11,11 +11,11 @@ from rich.text import Text
 
 @dataclass(kw_only=True, slots=True)
 class Summary:
-    """One table, what has to be said beside it, and where to look at the result."""
+    """A table, sentences beside it, and where to look at the result."""
 
     columns: list[str]
     rows: list[list[str]]
-    """A list of cells for each row; a cell that is a number is digits and commas alone."""
+    """The cells of each row; a cell with a number has digits and commas alone."""
     warnings: list[str] = field(default_factory=list)
     """Sentences about what was done and may not have been meant; they come first."""
     notes: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Summary:
         return cls(**stored)
 
     def print(self, console: Console, *, dry_run: bool) -> None:
-        """Show it on a terminal."""
+        """Print it on a terminal."""
         for warning in self.warnings:
             console.print(Text(f"WARNING: {warning}", "bold red"))
         table = Table(title="Nothing was written (--dry-run)" if dry_run else None)
@@ -48,5 +48,5 @@ class Summary:
 
 
 def is_number(cell: str) -> bool:
-    """Whether `cell` stands right in its column."""
+    """Return whether `cell` is aligned to the right in its column."""
     return cell.replace(",", "").isdecimal()

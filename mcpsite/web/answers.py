@@ -1,4 +1,4 @@
-"""A tool's answer for people to read: lists of objects become tables, the rest facts and text."""
+"""A tool's answer for people to read: lists of objects become tables, the rest becomes facts and text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from mcpsite.core.tables import Cell, Table
 from mcpsite.web.schema_forms import label
 
 PROSE = 300
-"""Characters from which on a text is no fact but something to read."""
+"""The number of characters from which a text is something to read and no longer a fact."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -18,7 +18,7 @@ class Shown:
     """An answer, sorted by how it is shown."""
 
     notice: str = ""
-    """What the tool says of an answer that holds only a part."""
+    """The tool's remark about an answer that has only a part."""
     title: Cell | None = None
     tables: list[Table] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Shown:
 
 
 def show(value: Mapping[str, Any]) -> Shown:
-    """`value`, a tool's answer, for a template."""
+    """Return `value`, a tool's answer, for a template."""
     shown = Shown(notice=str(value.get("truncated", "")))
     rest = {name: part for name, part in value.items() if name != "truncated"}
     if isinstance(rest.get("title"), str) and _is_link(rest.get("url")):
@@ -51,7 +51,7 @@ def _is_table(part: Any) -> bool:
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    # The title is the link then: an address is nothing to read, and an id only for the next call.
+    # The title is then the link: nobody reads an address, and an id is only for the next call.
     cited = "title" in columns and all(_is_link(row.get("url")) for row in rows)
     if cited:
         rest = [each for each in columns if each not in ("title", "url", "id")]
@@ -86,7 +86,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _is_link(value: Any) -> bool:
-    """Whether `value` is a web address; data may hold anything, `javascript:` too."""
+    """Return whether `value` is a web address; data may contain anything, `javascript:` too."""
     try:
         return isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and " " not in value
     except ValueError:

@@ -8,7 +8,7 @@ class WebConfig(AppConfig):
     verbose_name = "The site"
 
     def ready(self) -> None:
-        # unfold has put its own site in the place of Django's by now.
+        # unfold has replaced Django's site with its own by now.
         admin.site.index_template = "mcpsite/dashboard.html"
         from mcpsite.web.sharing import check_sharing  # needs the models
         from mcpsite.web.static_files import check_gathered

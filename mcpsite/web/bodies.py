@@ -1,7 +1,7 @@
 """How large the body of a request may be, and how long its sender may take.
 
-Under ASGI Django writes the whole body of a request to disk before any view can refuse it, so what is
-too large is refused here, before a byte of it is kept. Large files are taken from signed-in staff alone.
+Under ASGI Django writes the whole body of a request to disk before any view can refuse it, so a body that is
+too large is refused here, before a byte of it is stored. Large files are accepted only from signed-in staff.
 """
 
 import re
@@ -24,9 +24,9 @@ from mcpsite.mcp.database import in_spare_thread
 from mcpsite.web import unavailable
 
 MOST_BYTES = 4_000_000
-"""For pages that take no files, and for whoever is no signed-in member of the staff."""
+"""For pages that take no files, and for everybody who is not signed-in staff."""
 ROOM = 1_000_000
-"""For what a form says beside its files."""
+"""For the fields of a form beside its files."""
 TAKES_FILES = re.compile(r"/admin/(uploads/upload/new/[\w-]+|\w+/\w+/import)/")
 """Where files are uploaded, and corrections imported."""
 
@@ -34,7 +34,7 @@ _CLOSE = {"Connection": "close", "Cache-Control": "no-store"}
 
 
 class Bounded:
-    """An ASGI application that is asked nothing larger than its paths may take; 413 otherwise."""
+    """An ASGI application that is sent nothing larger than its paths may receive; 413 otherwise."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
@@ -54,7 +54,7 @@ class Bounded:
         if refusal is None and size > most:
             refusal = _refusal(413, most)
         if refusal is not None:
-            # A browser shows the answer only when it could send all it wanted to.
+            # A browser shows the answer only after it could send everything.
             await _drain(Body(receive, 2 * most))
             await refusal(scope, receive, send)
             return
@@ -68,7 +68,7 @@ class Bounded:
 
 
 class _Watched:
-    """Sends, and knows whether it has."""
+    """A `send` that knows whether it was used."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -80,7 +80,7 @@ class _Watched:
 
 
 async def _refuse_large_files(scope: Scope) -> Response | None:
-    """Return what somebody is answered who may not send large files; None for signed-in staff."""
+    """Return the answer to somebody who may not send large files; None for signed-in staff."""
     try:
         if await in_spare_thread(_is_from_staff, scope):
             return None
@@ -101,7 +101,7 @@ def _is_from_staff(scope: Scope) -> bool:
 
 
 async def _drain(body: Body) -> None:
-    """Read and forget a request, as long as it is not absurd."""
+    """Read a request and drop it, unless it is absurdly large."""
     while (await body()).get("more_body"):
         pass
 

@@ -1,6 +1,6 @@
-"""How each client is connected to this server: its own values, as they are pasted.
+"""How each client is connected to this server: its own values, ready to paste.
 
-The words stand in `templates/connect.html`; docs/connecting.md has the same clients, labels and commands for
+The words are in `templates/connect.html`; docs/connecting.md has the same clients, labels and commands for
 the defaults.
 """
 
@@ -18,27 +18,27 @@ from django.conf import settings
 from django.utils.text import slugify
 
 AS_OF = date(2026, 11, 27)
-"""When the clients' menus and commands were last compared with what their makers say."""
+"""When the clients' menus and commands were last compared with their makers' documentation."""
 DEFAULT_PORT = 8788
 MAX_NAME = 50
-"""Of a server's name; some clients put it before the name of each tool, which may have 64 characters."""
+"""Characters of a server's name; some clients put it before tools' names, which may have 64 characters."""
 GEMINI_REDIRECT = "https://vertexaisearch.cloud.google.com/oauth-redirect"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Values:
-    """What the steps of this server are filled in with."""
+    """This server's values in the steps."""
 
     endpoint: str
     name: str
-    """What clients call this server in their own lists: letters, digits and hyphens."""
+    """This server's name in clients' lists: letters, digits and hyphens."""
     port: int
     site: str
     """The origin of this site's pages."""
     only_here: bool
-    """Whether the address is this machine's own, out of reach of chats on the web."""
+    """Whether the address is this machine's own, which chats on the web cannot reach."""
     issuer: str
-    """The identity provider; empty where this site signs people in itself."""
+    """The identity provider; empty if this site signs people in itself."""
 
     as_of = AS_OF
     gemini_redirect = GEMINI_REDIRECT
@@ -49,7 +49,7 @@ class Values:
 
     @property
     def issuer_metadata(self) -> str:
-        """Where the identity provider says what its addresses are (OpenID Connect Discovery §4)."""
+        """Where the identity provider publishes its addresses (OpenID Connect Discovery §4)."""
         return f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     @property
@@ -94,7 +94,7 @@ class Values:
 
     @property
     def vscode_link(self) -> str:
-        """Opens VS Code, which asks whether the server shall be added."""
+        """A link that opens VS Code, which asks whether to add the server."""
         server: dict[str, Any] = {"name": self.name, "type": "http", "url": self.endpoint}
         return f"vscode:mcp/install?{quote(json.dumps(server))}"
 
@@ -112,7 +112,7 @@ class Values:
 
     @property
     def cursor_link(self) -> str:
-        """Opens Cursor, which asks whether the server shall be added."""
+        """A link that opens Cursor, which asks whether to add the server."""
         server = base64.b64encode(json.dumps({"url": self.endpoint}).encode()).decode()
         return f"cursor://anysphere.cursor-deeplink/mcp/install?name={self.name}&config={quote(server)}"
 
@@ -137,7 +137,7 @@ class Values:
 
     @property
     def public(self) -> str:
-        """Starts this server behind a tunnel's address."""
+        """The command that starts this server behind a tunnel's address."""
         sign_in = "" if self.issuer else "AUTHORIZATION_SERVER=builtin "
         port = "" if self.port == DEFAULT_PORT else f"PORT={self.port} "
         secret = f"$({interpreter()} -c 'import secrets; print(secrets.token_urlsafe(50))')"
@@ -157,7 +157,7 @@ class Values:
 
 
 def values() -> Values:
-    """This server's values, from the settings."""
+    """Return this server's values, from the settings."""
     return Values(
         endpoint=settings.RESOURCE_SERVER_URL,
         name=slugify(settings.SITE_NAME)[:MAX_NAME].strip("-_") or "company-data",
@@ -169,17 +169,17 @@ def values() -> Values:
 
 
 def manage(*, elsewhere: str = "python") -> str:
-    """`manage.py` as one types it in the folder of this site, for this server; see `interpreter`."""
+    """Return `manage.py` as typed in the folder of this site, for this server; see `interpreter`."""
     port = "" if settings.PUBLIC or settings.PORT == DEFAULT_PORT else f"PORT={settings.PORT} "
     return f"{port}{interpreter(elsewhere=elsewhere)} manage.py"
 
 
 def interpreter(*, elsewhere: str = "python") -> str:
-    """This Python as one types it in the folder of this site; `elsewhere` for one outside of it."""
+    """Return this Python as typed in the folder of this site; `elsewhere` if it is outside of the folder."""
     path = Path(sys.executable)
     return str(path.relative_to(settings.BASE_DIR)) if path.is_relative_to(settings.BASE_DIR) else elsewhere
 
 
 def pasteable(text: str) -> str:
-    """Return `text` with each `manage.py …` in it as one types it here."""
+    """Return `text` with each `manage.py …` in it as it is typed here."""
     return re.sub(rf"(?<!{re.escape(interpreter())} )\bmanage\.py(?= \w)", manage(), text)

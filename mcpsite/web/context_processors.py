@@ -9,10 +9,10 @@ from mcpsite.core.contributions import contributed
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """SITE_NAME, which in small letters is the host on Django's sign-in page; and the apps' own pages.
+    """Return SITE_NAME, in lower case the host on Django's sign-in page, and the apps' own pages.
 
-    An app says in its `navigation.py` which pages it has for people: PAGES is a list of a title, the name of
-    the address, and the permission that a person needs.
+    An app lists its pages for people in its `navigation.py`: PAGES is a list of a title, the name of the
+    address, and the permission that a person needs.
     """
     return {"SITE_NAME": settings.SITE_NAME, "pages": lambda: _pages(request)}
 

@@ -1,6 +1,6 @@
 """The Content-Security-Policy of every page (https://www.w3.org/TR/CSP3/): this site's own files, no more.
 
-A view that needs more says so with django-csp's decorators, as the consent page does.
+A view that needs more declares it with django-csp's decorators, as the consent page does.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ ADMIN = {
     # unfold is built on Alpine.js, which compiles the expressions in its templates. Alpine's build for strict
     # policies takes neither the arrow functions nor the globals (`localStorage`, `window`) in them.
     "script-src": [SELF, NONCE, UNSAFE_EVAL],
-    # It gives the bar of a list's actions its width in a `style` attribute; <style> stays forbidden.
+    # It sets the width of a list's action bar in a `style` attribute; <style> stays forbidden.
     "style-src-attr": [UNSAFE_INLINE],
     # Arrows and ticks of form fields are images inside its style sheet.
     "img-src": [SELF, "data:"],
@@ -37,7 +37,7 @@ ADMIN = {
 
 
 class PagePolicyMiddleware(CSPMiddleware):
-    """django-csp with a policy of its own for the admin."""
+    """django-csp with a separate policy for the admin."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
@@ -48,9 +48,9 @@ class PagePolicyMiddleware(CSPMiddleware):
             parts.config = ADMIN
         if not report_only and match and match.view_name == "login" and settings.AUTHORIZATION_SERVER:
             from mcpsite.access.oauth.views import (
-                targets_after,  # Too early where the settings import this module.
+                targets_after,  # Too early if the settings import this module.
             )
 
-            # Browsers hold every redirect that follows a form against the policy of the form's page.
+            # Browsers check every redirect that follows a form against the policy of the form's page.
             parts.update = {"form-action": targets_after(request.GET.get("next", ""))}
         return parts

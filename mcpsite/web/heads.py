@@ -1,8 +1,7 @@
 """How large the head of a request may be, and how long its sender may take.
 
-uvicorn keeps what a client sends as headers however much it is, waits for their end however long that takes,
-and no application sees the request before. A token has 32 KiB at most, so what is far above that is refused
-here.
+uvicorn keeps a client's headers however large they are, and waits for their end however long that takes,
+before the application sees the request. A token has 32 KiB at most, so a far larger head is refused here.
 """
 
 import asyncio
@@ -22,10 +21,10 @@ _REFUSAL = (
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own protocol, which hangs up where a request has MOST_BYTES without a body in between.
+    """uvicorn's own protocol, which hangs up if a request has MOST_BYTES without a body in between.
 
-    That is the request line and the headers, and the trailers of a body that comes in chunks. It hangs up,
-    too, where they have not ended PATIENCE_SECONDS after the connection was made or the request began.
+    These are the request line and the headers, and the trailers of a chunked body. It also hangs up if they
+    have not ended PATIENCE_SECONDS after the connection was made or the request began.
     """
 
     _received = 0

@@ -1,7 +1,7 @@
 """`/healthz` and `/readyz`: whether the process lives, and whether it can answer.
 
-Answered before Django, since a probe calls by an address that is in nobody's ALLOWED_HOSTS. A body
-names what is missing and holds nothing else.
+Answered before Django, because a probe calls by an address that is in nobody's ALLOWED_HOSTS. A body names
+what is missing and contains nothing else.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from mcpsite.web import sharing
 
 PATHS = frozenset({"/healthz", "/readyz"})
 LOOK_SECONDS = 1.5
-"""How long a part may take to answer a probe, which has a short time limit of its own."""
+"""How long a part may take to answer a probe, which itself has a short time limit."""
 
 R = TypeVar("R")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI application for both paths: 200, or 503 where a call could not be answered.
+    """Answer both paths as an ASGI application: 200, or 503 if a call could not be answered.
 
-    What is away and keeps no call from its answer is told as `degraded`.
+    A part that is away but keeps no call from its answer is reported as `degraded`.
     """
     request = Request(scope)
     if request.method not in ("GET", "HEAD"):
@@ -52,8 +52,8 @@ class _Looks:
         self._migrated = False
 
     async def answer(self) -> JSONResponse:
-        """What a probe is told."""
-        # One probe's end must not end the look that others wait for.
+        """Return the answer to a probe."""
+        # The end of one probe must not end the look that others wait for.
         needed, lost = await asyncio.shield(self._begun("all", self._look_at_all))
         checks = needed | dict.fromkeys(lost, False)
         if not all(needed.values()):
@@ -61,7 +61,7 @@ class _Looks:
         return JSONResponse({"status": "degraded" if lost else "ok", "checks": checks})
 
     def _begun(self, name: str, look: Callable[[], Coroutine[Any, Any, R]]) -> "asyncio.Task[R]":
-        """The look of this name that is under way, or a new one."""
+        """Return the look of this name that is under way, or start one."""
         loop = asyncio.get_running_loop()
         task = self._tasks.get(name)
         if task is None or task.done() or task.get_loop() is not loop:
@@ -69,7 +69,7 @@ class _Looks:
         return task
 
     async def _look_at_all(self) -> tuple[dict[str, bool], list[str]]:
-        """Which of the needed parts are well, and which of the others are not."""
+        """Return which of the needed parts are well, and which of the others are not."""
         database, keys, folders, cache, shared = await asyncio.gather(
             self._look_at_database(),
             verifier().ready(),
@@ -82,22 +82,22 @@ class _Looks:
     async def _look_at_database(self) -> dict[str, bool]:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                # No migration is taken back while the site runs, and to look at all of them takes long.
+                # No migration is undone while the site runs, and looking at all of them takes long.
                 self._migrated = await in_spare_thread(_answers if self._migrated else _is_migrated)
         except (DatabaseError, InterfaceError, TimeoutError):
             return {"database": False, "migrations": False}
         return {"database": True, "migrations": self._migrated}
 
     async def _look_at_what_is_shared(self) -> list[str]:
-        """What other processes of the site have and this one lacks."""
+        """Return what other processes of the site have and this one lacks."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 return await in_spare_thread(sharing.not_shared)
         except (DatabaseError, InterfaceError, TimeoutError):
-            return []  # The look at the database tells of it.
+            return []  # The look at the database reports that.
 
     async def _lost(self, name: str, look: Callable[[], list[str]], silent: list[str]) -> list[str]:
-        """What `look` finds lost, in a thread; `silent` where it takes too long, as on a network's disk."""
+        """Return what `look` finds lost, in a thread; `silent` if it takes too long, as on a network disk."""
         task = self._begun(name, partial(asyncio.to_thread, look))
         done, _ = await asyncio.wait({task}, timeout=LOOK_SECONDS)
         return task.result() if done else silent
@@ -113,7 +113,7 @@ _looks = _Looks()
 
 def _answers() -> bool:
     with connection.cursor() as cursor:
-        # Of a table, since SQLite opens its file no sooner.
+        # Query a table, because SQLite opens its file no sooner.
         cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
     return True
 

@@ -1,8 +1,8 @@
-"""The home page: what this server is, what state it is in, and how a client is connected to it.
+"""The home page: what this server is, what state it is in, and how to connect a client to it.
 
-What a visitor learns follows from who they are. Anybody: the endpoint and who signs people in, both of
-which stand in the public metadata. Somebody signed in: how much they themselves may read. Staff: what
-`doctor` says. Whatever needs the network is asked beside the page, never before it.
+What visitors see depends on who they are. Everybody: the endpoint and who signs people in, both of which are
+in the public metadata. Signed-in people: how much they may read. Staff: what `doctor` finds. Whatever needs
+the network is asked in the background, and the page does not wait for it.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ DATABASE_SECONDS = 10
 @never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The page at `/`."""
+    """Return the page at `/`."""
     caller = caller_of(request.user)
     context: dict[str, Any] = {
         "connect": connecting.values(),
@@ -52,15 +52,15 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_POST
 @staff_member_required
 def connection_check(_request: HttpRequest) -> HttpResponse:
-    """Start the walk of `doctor`; the home page shows it when it has arrived."""
+    """Start `doctor`'s connection check; the home page shows its result when there is one."""
     walk().ask()
-    # Most walks take less than a second, and then the page shows the outcome at once.
+    # Most checks take less than a second, and then the page shows the result at once.
     walk().wait(1.5)
     return redirect("/#checks")
 
 
 def caller_of(user: AbstractBaseUser | AnonymousUser) -> Caller | None:
-    """Who looks at a page, with their rights as of now; None for somebody who is not signed in."""
+    """Return the person who sees a page, with their rights now; None if nobody is signed in."""
     if not user.is_authenticated:
         return None
     try:
@@ -70,7 +70,7 @@ def caller_of(user: AbstractBaseUser | AnonymousUser) -> Caller | None:
 
 
 def sign_in_state() -> State:
-    """Who signs people in, and whether they can be reached."""
+    """Return who signs people in, and whether they can be reached."""
     if signing.is_own_issuer():
         return State(part="Sign-in", said="with an account of this site", good=True)
     host = connecting.values().issuer_host
@@ -83,7 +83,7 @@ def sign_in_state() -> State:
 
 
 def checks() -> dict[str, Any]:
-    """What staff see of `doctor`: settings and database as of now, the walk as of the last one."""
+    """Return `doctor`'s findings for staff: settings and database now, the rest when it last ran."""
     database = shared_cache.get("home:database")
     if database is None:
         database = list(doctor.about_database())
@@ -104,13 +104,13 @@ def checks() -> dict[str, Any]:
 
 @cache
 def issuer_watch(_: str) -> Watch[list[Finding]]:
-    """Whether the identity provider answers; one for each that the settings name."""
+    """Return the watch of whether the identity provider answers; one for each that the settings name."""
     return Watch(lambda: list(doctor.about_issuer()), seconds=WATCH_SECONDS)
 
 
 @cache
 def walk() -> Watch[list[Finding]]:
-    """The whole of `doctor`, which calls this very server; somebody has to ask for it."""
+    """Return the watch of the whole of `doctor`, which calls this very server; it runs only on request."""
     return Watch(doctor.examine, seconds=WATCH_SECONDS)
 
 

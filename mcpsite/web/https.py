@@ -1,4 +1,4 @@
-"""Requests over http to a site whose address is https: sent there, or told so, before anything reads them."""
+"""Requests over http to a site whose address is https: redirected or refused before anything reads them."""
 
 from urllib.parse import urlsplit
 
@@ -11,11 +11,11 @@ from mcpsite.core import conf
 
 
 class HttpsOnly:
-    """An ASGI application that answers such requests itself, and gives all others to `app`.
+    """An ASGI application that answers such requests itself and passes all others to `app`.
 
-    That a request came over http is certain where the proxy says so (X-Forwarded-Proto), and where the client
-    speaks to this process itself, by the site's name with another port. A proxy that says nothing may have
-    been reached by https, so its requests are served.
+    A request certainly came over http if the proxy says so (X-Forwarded-Proto), or if the client speaks to
+    this process itself, by the site's name with another port. A proxy that says nothing may have been reached
+    by https, so its requests are served.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,7 +33,7 @@ def _refusal(scope: Scope) -> Response | None:
         path = scope.get("raw_path", scope["path"].encode()).partition(b"?")[0].decode("ascii", "replace")
         query = scope.get("query_string", b"").decode("ascii", "replace")
         return RedirectResponse(f"{settings.SITE_URL}{path}{'?' if query else ''}{query}", 301)
-    # What it holds has been read on the way already, and a redirect would hide that.
+    # Its content has been read on the way already, and a redirect would hide that.
     return JSONResponse(
         {
             "error": "https_required",

@@ -1,23 +1,23 @@
-"""Whether a server can listen where it is told to: found out before anything else is done."""
+"""Whether a server can listen at its address: checked before anything else is done."""
 
 import errno
 import socket
 from typing import Any
 
 RESERVED = 1024
-"""Ports below it are for accounts with rights of their own."""
+"""Lower ports are for accounts with special rights."""
 TRIED = 100
-"""Ports behind a taken one, of which the first free one is proposed."""
+"""How many ports after a used one are tried; the first free one is proposed."""
 
 
 class CannotListen(Exception):
-    """Nothing can listen there: what is wrong and what to do, in a sentence or two."""
+    """Nothing can listen there; what is wrong and what to do, in a sentence or two."""
 
 
 def where(host: str, port: int) -> str:
     """Return the host to listen on: `host`, or its only address that this machine has. Raises CannotListen.
 
-    `localhost` stands for two addresses, and where IPv6 is switched off for one that nobody can use.
+    `localhost` means two addresses, and if IPv6 is switched off, one that nobody can use.
     """
     usable: list[str] = []
     unavailable: OSError | None = None
@@ -55,7 +55,7 @@ _HOSTS = (
 
 def _bind(family: int, address: Any) -> None:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As the server does: what was closed a moment ago is free.
+        # As the server does: a port that was closed a moment ago is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

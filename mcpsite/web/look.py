@@ -6,7 +6,7 @@ from django.templatetags.static import static
 
 
 def unfold(name: str, *, debug: bool) -> dict[str, Any]:
-    """The setting UNFOLD for a site that is called `name`; `debug` shows that it is a developer's."""
+    """Return the setting UNFOLD for a site called `name`; `debug` marks it as a developer's."""
     return {
         "SITE_TITLE": name,
         "SITE_HEADER": name,
@@ -35,10 +35,10 @@ def script(_request: Any) -> str:
 
 
 def environment_label(_request: Any) -> list[str]:
-    """A badge that tells a developer's machine from the company's site."""
+    """Return a badge that distinguishes a developer's machine from the company's site."""
     return ["Development", "warning"]
 
 
 def without_colours(_request: Any) -> dict[str, Any]:
-    """unfold would write them into a <style> of each page, which the Content-Security-Policy forbids."""
+    """Leave out the colours: unfold writes them into a <style>, which the Content-Security-Policy forbids."""
     return {"colors": None}

@@ -1,4 +1,4 @@
-"""What of this site is on and what is not, in a few lines for whoever starts it. No secrets."""
+"""What of this site is on and what is not, in a few lines for the person who starts it. No secrets."""
 
 import shlex
 import sys
@@ -17,7 +17,7 @@ from mcpsite.web import connecting
 
 
 def overview_lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
-    """Yield what each part is called and how it stands; what needs the tables only if it is `migrated`."""
+    """Yield each part's name and state; those that need the tables only if the site is `migrated`."""
     yield "MCP endpoint", settings.RESOURCE_SERVER_URL
     yield "Admin", f"{settings.SITE_URL}/admin/"
     yield "Sign-in", _sign_in()
@@ -93,12 +93,12 @@ def _sample_data() -> str:
 
 
 def typed(*arguments: str) -> str:
-    """Return a management command as one types it in the folder of this site."""
+    """Return a management command as typed in the folder of this site."""
     return f"{connecting.manage(elsewhere=shlex.quote(sys.executable))} {shlex.join(arguments)}"
 
 
 def _near(path: Path) -> str:
-    """Return `path` as one types it there."""
+    """Return `path` as typed there."""
     return str(path.relative_to(settings.BASE_DIR) if path.is_relative_to(settings.BASE_DIR) else path)
 
 

@@ -1,7 +1,7 @@
 """The threads in which Django answers: so many requests at once, and no more connections than that.
 
-Under ASGI Django gives each request a thread of its own, and each thread opens a database connection, so
-a burst of requests takes as many as the database has.
+Under ASGI Django gives each request its own thread, and each thread opens a database connection, so a burst
+of requests takes as many as the database has.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mcpsite.web import unavailable
 
 MOST_WAITING = 512
-"""Requests that may wait for a thread at once."""
+"""Requests that may wait for a thread at the same time."""
 WAIT_SECONDS = 20.0
 """How long one of them waits."""
 
@@ -32,10 +32,10 @@ R = TypeVar("R")
 class Pages:
     """Django as an ASGI application whose requests take turns on PAGE_THREADS threads.
 
-    A request takes a thread when its body is complete and gives it back when its answer begins, so that
-    neither who sends slowly nor who reads slowly keeps one. What it has to do later, such as to read the
-    next part of a long answer, is done on any thread, one piece at a time. Who waits too long, or finds
-    too many waiting, is answered 503.
+    A request gets a thread when its body is complete and returns it when its answer begins, so that a client
+    that sends or reads slowly keeps none. Later work, such as reading the next part of a long answer, is done
+    on any thread, one piece at a time. A request that waits too long, or finds too many waiting, is answered
+    503.
     """
 
     def __init__(self, django: ASGIApp) -> None:
@@ -58,7 +58,7 @@ class Pages:
             await Response(answer.content, answer.status_code, headers)(scope, receive, send)
 
     async def wait_for(self, turn: "_Turn", gone: "asyncio.Task[Message]") -> bool:
-        """Wait until it is this request's `turn`; whether that came before the client was `gone`."""
+        """Wait until it is this request's `turn`; return whether that came before the client was `gone`."""
         if self.waiting >= MOST_WAITING:
             return False
         self.waiting += 1
@@ -71,12 +71,12 @@ class Pages:
         return begun.done()
 
     def close(self) -> None:
-        """End the threads; what still runs is not waited for."""
+        """End the threads, without waiting for what still runs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Request:
-    """A request's two directions, which say when its turn has to begin and when it is over."""
+    """A request's two directions, which decide when its turn begins and ends."""
 
     def __init__(self, pages: Pages, turn: "_Turn", receive: Receive, send: Send) -> None:
         self._pages = pages
@@ -84,7 +84,7 @@ class _Request:
         self._receive = receive
         self._send = send
         self._next: asyncio.Task[Message] | None = None
-        """What comes after the body: word that the client is gone."""
+        """What comes after the body: the message that the client is gone."""
         self.refused = False
 
     async def receive(self) -> Message:
@@ -108,7 +108,7 @@ class _Request:
         await self._send(message)
 
     def end(self) -> None:
-        """Let nothing of it go on."""
+        """Stop everything that it still does."""
         self._turn.end()
         if self._next is not None:
             self._next.cancel()
@@ -131,7 +131,7 @@ class _Turn(Executor):
         return begun
 
     def end(self) -> None:
-        """Leave the thread when what it has been given is done, or the queue for it."""
+        """Leave the thread when its work is done, or leave the queue for it."""
         with self._lock:
             if not self._over:
                 self._over = True
@@ -159,14 +159,14 @@ class _Turn(Executor):
 
 
 class OtherThreads(ThreadPoolExecutor):
-    """An event loop's threads for whatever needs no particular one: Django makes error pages there."""
+    """An event loop's threads for work that needs no particular one: Django makes error pages there."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> "Future[R]":
         return super().submit(_tidily, partial(fn, *args, **kwargs))
 
 
 def _tidily(work: Callable[[], R]) -> R:
-    """Do `work` and keep no connection from it that no request's end would close."""
+    """Do `work`, and keep no connection from it that no request's end would close."""
     try:
         return work()
     finally:
@@ -178,7 +178,7 @@ def _perform(future: "Future[Any]", function: Callable[[], Any]) -> None:
         return
     try:
         result = function()
-    except BaseException as error:  # noqa: BLE001 (who waits for the future raises it)
+    except BaseException as error:  # noqa: BLE001 (the future's result raises it)
         future.set_exception(error)
     else:
         future.set_result(result)

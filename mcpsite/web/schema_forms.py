@@ -1,6 +1,6 @@
-"""A Django form from a tool's JSON schema, and the tool's arguments from what was filled in.
+"""A Django form from a tool's JSON schema, and the tool's arguments from the filled-in form.
 
-The form only asks: what an argument may be is checked by the tool itself, as for every other client.
+The form only asks: the tool itself checks what an argument may be, as for every other client.
 """
 
 import json
@@ -41,7 +41,7 @@ class ToolForm(forms.Form):
     required_css_class = "required"
 
     def __init__(self, schema: Schema, data: QueryDict | None = None) -> None:
-        """`schema`: an object's JSON schema, as `Tool.input_schema` holds it."""
+        """Make the fields of `schema`, an object's JSON schema, as in `Tool.input_schema`."""
         super().__init__(data)
         self._schema = schema
         self._properties = schema.get("properties", {})
@@ -55,9 +55,9 @@ class ToolForm(forms.Form):
         }
 
     def read(self, sent: QueryDict) -> QueryDict:
-        """What was sent, as the fields show it: an address may hold what clients send, a list as JSON say.
+        """Return what was sent, as the fields show it; an address may contain values as clients send them.
 
-        What the tool would not take is left to its field.
+        A list, for example, may be JSON. A value that the tool would refuse is left to its field.
         """
         read = sent.copy()
         for name, field in self.fields.items():
@@ -70,7 +70,7 @@ class ToolForm(forms.Form):
         return read
 
     def filled(self, sent: QueryDict) -> "ToolForm":
-        """The form as it was sent, with the defaults of what was left out."""
+        """Return the form as it was sent, with the defaults of arguments that were left out."""
         data = sent.copy()
         for name, default in self._defaults.items():
             if not any(value.strip() for value in data.getlist(name)):
@@ -78,7 +78,7 @@ class ToolForm(forms.Form):
         return ToolForm(self._schema, data)
 
     def shortest(self, sent: QueryDict) -> list[tuple[str, str]]:
-        """What was sent, in the order of the form, without what says nothing."""
+        """Return what was sent, in the order of the form, without values that change nothing."""
         return [
             (name, value)
             for name in self.fields
@@ -89,7 +89,7 @@ class ToolForm(forms.Form):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the tool is called with; what was left empty is left out. Only of a valid form."""
+        """What the tool is called with, without empty fields. Only of a valid form."""
         return {
             name: value
             for name, value in self.cleaned_data.items()
@@ -97,7 +97,7 @@ class ToolForm(forms.Form):
         }
 
     def blame(self, sentence: str) -> bool:
-        """Show the sentence of a tool's error at the field that it begins with; whether there is one."""
+        """Show a tool's error at the field whose name it begins with; return whether there is one."""
         start = sentence.removeprefix("The argument ").lstrip("'\"")
         for name in self.fields:
             if start.startswith(name) and not start[len(name) : len(name) + 1].isidentifier():
@@ -110,9 +110,9 @@ WORDS = {"usd": "(USD)", "pct": "(%)", "yoy": "year on year", "avg": "average", 
 
 
 def label(name: str) -> str:
-    """A name of a field or of a column, for people."""
+    """Return the name of a field or of a column, for people."""
     first, *others = name.split("_")
-    # A unit stands in brackets behind what it is of; alone it is a word itself.
+    # A unit is in brackets after its quantity; alone it is a word itself.
     words = [first.upper() if WORDS.get(first, "").startswith("(") else WORDS.get(first, first)]
     text = " ".join([*words, *(WORDS.get(word, word) for word in others)])
     return text[:1].upper() + text[1:]
@@ -145,7 +145,7 @@ def _field(schema: Schema, *, required: bool) -> forms.Field:
             min_value=schema.get("minimum"),
             max_value=schema.get("maximum"),
             required=required,
-            # A field of type=number would not show again what cannot be read as one.
+            # A field of type=number would not show an unreadable value again.
             widget=forms.TextInput(
                 attrs={"inputmode": "numeric" if kind == "integer" else "decimal", "autocomplete": "off"}
             ),
@@ -167,7 +167,7 @@ def _text(schema: Schema, *, required: bool) -> forms.Field:
 
 
 class _Day(forms.DateField):
-    """A day, which goes to the tool as JSON has it."""
+    """A day, which is passed to the tool in JSON's form."""
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
@@ -187,12 +187,12 @@ def _choice(values: Iterable[Any], schema: Schema, *, required: bool) -> forms.F
 
 
 def _nothing(schema: Schema, *, required: bool) -> list[tuple[str, str]]:
-    """The choice of none, where leaving an argument out is something else than any of its values."""
+    """Return the empty choice, if leaving out an argument differs from each of its values."""
     return [] if required or schema.get("default") is not None else [("", "Any")]
 
 
 def _texts(default: Any) -> list[str]:
-    """A default as a browser sends it."""
+    """Return a default as a browser sends it."""
     if default in EMPTY:
         return []
     if isinstance(default, bool | dict):

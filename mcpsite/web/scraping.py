@@ -1,4 +1,4 @@
-"""`/metrics`: what the processes of this site have counted, for a Prometheus that knows METRICS_TOKEN.
+"""`/metrics`: what the processes of this site have counted, for a Prometheus that has METRICS_TOKEN.
 
 Answered before Django, as the probes are: a scraper calls by an address that is in nobody's ALLOWED_HOSTS.
 """
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/metrics"
 SECONDS = 5.0
-"""Between two looks at what cannot be counted where it happens."""
+"""Seconds between two looks at what cannot be counted when it happens."""
 
 _TRIED = (
     AuditEvent.Outcome.OK,
@@ -42,11 +42,11 @@ _TRIED = (
     AuditEvent.Outcome.DEADLINE,
     AuditEvent.Outcome.FAILED,
 )
-"""Outcomes of calls that were begun, whose time says something."""
+"""Outcomes of calls that really began, whose time is meaningful."""
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI application for the path: 404 without METRICS_TOKEN, 401 for whoever does not bring it."""
+    """Answer the path as an ASGI application: 404 if METRICS_TOKEN is not set, 401 without it."""
     given = Headers(scope=scope).get("authorization", "")
     if not settings.METRICS_TOKEN:
         response: Response = JSONResponse({"error": "not_found"}, 404)
@@ -62,7 +62,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def counting_calls(record: Record, tools: Collection[str]) -> Record:
-    """Return a `record` that counts each call, too; `tools` are the names that a label may take."""
+    """Return a `record` that also counts each call; `tools` are the names that a label may have."""
     names = {*tools, *AUDITED, ANY_REQUEST}
 
     def counting(event: Event) -> None:
@@ -93,7 +93,7 @@ def counting_answers(scope: Scope, send: Send) -> Send:
 
 
 class Gauges:
-    """What is looked at every few seconds, since nobody counts it where it happens."""
+    """Numbers that are looked up every few seconds, because nobody counts them when they change."""
 
     def __init__(self, pages: Pages, trail: Trail) -> None:
         self._pages = pages
@@ -124,7 +124,7 @@ class Gauges:
             await asyncio.sleep(SECONDS)
 
     def look(self) -> None:
-        """Set the gauges to what is so now."""
+        """Set the gauges to their current values."""
         metrics.queue_length.set(database.waiting())
         metrics.pages_waiting.set(self._pages.waiting)
         for alias, pool in pools().items():
@@ -144,13 +144,13 @@ class Gauges:
         metrics.resident_bytes.set(_resident_bytes())
 
     def _count(self, name: str, now: int, counter: Counter) -> None:
-        """Add to `counter` what has been added to a number since it was last looked at."""
+        """Add to `counter` what was added to a number since the last look."""
         counter.inc(now - self._counted.get(name, 0))
         self._counted[name] = now
 
 
 def _resident_bytes() -> int:
-    """Return the memory of this process; 0 where the system does not tell (not Linux)."""
+    """Return the memory of this process; 0 if the system does not report it (not Linux)."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

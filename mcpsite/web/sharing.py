@@ -1,4 +1,4 @@
-"""What several processes of this site would not share: told before (`check --deploy`) and when it happens."""
+"""What several processes of this site would not share: reported by `check --deploy` and when it happens."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,13 +18,13 @@ from mcpsite.core.shared_store import shared_store
 from mcpsite.uploads.models import Upload
 
 TELL_SECONDS = 60
-"""How often a process says which key it signs with."""
+"""How often a process announces which key it signs with."""
 FRESH_SECONDS = 600
-"""A key that nobody has signed with for so long is taken for out of use."""
+"""A key that nobody has signed with for so long is considered out of use."""
 
 
 def check_sharing(**_: Any) -> list[CheckMessage]:
-    """`mcpsite.W002` to `W006`, on PostgreSQL: on SQLite all processes are on one machine."""
+    """Return `mcpsite.W002` to `W006` on PostgreSQL; on SQLite all processes are on one machine."""
     return list(_unshared()) if connection.vendor == "postgresql" else []
 
 
@@ -76,8 +76,8 @@ def _needed_fallback() -> Iterator[CheckMessage]:
 def not_shared() -> list[str]:
     """Return what a process of this site has that this one lacks: `signing_keys`, `uploads`.
 
-    Says which key this one signs with, so that the others can tell, too. On SQLite all processes are on one
-    machine, and whoever writes may have to wait for a load.
+    It also announces which key this process signs with, because the others need that to do the same. On
+    SQLite all processes are on one machine, and a write may have to wait for a load.
     """
     if connection.vendor != "postgresql":
         return []
@@ -93,7 +93,7 @@ def _foreign_keys() -> bool:
     try:
         own = [signing.key_id(key) for key in signing.private_keys()]
     except (OSError, ImproperlyConfigured):
-        return False  # `issuer_keys` tells of it.
+        return False  # `issuer_keys` reports that.
     now = timezone.now()
     seen = dict(KeySighting.objects.values_list("kid", "seen_at"))
     if own[0] not in seen or seen[own[0]] < now - timedelta(seconds=TELL_SECONDS):

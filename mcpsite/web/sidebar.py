@@ -1,8 +1,8 @@
-"""The admin's side bar: what there is, in groups, and of that only what the person may see.
+"""The admin's side bar: all lists, in groups, of which a person sees only the permitted ones.
 
-An app says in its `navigation.py` which models stand where: GROUPS is a dictionary of titles and lists of
-models (`app_label.model`), each with its icon, a name of Material Symbols. TITLES names those anew whose own
-name would say too little.
+An app places its models in its `navigation.py`: GROUPS is a dictionary of titles and lists of models
+(`app_label.model`), each with its icon, a name of Material Symbols. TITLES renames models whose own name
+would say too little.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from django.urls import reverse
 from mcpsite.core.contributions import contributed
 
 LAST = ("Access", "Operation")
-"""The groups that stand below the data."""
+"""The groups below the data."""
 OTHER_ICON = "table_rows"
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """unfold's setting SIDEBAR["navigation"]; what no group names stands under its app's own name."""
+    """Return unfold's setting SIDEBAR["navigation"]; a model in no group is listed under its app's name."""
     apps = admin.site.get_app_list(request)
     models = {model["model"]._meta.label_lower: model for app in apps for model in app["models"]}
     groups: list[dict[str, Any]] = [{"items": [_item("Dashboard", "dashboard", reverse("admin:index"))]}]

@@ -1,7 +1,7 @@
-"""Static files that leave compressed, under names that change with their content, where they were gathered.
+"""Static files, once collected: compressed, under names that change with their content.
 
-`manage.py collectstatic` gathers them, and so does `serve` on a site without DEBUG. Until then they are
-served from where the apps keep them, under their own names: no step stands between a clone and a page.
+`manage.py collectstatic` collects them, and so does `serve` on a site without DEBUG. Until then they are
+served from the apps' folders, under their own names: a clone shows pages without a further step.
 """
 
 from pathlib import Path
@@ -16,20 +16,20 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class GatheredFiles(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage, which knows files by their own names as long as none was gathered."""
+    """WhiteNoise's storage, which uses files' own names as long as none was collected."""
 
     def stored_name(self, name: str) -> str:
         return str(super().stored_name(name)) if self.hashed_files else name
 
 
 def gather() -> str:
-    """Gather what is new since the last time, unless with DEBUG; why it could not be, or empty."""
+    """Collect what is new since the last time, unless with DEBUG; return why that failed, or ""."""
     root = Path(settings.STATIC_ROOT)
     if settings.DEBUG or not is_outdated():
         return ""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # Of processes that start at once one gathers, and the others wait and find nothing to do.
+        # Of processes that start at once one collects, and the others wait and find nothing to do.
         with (root / "gathering.lock").open("a") as lock:
             locks.lock(lock, locks.LOCK_EX)
             if is_outdated():
@@ -40,7 +40,7 @@ def gather() -> str:
 
 
 def is_outdated() -> bool:
-    """Whether a file of the apps is newer than what was gathered, or nothing was."""
+    """Return whether a file of the apps is newer than the collected ones, or nothing was collected."""
     try:
         gathered_at = (Path(settings.STATIC_ROOT) / GatheredFiles.manifest_name).stat().st_mtime
     except OSError:
@@ -53,7 +53,7 @@ def is_outdated() -> bool:
 
 
 def check_gathered(**_: Any) -> list[CheckMessage]:
-    """`mcpsite.W007`: pages that take longer than they have to, or show what an older version looked like."""
+    """Return `mcpsite.W007`: pages are slower than necessary, or look as in an older version."""
     if settings.DEBUG or not is_outdated():
         return []
     return [

@@ -1,7 +1,7 @@
-"""Pages on which somebody who is signed in tries the tools, as themselves.
+"""Pages on which a signed-in person tries the tools, as themselves.
 
-A call goes the way of every other: the same permission, limits, deadline and audit (`mcp.pipeline`).
-Only the claims differ, which stand for the person's session instead of a token.
+A call passes through all that every other does: permission, limits, deadline and audit (`mcp.pipeline`).
+Only the claims differ: they represent the person's session instead of a token.
 """
 
 import json
@@ -32,14 +32,14 @@ from mcpsite.web.unavailable import BUSY
 CLIENT_ID = "try-out"
 ORIGIN = audit.Origin(client_name="Try-out page of this site")
 RUN = "_run"
-"""Says that a tool shall be called though no argument is given; no argument begins with `_`."""
+"""Says to call the tool even if no argument is given; no argument's name begins with `_`."""
 _running = 0
-"""Calls under way. Each keeps a thread of the pages, which must not all wait for slow tools."""
+"""Calls under way. Each keeps a thread of the pages, and these must not all wait for slow tools."""
 STATUS = {Kind.LIMITED: 429, Kind.DENIED: 403}
 
 
 def offered_to(caller: Caller) -> list[Tool]:
-    """The tools that `caller` may use, as clients list them."""
+    """Return the tools that `caller` may use, as clients list them."""
     return tools_for(discover(), caller)
 
 
@@ -47,7 +47,7 @@ def offered_to(caller: Caller) -> list[Tool]:
 @require_safe
 @login_required
 async def index(request: HttpRequest) -> HttpResponse:
-    """The tools that the person may use."""
+    """Return the page of the tools that the person may use."""
     tools = await offered(await _claims(request), offered_to)
     return await in_database(render, request, "tryout/index.html", {"tools": tools})
 
@@ -56,9 +56,9 @@ async def index(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
-    """The form of one tool and, where it was sent, the answer.
+    """Return the page with the form of one tool and, if it was sent, the answer.
 
-    A tool that only reads is asked by GET, so that the address of an answer can be passed on.
+    A tool that only reads is called by GET, so that people can share the address of an answer.
     """
     claims = await _claims(request)
     tools = await offered(claims, offered_to)
@@ -96,7 +96,7 @@ async def try_tool(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, str]]:
-    """The tools that draw what `tool` has told, each with the address of the same question."""
+    """Return the tools that draw the answer of `tool`, each with the address of the same question."""
     if tool.view is not None:
         return []
     return [
@@ -107,7 +107,7 @@ def _charts(tools: list[Tool], tool: Tool, sent: QueryDict) -> list[tuple[Tool, 
 
 
 async def _render(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
-    # Templates ask the database for the person's permissions.
+    # Templates query the database for the person's permissions.
     return await in_database(render, request, "tryout/tool.html", page, status=status)
 
 
@@ -116,7 +116,7 @@ async def _claims(request: HttpRequest) -> Claims:
 
 
 async def _refused(request: HttpRequest, name: str, sent: QueryDict, claims: Claims) -> None:
-    """Have it recorded that somebody called what they may not call."""
+    """Record that somebody called what they may not call."""
     try:
         await _call(request, name, dict(sent.items()), claims)
     except UnknownTool:
@@ -124,11 +124,11 @@ async def _refused(request: HttpRequest, name: str, sent: QueryDict, claims: Cla
 
 
 async def _call(request: HttpRequest, name: str, arguments: dict[str, Any], claims: Claims) -> Outcome:
-    """Return the outcome of a call, recorded as every other; raises UnknownTool."""
+    """Return the outcome of a call, recorded like every other; raises UnknownTool."""
     global _running
     if _running >= max(1, settings.PAGE_THREADS // 2):
         return Outcome(text=BUSY, kind=Kind.LIMITED)
-    # Without the router around Django there is nobody who writes the trail later.
+    # Without the router around Django nobody writes the trail later.
     unwritten: list[audit.Event] = []
     record: Record = getattr(request, "scope", {}).get(audit.RECORD, unwritten.append)
     _running += 1

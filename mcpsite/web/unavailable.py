@@ -1,6 +1,6 @@
-"""How pages say that a database is away, or that the site is too busy: 503 with `Retry-After`.
+"""How pages report that a database is away, or that the site is too busy: 503 with `Retry-After`.
 
-A view for programs says it in the words of its protocol, by a function `unavailable`.
+A view for programs uses the words of its protocol, by a function `unavailable`.
 """
 
 import sys
@@ -22,7 +22,7 @@ BUSY = "The server is answering as many requests as it can; try again in a few s
 
 
 def busy(path: str) -> HttpResponse:
-    """The answer to a request for `path` that cannot be taken now."""
+    """Return the answer to a request for `path` that cannot be served now."""
     return _unavailable(path, BUSY)
 
 
@@ -38,13 +38,13 @@ def _unavailable(path: str, sentence: str) -> HttpResponse:
 
 
 def _page(sentence: str) -> HttpResponse:
-    """The page, made without the database."""
+    """Return the page, made without the database."""
     page = render_to_string("503.html", {"SITE_NAME": settings.SITE_NAME, "sentence": sentence})
     return HttpResponse(page, status=503)
 
 
 class _NoReport(ExceptionReporter):
-    """What Django shows of an outage, which nobody gets to see; its own page takes long to make."""
+    """What Django shows of an outage, which nobody sees; its own page takes long to make."""
 
     def get_traceback_html(self) -> SafeString:
         return SafeString()
@@ -65,7 +65,7 @@ got_request_exception.connect(_note, dispatch_uid="mcpsite.web.unavailable")
 
 
 class OutageMiddleware:
-    """Answers 503 where a request failed because the database is away, whatever part of it asked first."""
+    """Answers 503 if a request failed because the database is away, whatever part of it asked first."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

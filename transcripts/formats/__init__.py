@@ -1,4 +1,4 @@
-"""Files as people have them → text, and text → what was said when by whom, as far as the format tells.
+"""People's files → text, and text → what was said when and by whom, as far as the format says.
 
 One module for each container or layout; `transcripts.turns` reads what these leave as plain lines.
 """

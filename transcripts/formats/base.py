@@ -1,4 +1,4 @@
-"""What every format gives, and how it refuses."""
+"""What every format returns, and how it refuses."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,11 +8,11 @@ MAX_BYTES = 8 * 1024 * 1024
 
 
 class BadFile(Exception):
-    """A file that is refused: one plain sentence that says why."""
+    """A refused file: one plain sentence that says why."""
 
 
 class NoText(BadFile):
-    """A file without a word of a call."""
+    """A file without any words of a call."""
 
 
 class Line(NamedTuple):
@@ -24,25 +24,25 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cue:
-    """What was said from one time to another, as captions and recognizers tell it."""
+    """What was said from one time to another, according to captions and recognizers."""
 
     number: int
-    """The line of the file it begins on; of formats without lines its place, from 1."""
+    """The line of the file it begins on; in formats without lines its number, from 1."""
     text: str
     start: float | None = None
     """Seconds from the start of the call."""
     end: float | None = None
     speaker: str = ""
-    """As the format names them; a name within the text is not looked for here."""
+    """As the format names them; names within the text are not searched for here."""
 
 
 def lines_of(text: str) -> list[Line]:
-    """Return the lines of `text`, whose line end is a newline."""
+    """Return the lines of `text`, whose line ends are newlines."""
     return [Line(number, line) for number, line in enumerate(text.split("\n"), 1)]
 
 
 def seconds(stamp: str) -> float:
-    """Return a time `h:mm:ss.fff`, `mm:ss,fff` in seconds."""
+    """Return a time `h:mm:ss.fff` or `mm:ss,fff` in seconds."""
     total = 0.0
     for part in stamp.replace(",", ".").split(":"):
         total = total * 60 + float(part)

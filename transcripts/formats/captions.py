@@ -12,7 +12,7 @@ from transcripts.formats.base import Cue, Line, lines_of, seconds
 _TIME = r"(?:\d{1,6}:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,6})?"
 _TIMING = re.compile(rf"^\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s(?P<rest>.*))?$")
 _SETTING = re.compile(r"(?:vertical|line|position|size|align|region|[xy][12]):", re.IGNORECASE)
-"""What may stand behind a timing and is no text."""
+"""What may come after a timing and is not text."""
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]{1,200})>")
 _TAG = re.compile(
     r"</?(?:[cibuv]|ruby|rt|lang|font)(?:[.\s][^>]{0,200})?>|<\d[\d:.]*>|\{\\an?\d\}", re.IGNORECASE
@@ -73,12 +73,12 @@ def _clock(seconds: float) -> str:
 
 
 def _is_mark(text: str, *, last: bool) -> bool:
-    """Return whether a line above a timing is its number or id, and no text."""
+    """Return whether a line above a timing is its number or id, and not text."""
     return (last and bool(_ID.match(text.strip()))) or text.strip() == "WEBVTT"
 
 
 def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
-    """Yield runs of lines without a blank one; a timing always begins one, with the id above it."""
+    """Yield runs of lines without a blank one; a timing always begins a run, with the id above it."""
     block: list[Line] = []
     for line in lines:
         if line.text.strip():

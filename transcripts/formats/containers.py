@@ -1,8 +1,8 @@
-"""Word documents and PDFs → text, read in a process of its own: a small file can unpack to any size.
+"""Word documents and PDFs → text, read in a separate process because a small file can unpack to any size.
 
-This file is run by its path, without the site and its settings, so that the process starts at once. The
-document comes by its input; JSON goes to its output: `{"text": …}`, or `{"refused": …}` with the sentence
-that says why it cannot be read.
+This file is run by its path, without the site and its settings, so that the process starts at once. Its input
+is the document; its output is JSON: `{"text": …}`, or `{"refused": …}` with the sentence that says why it
+cannot be read.
 """
 
 import json
@@ -18,7 +18,7 @@ MOST_MEMORY = 1024**3
 """Bytes of address space, Python's and its libraries' included."""
 MOST_SECONDS = 12
 MOST_UNPACKED = 64_000_000
-"""Bytes of what is inside a Word document, which is a zip archive; pictures are not unpacked."""
+"""Bytes inside a Word document, which is a zip archive; pictures are not unpacked."""
 MOST_TEXT = 8_000_000
 MOST_PAGES = 3_000
 
@@ -31,11 +31,11 @@ WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
 class BadDocument(Exception):
-    """A document that cannot be read; one sentence for the person."""
+    """A document that cannot be read; its sentence is for the person."""
 
 
 def text_of(data: bytes) -> str:
-    """Return the text of a Word document or PDF, a paragraph a line. Raises BadDocument."""
+    """Return the text of a Word document or PDF, one paragraph per line. Raises BadDocument."""
     try:
         done = subprocess.run(  # noqa: S603 (this interpreter and this file)
             [sys.executable, "-I", __file__],
@@ -54,7 +54,7 @@ def text_of(data: bytes) -> str:
 
 
 def read(data: bytes) -> str:
-    """Return the text of `data`; called in the process of its own. Raises BadDocument."""
+    """Return the text of `data`; called in the separate process. Raises BadDocument."""
     return _of_pdf(data) if data.startswith(b"%PDF-") else _of_word(data)
 
 
@@ -71,7 +71,7 @@ def _of_word(data: bytes) -> str:
         document = Document(BytesIO(data))
     except (MemoryError, BadDocument):
         raise
-    except Exception as error:  # Whatever the library raises for what is damaged.
+    except Exception as error:  # Whatever the library raises for a damaged file.
         raise BadDocument(damaged) from error
     lines = []
     for block in document.element.body.iter(f"{{{WORD}}}p", f"{{{WORD}}}tr"):
@@ -84,14 +84,14 @@ def _of_word(data: bytes) -> str:
 
 
 def _spread(lines: list[str]) -> list[str]:
-    """Return paragraphs with a blank line between them where the document has none of its own."""
+    """Return paragraphs with a blank line between them if the document has none itself."""
     if any(not line.strip() for line in lines[1:-1]):
         return lines
     return [each for line in lines for each in (line, "")]
 
 
 def _text(block: Any) -> str:
-    """Return the text of a paragraph or cell, with what was inserted, without what was deleted."""
+    """Return the text of a paragraph or cell, with insertions, without deletions."""
     parts: list[str] = []
     for node in block.iter():
         kind = node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
@@ -127,7 +127,7 @@ def _of_pdf(data: bytes) -> str:
         raise
     except PyPdfError as error:
         raise BadDocument("It is a PDF that is damaged; export the call as .docx, .vtt or text.") from error
-    except Exception as error:  # Whatever else the library meets in a damaged file.
+    except Exception as error:  # Anything else that the library raises for a damaged file.
         raise BadDocument(
             "It is a PDF that cannot be read; export the call as .docx, .vtt or text."
         ) from error
@@ -139,7 +139,7 @@ def _of_pdf(data: bytes) -> str:
 
 def main() -> None:
     """Be the process: read the document of the input, within bounds."""
-    logging.disable()  # pypdf tells of damage by the line, which the refusal says in one.
+    logging.disable()  # pypdf logs a line for each fault, and the refusal says it in one.
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

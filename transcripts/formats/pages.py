@@ -1,4 +1,4 @@
-"""HTML → the lines that a reader sees: no tags, styles or scripts; a row of a table is one line."""
+"""HTML → the lines that a reader sees: no tags, styles or scripts; a table row is one line."""
 
 import re
 from html.parser import HTMLParser
@@ -17,7 +17,7 @@ _PAGE = re.compile(
 
 
 def is_page(text: str) -> bool:
-    """Return whether `text` begins as a page of HTML does."""
+    """Return whether `text` begins like an HTML page."""
     return bool(_PAGE.match(text[:5000]))
 
 
@@ -54,7 +54,7 @@ class _Reader(HTMLParser):
             self.parts.append(re.sub(r"[ \t\r\n\f]+", " ", data))
 
     def parse_html_declaration(self, i: int) -> int:
-        # Of what begins like Word's conditions (`<![if …]>`) Python's parser fails at some; all are comments.
+        # Python's parser fails at some beginnings of Word's conditions (`<![if …]>`); all are comments.
         if self.rawdata.startswith("<![", i):
             return self.parse_bogus_comment(i)
         return super().parse_html_declaration(i)

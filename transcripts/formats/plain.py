@@ -1,4 +1,4 @@
-"""Bytes → text: UTF-8, UTF-16 and UTF-32 with their marks, and Windows-1252, which is told."""
+"""Bytes → text: UTF-8, UTF-16 and UTF-32 with their marks, and Windows-1252, which is reported."""
 
 import codecs
 import re
@@ -7,18 +7,18 @@ from transcripts.formats.base import BadFile
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    # Before UTF-16, whose mark is how this one begins.
+    # Before UTF-16, because this one's mark begins with the mark of UTF-16.
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 MOST_WESTERN = 0.15
-"""The part of a Windows-1252 text that is not ASCII, at most; more is another alphabet."""
+"""The largest share of a Windows-1252 text that is not ASCII; more is another alphabet."""
 MOST_CONTROLS = 0.02
-"""The part of a text that is control characters, at most; more is no text."""
+"""The largest share of a text that is control characters; more is no text."""
 FEW = 8
-"""Control characters that say nothing of a short text."""
+"""So many control characters prove nothing about a short text."""
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _WESTERN = re.compile("[\u00a0-\u00ff‘’“”–—…•€™Œœ Ÿ‚„†‡‰Šš‹›Žžƒˆ˜]")
 
@@ -57,7 +57,7 @@ def decoded(data: bytes) -> tuple[str, list[str]]:
 
 
 def _without_mark(data: bytes) -> tuple[str, list[str]]:
-    """Return UTF-16 without its mark, which shows by a zero in every other place. Raises BadFile."""
+    """Return UTF-16 without its mark, recognized by a zero in every other place. Raises BadFile."""
     for encoding, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
         if len(data) % 2 == 0 and zeros.count(0) > 0.4 * len(zeros):
             try:

@@ -1,4 +1,4 @@
-"""JSON of speech recognizers → cues: Whisper, AssemblyAI, Deepgram, and what is built like theirs."""
+"""JSON of speech recognizers → cues: Whisper, AssemblyAI, Deepgram, and formats like theirs."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -21,12 +21,12 @@ LISTS = (
     "paragraphs",
     "sentences",
 )
-"""Where recognizers put the pieces, the best told first; an answer may hold several of the same talk."""
+"""Where recognizers put the pieces, the most detailed first; an answer may have several of the same talk."""
 MILLISECONDS = 20
-"""Time for a word, at least, where times are milliseconds; in seconds nobody takes so long."""
+"""The least time for a word if times are milliseconds; nobody needs so long in seconds."""
 DEEPEST = 12
 LONG = 300
-"""Characters of single words joined, after which the next sentence begins a cue of its own."""
+"""Characters of joined single words after which the next sentence begins a new cue."""
 
 REFUSED = (
     "It is JSON and not a transcript that is known here (it holds no utterances, segments or text of a "
@@ -35,7 +35,7 @@ REFUSED = (
 
 
 def cues(text: str) -> list[Cue] | None:
-    """Return what a recognizer's answer says, in its order; None where `text` is no JSON, or one word of it.
+    """Return what a recognizer's answer says, in its order; None if `text` is not JSON, or a single word.
 
     Raises BadFile for JSON of another kind.
     """
@@ -71,12 +71,12 @@ def of_pieces(pieces: list[dict[str, Any]]) -> list[Cue]:
 
 
 def _loaded(text: str) -> Any:
-    # Of a number with many digits Python makes none.
+    # Python converts no number with so many digits.
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else digits)
 
 
 def _pieces(answer: Any) -> list[dict[str, Any]]:
-    """Return the objects of the best list of `answer` that hold words."""
+    """Return the objects of the best list of `answer` that have words."""
     if isinstance(answer, list):
         return _with_words(answer)
     for name in LISTS:
@@ -86,14 +86,14 @@ def _pieces(answer: Any) -> list[dict[str, Any]]:
 
 
 def _outermost(answer: Any, name: str, kind: type[Any] = list) -> list[Any]:
-    """Return what is called `name` and of `kind`, as far out as it is found: in each channel, for example."""
+    """Return all values called `name` and of `kind` at the outermost level with any: in each channel, say."""
     found = [(depth, value) for depth, value in _named(answer, name, 0) if isinstance(value, kind)]
     outermost = min((depth for depth, _ in found), default=0)
     return [value for depth, value in found if depth == outermost]
 
 
 def _in_order(lists: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return several lists of pieces as one, in the order of their times where these are known."""
+    """Return several lists of pieces as one, in the order of their times if these are known."""
     each = list(lists)
     pieces = [piece for pieces in each for piece in pieces]
     starts = [_number(_first(piece, STARTS)) for piece in pieces]
@@ -103,7 +103,7 @@ def _in_order(lists: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def _with_words(found: Any) -> list[dict[str, Any]]:
-    """Return the items of a list, each with its words, or nothing where it is no list of such."""
+    """Return the items of a list, each with its words; an empty list if it is not a list of such."""
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return []
     pieces = []
@@ -118,7 +118,7 @@ def _with_words(found: Any) -> list[dict[str, Any]]:
             each = {**each, "text": words, **({} if _first(each, STARTS) is not None else {"start": first})}
         if _is_said(each):
             pieces.append(each)
-    # What has a text and neither a time nor a speaker may be anything.
+    # An object with a text and neither a time nor a speaker may be anything.
     timed = any(_first(each, (*STARTS, *SPEAKERS)) is not None for each in pieces)
     return pieces if timed else []
 
@@ -129,7 +129,7 @@ def _is_said(piece: dict[str, Any]) -> bool:
 
 
 def _joined(found: Any) -> list[dict[str, Any]]:
-    """Return single words joined where the same person goes on."""
+    """Return single words joined while the same person speaks."""
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return []
     words = [each for each in found if isinstance(_first(each, ("punctuated_word", "word", *TEXTS)), str)]
@@ -149,14 +149,14 @@ def _joined(found: Any) -> list[dict[str, Any]]:
 
 
 def _named(value: Any, name: str, depth: int) -> Iterator[tuple[int, Any]]:
-    """Yield what is called `name` anywhere in `value`, with how deep it stands."""
+    """Yield all values called `name` anywhere in `value`, with their depth."""
     if depth > DEEPEST:
         return
     if isinstance(value, dict):
         if name in value:
             yield depth, value[name]
         for key, inner in value.items():
-            # Of several readings of the same the first is the likeliest.
+            # Of several readings of the same talk the first is the likeliest.
             one = inner[:1] if key in ("alternatives", "nBest") and isinstance(inner, list) else inner
             yield from _named(one, name, depth + 1)
     elif isinstance(value, list):
@@ -187,7 +187,7 @@ def _speaker(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """Return seconds, or milliseconds, of a number or of a text such as 2.5, 2.5s or 00:00:02.500."""
+    """Return seconds, or milliseconds, from a number or from a text such as 2.5, 2.5s or 00:00:02.500."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -202,7 +202,7 @@ def _number(value: Any) -> float | None:
 
 
 def _scale(pieces: list[dict[str, Any]]) -> float:
-    """Return by what the times of `pieces` are multiplied to be seconds."""
+    """Return the factor that turns the times of `pieces` into seconds."""
     paces = []
     for piece in pieces:
         start, end = _number(_first(piece, STARTS)), _number(_first(piece, ENDS))

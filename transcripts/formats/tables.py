@@ -17,7 +17,7 @@ ENDS = frozenset({"end", "end time", "end_time", "stop", "out"})
 
 
 def cues(text: str) -> list[Cue] | None:
-    """Return the rows of a table of turns as cues, or None where `text` is no such table."""
+    """Return the rows of a table of turns as cues, or None if `text` is not such a table."""
     first = text.lstrip("\n").split("\n", 1)[0][:500]
     delimiter = max(",;\t|", key=first.count)
     header = [cell.strip().strip('"').casefold() for cell in first.split(delimiter)]
@@ -37,7 +37,7 @@ def cues(text: str) -> list[Cue] | None:
         next(rows)
         for row in rows:
             cell = dict(enumerate(row))
-            # What a row has beyond its header is said too.
+            # What a row has beyond its header was said too.
             said = " ".join([cell.get(words, ""), *row[len(header) :]]).strip()
             if said:
                 numbers.append(rows.line_num)

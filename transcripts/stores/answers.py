@@ -1,9 +1,8 @@
-"""A check that what answers is OpenAI: each answer holds what this app relies on, or is an error.
+"""A check that OpenAI answers: each answer has what this app relies on, or is an error.
 
-What stands between this site and OpenAI (a gateway, a proxy, a mistyped address) may answer 200 with a
-sign-in page, with JSON of another kind, or without an end. The SDK takes almost anything for an answer,
-and a list that is missing for an empty one. So an answer is read here, bounded in size and time, before
-the SDK sees it.
+Something between this site and OpenAI (a gateway, a proxy, a mistyped address) may answer 200 with a sign-in
+page, with JSON of another kind, or without an end. The SDK accepts almost anything as an answer, and a
+missing list as an empty one. So an answer is read here, bounded in size and time, before the SDK sees it.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ Attributes: TypeAlias = dict[str, str | float | bool] | None
 
 
 class _Part(BaseModel):
-    # As JSON has them: the SDK hands on what came, and does not turn "1" into 1.
+    # As in JSON, because the SDK passes on what came and does not turn "1" into 1.
     model_config = ConfigDict(strict=True)
 
 
@@ -110,7 +109,7 @@ class _Embeddings(_Part):
 
 
 class _Refusal(_Part):
-    """OpenAI's error form. A 404 without it speaks of a page, not of a file or a store."""
+    """OpenAI's error form. A 404 without it is about a page, not about a file or a store."""
 
     error: dict[str, Any]
 
@@ -136,15 +135,15 @@ CALLS: tuple[tuple[str, re.Pattern[str], type[_Part]], ...] = tuple(
         ("GET", "/vector_stores/[^/]+/files/[^/]+/content", _Content),
     )
 )
-"""What each call of the API that this app makes is answered with."""
+"""The form of the answer to each API call that this app makes."""
 MOST_BYTES: dict[type[_Part], int] = {_Content: 64 * MEGABYTE}
-"""Of an answer, which is held in memory; a page of a file's content may be all of its text."""
+"""Bytes of an answer, which is in memory; a page of a file's content may be all of its text."""
 MOST_BYTES_ELSE = 8 * MEGABYTE
 """Fifty results of the longest chunks have about two megabytes."""
 
 
 class NotOpenAI(openai.APIError):
-    """What answered is not OpenAI, or not as OpenAI documents it; `message` says who sent what."""
+    """The answer is not OpenAI's, or not as OpenAI documents it; `message` says who sent what."""
 
     def __init__(self, request: httpx2.Request, what: str) -> None:
         super().__init__(f"{request.url.host} {what}; check OPENAI_BASE_URL.", request, body=None)
@@ -158,14 +157,14 @@ class BadSetting(openai.APIError):
 
 
 def base_url() -> str:
-    """Where OpenAI's API is: OPENAI_BASE_URL, else OpenAI itself."""
+    """Return where OpenAI's API is: OPENAI_BASE_URL, else OpenAI itself."""
     return settings.OPENAI_BASE_URL or "https://api.openai.com/v1"
 
 
 class CheckedClient(openai.DefaultAsyncHttpxClient):
     """An HTTP client whose answers to the SDK are OpenAI's.
 
-    Follows no redirect: OpenAI's API sends none, and where one leads, the key must not go.
+    Follows no redirect: OpenAI's API sends none, and the key must not go where one leads.
     """
 
     def __init__(self, *, timeout: float, limits: httpx2.Limits) -> None:
@@ -177,7 +176,7 @@ class CheckedClient(openai.DefaultAsyncHttpxClient):
         form = _form(request)
         response = await super().send(request, **{**options, "stream": True})
         try:
-            # The client's own limit is for each piece of the answer; one may come as drop by drop.
+            # The client's own limit applies to each piece of the answer, and an answer may come drop by drop.
             async with asyncio.timeout(self._seconds):
                 body = await _bounded_body(response, MOST_BYTES.get(form, MOST_BYTES_ELSE))
         except TimeoutError as error:
@@ -197,7 +196,7 @@ class CheckedClient(openai.DefaultAsyncHttpxClient):
 
 
 def _form(request: httpx2.Request) -> type[_Part]:
-    """What `request` is to be answered with."""
+    """Return the form of the answer to `request`."""
     base = urlsplit(base_url()).path.rstrip("/")
     path = request.url.raw_path.decode("ascii").partition("?")[0].removeprefix(base)
     for method, known, form in CALLS:
@@ -216,10 +215,10 @@ async def _bounded_body(response: httpx2.Response, most: int) -> bytes:
 
 
 def _check_form(response: httpx2.Response, body: bytes, form: type[_Part]) -> None:
-    """Raise NotOpenAI unless `body` has the form, is an error of OpenAI's, or says to try again."""
+    """Raise NotOpenAI unless `body` has the form, is OpenAI's error, or says to try again."""
     status, request = response.status_code, response.request
     if status in (408, 429) or status >= 500:
-        return  # Whoever stands before OpenAI says so in its own words.
+        return  # A gateway before OpenAI says so in its own words.
     if not response.is_success and not response.is_client_error:
         where = f" to {response.next_request.url.host}" if response.next_request else ""
         raise NotOpenAI(request, f"redirects{where} (HTTP {status}) instead of answering as OpenAI does")
@@ -240,5 +239,5 @@ def _check_form(response: httpx2.Response, body: bytes, form: type[_Part]) -> No
         of = f" ({where} is missing or of another kind)" if where else ""
         raise NotOpenAI(request, f"answered with {status_text}JSON that is not OpenAI's{of}") from None
     if isinstance(read, _Refusal) and str(read.error.get("message")).startswith("Invalid URL"):
-        # OpenAI's own words where a path is none of its API's, as without `/v1`: no file or store is missing.
+        # OpenAI's own words for a path that is not in its API, as without `/v1`: no file or store is missing.
         raise NotOpenAI(request, "has no API at this address")

@@ -1,20 +1,19 @@
 """What a store of transcripts does, and which one is in use.
 
-The database always holds the transcripts; a store finds passages in them. How a further one (Azure AI
-Search, Pinecone, Weaviate) is added:
+The database always has the transcripts; a store finds passages in them. To add another one (Azure AI Search,
+Pinecone, Weaviate):
 
-1. Write a class with the three methods of `Store`; it is made without arguments, once for each
-   process, and takes what it needs from the settings. It reaches the ORM through `mcpsite.mcp.in_database`.
+1. Write a class with the three methods of `Store`; it is made without arguments, once for each process, and
+   reads what it needs from the settings. It reaches the ORM through `mcpsite.mcp.in_database`.
 2. Name it by its dotted path in TRANSCRIPT_STORE, for example `TRANSCRIPT_STORE=acme.search.AzureStore`.
-3. What it raises as `StoreUnavailable` is answered from the local index, unless
+3. A search for which it raises `StoreUnavailable` is answered from the local index, unless
    TRANSCRIPT_STORE_FALLBACK is off, and so are the searches of the next half a minute
    (`transcripts.stores.breaker`).
 
-A store keeps the attributes by which searches are limited (`Within`) beside each transcript, and filters
-by them before it ranks: what may not be read takes nobody's place, and how many answers there are tells
-nobody of it. Who may read what is not its business, though: what it finds beyond that, because it is behind,
-is dropped.
-`tests/store_contract.py` holds what every store has to do.
+A store keeps the attributes that limit searches (`Within`) beside each transcript, and filters by them before
+it ranks: what a person may not read takes nobody's place, and the number of answers reveals nothing of it. It
+does not decide who may read what, though: what it finds beyond that, because it is behind, is dropped.
+`tests/store_contract.py` has what every store has to do.
 """
 
 from collections.abc import Collection, Sequence
@@ -41,38 +40,38 @@ class StoreUnavailable(Exception):
     def __init__(self, sentence: str = "", *, retry_after: float = 0) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
-        """Seconds after which the store wants to be asked again, where it said so."""
+        """Seconds after which the store wants to be asked again, if it said so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """One passage that was found."""
+    """A found passage."""
 
     transcript_id: int
     text: str
     """The passage."""
     score: float
-    """Higher is better; comparable within one search only."""
+    """Higher is better; comparable only within one search."""
     position: int | None = None
-    """The passage's position in its transcript, where the store knows it."""
+    """The passage's position in its transcript, if the store knows it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Within:
-    """What to search in: published transcripts for which all of this holds. None lets everything pass.
+    """What to search in: published transcripts to which all of this applies. None limits nothing.
 
-    These are attributes that a store keeps of each transcript, and few values however many the transcripts.
+    These are attributes that a store keeps of each transcript, with few values however many the transcripts.
     """
 
     collections: frozenset[str] | None = None
     """Slugs of the collections that the person may read, or asks for."""
     sectors: frozenset[str] | None = None
     since: date | None = None
-    """The first day that counts; a call without a date is then left out."""
+    """The first day, included; a call without a date is then left out."""
     until: date | None = None
-    """The last day that counts."""
+    """The last day, included."""
     without: frozenset[int] = frozenset()
-    """Ids of transcripts to leave out: a search that goes on names those that were found."""
+    """Ids of transcripts to leave out: a continued search names those that were found."""
 
 
 class Store(Protocol):
@@ -82,12 +81,12 @@ class Store(Protocol):
         """Bring these transcripts up to date in the store. Raises StoreUnavailable."""
 
     async def remove(self, transcript_ids: Collection[int]) -> None:
-        """Take these transcripts out of the store. Raises StoreUnavailable."""
+        """Remove these transcripts from the store. Raises StoreUnavailable."""
 
     async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages, best first, of the transcripts `within`; fewer if there are no more.
+        """Return up to `limit` passages of the transcripts `within`, best first; fewer if there are no more.
 
-        Any text is a legal query; a blank one finds nothing. Raises StoreUnavailable.
+        Any text is a valid query; a blank one finds nothing. Raises StoreUnavailable.
         """
 
 
@@ -124,12 +123,12 @@ def _class(name: str) -> type[Store]:
 
 @cache
 def store(name: str) -> Store:
-    """The process's store called `name`: local, openai, pgvector, or a dotted path."""
+    """Return the process's store called `name`: local, openai, pgvector, or a dotted path."""
     return _class(name)()
 
 
 def chosen() -> str:
-    """The name of the store in use: TRANSCRIPT_STORE, else openai where its key and store id are set."""
+    """Return the name of the store in use: TRANSCRIPT_STORE, else openai if its key and store id are set."""
     if settings.TRANSCRIPT_STORE:
         return str(settings.TRANSCRIPT_STORE)
     return "openai" if settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID else "local"

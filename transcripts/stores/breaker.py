@@ -1,4 +1,4 @@
-"""A store that fails is left alone for a while, so that not every search waits for it."""
+"""Leaves a failed store alone for a while, because not every search should wait for it."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ class Breaker:
     """Lets questions to a store pass while it answers. Belongs to this process; safe across threads.
 
     After a failure the store is asked nothing for `pause` seconds, or as long as it said itself. Then one
-    question goes through while the others still do not: if it fails, the pause is twice as long, up to
+    question passes while the others still do not: if it fails, the pause is twice as long, up to
     LONGEST_PAUSE; if it is answered, all is as before.
     """
 
@@ -33,16 +33,16 @@ class Breaker:
         """How long the store is left alone now; 0 while it answers."""
         self._until = 0.0
         self._probed = False
-        """Whether somebody is finding out now whether it is back."""
+        """Whether a question is now finding out if the store is back."""
 
     @property
     def closed(self) -> bool:
-        """Whether the store answered when it was asked last."""
+        """Whether the store answered when it was last asked."""
         return not self._pause
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Around one question to the store. Raises StoreUnavailable, at once while it is left alone."""
+        """Enclose one question to the store. Raises StoreUnavailable, at once while it is left alone."""
         probe = self._admit()
         try:
             yield
@@ -50,13 +50,13 @@ class Breaker:
             self._failed(probe=probe, wanted=error.retry_after)
             raise
         except BaseException:
-            # The wait was given up, or it is a fault of ours: neither says how the store is.
+            # The wait was given up, or it is a fault of ours: neither says anything about the store.
             self._end_probe(probe=probe)
             raise
         self._answered()
 
     def _admit(self) -> bool:
-        """Whether the question is the one that finds out. Raises StoreUnavailable."""
+        """Return whether the question is the one that finds out. Raises StoreUnavailable."""
         with self._lock:
             if not self._pause:
                 return False
@@ -86,7 +86,7 @@ class Breaker:
 
 
 def breaker(name: str) -> Breaker:
-    """The breaker of the store called `name`, where the settings say that it is."""
+    """Return the breaker of the store called `name`, configured by the settings."""
     return _breaker(
         name, settings.OPENAI_BASE_URL, settings.VECTOR_STORE_ID, settings.TRANSCRIPT_STORE_PAUSE_SECONDS
     )

@@ -1,9 +1,9 @@
-"""German as it is searched for: its words by their stems, and compounds by their parts too.
+"""German for searching: words by their stems, and compounds by their parts too.
 
-Whether a passage is German shows in its function words. Its stems are words of an index of their own, in
-effect, for they end in a mark: a text in another language has none, and a query in another language finds
-none. Parts are whatever two syllable boundaries leave, without a dictionary: `Kerosinpreise` is kerosin and
-preis, and also kero and sinpreis, which nobody asks for.
+Function words show whether a passage is German. Its stems end in a mark and so form a separate index, in
+effect: a text in another language has none, and a query in another language finds none. Parts are whatever
+two syllable boundaries leave, without a dictionary: `Kerosinpreise` is kerosin and preis, and also kero and
+sinpreis, which nobody searches for.
 """
 
 import re
@@ -15,11 +15,11 @@ from transcripts.stores.stopwords import STOP_WORDS
 MARK = "2q"
 """Ends the stem of a German word."""
 SHARE = 25
-"""A text is German of which at least one word in so many is a function word."""
+"""In a German text at least one word in so many is a function word."""
 COMPOUND, LONGEST = 9, 40
-"""Letters of a word that may be a compound."""
+"""The least and most letters of a word that may be a compound."""
 FIRST, LAST = 3, 4
-"""Letters that the first part of a compound has at least, and the last."""
+"""The fewest letters of a compound's first part, and of its last."""
 
 FUNCTION_WORDS = frozenset(
     """
@@ -33,9 +33,9 @@ FUNCTION_WORDS = frozenset(
     """.split()  # noqa: SIM905 (a table to read, not to edit)
 )
 SHARED_WORDS = frozenset("am an da den der des die es hat her in mag man so von war was will".split())  # noqa: SIM905
-"""Function words that other languages have too, or names: they tell nothing by themselves."""
+"""Function words that other languages have too, or names: alone they prove nothing."""
 _TELLING = FUNCTION_WORDS | {word.capitalize() for word in FUNCTION_WORDS}
-"""None in capitals: MIT is an institute."""
+"""Not in capitals: MIT is an institute."""
 _COMMON = _TELLING | SHARED_WORDS | {word.capitalize() for word in SHARED_WORDS}
 _ENGLISH = STOP_WORDS - _COMMON
 
@@ -57,12 +57,12 @@ def is_german(text: str) -> bool:
 
 
 def may_be_german(query: str) -> bool:
-    """Return whether `query` is German or could be: a few words may be of any language."""
+    """Return whether `query` is German or could be: a few words may be in any language."""
     return is_german(query) or not any(word.lower() in _ENGLISH for word in _WORD.findall(query))
 
 
 def without_function_words(query: str) -> str:
-    """Return the German `query` without what says nothing about what is asked for, unless that is all."""
+    """Return the German `query` without function words, unless that is all of it."""
     rest = _WORD.sub(lambda word: " " if word[0] in _COMMON else word[0], query)
     return rest if _WORD.search(rest) else query
 
@@ -96,7 +96,7 @@ def _boundaries(word: str) -> Iterator[int]:
 def _stem(word: str) -> str:
     """Return `word` without endings, umlauts and their other spellings.
 
-    As CISTEM does (Weissweiler and Fraser, 2017), but for the prefix `ge`.
+    As CISTEM does (Weissweiler and Fraser, 2017), but without the prefix `ge`.
     """
     word = _DIGRAPH.sub(lambda letters: letters[0][0], word.translate(_LETTERS))
     while (shorter := _ENDING.sub("", word)) != word:

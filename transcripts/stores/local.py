@@ -1,14 +1,14 @@
 """The `local` store: full-text search in the site's own database, SQLite or PostgreSQL.
 
-What was measured on four labelled sets stands behind its form: words joined by OR (nobody's question
-matches with AND), stemmed, without stop words unless there is nothing else, weighted by rarity. Most of
-the time of such a search goes into the commonest words, which say least; so only the rarest words choose
-the candidates, up to a budget.
+Its form follows measurements on four labelled sets: words joined by OR (nobody's question matches with AND),
+stemmed, without stop words unless there is nothing else, weighted by rarity. Most of the time of such a
+search is spent on the commonest words, which say least; so only the rarest words choose the candidates, up to
+a budget.
 
-Most people may read nearly everything, and a filter of everything costs more than the search. So where
-many of the passages may be shown, enough candidates are ranked to have some left when the others are taken
-out. Where few may be shown, or too few were left, the search looks at these alone. Either way all that is
-found is what may be shown, and as much of it as was asked for, whatever else matches.
+Most people may read nearly everything, and a filter of everything costs more than the search. So if many of
+the passages may be shown, enough candidates are ranked to have some left after the others are removed. If few
+may be shown, or too few were left, the search reads only these. Either way only what may be shown is found,
+and as much of it as was requested, whatever else matches.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,25 +23,25 @@ from transcripts.stores.base import Hit, Within
 
 BACKENDS = {"sqlite": sqlite.ranked, "postgresql": postgresql.ranked}
 MAX_CHARACTERS = 20_000
-"""Of a query; what follows is not searched for."""
+"""Characters of a query; the rest is not searched for."""
 FEW = 1 / 40
-"""Of the transcripts: where fewer may be shown, only their passages are looked at."""
+"""A share of the transcripts: if fewer may be shown, only their passages are read."""
 SPARE = 3
-"""How many times as many candidates are ranked as are likely to be needed."""
+"""How many times as many candidates are ranked as will probably be needed."""
 READING = 10
 """How many times as long it takes to read a transcript's row as its entry in an index."""
 MOST_CANDIDATES = 20_000
-"""All that a search considers, about."""
+"""About how many candidates a search considers in all."""
 
 
 class LocalStore:
     """Finds passages through the index that the database keeps (see the migration)."""
 
     async def index(self, transcript_ids: Collection[int]) -> None:
-        """Nothing to do: the index changed in the transaction that changed the transcript."""
+        """Do nothing: the index changed in the transaction that changed the transcript."""
 
     async def remove(self, transcript_ids: Collection[int]) -> None:
-        """Nothing to do, likewise."""
+        """Do nothing, for the same reason."""
 
     async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
         def search() -> list[Hit]:
@@ -53,10 +53,10 @@ class LocalStore:
 def search_database(
     query: str, *, transcripts: "QuerySet[Transcript] | None" = None, speaker: str = "", limit: int
 ) -> list[Hit]:
-    """At most `limit` passages of `transcripts` (None: all) that match `query`, best first.
+    """Return up to `limit` passages of `transcripts` (None: all) that match `query`, best first.
 
-    With `speaker`, only passages in which somebody speaks whose label contains that text (in any
-    case). Any text is a legal query; one without a word to search for finds nothing.
+    With `speaker`, only passages with a speaker whose label contains that text (in any case). Any text is a
+    valid query; one without a word to search for finds nothing.
     """
     query = query[:MAX_CHARACTERS]
     found = _ranked(query, transcripts, speaker, limit)
@@ -101,9 +101,9 @@ def _ranked(
     if count >= FEW * of:
         for depth in (int(SPARE * limit * of / count) + limit, MOST_CANDIDATES):
             ranking = rank(query, limit=depth)
-            # Two short questions, for a database might answer one by way of all that may be shown.
+            # Two short questions, because a database might answer one by reading all that may be shown.
             owners = dict(passages.filter(pk__in=dict(ranking.passages)).values_list("pk", "transcript"))
-            # An index holds what is asked of all of them; of some the rows are read, past their texts.
+            # An index has all values for a question about all; for some, rows are read without their texts.
             are_few = count < READING * len(owners)
             some = chosen if are_few else chosen.filter(pk__in=set(owners.values()))
             shown = set(some.values_list("pk", flat=True))

@@ -1,10 +1,9 @@
 """Search in an OpenAI vector store.
 
-The store finds, the database decides: only files that our record knows are looked at, and what is
-shown is the passage as the database holds it now. So an unpublished or corrected transcript is out of
-the answers at once, whatever the store still holds. The store is told to look only at files that are
-served to the person who asks: other people's files, or calls that may not be read, take nobody's place,
-and how many answers there are tells nothing of them.
+The store finds, the database decides: only files that our record knows count, and the shown passage is the
+database's own. So an unpublished or corrected transcript disappears from the answers at once, whatever the
+store still has. The store searches only files that may be served to the person who asks: other people's
+files, or calls that may not be read, take nobody's place, and the number of answers reveals nothing of them.
 """
 
 import asyncio
@@ -54,7 +53,7 @@ class OpenAIStore:
         await _apart(withdraw_files, frozenset(transcript_ids))
 
     async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages of the transcripts `within`, best first. Raises StoreUnavailable."""
+        """Return up to `limit` passages of the transcripts `within`, best first. Raises StoreUnavailable."""
         query = sendable(query)[:LONGEST_QUERY]
         if not query or limit < 1:
             return []
@@ -65,7 +64,7 @@ class OpenAIStore:
                 results = await self._ask(query, conditions)
                 hits, dropped = await in_database(_hits, query, results, within, limit)
                 if dropped and len(hits) < min(limit, ENOUGH):
-                    # What is not served took places: ask once more, past it.
+                    # Files that are not served took places: ask once more, without them.
                     results += await self._ask(query, [*conditions, _one_of("slug", dropped, "nin")])
                     hits, _ = await in_database(_hits, query, results, within, limit)
         except (openai.APIError, TimeoutError) as error:
@@ -98,7 +97,7 @@ class OpenAIStore:
             except (openai.APIConnectionError, openai.InternalServerError) as error:
                 if retry_after(error):
                     raise
-                # A connection kept open may have been cut meanwhile; one more try tells.
+                # An idle connection may have been cut meanwhile; one more attempt shows it.
                 return await ask()
 
     def _line(self) -> "_Line":
@@ -116,7 +115,7 @@ def _there() -> None:
 
 
 async def _apart(work: Callable[[frozenset[int]], T], transcripts: frozenset[int]) -> T:
-    """Do `work` in a thread of its own: it may take minutes, for which no call is to wait.
+    """Do `work` in a separate thread: it may take minutes, and no call has to wait for it.
 
     Raises StoreUnavailable.
     """
@@ -147,11 +146,11 @@ class _Line:
 
 
 def _conditions(within: Within) -> list[ComparisonFilter]:
-    """What the store has to filter by to find the files of the transcripts `within`, and no others.
+    """Return the store's filter that finds the files of the transcripts `within`, and no others.
 
-    Nothing where a file of ours has not got all the attributes yet, because it came there before there were
-    such, or was put there by somebody else: then the whole store is searched, until the next sync, and what
-    is not to be shown is left out here.
+    It is empty if a file of ours does not have all the attributes yet, because it is older than these, or
+    somebody else put it there: then the whole store is searched, until the next sync, and what may not be
+    shown is left out here.
     """
     rows = VectorStoreFile.objects.filter(store_id=settings.VECTOR_STORE_ID).exclude(file_id="")
     sites = set(rows.values_list("described_for", flat=True).distinct())
@@ -179,7 +178,7 @@ def _one_of(
 
 
 def _served(results: Sequence[VectorStoreSearchResponse], within: Within) -> dict[str, int]:
-    """Which of the results' files our record knows, of the transcripts `within`: file id → transcript."""
+    """Return the transcripts `within` of the results' files in our record: file id → transcript."""
     rows = VectorStoreFile.objects.filter(
         store_id=settings.VECTOR_STORE_ID,
         file_id__in={result.file_id for result in results},
@@ -191,10 +190,10 @@ def _served(results: Sequence[VectorStoreSearchResponse], within: Within) -> dic
 def _hits(
     query: str, results: Sequence[VectorStoreSearchResponse], within: Within, limit: int
 ) -> tuple[list[Hit], set[str]]:
-    """The passages of the transcripts `within` that `results` speak of, each once, best first.
+    """Return the passages of the transcripts `within` that are in `results`, each once, best first.
 
-    A result is a chunk of some 600 words; of the passages in it the one with most of the query's words
-    is shown. Also returns the slugs of the files that were dropped, because they are none of these.
+    A result is a chunk of some 600 words; of its passages the one with most of the query's words is shown.
+    Also returns the slugs of the files that were dropped, because they are none of these.
     """
     served = _served(results, within)
     asked = _word_set(query)
@@ -222,7 +221,7 @@ def _hits(
 
 
 def _stored_passages(transcript: int) -> list[tuple[int, str, frozenset[str]]]:
-    """Position, text and words of each passage of what was said."""
+    """Return position, text and words of each passage of what was said."""
     rows = Passage.objects.filter(transcript_id=transcript, first_turn__isnull=False)
     return [(position, text, _word_set(text)) for position, text in rows.values_list("position", "text")]
 
@@ -232,5 +231,5 @@ def _word_set(text: str) -> frozenset[str]:
 
 
 def _overlap(part: frozenset[str], whole: frozenset[str]) -> float:
-    """How much of `part` is in `whole`, from 0 to 1."""
+    """Return how much of `part` is in `whole`, from 0 to 1."""
     return len(part & whole) / len(part) if part else 0.0

@@ -1,4 +1,4 @@
-"""The OpenAI API as this app calls it: how to open a client, to wait, to try again, to say what failed."""
+"""The OpenAI API as this app calls it: opening a client, waiting, trying again, explaining failures."""
 
 import asyncio
 import random
@@ -24,16 +24,16 @@ T = TypeVar("T")
 MINUTE = 60.0
 WEEK = 7 * 24 * 60 * MINUTE
 LONGEST_WAIT = MINUTE
-"""Seconds of `Retry-After` that are slept through; a longer time is told to the person."""
+"""Seconds of `Retry-After` that are slept through; a longer time is reported to the person."""
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 8.0
 
 
 def open_client(*, timeout: float, connections: int) -> openai.AsyncOpenAI:
-    """A client for OPENAI_BASE_URL that waits `timeout` seconds for an answer and never repeats a call.
+    """Return a client for OPENAI_BASE_URL that waits `timeout` seconds for an answer and repeats no call.
 
-    It does not repeat because the API takes no idempotency key: a POST that is sent again after a
-    lost answer makes a second file. Who calls decides (see `patiently`). Its answers are checked, see
+    It does not repeat because the API takes no idempotency key: a POST that is sent again after a lost answer
+    makes a second file. The caller decides (see `patiently`). Its answers are checked, see
     `transcripts.stores.answers`. Raises BadSetting.
     """
     if not re.fullmatch(r"[!-~]+", settings.OPENAI_API_KEY):
@@ -61,29 +61,29 @@ def sendable(text: str) -> str:
 
 
 def may_have_happened(error: openai.APIError) -> bool:
-    """Whether the call that ended in `error` may have been performed all the same."""
+    """Return whether the call that ended in `error` may have been performed all the same."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 409) or error.status_code >= 500
     return True
 
 
 def out_of_quota(error: Exception) -> bool:
-    """Whether it is a person, not patience, that has to end this 429."""
+    """Return whether a person, not patience, has to end this 429."""
     return isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota"
 
 
 def worth_another_try(error: openai.APIError) -> bool:
-    """Whether the same call may well succeed in a while."""
+    """Return whether the same call may well succeed later."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 409, 429) or error.status_code >= 500
     return isinstance(error, openai.APIConnectionError)
 
 
 async def patiently(work: Callable[[], Awaitable[T]], *, attempts: int) -> T:
-    """What `work` gives, called up to `attempts` times while its failures are worth another try.
+    """Return what `work` gives, called up to `attempts` times while its failures are worth another try.
 
-    Waits as long as `Retry-After` says, else twice as long each time. Raises the last failure, at once
-    where the wait would be longer than LONGEST_WAIT.
+    Waits as long as `Retry-After` says, else twice as long each time. Raises the last failure, at once if
+    the wait would be longer than LONGEST_WAIT.
     """
     for attempt in range(attempts):
         try:
@@ -97,14 +97,14 @@ async def patiently(work: Callable[[], Awaitable[T]], *, attempts: int) -> T:
                 or (delay or 0) > LONGEST_WAIT
             ):
                 raise
-            # Spread, so that several calls refused together do not come back together.
+            # Spread, because several calls refused together must not come back together.
             grown = min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.75, 1)  # noqa: S311
         await asyncio.sleep(max(delay or 0.0, grown))
     raise AssertionError("unreachable")
 
 
 def retry_after(error: Exception) -> float | None:
-    """Seconds from the answer's `Retry-After` (RFC 9110 §10.2.3), a number or a date; None without one."""
+    """Return the seconds of an answer's `Retry-After` (RFC 9110 §10.2.3), a number or a date, or None."""
     if not isinstance(error, openai.APIStatusError):
         return None
     value = error.response.headers.get("retry-after", "")
@@ -115,14 +115,14 @@ def retry_after(error: Exception) -> float | None:
             until = parsedate_to_datetime(value)
         except ValueError:
             return None
-        # A date without a zone is in GMT, as all of HTTP's are.
+        # A date without a zone is in GMT, like all of HTTP's.
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - timezone.now()).total_seconds()
     return min(max(0.0, seconds), WEEK) if isfinite(seconds) else None
 
 
 async def listed(first: Awaitable[AsyncCursorPage[T]]) -> AsyncIterator[T]:
-    """Yield the items of a list, page by page. Raises NotOpenAI where it leads back to where it was."""
+    """Yield the items of a list, page by page. Raises NotOpenAI if it leads back to where it was."""
     cursors: set[str] = set()
     async for page in (await first).iter_pages():
         for item in page.data:
@@ -141,7 +141,7 @@ class Pace:
         self._starts: deque[float] = deque()
 
     async def start(self) -> None:
-        """Wait for a place and take it."""
+        """Wait for a place and occupy it."""
         while True:
             now = time.monotonic()
             while self._starts and now - self._starts[0] >= MINUTE:
@@ -153,7 +153,7 @@ class Pace:
 
 
 def api_error(error: Exception) -> str:
-    """What `error` means, in one sentence for a person who runs this site."""
+    """Return what `error` means, in one sentence for a person who runs this site."""
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return "OpenAI did not answer in time; try again in a while."
     if isinstance(error, NotOpenAI | BadSetting):
@@ -181,7 +181,7 @@ def api_error(error: Exception) -> str:
 
 
 def _when(error: openai.APIStatusError, otherwise: str) -> str:
-    """When to come back: by the answer's `Retry-After` where that is longer than a minute."""
+    """Return when to come back: by the answer's `Retry-After` if that is longer than a minute."""
     seconds = retry_after(error) or 0
     if seconds <= LONGEST_WAIT:
         return otherwise

@@ -1,9 +1,9 @@
 """Search by meaning in PostgreSQL with pgvector (0.8 or later), with vectors of an embeddings endpoint.
 
-The vectors are made by EMBEDDINGS_MODEL at OPENAI_BASE_URL, which may be any server that answers
-`/embeddings` as OpenAI does. They stand in a table of PGVECTOR_URL that is made when it is needed, one for
-each model, with the attributes by which searches are limited. A connection is opened for each piece of work,
-which costs little beside an embedding.
+EMBEDDINGS_MODEL at OPENAI_BASE_URL makes the vectors; that may be any server that answers `/embeddings` as
+OpenAI does. They are in a table of PGVECTOR_URL that is made when it is needed, one for each model, with the
+attributes that limit searches. A connection is opened for each piece of work, which costs little compared
+with an embedding.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from transcripts.stores.openai_client import api_error, open_client, patiently, 
 from transcripts.stores.records import Record, day_number, records
 
 AT_ONCE = 64
-"""Texts in one question for their vectors."""
+"""Texts in one request for vectors."""
 ATTEMPTS = 6
-"""To get the vectors of texts that are indexed; those of a search are asked for once."""
+"""Attempts to get the vectors of texts to index; those of a search are requested once."""
 CONNECT_SECONDS = 5
 LONGEST_TEXT = 8_000
 """Characters that are embedded; endpoints refuse more than some 8,000 tokens."""
@@ -52,7 +52,7 @@ class PgvectorStore:
                 await _store(connection, some, await in_database(records, some))
 
     async def remove(self, transcript_ids: Collection[int]) -> None:
-        """Take out the vectors of these transcripts. Raises StoreUnavailable."""
+        """Remove the vectors of these transcripts. Raises StoreUnavailable."""
         async with _connection() as connection:
             if await _exists(connection):
                 await connection.execute(
@@ -60,7 +60,7 @@ class PgvectorStore:
                 )
 
     async def search(self, query: str, *, within: Within, limit: int) -> Sequence[Hit]:
-        """At most `limit` passages `within`, nearest in meaning first. Raises StoreUnavailable."""
+        """Return up to `limit` passages `within`, nearest in meaning first. Raises StoreUnavailable."""
         query = sendable(query)[:LONGEST_TEXT]
         if not query or limit < 1:
             return []
@@ -72,7 +72,7 @@ class PgvectorStore:
                     "Nothing is indexed with this model; run manage.py upload_transcripts."
                 )
             async with connection.transaction():
-                # What a filter takes out is made up for by reading on in the index.
+                # More of the index is read in place of what a filter removes.
                 await connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
                 found = await connection.execute(_statement(NEAREST, where), [vector, *values, vector, limit])
                 rows = await found.fetchall()
@@ -80,7 +80,7 @@ class PgvectorStore:
 
 
 def _hits(rows: Sequence[tuple[Any, ...]]) -> list[Hit]:
-    """The passages of `rows` as the database holds them now."""
+    """Return the passages of `rows` as they are in the database now."""
     passages = Passage.objects.filter(transcript__in={transcript for transcript, _, _ in rows})
     texts = {
         (transcript, position): text
@@ -88,7 +88,7 @@ def _hits(rows: Sequence[tuple[Any, ...]]) -> list[Hit]:
     }
     return [
         Hit(transcript_id=transcript, position=position, text=texts[transcript, position], score=score)
-        # The index compares shortened numbers, so that what is nearly as near may come in another order.
+        # The index compares shortened numbers, so nearly equal ones may come in another order.
         for transcript, position, score in sorted(rows, key=lambda row: -row[2])
         if (transcript, position) in texts
     ]
@@ -149,7 +149,7 @@ async def _store(
             _statement("DELETE FROM {table} WHERE transcript = ANY(%s) AND id <> ALL(%s)"),
             [list(ids), list(digests)],
         )
-        # Attributes may have changed where the text has not.
+        # Attributes may have changed even if the text has not.
         await cursor.executemany(
             _statement(
                 "UPDATE {table} SET transcript = %s, position = %s, collection = %s, sector = %s, day = %s "
@@ -192,7 +192,7 @@ async def _exists(connection: "AsyncConnection[tuple[Any, ...]]") -> bool:
 
 
 def _table() -> str:
-    """The table of the vectors: those of two models cannot be compared."""
+    """Return the name of the table of vectors: those of two models cannot be compared."""
     model = hashlib.sha256(settings.EMBEDDINGS_MODEL.encode()).hexdigest()[:12]
     return f"transcripts_vectors_{model}"
 
@@ -210,7 +210,7 @@ def _statement(text: str, where: str = "") -> sql.Composed:
 
 @asynccontextmanager
 async def _connection() -> "AsyncIterator[AsyncConnection[tuple[Any, ...]]]":
-    """Yield a connection to PGVECTOR_URL. What goes wrong with it is raised as StoreUnavailable."""
+    """Yield a connection to PGVECTOR_URL. Its faults are raised as StoreUnavailable."""
     if not settings.PGVECTOR_URL:
         raise StoreUnavailable("PGVECTOR_URL is not set; name a PostgreSQL database that has pgvector.")
     milliseconds = int(settings.OPENAI_TIMEOUT_SECONDS * 1000)
@@ -230,14 +230,14 @@ async def _connection() -> "AsyncIterator[AsyncConnection[tuple[Any, ...]]]":
             f"the table {_table()}."
         ) from error
     except psycopg.Error as error:
-        # Its text may hold an address or what was asked.
+        # Its text may contain an address or what was asked.
         raise StoreUnavailable(
             f"The database of PGVECTOR_URL could not be used ({type(error).__name__})."
         ) from error
 
 
 async def _vectors(texts: Sequence[str], *, attempts: int) -> list[str]:
-    """The vectors of `texts` in pgvector's notation. Raises StoreUnavailable."""
+    """Return the vectors of `texts` in pgvector's notation. Raises StoreUnavailable."""
     try:
         async with open_client(timeout=settings.OPENAI_TIMEOUT_SECONDS, connections=1) as client:
             answer = await patiently(

@@ -1,7 +1,7 @@
-"""Ranking on PostgreSQL: BM25 as SQLite's FTS5 has it, made of `ts_rank`.
+"""Ranking on PostgreSQL: BM25 as in SQLite's FTS5, computed from `ts_rank`.
 
-`ts_rank` of one word that stands n times in a passage is, with all weights 1, the sum of 1/i² for i
-from 1 to n, divided by that sum without end (SERIES). So x = SERIES × ts_rank tells n: it is
+`ts_rank` of a word that occurs n times in a passage is, with all weights 1, the sum of 1/i² for i from 1 to
+n, divided by that sum without end (SERIES). So n follows from x = SERIES × ts_rank: it is
 1 / (SERIES - x) - 1 / SERIES to a good approximation, and BM25's n / (n + K) becomes
 x / (x + K × SERIES × (SERIES - x)). The positions need not be unpacked, which would take ten times as long.
 """
@@ -16,20 +16,20 @@ from transcripts.stores.ranking import Ranking
 from transcripts.stores.words import asked, only_common, phrases
 
 BUDGET = 2_000
-"""Candidates, taken from the rarest words first."""
+"""Candidates, chosen from the rarest words first."""
 MOST_INSIDE = 10_000
-"""Candidates among passages that are given."""
+"""The most candidates among given passages."""
 K1, B = 1.2, 0.75
 """BM25's constants; FTS5 has the same."""
 SERIES = 1.64493406685
-"""π²/6, to the digits that PostgreSQL's source has."""
+"""π²/6, to the digits in PostgreSQL's source."""
 PHRASE = " <-> "
 MAX_LEXEMES = 64
-"""Of a query, the rarest; the others change no order."""
+"""Words of a query, the rarest; the others do not change the order."""
 
 
 def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ranking:
-    """At most `limit` passages for `query`, of those `inside` (ids; None: all)."""
+    """Return up to `limit` passages for `query`, of those `inside` (ids; None: all)."""
     weights, mean_length = _weights(asked(query))
     if not weights:
         return Ranking([], every_word=True)
@@ -42,14 +42,14 @@ def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ra
         matches = "SELECT id, lexemes FROM transcripts_passage WHERE id = ANY(%s) AND lexemes @@ %s::tsquery"
         matched = [list(inside), " | ".join(words)]
     ranks = [
-        # A phrase that is there counts as a word that stands often; ts_rank would count one that nearly is.
+        # A phrase that occurs counts as a word that occurs often; ts_rank would count a near miss.
         f"{SERIES} * (lexemes @@ %s::tsquery)::int AS x{place}"
         if PHRASE in word
         else f"{SERIES} * ts_rank('{{1,1,1,1}}', lexemes, %s::tsquery) AS x{place}"
         for place, word in enumerate(words)
     ]
     scores = [f"%s * x{place} / (x{place} + k * ({SERIES} - x{place}))" for place in range(len(words))]
-    # OFFSET 0 keeps each ts_rank from being worked out twice.
+    # OFFSET 0 keeps each ts_rank from being computed twice.
     statement = f"""
         SELECT id, {" + ".join(scores)} AS score
         FROM (
@@ -69,7 +69,7 @@ def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ra
 
 
 def _rarest_first(words: list[str]) -> tuple[str, list[Any]]:
-    """Return the statement, and its parameters, that yields the passages of each word in turn.
+    """Return the statement, and its parameters, that yields the passages of one word after the other.
 
     UNION ALL is read from left to right and only as far as LIMIT needs: common words are not reached.
     """
@@ -86,8 +86,10 @@ def _rarest_first(words: list[str]) -> tuple[str, list[Any]]:
 
 
 def _weights(words: list[str]) -> tuple[dict[str, float], float]:
-    """What to search for, as texts of a tsquery, the rarest first, with the idf of each; and the mean length
-    of a passage in lexemes."""
+    """Return the words to search for, as texts of a tsquery, the rarest first, with the idf of each.
+
+    Also returns the mean length of a passage in lexemes.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -107,5 +109,5 @@ def _weights(words: list[str]) -> tuple[dict[str, float], float]:
 
 
 def _quoted(lexeme: str) -> str:
-    """`lexeme` as the text of a tsquery."""
+    """Return `lexeme` as the text of a tsquery."""
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

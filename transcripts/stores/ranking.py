@@ -1,4 +1,4 @@
-"""What a database's ranking of passages gives."""
+"""The result of a database's ranking of passages."""
 
 from dataclasses import dataclass
 
@@ -10,4 +10,4 @@ class Ranking:
     passages: list[tuple[int, float]]
     """Id and score."""
     every_word: bool
-    """Whether each word was looked for; else the commonest were left out, and what holds no other one."""
+    """Whether each word was searched for; else the commonest were left out, and passages with only those."""

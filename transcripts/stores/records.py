@@ -1,4 +1,4 @@
-"""Passages with what searches are limited by, as a store of documents keeps them, and filters over that."""
+"""Passages with the attributes that limit searches, as document stores keep them, and filters over those."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Attributes = dict[str, str | int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A passage for a store to keep."""
+    """A passage that a store keeps."""
 
     id: str
     """The same as long as the passage is at its place in its transcript."""
@@ -45,7 +45,7 @@ def records(transcript_ids: Collection[int]) -> list[Record]:
 
 
 def attributes(transcript: Transcript) -> Attributes:
-    """Return what searches are limited by, of a transcript."""
+    """Return the attributes of a transcript that limit searches."""
     return {
         "transcript": transcript.pk,
         "collection": transcript.collection.slug,
@@ -60,7 +60,7 @@ def day_number(day: date) -> int:
 
 
 def conditions(within: Within) -> dict[str, dict[str, Any]]:
-    """Return `within` as conditions on the attributes, in the notation that MongoDB and Pinecone have."""
+    """Return `within` as conditions on the attributes, in the notation of MongoDB and Pinecone."""
     found: dict[str, dict[str, Any]] = {}
     if within.collections is not None:
         found["collection"] = {"$in": sorted(within.collections)}

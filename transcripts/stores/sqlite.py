@@ -13,20 +13,21 @@ from transcripts.stores.ranking import Ranking
 from transcripts.stores.words import asked, only_common, phrases
 
 BUDGET = 16_000
-"""Matches of single words that one search may score. At 100,000 passages this takes a fifth of the
-time of scoring them all, and the ranking is as good (`bench/retrieval.py --speed`)."""
+"""Matches of single words that a search may score. At 100,000 passages this takes a fifth of the time of
+scoring them all, and the ranking is as good (`bench/retrieval.py --speed`).
+"""
 ENOUGH = 500
-"""Fewer matches than this leave too little to rank: then the next word is taken whatever it costs."""
+"""With fewer matches than this there is too little to rank: then the next word is added whatever it costs."""
 VISITS = 60_000
-"""Matches that a search inside a few passages may look at; all but these few are passed over, unscored."""
+"""Matches that a search inside a few passages may visit; all but these few are passed over, unscored."""
 MAX_WORDS = 200
-"""Of a query, before the rarest are chosen."""
+"""Words of a query, before the rarest are chosen."""
 MAX_CHOSEN = 64
 """Words in one MATCH; FTS5 refuses an expression deeper than 256."""
 
 
 def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ranking:
-    """At most `limit` passages for `query`, of those `inside` (ids in order; None: all)."""
+    """Return up to `limit` passages for `query`, of those `inside` (ids in order; None: all)."""
     words = asked(query)[:MAX_WORDS]
     common = only_common(words)
     if common:
@@ -38,8 +39,8 @@ def ranked(query: str, *, limit: int, inside: Sequence[int] | None = None) -> Ra
         return Ranking(_scored(chosen, "", [], bound, limit), every and not common)
     if not inside:
         return Ranking([], every_word=True)
-    # The passages of a call lie together, and FTS5 skips what lies outside. The sign keeps SQLite from
-    # asking FTS5 for each id by itself.
+    # The passages of a call are adjacent, and FTS5 skips those outside. The sign keeps SQLite from asking
+    # FTS5 for each id separately.
     where = "AND w.rowid BETWEEN %s AND %s AND +w.rowid IN (SELECT value FROM json_each(%s))"
     parameters = [inside[0], inside[-1], json.dumps(inside)]
     chosen, every = _rarest(words, VISITS, enough=0, most=inside[-1] - inside[0] + 1)
@@ -55,7 +56,7 @@ def _scored(
 ) -> list[tuple[int, float]]:
     if not words:
         return []
-    # The table of the passages is wide, and not looked into here.
+    # The table of passages is wide, and not read here.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -70,10 +71,10 @@ def _scored(
 
 
 def _rarest(words: list[str], budget: float, *, enough: int, most: float = inf) -> tuple[list[str], bool]:
-    """The words to look for, the rarest first, until they stand in as many passages as the budget; and
-    whether that is every word.
+    """Return the words to search for, the rarest first, and whether these are all words.
 
-    Fewer than `enough` passages are too few whatever the budget. No word costs more than `most`.
+    Words are added until they occur in as many passages as the budget. Fewer than `enough` passages are
+    too few whatever the budget. No word costs more than `most`.
     """
     frequencies = _frequencies(words)
     by_rarity = sorted((word for word in words if frequencies[word]), key=lambda word: frequencies[word])
@@ -82,7 +83,7 @@ def _rarest(words: list[str], budget: float, *, enough: int, most: float = inf) 
     for word in by_rarity[:MAX_CHOSEN]:
         count: float = _count(word) if " " in word else frequencies[word]
         if " " in word and count > BUDGET:
-            # Of such a phrase FTS5 would look at every match.
+            # FTS5 would visit every match of such a phrase.
             continue
         count = min(count, most)
         if matches >= enough and matches + count > budget:
@@ -93,7 +94,7 @@ def _rarest(words: list[str], budget: float, *, enough: int, most: float = inf) 
 
 
 def _count(phrase: str) -> int:
-    """In how many passages `phrase` stands, counted up to one more than matters."""
+    """Return how many passages have `phrase`, counted up to one more than matters."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM "
@@ -104,7 +105,7 @@ def _count(phrase: str) -> int:
 
 
 def _frequencies(words: list[str]) -> dict[str, int]:
-    """In how many passages each word stands, in whichever of its forms."""
+    """Return how many passages have each word, in any of its forms."""
     terms = _stems(words)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -120,7 +121,7 @@ def _frequencies(words: list[str]) -> dict[str, int]:
 
 
 class _Tokenizer(threading.local):
-    """FTS5's tokenizer, which SQL gives no other access to: an index in memory that holds one query."""
+    """FTS5's tokenizer, which SQL can reach in no other way: an index in memory with one query."""
 
     def __init__(self) -> None:
         self.database = sqlite3.connect(":memory:")
@@ -137,7 +138,7 @@ _tokenizer = _Tokenizer()
 
 
 def _stems(words: list[str]) -> list[list[str]]:
-    """Each word as the terms that the index holds for it."""
+    """Return each word as its terms in the index."""
     database = _tokenizer.database
     stems: list[list[str]] = [[] for _ in words]
     try:

@@ -1,6 +1,6 @@
-"""English words that say nothing about what is asked for: PostgreSQL's `english` list (Snowball's).
+"""English words that say nothing about a question: PostgreSQL's `english` list (Snowball's).
 
-The same on SQLite, which has none, so that both databases search for the same words.
+The same on SQLite, which has none, because both databases should search for the same words.
 """
 
 STOP_WORDS = frozenset(

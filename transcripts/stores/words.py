@@ -1,12 +1,11 @@
-"""A text as the words it is found by: made alike of what is indexed and what is asked, for either database.
+"""A text as the words it is found by, the same for what is indexed and what is asked, on either database.
 
-The words consist of letters and digits alone, so that no tokenizer divides them; the databases stem them
-and count them. What one way of writing has in common with another, both have as a word: `low-cost` is
-low, cost and lowcost; `A320neo` is a320neo and a320; `$1,900` is 1900; `4.5%` is 4point5 and 4point5percent;
-`Zürich` is zurich and zuerich. What may be read in two ways is both: `1.900` is 1900 and 1point9. Texts in
-Chinese, Japanese, Korean and Thai are pairs of characters; German ones have stems beside their words
-(`transcripts.stores.german`).
-A migration has to index anew when any of this changes.
+The words consist only of letters and digits, so that no tokenizer divides them; the databases stem and count
+them. A word that different spellings have in common is in both: `low-cost` is low, cost and lowcost;
+`A320neo` is a320neo and a320; `$1,900` is 1900; `4.5%` is 4point5 and 4point5percent; `Zürich` is zurich and
+zuerich. What may be read in two ways is both: `1.900` is 1900 and 1point9. Texts in Chinese, Japanese, Korean
+and Thai are pairs of characters; German ones have stems beside their words (`transcripts.stores.german`). If
+any of this changes, a migration has to rebuild the index.
 """
 
 import re
@@ -19,7 +18,7 @@ from transcripts.stores import german
 from transcripts.stores.stopwords import STOP_WORDS
 
 COMMON, CAPITAL = "0q", "1q"
-"""End a stop word, which PostgreSQL would leave out, and the same letters in capitals: IT, WHO, US."""
+"""Endings of a stop word, which PostgreSQL would leave out, and of its letters in capitals: IT, WHO, US."""
 
 LONGEST_PHRASE = 4
 """In stop words: The Who, to be or not."""
@@ -36,12 +35,12 @@ _UNSPACED = (
 UNSPACED = re.compile(f"[{_UNSPACED}]+")
 
 _JOINING = re.compile(r"[\u180b-\u180f\u200c\u200d\ufe00-\ufe0f]+")
-"""Joiners and variation selectors, which `clean` leaves where a script needs them."""
+"""Joiners and variation selectors, which `clean` keeps if a script needs them."""
 _MARKS = (
     r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
     r"\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 )
-"""Marks on Latin, Greek, Cyrillic, Hebrew and Arabic letters; in other scripts they tell words apart."""
+"""Marks on Latin, Greek, Cyrillic, Hebrew and Arabic letters; in other scripts they distinguish words."""
 _DIACRITICS = re.compile(f"[{_MARKS}]+")
 _LETTERS = str.maketrans(
     dict.fromkeys("‘’ʼ′＇`´", "'")
@@ -101,7 +100,7 @@ def indexed(text: str) -> list[str]:
 
 
 def asked(query: str) -> list[str]:
-    """Return the words of `query` to be searched for, distinct; stop words where there are no others."""
+    """Return the distinct words of `query` to be searched for; stop words only if there are no others."""
     query = _visible(query)
     stems = german.stems(query) if german.may_be_german(query) else []
     if german.is_german(query):
@@ -113,7 +112,7 @@ def asked(query: str) -> list[str]:
 
 
 def pieces(text: str) -> Iterator[tuple[str, Collection[str]]]:
-    """Yield `text` in pieces as it is written, each with the words it is found by, or none between words."""
+    """Yield `text` in pieces as written, each with the words it is found by, or none between words."""
     parts = [part for part in _PIECE.split(text) if part]
     is_german = german.is_german(text)
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
@@ -131,12 +130,12 @@ def is_common(word: str) -> bool:
 
 
 def only_common(words: list[str]) -> bool:
-    """Return whether `words` are stop words alone, in capitals or not."""
+    """Return whether `words` are only stop words, in capitals or not."""
     return all(word.endswith((COMMON, CAPITAL)) for word in words)
 
 
 def phrases(words: list[str]) -> list[str]:
-    """Return the stop words among `words` as a phrase, or nothing where they are one or many."""
+    """Return the stop words among `words` as a phrase, or nothing if they are one or many."""
     together = [word for word in words if is_common(word)]
     return [" ".join(together)] if 2 <= len(together) <= LONGEST_PHRASE else []
 
@@ -146,7 +145,7 @@ def _visible(text: str) -> str:
 
 
 def _split_words(text: str, *, alone: bool) -> list[str]:
-    """Return the words of `text`, which is visible; with `alone` single letters of unspaced scripts, too."""
+    """Return the words of visible `text`; with `alone` single letters of unspaced scripts, too."""
     words: list[str] = []
     for line in _folded(text).split("\n"):
         if line.isupper() and line.count(" ") > 2:
@@ -165,7 +164,7 @@ def _of_pair(letters: str) -> tuple[str, ...]:
 
 
 def _folded(text: str) -> str:
-    """Return `text` without accents and invisible characters, its signs and digits as ASCII has them."""
+    """Return `text` without accents and invisible characters, its signs and digits in ASCII."""
     if not text.isascii():
         text = _SPACED_THOUSANDS.sub("", text)
         text = _FRACTION.sub(_as_decimal, text)
@@ -213,7 +212,7 @@ def _of_part(part: str) -> list[str]:
 
 
 def _is_joined(parts: list[str], token: str) -> bool:
-    """Return whether people write `token` in one word as well: low-cost, AT&T, O'Hare; not airline's, 4-5."""
+    """Return whether people also write `token` as one word: low-cost, AT&T, O'Hare; not airline's, 4-5."""
     if "'" in token:
         return len(parts) == 2 and len(parts[0]) <= 2 < len(parts[1]) and parts[0].isalpha()
     return not all(part.isdigit() for part in parts)

@@ -17,7 +17,7 @@ from mcpsite.access.oauth.models import PkceExemption
 from mcpsite.core.modeladmin import ModelAdmin
 from mcpsite.exchange.exporting import ExportMixin, columns
 
-# Codes live for a minute, and ID tokens are not kept: there is nothing to see.
+# Codes live for a minute, and ID tokens are not stored: there is nothing to see.
 admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
 
 
@@ -25,8 +25,8 @@ admin.site.unregister([AccessToken, Application, Grant, IDToken, RefreshToken])
 class ClientAdmin(ExportMixin, ModelAdmin[Any]):
     """The clients that people can connect; deleting one disconnects everybody who uses it.
 
-    One that cannot register itself is made here, by hand. Its secret is in the answer to the form that
-    made it and nowhere else, so that page is rendered and not redirected to.
+    A client that cannot register itself is made here, by hand. Its secret is only in the response to the form
+    that made it, so that page is rendered and not redirected to.
     """
 
     form = ClientForm
@@ -67,7 +67,7 @@ class ClientAdmin(ExportMixin, ModelAdmin[Any]):
     def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
             return []
-        # What a client said about itself is not changed for it.
+        # What a client said about itself is not changed by others.
         own = [] if made_by_hand(obj) else ["name", "redirect_uris"]
         return ["client_id", "client_type", "registration_source", "created", *own]
 
@@ -103,7 +103,7 @@ class ClientAdmin(ExportMixin, ModelAdmin[Any]):
         return response
 
     def _made(self, request: Any, obj: Any, title: str, *, again: bool = False) -> HttpResponse:
-        """The page with what has to be typed into the client."""
+        """Return the page with the values to be typed into the client."""
         facts = [
             ("Client id", obj.client_id),
             *([("Client secret", request.secret)] if request.secret else []),
@@ -130,10 +130,10 @@ def made_by_hand(client: Any) -> bool:
 
 
 class EndsConnections:
-    """The action that ends connections: of a token that is revoked alone the siblings would live on."""
+    """The action that ends connections: if one token is revoked alone, its siblings would live on."""
 
     lookup = ""
-    """How refresh tokens are found by the rows of this page."""
+    """How refresh tokens are looked up by the rows of this page."""
 
     @admin.action(description="End the connections of the selected tokens", permissions=["change"])
     def revoke_tokens(self: Any, request: HttpRequest, queryset: Any) -> None:
@@ -148,7 +148,7 @@ class EndsConnections:
 
 @admin.register(AccessToken)
 class AccessTokenAdmin(EndsConnections, ExportMixin, toolkit.AccessTokenAdmin, ModelAdmin[Any]):
-    """What clients hold for an hour; revoke one to end the whole connection."""
+    """The tokens that clients use for an hour; revoke one to end the whole connection."""
 
     lookup = "access_token__in"
     # Never the token itself.
@@ -164,7 +164,7 @@ class AccessTokenAdmin(EndsConnections, ExportMixin, toolkit.AccessTokenAdmin, M
 
 @admin.register(RefreshToken)
 class RefreshTokenAdmin(EndsConnections, ExportMixin, toolkit.RefreshTokenAdmin, ModelAdmin[Any]):
-    """What keeps a client connected."""
+    """The tokens that keep clients connected."""
 
     lookup = "pk__in"
     resource_classes = (

@@ -11,6 +11,6 @@ class OAuthConfig(AppConfig):
 
         from mcpsite.access.oauth import checks, clients  # noqa: F401  (the first registers its checks)
 
-        # The toolkit lets a setting name the schemes, one list for all clients; those of applications are no
-        # list. A model of ours in the place of its own would need a table and migrations for this one line.
+        # The toolkit lets a setting name the schemes, one list for all clients; those of applications cannot
+        # be listed. Replacing its model by ours would need a table and migrations for this one line.
         Application.get_allowed_schemes = clients.allowed_schemes

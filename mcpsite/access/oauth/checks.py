@@ -10,19 +10,19 @@ from django.db import DatabaseError
 
 GUESSES = ("admin", "password", "demo", "changeme")
 MOST_ACCOUNTS = 3
-"""A password takes a good part of a second to try."""
+"""Trying a password takes a good part of a second."""
 
 
 @checks.register(checks.Tags.database)
 def no_demo_password(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
-    """access.oauth.E001: on a public server an administrator has a password that anybody would try first."""
+    """Return access.oauth.E001: in public an administrator has a password that anybody would try first."""
     if not databases or not settings.PUBLIC:
         return []
     users = get_user_model()._default_manager.filter(is_superuser=True, is_active=True)
     try:
         first = list(users.order_by("pk")[:MOST_ACCOUNTS])
     except DatabaseError:
-        return []  # The tables are yet to be made, so there is nobody.
+        return []  # The tables do not exist yet, so there is nobody.
     return [
         checks.Error(
             f"The administrator {user.get_username()!r} has a password that anybody would try first, and the "

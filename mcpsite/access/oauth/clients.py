@@ -1,4 +1,4 @@
-"""Clients: what one may say about itself, and where it may send people back to.
+"""Clients: what one may say about itself, and where it may send people.
 
 Anybody may register a client, so nothing here is believed: names are shown as claims, and a redirect
 goes to https, to the person's own machine, or to an application on it.
@@ -21,7 +21,7 @@ APP_SCHEMES = frozenset(
         *("warp", "windsurf", "windsurf-next", "zed"),
     }
 )
-"""Private-use schemes of applications that do not name theirs after a domain of their own."""
+"""Private-use schemes of applications that do not name theirs after a domain that they own."""
 _DOMAIN_SCHEME = re.compile(r"[a-z]{2,}(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 """RFC 8252 §7.1: a domain name in reverse order, such as com.example.app."""
 _NAMED_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")
@@ -43,7 +43,7 @@ class InvalidMetadata(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What is kept of a client's metadata (RFC 7591 §2)."""
+    """The stored part of a client's metadata (RFC 7591 §2)."""
 
     name: str
     redirect_uris: tuple[str, ...]
@@ -52,7 +52,7 @@ class Metadata:
 
     @classmethod
     def from_json(cls, body: bytes) -> "Metadata":
-        """The metadata in a registration request; raises InvalidMetadata."""
+        """Return the metadata in a registration request; raises InvalidMetadata."""
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -63,11 +63,11 @@ class Metadata:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Metadata":
-        """The metadata in `document`; what this server has no use for is left out (RFC 7591 §2).
+        """Return the metadata in `document`; members without use for this server are left out (RFC 7591 §2).
 
-        Grant types are not refused as long as the code flow is among them, nor redirect URIs as long as
-        one can be used: clients list whatever they could do. A member that is null or empty counts as
-        left out, and one text for a list as that list. Raises InvalidMetadata.
+        Grant types are not refused if the code flow is among them, nor redirect URIs if one can be used,
+        because clients list whatever they could do. A member that is null or empty counts as left out, and a
+        text in place of a list as that list. Raises InvalidMetadata.
         """
         uris = _member_list(document, "redirect_uris")
         if not uris or len(uris) > MAX_REDIRECT_URIS:
@@ -93,10 +93,10 @@ class Metadata:
 
 
 def redirect_fault(uri: object) -> str:
-    """What is wrong with a redirect URI, as a sentence; empty where it can be used.
+    """Return what is wrong with a redirect URI, as a sentence; empty if it can be used.
 
     https, http on this machine at any port (RFC 8252 §7.3), or the scheme of an application (§7.1), whose
-    codes are of no use to another application without the verifier of PKCE. No fragment (RFC 6749
+    codes are useless to another application without the verifier of PKCE. No fragment (RFC 6749
     §3.1.2), no user.
     """
     if not isinstance(uri, str) or len(uri) > MAX_URI_LENGTH:
@@ -125,21 +125,21 @@ def redirect_fault(uri: object) -> str:
 
 
 def is_of_app(uri: str) -> bool:
-    """Whether a redirect URI opens an application by its private-use scheme (RFC 8252 §7.1)."""
+    """Return whether a redirect URI opens an application by its private-use scheme (RFC 8252 §7.1)."""
     scheme = urlsplit(uri).scheme
     return scheme in APP_SCHEMES or _DOMAIN_SCHEME.fullmatch(scheme) is not None
 
 
 def allowed_schemes(application: Any) -> list[str]:
-    """The schemes of an application's redirect URIs: the toolkit's list, which is the same for all."""
+    """Return the schemes of an application's redirect URIs; the toolkit's list is the same for all."""
     return [urlsplit(uri).scheme for uri in application.redirect_uris.split() if not redirect_fault(uri)]
 
 
 def form_target(uri: str) -> str:
-    """A redirect URI's origin as a source of a Content-Security-Policy (CSP3 §2.3.1).
+    """Return a redirect URI's origin as a source of a Content-Security-Policy (CSP3 §2.3.1).
 
-    Its scheme alone for an address that such a source cannot name: [::1], a host with odd characters, or
-    that of an application.
+    It is the scheme alone for an address that such a source cannot name: [::1], a host with odd characters,
+    or that of an application.
     """
     parts = urlsplit(uri)
     named = _NAMED_HOST.fullmatch(parts.netloc) and not is_of_app(uri)
@@ -147,14 +147,14 @@ def form_target(uri: str) -> str:
 
 
 def clean_name(value: object) -> str:
-    """A client's own name as it may be shown: one bounded line without invisible or turning characters."""
+    """Return a client's name as it may be shown: one bounded line without invisible or turning characters."""
     if not isinstance(value, str):
         return ""
     return " ".join("".join(each if each.isprintable() else " " for each in value).split())[:MAX_NAME_LENGTH]
 
 
 def _member_list(document: dict[str, Any], name: str) -> list[Any]:
-    """The list in a member, whose items may be anything; one text counts as a list of its words."""
+    """Return the list in a member, whose items may be anything; a text counts as a list of its words."""
     value = document.get(name) or []
     if isinstance(value, str):
         return value.split()

@@ -1,4 +1,4 @@
-"""The settings of django-oauth-toolkit as this site wants them; imported by the settings, so no models."""
+"""The settings of django-oauth-toolkit for this site; imported by the settings, so without models."""
 
 from collections.abc import Collection
 from typing import Any
@@ -18,10 +18,10 @@ def toolkit_setting(
     longest: int,
     algorithms: Collection[str],
 ) -> dict[str, Any]:
-    """The setting OAUTH2_PROVIDER for a server that calls itself `issuer`.
+    """Return the setting OAUTH2_PROVIDER for a server that calls itself `issuer`.
 
-    `longest` and `algorithms` are what the verifier of tokens allows. Raises ImproperlyConfigured when it
-    would refuse the tokens made here.
+    `longest` and `algorithms` are what the verifier of tokens allows. Raises ImproperlyConfigured if it would
+    refuse the tokens made here.
     """
     if not 1 <= access_token_seconds <= longest:
         raise ImproperlyConfigured(
@@ -40,7 +40,7 @@ def toolkit_setting(
         "OAUTH2_VALIDATOR_CLASS": "mcpsite.access.oauth.validator.Validator",
         "SCOPES_BACKEND_CLASS": "mcpsite.access.oauth.scopes.Scopes",
         "ACCESS_TOKEN_GENERATOR": "mcpsite.access.oauth.tokens.access_token",
-        # Left out, refresh tokens would be made by the line above and pass for access tokens.
+        # Without it, refresh tokens would be made by the line above and pass for access tokens.
         "REFRESH_TOKEN_GENERATOR": "mcpsite.access.oauth.tokens.refresh_token",
         "ACCESS_TOKEN_EXPIRE_SECONDS": access_token_seconds,
         "AUTHORIZATION_CODE_EXPIRE_SECONDS": CODE_SECONDS,
@@ -48,8 +48,8 @@ def toolkit_setting(
         "REFRESH_TOKEN_EXPIRE_SECONDS": refresh_token_seconds,
         "ROTATE_REFRESH_TOKEN": True,
         "REFRESH_TOKEN_REUSE_PROTECTION": True,
-        # It would hand out the token before again, which is stored as a digest only;
-        # `mcpsite.access.oauth.grants` has a time of grace of its own.
+        # It would return the previous token again, which is stored only as a digest;
+        # `mcpsite.access.oauth.grants` has its own time of grace.
         "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
         "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
         "PKCE_REQUIRED": True,
@@ -61,7 +61,7 @@ def toolkit_setting(
         "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
         "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
-        # http is for loopback alone, which `mcpsite.access.oauth.clients` sees to and this check cannot know.
+        # http is for loopback alone, which `mcpsite.access.oauth.clients` ensures and this check cannot know.
         "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": False,
         "ALLOW_LOCALHOST_LOOPBACK": True,
         "CLIENT_SECRET_HASHER": "client_secret",

@@ -1,7 +1,7 @@
 """Client ID Metadata Documents: clients whose id is the address of a document about themselves.
 
-Reading it is a request that a stranger makes this server send, so it goes to public addresses only,
-over https, without redirects, once the address is resolved, within five seconds and 16 KiB
+A stranger makes this server send the request for it, so it goes only to public addresses, over https,
+without redirects, to the address that was resolved once, within five seconds and 16 KiB
 (draft-ietf-oauth-client-id-metadata-document §6).
 """
 
@@ -28,9 +28,9 @@ AUTHORIZE_PATH = "/oauth/authorize"
 
 
 class MayBeRead:
-    """Whether a document may be read now: only where somebody signed in is asked to consent.
+    """Whether a document may be read now: only if a signed-in person is asked to consent.
 
-    At the token endpoint a client's id is already known or of no use, so a stranger cannot make this
+    At the token endpoint a client's id is already known or useless, so a stranger cannot make this
     server send requests. The count is for each address.
     """
 
@@ -45,11 +45,11 @@ class DocumentFetcher(cimd.SafeMetadataFetcher):
     """The toolkit's fetcher, with two differences.
 
     Hosts in OAUTH_TRUSTED_CLIENT_HOSTS may have addresses inside the company. And a document that names
-    another method first but lists `none` too is a public client here, ChatGPT's among them.
+    another method first but lists `none` too, such as ChatGPT's, is a public client here.
     """
 
     def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
-        """The document at `client_id` and for how many seconds it is good; raises CIMDError."""
+        """Return the document at `client_id` and for how many seconds it is good; raises CIMDError."""
         if len(client_id) > MAX_CLIENT_ID_LENGTH or not client_id.isascii() or not client_id.isprintable():
             raise cimd.CIMDError("the client_id is too long or not a URL")
         try:
@@ -109,11 +109,11 @@ _SPECIAL = [
 ]
 """IANA's registries of special-purpose addresses, with multicast; those of IPv6 within _GLOBAL."""
 _GLOBAL = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that is given out; mapped, translated (64:ff9b::/96) and local addresses lie outside."""
+"""All IPv6 addresses in use; mapped, translated (64:ff9b::/96) and local addresses are outside."""
 
 
 def is_public(address: str) -> bool:
-    """Whether a document may be read from `address`: one that is somebody's own, reached directly.
+    """Return whether a document may be read from `address`: a public one that is reached directly.
 
     Addresses that stand for others (6to4, Teredo, NAT64, IPv4-mapped) are not.
     """
@@ -127,9 +127,9 @@ def is_public(address: str) -> bool:
 
 
 class Socket(ssl.SSLSocket):
-    """A connection that ends at its context's deadline, however slowly the other side goes on sending.
+    """A connection that ends at its context's deadline, however slowly the other side keeps sending.
 
-    The time limit of a socket is one for each read, and a server may send a byte at a time.
+    The time limit of a socket applies to each read, and a server may send a byte at a time.
     """
 
     context: "Context"
@@ -164,7 +164,7 @@ class Context(ssl.SSLContext):
 
 
 def _resolved(host: str, port: int, deadline: float) -> list[str]:
-    """Where `host` is, as `_safe_addresses` says, unless its name servers take too long; raises CIMDError."""
+    """Return the addresses of `host` by `_safe_addresses`, in time; raises CIMDError."""
     resolving: Future[list[str]] = Future()
 
     def resolve() -> None:
@@ -173,7 +173,7 @@ def _resolved(host: str, port: int, deadline: float) -> list[str]:
         except cimd.CIMDError as error:
             resolving.set_exception(error)
 
-    # The system's resolver takes no time limit; it ends by itself later, and nobody waits for it.
+    # The system's resolver has no time limit; it ends by itself later, and nobody waits for it.
     threading.Thread(target=resolve, daemon=True).start()
     try:
         return resolving.result(max(0.0, deadline - time.monotonic()))
@@ -182,7 +182,7 @@ def _resolved(host: str, port: int, deadline: float) -> list[str]:
 
 
 def _safe_addresses(host: str, port: int) -> list[str]:
-    """Where `host` is; raises CIMDError unless every address is public or the host is trusted."""
+    """Return the addresses of `host`; raises CIMDError unless all are public or the host is trusted."""
     try:
         found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError) as error:
@@ -196,7 +196,7 @@ def _safe_addresses(host: str, port: int) -> list[str]:
 
 
 def as_public_client(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as the toolkit takes it, for a client that can do without a secret; raises CIMDError."""
+    """Return the document as the toolkit reads it, of a client that needs no secret; raises CIMDError."""
     methods = [document.get("token_endpoint_auth_method") or "none"]
     for name in ("token_endpoint_auth_methods", "token_endpoint_auth_methods_supported"):
         listed = document.get(name)

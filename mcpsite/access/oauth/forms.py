@@ -1,4 +1,4 @@
-"""The form of a client in the admin: what an operator has to say about one, by the rules for all."""
+"""The form of a client in the admin: what an operator has to enter, by the rules for all clients."""
 
 from typing import Any
 

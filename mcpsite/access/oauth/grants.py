@@ -1,14 +1,14 @@
 """Grants: what a person once allowed a client, from the authorization code to the last refresh token.
 
-A grant is known by the id of its family of refresh tokens, which every access token carries
-(`grant_id`). It lives while one token of the family does. So a revoked token, a stolen one that is
-used long after its owner used it, or a connection ended by its owner ends the access tokens too, though
-they verify locally.
+A grant is identified by its family of refresh tokens, whose id every access token carries (`grant_id`). It
+lives while one token of the family does. So a revoked token, a stolen one that is used long after its
+owner used it, or a connection ended by its owner also ends the access tokens, although they verify
+locally.
 
-A refresh token may be used again for OAUTH_REFRESH_GRACE_SECONDS after its first use, and gives a pair
-of its own each time: clients make several calls at once and each refreshes when the access token is
-over, and an answer that was lost is asked for again (client-contract 41). A used token is told from a
-revoked one by its access token, which is kept until the grant ends.
+A refresh token may be used again for OAUTH_REFRESH_GRACE_SECONDS after its first use, and gives a new
+pair each time: clients make several calls at once and each refreshes when the access token expires,
+and a lost answer is requested again (client-contract 41). A used token differs from a revoked one by
+its access token, which is kept until the grant ends.
 """
 
 import hashlib
@@ -25,41 +25,41 @@ from mcpsite.access import signing
 from mcpsite.access.caller import Claims
 
 if TYPE_CHECKING:
-    # Imported where it is needed: the app is there only while this server is.
+    # Imported where it is needed, because the app exists only while this server does.
     from oauth2_provider.models import RefreshToken
 
 CLAIM = "grant_id"
 MOST_PAIRS = 200
-"""Pairs of tokens that one grant may get in a minute, so that a client cannot fill the database."""
+"""Pairs of tokens that a grant may get in a minute, so that a client cannot fill the database."""
 REMEMBERED_SECONDS = 5.0
-"""How long an access token may live on after its grant was ended, so that calls cost no statement each."""
+"""How long an access token may live on after its grant ended, so that not each call costs a statement."""
 REMEMBERED = 4096
 
 _seen_alive: dict[UUID, float] = {}
 
 
 def of_code(code: str) -> UUID:
-    """The grant that begins with this authorization code.
+    """Return the grant that begins with this authorization code.
 
-    It follows from the code, so that a code which comes a second time names what to revoke
+    It follows from the code, so a code that comes a second time identifies what to revoke
     (RFC 6749 §4.1.2) long after the code itself was deleted.
     """
     return UUID(bytes=hashlib.sha256(b"grant\0" + code.encode()).digest()[:16])
 
 
 def of_token(claims: Claims) -> UUID | None:
-    """The grant of an access token of ours; None for one that was not made by the token endpoint."""
+    """Return the grant of an access token of ours; None for one that the token endpoint did not make."""
     value = claims.raw.get(CLAIM) if signing.is_own_issuer() else None
     return UUID(value) if isinstance(value, str) else None
 
 
 def seen_alive(grant: UUID) -> bool:
-    """Whether the grant was alive a moment ago; asks nobody."""
+    """Return whether the grant was alive a moment ago, without a query."""
     return time.monotonic() - _seen_alive.get(grant, float("-inf")) < REMEMBERED_SECONDS
 
 
 def is_alive(grant: UUID) -> bool:
-    """Whether the grant is alive. Synchronous: one statement, by index."""
+    """Return whether the grant is alive. Synchronous: one statement, by index."""
     from oauth2_provider.models import RefreshToken
 
     live = RefreshToken.objects.filter(token_family=grant, revoked__isnull=True, access_token__isnull=False)
@@ -74,7 +74,7 @@ def is_alive(grant: UUID) -> bool:
 
 
 def revoke_grant(grant: UUID) -> None:
-    """End the grant: its refresh tokens are revoked and its access tokens forgotten."""
+    """End the grant: revoke its refresh tokens and delete its access tokens."""
     from oauth2_provider.models import RefreshToken
 
     _seen_alive.pop(grant, None)
@@ -84,10 +84,10 @@ def revoke_grant(grant: UUID) -> None:
 
 
 def presented(value: str, client: Any) -> "RefreshToken | None":
-    """The refresh token `value` of `client`, where it may be used now; None where it may not.
+    """Return the refresh token `value` of `client` if it may be used now; otherwise None.
 
     One that was used longer ago than the time of grace was stolen, from its owner or by them: its grant
-    ends. Called in a transaction, to whose end the grant is locked.
+    ends. Called in a transaction; the grant is locked until its end.
     """
     from oauth2_provider.models import RefreshToken
 
@@ -102,7 +102,7 @@ def presented(value: str, client: Any) -> "RefreshToken | None":
     if token is None:
         return None
     if token.revoked is not None:
-        # Either way: the clocks of two machines differ.
+        # Either way, because the clocks of two machines differ.
         passed = abs(timezone.now() - token.revoked)
         if passed >= timedelta(seconds=settings.OAUTH_REFRESH_GRACE_SECONDS) or token.access_token is None:
             revoke_grant(grant)
@@ -114,7 +114,7 @@ def presented(value: str, client: Any) -> "RefreshToken | None":
 
 
 def pairs_of_a_minute(grant: UUID) -> int:
-    """How many pairs of tokens the grant got in the last minute."""
+    """Return how many pairs of tokens the grant got in the last minute."""
     from oauth2_provider.models import RefreshToken
 
     since = timezone.now() - timedelta(minutes=1)
@@ -123,9 +123,9 @@ def pairs_of_a_minute(grant: UUID) -> int:
 
 
 def _lock(grant: UUID) -> None:
-    """Hold the grant until the transaction ends: nothing is given while it ends, nor the other way round.
+    """Lock the grant until the transaction ends: it is not ended while tokens are given, nor vice versa.
 
-    Its oldest token stands for the whole, since those that are being made cannot be locked yet.
+    Its oldest token stands for the whole, because tokens that are being made cannot be locked yet.
     """
     from oauth2_provider.models import RefreshToken
 

@@ -1,4 +1,4 @@
-"""What the built-in server says about itself (RFC 8414 §2, OpenID Connect Discovery §3)."""
+"""The built-in server's metadata (RFC 8414 §2, OpenID Connect Discovery §3)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mcpsite.access.oauth import clients, scopes
 
 
 def document() -> dict[str, Any]:
-    """One document for both well-known addresses: some clients look only at the second."""
+    """Return one document for both well-known addresses: some clients look only at the second."""
     site = settings.SITE_URL
     secrets = [method for method in clients.AUTH_METHODS if method != "none"]
     return {

@@ -1,6 +1,6 @@
 """Why the token endpoint refused a request, for the log.
 
-The answer has to be vague (`invalid_grant`), so whoever finds the reason notes it here on the way.
+The answer has to be vague (`invalid_grant`), so the code that finds the reason notes it here.
 """
 
 from contextvars import ContextVar
@@ -9,7 +9,7 @@ _reason: ContextVar[str] = ContextVar("reason", default="")
 
 
 def note(reason: str) -> None:
-    """Remember why this request is refused; `reason` holds no code, token or secret."""
+    """Remember why this request is refused; `reason` contains no code, token or secret."""
     _reason.set(reason)
 
 

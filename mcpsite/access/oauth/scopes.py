@@ -1,4 +1,4 @@
-"""The scopes that can be granted, each with the sentence that the consent page says about it."""
+"""The scopes that can be granted, each with its sentence on the consent page."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,23 +17,23 @@ IDENTITY = {
 
 
 def descriptions() -> dict[str, str]:
-    """Scope → what a client with it can do, to go on after “It will be able to”."""
+    """Return scope → what a client with it can do, to follow “It will be able to”."""
     own = {scope: _ability(scope, offered_scopes().get(scope, [])) for scope in _own()}
     return {**own, OFFLINE: "stay connected until you disconnect it", **IDENTITY}
 
 
 def granted(asked: Iterable[str]) -> list[str]:
-    """What to grant of the scopes `asked` for; the defaults where none of them is known.
+    """Return which of the scopes `asked` for to grant; the defaults if none of them is known.
 
     Unknown ones are left out and the answer says what was granted (RFC 6749 §3.3): clients ask for
-    scopes of their own making, and a refusal would be the end of their sign-in.
+    scopes of their own, and a refusal would end their sign-in.
     """
     known = descriptions()
     return list(dict.fromkeys(scope for scope in asked if scope in known)) or defaults()
 
 
 def defaults() -> list[str]:
-    """What a client gets that asks for nothing: what the calls of this server need."""
+    """Return what a client gets that asks for no scope: what calls to this server need."""
     return list(dict.fromkeys([*settings.REQUIRED_SCOPES, *offered_scopes(), OFFLINE]))
 
 

@@ -1,6 +1,6 @@
-"""OAuth as far as this server goes: the code flow with PKCE S256, and refreshing. Nothing else is there.
+"""OAuth as far as this server supports it: the code flow with PKCE S256, and refreshing. Nothing else.
 
-oauthlib's ready-made servers come with the implicit, password, client credentials and device grants;
+oauthlib's ready-made servers include the implicit, password, client credentials and device grants;
 this one is put together from the same parts without them.
 """
 
@@ -55,9 +55,9 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):
 
 
 def check_authorization(request: Any) -> dict[str, Any]:
-    """What oauthlib leaves open in an authorization request; the nonce is what it has to carry on."""
+    """Check what oauthlib leaves open in an authorization request; return the nonce, to be passed on."""
     bind_resource(request)
-    # None only where PKCE may be left out; oauthlib has asked.
+    # None only if PKCE may be left out; oauthlib has checked.
     if request.code_challenge is not None and not CHALLENGE.fullmatch(request.code_challenge):
         raise errors.InvalidRequestError(
             description="The code_challenge is not the base64url of a SHA-256.", request=request
@@ -71,7 +71,7 @@ def check_authorization(request: Any) -> dict[str, Any]:
 def bind_resource(request: Any) -> None:
     """Bind the request to this server's resource; raise `invalid_target` for any other (RFC 8707 §2).
 
-    Behind a tunnel that gives this server another address, clients name that one: JWT_AUDIENCES holds it. A
+    Behind a tunnel that gives this server another address, clients name that one: it is in JWT_AUDIENCES. A
     client that names no resource (older than MCP 2025-06-18) gets the only one there is.
     """
     ours = settings.RESOURCE_SERVER_URL

@@ -1,4 +1,4 @@
-"""The tokens that the built-in server hands out.
+"""The tokens of the built-in server.
 
 Access tokens are signed and look like any identity provider's (RFC 9068); refresh tokens are random
 text that means nothing to anybody else.
@@ -13,9 +13,9 @@ from mcpsite.access.oauth import grants
 
 
 def access_token(request: Any) -> str:
-    """An access token for an oauthlib request that has been granted.
+    """Return an access token for a granted oauthlib request.
 
-    django-oauth-toolkit asks for it before it saves anything, so the resource and the grant are settled
+    django-oauth-toolkit calls this before it saves anything, so the resource and the grant are decided
     here. The audience is this server's own resource, whatever was sent: other resources were refused.
     """
     return signing.issue(
@@ -32,7 +32,7 @@ def refresh_token(_request: Any) -> str:
 
 
 def add_id_token(token: dict[str, Any], _handler: Any, request: Any) -> dict[str, Any]:
-    """Put an ID token (OpenID Connect Core §2) beside an access token that has the scope `openid`."""
+    """Add an ID token (OpenID Connect Core §2) to an access token that has the scope `openid`."""
     if "openid" not in request.scopes:
         return token
     now = int(time.time())

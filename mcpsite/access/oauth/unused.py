@@ -1,7 +1,7 @@
-"""Clients that registered themselves and never got a token: after a day they are deleted.
+"""Clients that registered themselves and never got a token, which are deleted after a day.
 
-Whoever gets a token is marked, in the time of the client's last change, since its tokens go when they are
-old and the client has to stay (ChatGPT registers one for everybody who uses a connector).
+A client that gets a token is marked, by the time of its last change, because its tokens are deleted when they
+are old and the client has to stay (ChatGPT registers one for everybody who uses a connector).
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from oauth2_provider.models import Application, Grant, RefreshToken
 
 PATIENCE = timedelta(days=1)
 MOST = 200
-"""Deleted at a time, so that a registration does not wait for it."""
+"""Deleted at a time, so that a registration does not wait long."""
 _MARK = timedelta(seconds=1)
 
 
@@ -24,7 +24,7 @@ def mark_used(client: Any) -> None:
 
 
 def delete_unused(most: int = MOST) -> int:
-    """Delete clients that had a day and never got a token; how many."""
+    """Delete clients that had a day and never got a token; return how many."""
     registered = Application.objects.filter(
         registration_source__in=[Application.RegistrationSource.DCR, Application.RegistrationSource.CIMD],
         created__lt=timezone.now() - PATIENCE,
@@ -34,5 +34,5 @@ def delete_unused(most: int = MOST) -> int:
     connected = RefreshToken.objects.values("application")
     unused = registered.exclude(pk__in=waiting).exclude(pk__in=connected)
     keys = list(unused.order_by("pk").values_list("pk", flat=True)[:most])
-    # Asked once more: one of them may have got its first token just now.
+    # Checked once more: one of them may have got its first token just now.
     return int(unused.filter(pk__in=keys).delete()[0]) if keys else 0

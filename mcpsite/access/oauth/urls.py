@@ -10,7 +10,7 @@ urlpatterns = [
     path("oauth/revoke", views.Revoke.as_view(), name="revoke"),
     path("oauth/introspect", views.Introspect.as_view(), name="introspect"),
     path("oauth/connections", views.Connections.as_view(), name="connections"),
-    # Where MCP 2025-03-26 has it by default: the Python client refreshes there after it was restarted,
-    # since it does not keep the metadata.
+    # The default address of MCP 2025-03-26: the Python client refreshes there after a restart, because it
+    # does not keep the metadata.
     path("token", views.Token.as_view()),
 ]

@@ -1,6 +1,6 @@
 """What django-oauth-toolkit asks about clients, codes and tokens, answered more strictly.
 
-The token view holds a transaction around each request, so a row locked here stays locked until the
+The token view opens a transaction around each request, so a row locked here stays locked until the
 answer is decided: of two requests with one code or one refresh token, the second finds it used.
 """
 
@@ -18,7 +18,7 @@ from mcpsite.access.oauth.models import PkceExemption
 
 
 class TooManyPairs(errors.OAuth2Error):
-    """A client that refreshes without end; it may come back, so nothing of its grant ends."""
+    """A client that refreshes endlessly; it may come back, so nothing of its grant ends."""
 
     error = "temporarily_unavailable"
     description = "Too many tokens were given to this client in the last minute."
@@ -34,7 +34,7 @@ class Validator(OAuth2Validator):
         return allowed
 
     def validate_grant_type(self, client_id: str, grant_type: str, *arguments: Any, **more: Any) -> bool:
-        # Of “openid” oauthlib thinks that it is one, and the toolkit that it cannot be asked for.
+        # oauthlib considers “openid” a grant type; the toolkit considers it one that cannot be requested.
         if grant_type not in clients.GRANT_TYPES:
             return False
         return bool(super().validate_grant_type(client_id, grant_type, *arguments, **more))
@@ -44,7 +44,7 @@ class Validator(OAuth2Validator):
         return True
 
     def is_within_original_scope(self, asked: list[str], refresh_token: str, request: Any) -> bool:
-        """Whether a refresh asks for no more than was granted; scopes that nobody knows do not count."""
+        """Return whether a refresh asks for no more than was granted; unknown scopes do not count."""
         original = self.get_original_scopes(refresh_token, request).split()
         known = scopes.descriptions()
         if any(scope in known and scope not in original for scope in asked):
@@ -53,14 +53,14 @@ class Validator(OAuth2Validator):
         return True
 
     def is_pkce_required(self, _client_id: str, request: Any) -> bool:
-        """For every client but those with a secret that an operator has exempted by hand."""
+        """Return True for every client, except those with a secret that an operator has exempted by hand."""
         exempted = PkceExemption.objects.filter(
             client=request.client, client__client_type=Application.CLIENT_CONFIDENTIAL
         )
         return not exempted.exists()
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Any) -> bool:
-        """Whether the code is good; one that was used before ends its grant (RFC 6749 §4.1.2)."""
+        """Return whether the code is good; one that was used before ends its grant (RFC 6749 §4.1.2)."""
         grant = Grant.objects.select_for_update().filter(code=code, application=client).first()
         if grant is None:
             family = RefreshToken.objects.filter(token_family=grants.of_code(code), application=client)
@@ -71,7 +71,7 @@ class Validator(OAuth2Validator):
                 refusals.note("the code is not one of this client")
             return False
         if request.code_verifier and not grant.code_challenge:
-            # Somebody has taken the challenge away (RFC 9700 §4.8.2).
+            # Somebody has removed the challenge (RFC 9700 §4.8.2).
             refusals.note("it has a code_verifier, and the code was asked for without a code_challenge")
             return False
         request.grant = grants.of_code(code)
@@ -119,7 +119,7 @@ class Validator(OAuth2Validator):
     def _save_bearer_token(self, token: Any, request: Any, *args: Any, **kwargs: Any) -> None:
         """Save a new pair and note that the refresh token was used; the pair that it belongs to stays.
 
-        The toolkit's own rotation ends that pair, and with it whatever the client still does with it.
+        The toolkit's own rotation ends that pair, and with it everything that the client still does with it.
         """
         presented = getattr(request, "refresh_token_instance", None)
         if presented is not None:
@@ -148,12 +148,12 @@ class Validator(OAuth2Validator):
                 grants.revoke_grant(grant)
 
     def _check_and_set_request_resource(self, request: Any) -> None:
-        """Other resources than ours were refused before the token was made."""
+        """Do nothing, because resources other than ours were refused before the token was made."""
         request.resource = [settings.RESOURCE_SERVER_URL]
 
     def _load_id_token(self, _token: str) -> None:
-        """ID tokens are for the client to read and are not kept (`tokens.add_id_token`)."""
+        """Return nothing, because ID tokens are for the client and are not stored (`tokens.add_id_token`)."""
 
     def is_origin_allowed(self, *_: Any, **__: Any) -> bool:
-        """The views answer browsers of any origin themselves."""
+        """Return False, because the views answer browsers of any origin themselves."""
         return False

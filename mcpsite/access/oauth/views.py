@@ -60,12 +60,12 @@ FAULTS = {
     MismatchingRedirectURIError: "The application wants you sent back to an address that it has not "
     "registered (redirect_uri).",
 }
-"""What a person is told where the toolkit's own words are for programs."""
+"""Sentences for people in place of the toolkit's own words, which are for programs."""
 
 
 @method_decorator(never_cache, name="dispatch")
 class Authorize(AuthorizationView):
-    """Asks the person who signed in whether the client may act for them (RFC 6749 §4.1.1)."""
+    """Asks the signed-in person whether the client may act for them (RFC 6749 §4.1.1)."""
 
     template_name = "oauth/consent.html"
     keeps_opener = True
@@ -81,7 +81,7 @@ class Authorize(AuthorizationView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if "none" in request.GET.get("prompt", "").split():
             return self._consent_needed(request)
-        # The toolkit's own parameter with which a client could spare itself the consent page.
+        # The toolkit's own parameter, with which a client could skip the consent page.
         parameters = request.GET.copy()
         parameters.pop("approval_prompt", None)
         request.GET = parameters  # type: ignore[assignment]
@@ -94,7 +94,7 @@ class Authorize(AuthorizationView):
         target = urlsplit(context["redirect_uri"])
         host = urlsplit(application.client_id).hostname if application.registration_source == "cimd" else None
         return context | {
-            # What a client with a document is, is its host; its name is its own word.
+            # A client with a document is identified by its host; its name is its own word.
             "name": host or application.name or "An application without a name",
             "claimed_name": application.name,
             "verified_host": host,
@@ -108,13 +108,13 @@ class Authorize(AuthorizationView):
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().render_to_response(context, **kwargs)
-        # As django-csp's decorator does it, which takes constants: browsers hold the redirect that follows
-        # a form against the policy of the form's page.
+        # As django-csp's decorator does, which accepts only constants: browsers check the redirect that
+        # follows a form against the policy of the form's page.
         response._csp_update = {"form-action": [clients.form_target(context["redirect_uri"])]}  # type: ignore[attr-defined]
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # The hidden fields come from the browser: nobody is redirected before they are judged again.
+        # The hidden fields come from the browser: nobody is redirected before they are checked again.
         application = Application.objects.filter(client_id=form.cleaned_data["client_id"]).first()
         target = form.cleaned_data["redirect_uri"]
         if (
@@ -130,7 +130,7 @@ class Authorize(AuthorizationView):
         return self.fault("The page was not sent as it was made; start again from your application.")
 
     def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponse:
-        """Tell the client, or the person where nobody may be redirected to (RFC 6749 §4.1.2.1)."""
+        """Tell the client, or the person if no redirect is allowed (RFC 6749 §4.1.2.1)."""
         to_client, details = OAuthLibMixin.error_response(self, error, **kwargs)
         if to_client:
             return self.redirect(details["url"], application)
@@ -140,7 +140,7 @@ class Authorize(AuthorizationView):
     def redirect(self, redirect_to: str, _application: Any) -> HttpResponse:
         """Send the person back to the client, with the issuer in errors too (RFC 9207 §2)."""
         target = _add_iss_to_redirect(redirect_to, signing.issuer())
-        # The address was judged before; the toolkit's own list has no schemes of applications.
+        # The address was checked before; the toolkit's own list has no schemes of applications.
         response: HttpResponse = OAuth2ResponseRedirect(target, [urlsplit(target).scheme])
         return response
 
@@ -166,7 +166,7 @@ class Authorize(AuthorizationView):
         return render(self.request, "oauth/fault.html", {"sentence": sentence}, status=400)
 
     def _consent_needed(self, request: HttpRequest) -> HttpResponse:
-        """A client that wants no page shown is told that one is needed (OpenID Connect Core §3.1.2.6)."""
+        """Tell a client that wants no page shown that one is needed (OpenID Connect Core §3.1.2.6)."""
         try:
             _, credentials = self.validate_authorization_request(request)
         except OAuthToolkitError as error:
@@ -178,9 +178,9 @@ class Authorize(AuthorizationView):
 
 
 def targets_after(path: str) -> list[str]:
-    """Where the authorization request `path` may send the person at once, as sources of a policy.
+    """Return where the authorization request `path` may send the person at once, as sources of a policy.
 
-    An error, or consent that an operator gave for everybody, is told to the client without a page between.
+    The client gets an error, or consent that an operator gave for everybody, without a page between.
     """
     address, _, query = path.partition("?")
     parameters = QueryDict(query)
@@ -194,17 +194,17 @@ def targets_after(path: str) -> list[str]:
 
 
 def holds_nul(parameters: QueryDict) -> bool:
-    """Whether a value holds the character that PostgreSQL refuses in any comparison."""
+    """Return whether a value has the character that PostgreSQL refuses in any comparison."""
     return any("\0" in value for _, values in parameters.lists() for value in values)
 
 
 def without_empty(form: str) -> str:
-    """An encoded form without parameters that have no value: they count as left out (RFC 6749 §3.1)."""
+    """Return an encoded form without empty parameters: they count as left out (RFC 6749 §3.1)."""
     return "&".join(pair for pair in form.split("&") if pair.partition("=")[2])
 
 
 def readable_by(user: Any) -> list[str]:
-    """Return the names of the apps of whose published data `user` may read something."""
+    """Return the names of the apps whose published data `user` may read in part."""
     return [
         str(app.verbose_name)
         for app in apps.get_app_configs()
@@ -214,13 +214,13 @@ def readable_by(user: Any) -> list[str]:
 
 @method_decorator(csrf_exempt, name="dispatch")
 class OAuthEndpoint(View):
-    """An endpoint for programs: POST only, from pages of any origin, since no cookie counts here."""
+    """An endpoint for programs: POST only, from pages of any origin, because no cookie counts here."""
 
     takes_form = True
 
     @staticmethod
     def unavailable(sentence: str) -> HttpResponse:
-        """What is answered while the server cannot (RFC 6749 has no word for it at this endpoint)."""
+        """Return the answer while the server cannot (RFC 6749 has no word for it at this endpoint)."""
         return open_to_every_origin(oauth_error(503, "temporarily_unavailable", sentence))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -236,7 +236,7 @@ class OAuthEndpoint(View):
 
 
 def open_to_every_origin(response: Answer) -> Answer:
-    """The response, which pages of any origin may read and nobody may keep."""
+    """Return the response, which pages of any origin may read and nobody may cache."""
     for name, value in CORS.items():
         response.headers[name] = value
     response.headers["Cache-Control"] = "no-store"
@@ -244,7 +244,7 @@ def open_to_every_origin(response: Answer) -> Answer:
 
 
 def oauth_error(status: int, error: str, description: str) -> JsonResponse:
-    """An error as RFC 6749 §5.2 wants it."""
+    """Return an error in the form of RFC 6749 §5.2."""
     response = JsonResponse({"error": error, "error_description": description}, status=status)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Basic"
@@ -252,7 +252,7 @@ def oauth_error(status: int, error: str, description: str) -> JsonResponse:
 
 
 class Token(OAuthEndpoint, TokenView):
-    """Codes and refresh tokens for tokens (RFC 6749 §3.2)."""
+    """Exchanges codes and refresh tokens for tokens (RFC 6749 §3.2)."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         # One transaction: what the validator locks stays locked until the tokens are saved.
@@ -265,7 +265,7 @@ class Token(OAuthEndpoint, TokenView):
 
 
 def log_refusal(request: HttpRequest, response: HttpResponse, reason: str) -> None:
-    """Say in one line why no token was given."""
+    """Log in one line why no token was given."""
     with suppress(ValueError):
         answer = json.loads(response.content)
         reason = reason or answer.get("error_description", "")
@@ -289,7 +289,7 @@ def client_named(request: HttpRequest) -> str:
 
 
 class Revoke(OAuthEndpoint, RevokeTokenView):
-    """RFC 7009; the client's grant is over with any of its tokens."""
+    """RFC 7009; any of its tokens ends the client's whole grant."""
 
 
 class Register(OAuthEndpoint):
@@ -316,7 +316,7 @@ class Register(OAuthEndpoint):
                 authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
                 registration_source=Application.RegistrationSource.DCR,
             )
-            secret = application.client_secret  # Only its digest is kept.
+            secret = application.client_secret  # Only its digest is stored.
             application.save()
         except clients.InvalidMetadata as error:
             return oauth_error(400, error.code, error.description)
@@ -337,9 +337,9 @@ class Register(OAuthEndpoint):
 
 
 class Introspect(OAuthEndpoint, OAuthLibMixin):
-    """RFC 7662, for clients that prove themselves with a secret.
+    """RFC 7662, for clients that authenticate with a secret.
 
-    A client that registered itself learns about its own tokens only; one that an operator made (a
+    A client that registered itself learns only about its own tokens; one that an operator made (a
     gateway, another resource server) about everybody's.
     """
 
@@ -361,7 +361,7 @@ class Introspect(OAuthEndpoint, OAuthLibMixin):
 
 
 def introspection(value: str, client: Any) -> dict[str, Any]:
-    """What RFC 7662 §2.2 wants said of a token to `client`; for any other reason than life, only `active`."""
+    """Return what RFC 7662 §2.2 tells `client` of a token; only `active` if it is not alive."""
     checksum = hashlib.sha256(value.encode()).hexdigest()
     mine = {} if client.registration_source == "manual" else {"application": client}
     token = AccessToken.objects.filter(token_checksum=checksum, **mine).select_related("user", "application")

@@ -1,1 +1,1 @@
-"""People at the site's own pages: signing in, with the company's provider or a password, and out."""
+"""People on the site's own pages: signing in, with the company's provider or a password, and out."""

@@ -1,4 +1,4 @@
-"""Who a person is whom the provider has signed in: the user of (issuer, subject), as for their tokens."""
+"""Who a person is whom the provider signed in: the user of (issuer, subject), as for their tokens."""
 
 import logging
 from typing import Any
@@ -20,18 +20,18 @@ logger = logging.getLogger(__name__)
 
 
 def library_settings(attr: str, *default: Any) -> Any:
-    """The library's settings; the provider's addresses are not among them, for they are discovered."""
+    """Return a setting of the library; the provider's addresses are discovered and not among them."""
     return "" if attr.startswith("OIDC_OP_") else import_from_settings(attr, *default)
 
 
 class Backend(OIDCAuthenticationBackend):
-    """The library's code flow, with every answer of the provider proven before it counts."""
+    """The library's code flow, with every answer of the provider verified before it counts."""
 
     get_settings = staticmethod(library_settings)
     request: HttpRequest
 
     def authenticate(self, request: HttpRequest | None, *, nonce: str, code_verifier: str) -> Any:
-        """The user whom the provider's `code` stands for. Raises SignInFailed."""
+        """Return the user whom the provider's `code` stands for. Raises SignInFailed."""
         return super().authenticate(request, nonce=nonce, code_verifier=code_verifier)
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Backend(OIDCAuthenticationBackend):
         self.request.META["mcpsite.access.signin.id_token"] = id_token
 
     def get_or_create_user(self, access_token: object, _id_token: str, payload: dict[str, Any]) -> Any:
-        """The user of (issuer, subject), with the rights that the provider gives. Raises NotAllowed."""
+        """Return the user of (issuer, subject), with the rights from the provider. Raises NotAllowed."""
         said = provider().userinfo(access_token, subject=payload["sub"])
         claims = Claims(
             issuer=payload["iss"],
@@ -55,7 +55,7 @@ class Backend(OIDCAuthenticationBackend):
             client_id=settings.OIDC_RP_CLIENT_ID,
             scopes=frozenset(),
             expires_at=float(payload["exp"]),
-            # The signed word comes first.
+            # The signed claims come first.
             raw={**said, **payload},
         )
         try:
@@ -66,17 +66,17 @@ class Backend(OIDCAuthenticationBackend):
         follow_rights(user, claims)
         return user
 
-    # The library's own lets deactivated users in.
+    # The library's own method lets deactivated users in.
     get_user = ModelBackend.get_user
 
 
 def redirect_uri() -> str:
-    """Where the provider sends people back to; as it is registered there."""
+    """Return where the provider sends people back to, as registered there."""
     return f"{settings.SITE_URL}/accounts/oidc/callback/"
 
 
 def follow_rights(user: Any, claims: Claims) -> None:
-    """Give and take away the admin as the groups claim says, where OIDC_*_GROUP names its groups."""
+    """Give or take away access to the admin as the groups claim says, if OIDC_*_GROUP names its groups."""
     if not (settings.OIDC_STAFF_GROUP or settings.OIDC_SUPERUSER_GROUP):
         return
     if claimed_groups.overflows(claims.raw, settings.OIDC_GROUPS_CLAIM):

@@ -11,7 +11,7 @@ from mcpsite.core import conf
 
 
 def check_sign_in(**_: Any) -> list[CheckMessage]:
-    """All checks of this module."""
+    """Return the results of all checks of this module."""
     if not settings.OIDC_RP_CLIENT_ID:
         return list(unused())
     return [message for check in CHECKS for message in check()]

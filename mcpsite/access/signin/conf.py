@@ -14,7 +14,7 @@ PASSWORD_BACKEND = "django.contrib.auth.backends.ModelBackend"  # noqa: S105
 
 
 def oidc_issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer: str) -> str:
-    """OIDC_ISSUER: the provider that people sign in with; "" where there is none.
+    """Return OIDC_ISSUER, the provider with which people sign in; "" if there is none.
 
     By default the issuer of the tokens. Raises ImproperlyConfigured.
     """
@@ -36,7 +36,7 @@ def oidc_issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer:
 
 
 def algorithm(value: str) -> str:
-    """OIDC_RP_SIGN_ALGO: the one algorithm of the provider's ID tokens. Raises ImproperlyConfigured."""
+    """Return OIDC_RP_SIGN_ALGO, the algorithm of the provider's ID tokens. Raises ImproperlyConfigured."""
     if value not in KEY_TYPES:
         raise ImproperlyConfigured(
             f"OIDC_RP_SIGN_ALGO is {value!r}; it can be one of {', '.join(KEY_TYPES)}. RS256 is what nearly "
@@ -46,7 +46,7 @@ def algorithm(value: str) -> str:
 
 
 def scopes(value: str) -> str:
-    """OIDC_RP_SCOPES: what the provider is asked for, with blanks between. Raises ImproperlyConfigured."""
+    """Return OIDC_RP_SCOPES, asked of the provider, with blanks between. Raises ImproperlyConfigured."""
     if "openid" not in value.split() or "," in value:
         raise ImproperlyConfigured(
             f"OIDC_RP_SCOPES is {value!r}; write openid profile email, and what your provider wants for "
@@ -56,7 +56,7 @@ def scopes(value: str) -> str:
 
 
 def backends(*, client_id: str, password: bool) -> list[str]:
-    """AUTHENTICATION_BACKENDS. Raises ImproperlyConfigured where nobody could sign in."""
+    """Return AUTHENTICATION_BACKENDS. Raises ImproperlyConfigured if nobody could sign in."""
     if not client_id and not password:
         raise ImproperlyConfigured(
             "PASSWORD_SIGN_IN is off and OIDC_RP_CLIENT_ID is not set, so nobody could sign in; set "

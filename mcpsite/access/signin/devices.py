@@ -1,10 +1,10 @@
 """Browsers that signed in with a password before.
 
-Strangers who try passwords for an account, or from a shared address, use up what others may try there.
-A browser that signed in carries a signed cookie, and its tries for that account are counted apart
-(OWASP, "Slow down online guessing attacks with device cookies"). The cookie says nothing of a password
-that anybody could check a guess against, it is good for the account's present password alone, and it is
-worth no more tries than a stranger has.
+Strangers who try passwords for an account, or from a shared address, use up the tries of others there.
+A browser that signed in carries a signed cookie, and its tries for that account are counted separately
+(OWASP, "Slow down online guessing attacks with device cookies"). The cookie reveals nothing of a password
+against which a guess could be checked, it is good only for the account's present password, and it allows
+no more tries than a stranger has.
 """
 
 import secrets
@@ -19,12 +19,12 @@ from django.utils.crypto import constant_time_compare
 COOKIE = "device"
 SECONDS = 180 * 24 * 3600
 MOST = 5
-"""Accounts that one browser is remembered for; the oldest go."""
+"""Accounts that a browser is remembered for; the oldest are dropped."""
 _SALT = "mcpsite.access.signin.devices"
 
 
 def known(request: HttpRequest, account: str) -> str:
-    """Return the name of this browser where it signed in to `account` before, else ""."""
+    """Return the name of this browser if it signed in to `account` before, else ""."""
     device, accounts = _known_accounts(request)
     if not accounts or "\0" in account:
         return ""
@@ -36,7 +36,7 @@ def known(request: HttpRequest, account: str) -> str:
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: Any) -> None:
-    """Have this browser remembered for the account of `user`, who signed in just now."""
+    """Remember this browser for the account of `user`, who signed in just now."""
     device, accounts = _known_accounts(request)
     accounts.pop(str(user.pk), None)
     latest = dict(list(accounts.items())[1 - MOST :]) | {str(user.pk): _proof(user)}

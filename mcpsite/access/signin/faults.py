@@ -2,7 +2,7 @@
 
 
 class SignInFailed(Exception):
-    """One sentence for the person that says what to do; `reason` is for the log and never holds a token."""
+    """One sentence that tells the person what to do; `reason` is for the log and never contains a token."""
 
     status = 400
     title = "You are not signed in"
@@ -14,7 +14,7 @@ class SignInFailed(Exception):
 
 
 class ProviderUnavailable(SignInFailed):
-    """The provider cannot be reached or answers with nothing that can be used: try again later."""
+    """The provider cannot be reached or gives no usable answer: try again later."""
 
     status = 503
     title = "The sign-in cannot be reached"
@@ -29,11 +29,11 @@ class ProviderUnavailable(SignInFailed):
 
 
 class NotAllowed(SignInFailed):
-    """The provider or this site says no to this person."""
+    """The provider or this site refuses this person."""
 
     status = 403
     title = "You may not sign in here"
 
 
 class SessionEnded(SignInFailed):
-    """The provider did not renew the session without asking: the person has to sign in again."""
+    """The provider did not renew the session without asking the person, who has to sign in again."""

@@ -1,8 +1,8 @@
 """How many passwords a process checks at once.
 
-Each check keeps a processor busy for a good part of a second, by design, so a burst of them would leave
-none to anybody else. One is checked at a time for browsers and addresses that signed in before, and one
-for all others; a few wait for their turn, and the rest are told to come back.
+Each check occupies a processor for a good part of a second, by design, so a burst of them would leave none
+for anybody else. One is checked at a time for browsers and addresses that signed in before, and one for all
+others; a few wait for their turn, and the others are asked to come back.
 """
 
 import threading
@@ -16,11 +16,11 @@ RETRY_SECONDS = 5
 
 
 class Busy(Exception):
-    """It would take too long until this password's turn."""
+    """This password's turn would come too late."""
 
 
 class HashingQueue:
-    """One after the other, and a few that wait."""
+    """A queue that runs one after the other and lets a few wait."""
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(1 + WAITING)
@@ -28,7 +28,7 @@ class HashingQueue:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn, and have it for a block. Raises Busy."""
+        """Wait for a turn, and hold it during the block. Raises Busy."""
         if not self._places.acquire(blocking=False):
             raise Busy
         try:
@@ -44,4 +44,4 @@ class HashingQueue:
 
 OF_STRANGERS = HashingQueue()
 OF_KNOWN = HashingQueue()
-"""A burst of strangers keeps nobody waiting who is known."""
+"""Separate, because a burst of strangers must not delay those who signed in before."""

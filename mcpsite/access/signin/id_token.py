@@ -1,7 +1,7 @@
 """ID tokens: from the text that the provider's token endpoint gave to claims that can be trusted.
 
-OpenID Connect Core §3.1.3.7, RFC 8725. The provider's own words about keys in the header (`jku`, `jwk`,
-`x5u`) are never looked at.
+OpenID Connect Core §3.1.3.7, RFC 8725. What the header says about keys (`jku`, `jwk`, `x5u`) is never
+used.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ def refused(reason: str) -> SignInFailed:
 async def proven(
     token: object, *, keys: Keys, issuer: str, client_id: str, algorithm: str, nonce: str, now: float
 ) -> dict[str, Any]:
-    """The claims of `token`, made by `issuer` for us and for this sign-in.
+    """Return the claims of `token`, made by `issuer` for us and for this sign-in.
 
-    `now`: seconds since the epoch. Raises SignInFailed, and ProviderUnavailable when the provider's keys
+    `now`: seconds since the epoch. Raises SignInFailed, and ProviderUnavailable if the provider's keys
     cannot be read.
     """
     if not isinstance(token, str) or not token.isascii():
@@ -52,7 +52,7 @@ async def proven(
             options={"require": list(REQUIRED)},
         )
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        # The library's sentence may quote what the token says; the kind of fault says enough.
+        # The library's sentence may quote the token; the kind of fault says enough.
         raise refused(f"{type(error).__name__}.") from None
     _check_audience(claims, client_id)
     if not nonce or claims.get("nonce") != nonce:
@@ -81,7 +81,7 @@ async def _key(keys: Keys, kid: object, algorithm: str) -> Any:
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
-    """`azp` names us, and has to be there where the token is for others too (§3.1.3.7, 4 and 5)."""
+    """Check that `azp` names us; it is required if the token is for others too (§3.1.3.7, 4 and 5)."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else client_id) != client_id:
         raise refused("it was made for another client (azp).")

@@ -1,6 +1,6 @@
-"""Who stays signed in: at each request, of whatever method, before its view runs.
+"""Who stays signed in: checked in each request, of whatever method, before its view runs.
 
-After the CSRF check, so that what is kept of a form was sent by one of our own pages.
+It runs after the CSRF check, so a form that is stored was sent by one of our own pages.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ ENDED_AND_LOST = "Your session had ended. Sign in again and repeat what you did 
 
 
 class SignedIn:
-    """Ends sessions that are over, has the provider renew those that are due, and keeps what people typed."""
+    """Ends sessions that are over, has the provider renew those that are due, stores what people typed."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -48,12 +48,12 @@ class SignedIn:
         return self._renewal(request, view) or stored_edits.shown_again(request, view, kwargs)
 
     def _renewal(self, request: HttpRequest, view: Any) -> HttpResponseBase | None:
-        """What to answer instead, where the provider has to vouch for the person again; else None."""
+        """Return another answer if the provider has to vouch for the person again; else None."""
         if not sessions.by_provider(request):
             return None
         age = sessions.since_renewal(request)
         reading = request.method in ("GET", "HEAD")
-        # Early where it goes unnoticed, so that it seldom comes between a form and its being saved.
+        # Early, while it goes unnoticed, so that it seldom comes between a form and its saving.
         if age < settings.OIDC_RENEW_SECONDS / (2 if reading and is_navigation(request) else 1):
             return None
         in_grace = age < settings.OIDC_RENEW_SECONDS + settings.OIDC_GRACE_SECONDS
@@ -69,7 +69,7 @@ class SignedIn:
 
     def _out_of_reach(self, request: HttpRequest, view: Any) -> HttpResponse:
         back = stored_edits.store(request, view, str(request.user.pk))
-        request.session.save()  # With an answer of 503 nobody else does.
+        request.session.save()  # Nobody else does if the answer is 503.
         return pages.error_page(
             request,
             title="Your session cannot be renewed",
@@ -81,9 +81,9 @@ class SignedIn:
 
 
 def ask_to_sign_in(request: HttpRequest, view: Any, user_id: str | None) -> HttpResponse | None:
-    """The way to the sign-in and back, with what was typed; None for a page that asks by itself.
+    """Return the way to the sign-in and back, with what was typed; None if the page itself asks.
 
-    `user_id`: whose session has just ended; None where that was some time ago.
+    `user_id`: whose session has just ended; None if that was some time ago.
     """
     reading = request.method in ("GET", "HEAD")
     if reading and user_id is None:
@@ -96,20 +96,20 @@ def ask_to_sign_in(request: HttpRequest, view: Any, user_id: str | None) -> Http
 
 
 def keeps_opener(request: HttpRequest) -> bool:
-    """Whether this page may stand in the window in which a client has somebody sign in.
+    """Return whether this page may be in the window in which a client has somebody sign in.
 
-    Its callback page answers through `opener`, which the policy of all other pages cuts off for good.
+    The client's callback page answers through `opener`, which the policy of all other pages cuts off.
     """
     match = request.resolver_match
     return bool(match and getattr(getattr(match.func, "view_class", None), "keeps_opener", False))
 
 
 def back_to(request: HttpRequest) -> str:
-    """The page to show after the sign-in: never one that does something."""
+    """Return the page to show after the sign-in: never one that does something."""
     return request.get_full_path() if request.method in ("GET", "HEAD") else request.path
 
 
 def is_navigation(request: HttpRequest) -> bool:
-    """Whether the browser shows the answer as a page, and can be sent to another site with it."""
+    """Return whether the browser shows the answer as a page, and can be sent to another site with it."""
     mode = request.headers.get("Sec-Fetch-Mode", "navigate")
     return mode == "navigate" and request.headers.get("X-Requested-With") != "XMLHttpRequest"

@@ -23,7 +23,7 @@ def error_page(
     again: str = "",
     wait: int = RETRY_SECONDS,
 ) -> HttpResponse:
-    """A page with one sentence that says what to do, and a link to try again.
+    """Return a page with one sentence that says what to do, and a link to try again.
 
     `again`: where the link leads; by default to the sign-in. `wait`: seconds, for 429 and 503.
     """
@@ -36,9 +36,9 @@ def error_page(
 
 
 def onward(request: HttpRequest, url: str, provider: str) -> HttpResponse:
-    """A page that leads on to `url`, at the provider or on the way there, after a form was sent.
+    """Return a page that leads on to `url`, at the provider or on the way there, after a form was sent.
 
-    Not a redirect: the Content-Security-Policy holds those of a form to this site.
+    Not a redirect: the Content-Security-Policy limits those after a form to this site.
     """
     signed_in = request.user.is_authenticated
     context = {"url": url, "provider": provider, "signed_in": signed_in}
@@ -48,12 +48,12 @@ def onward(request: HttpRequest, url: str, provider: str) -> HttpResponse:
 
 
 def sign_in(after: str) -> str:
-    """The address of the sign-in page that leads to `after`."""
+    """Return the address of the sign-in page that leads to `after`."""
     return f"{reverse('login')}?{urlencode({'next': after})}" if after else reverse("login")
 
 
 def support() -> dict[str, str]:
-    """Whom to ask, for the templates: SUPPORT_CONTACT, which is an e-mail address or any text."""
+    """Return whom to ask, for the templates: SUPPORT_CONTACT, an e-mail address or any text."""
     contact = settings.SUPPORT_CONTACT or "an administrator of this site"
     try:
         validate_email(contact)
@@ -63,5 +63,5 @@ def support() -> dict[str, str]:
 
 
 def waiting_time(seconds: int) -> str:
-    """A time to wait, as people say it."""
+    """Return a waiting time as people say it."""
     return limits.seconds_in_words(seconds) if seconds < 120 else f"{-(-seconds // 60)} minutes"

@@ -1,6 +1,6 @@
 """The identity provider that people sign in with, as this site's sign-in sees it.
 
-Nothing is asked of it before somebody signs in, so the site starts while it is down. Each question has a
+Nothing is requested from it before somebody signs in, so the site starts while it is down. Each request has a
 time limit and an answer of bounded size (`mcpsite.access.discovery`), and follows no redirect.
 """
 
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FRESH = 30.0
-"""Seconds for which a metadata document that was read shows that the provider is up."""
+"""Seconds for which a metadata document shows that the provider is up."""
 PAUSE = 5.0
 """Seconds before a provider that gave no document is asked again."""
 STALE_CODE = ("invalid_grant", "invalid_request")
 
 
 class Provider:
-    """One provider. Its public methods block, so they are for views, never for the event loop."""
+    """A provider. Its public methods block, so they are for views, never for the event loop."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Provider:
         max_stale: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`time_limit`: seconds for one question. `max_stale`: how long known keys outlive an outage."""
+        """Wait `time_limit` seconds for an answer; known keys outlive an outage by `max_stale` seconds."""
         self.issuer = issuer
         self.client_id = client_id
         self._client_secret = client_secret
@@ -62,16 +62,16 @@ class Provider:
         self._document: Mapping[str, Any] | None = None
         self._asked_at = float("-inf")
         self._fault = ""
-        # The one that worked last: providers hold a client to the method it is registered with.
+        # The one that worked last: providers expect the method that a client is registered with.
         self._methods = ["client_secret_basic", "client_secret_post"] if client_secret else ["none"]
 
     @property
     def host(self) -> str:
-        """The name that people know the provider by, where no setting names it."""
+        """The provider's name for people, if no setting names it."""
         return urlsplit(self.issuer).hostname or self.issuer
 
     def document(self) -> Mapping[str, Any]:
-        """The provider's metadata, read within the last FRESH seconds. Raises ProviderUnavailable."""
+        """Return the provider's metadata, read within the last FRESH seconds. Raises ProviderUnavailable."""
         with self._reading:  # One request asks a slow provider, the others wait for its answer.
             if self._clock() - self._asked_at >= (FRESH if self._document else PAUSE):
                 self._read()
@@ -81,7 +81,7 @@ class Provider:
             return self._document
 
     def is_up(self) -> bool:
-        """Whether the provider answers."""
+        """Return whether the provider answers."""
         try:
             self.document()
         except ProviderUnavailable:
@@ -89,14 +89,14 @@ class Provider:
         return True
 
     def endpoint(self, name: str) -> str:
-        """The address `name` of the metadata. Raises ProviderUnavailable."""
+        """Return the address `name` of the metadata. Raises ProviderUnavailable."""
         value = self.document().get(name)
         if not isinstance(value, str) or not discovery.is_safe(value, self.issuer):
             raise ProviderUnavailable(f"the metadata of {self.issuer} has no usable {name}")
         return value
 
     def tokens(self, *, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
-        """What the token endpoint gives for `code` (RFC 6749 §4.1.3). Raises SignInFailed."""
+        """Return the token endpoint's answer to `code` (RFC 6749 §4.1.3). Raises SignInFailed."""
         url = self.endpoint("token_endpoint")
         form = {
             "grant_type": "authorization_code",
@@ -122,7 +122,7 @@ class Provider:
         raise ProviderUnavailable(f"the token endpoint answered {status} {error!a}{remedy}")
 
     def id_claims(self, token: object, *, nonce: str) -> dict[str, Any]:
-        """What the ID token says, once it is proven. Raises SignInFailed."""
+        """Return the claims of the ID token, once verified. Raises SignInFailed."""
         return _wait_for(
             id_token.proven(
                 token,
@@ -136,9 +136,9 @@ class Provider:
         )
 
     def userinfo(self, access_token: object, *, subject: str) -> dict[str, Any]:
-        """What the provider says about `subject` (OpenID Connect Core §5.3); {} without such an endpoint.
+        """Return the claims about `subject` (OpenID Connect Core §5.3); {} if there is no such endpoint.
 
-        Raises SignInFailed where it speaks of somebody else (§5.3.4).
+        Raises SignInFailed if it is about somebody else (§5.3.4).
         """
         if "userinfo_endpoint" not in self.document():
             return {}
@@ -153,7 +153,7 @@ class Provider:
         return said
 
     def sign_out_url(self, *, hint: str, back: str) -> str:
-        """Where the provider's own session is ended (RP-Initiated Logout 1.0 §2); "" if nowhere.
+        """Return where the provider's own session is ended (RP-Initiated Logout 1.0 §2); "" if nowhere.
 
         Raises ProviderUnavailable.
         """
@@ -168,7 +168,7 @@ class Provider:
     def _authenticated(
         self, method: str, form: Mapping[str, str]
     ) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """The form and the headers of a request that proves who we are (RFC 6749 §2.3.1)."""
+        """Return the form and the headers of a request that authenticates us (RFC 6749 §2.3.1)."""
         if method == "client_secret_basic":
             pair = f"{quote_plus(self.client_id)}:{quote_plus(self._client_secret)}"
             return form, {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
@@ -209,7 +209,7 @@ class Provider:
 
 
 def _wait_for(question: Coroutine[Any, Any, T]) -> T:
-    """The answer, for a thread that may wait; on the process's event loop, where the keys live."""
+    """Return the answer, for a thread that may wait; it is made on the event loop, where the keys live."""
 
     async def run() -> T:
         return await question
@@ -219,7 +219,7 @@ def _wait_for(question: Coroutine[Any, Any, T]) -> T:
 
 @cache
 def provider() -> Provider:
-    """This process's provider, as the settings say; made anew when one changes."""
+    """Return this process's provider by the settings; made anew if one changes."""
     return Provider(
         issuer=settings.OIDC_ISSUER,
         client_id=settings.OIDC_RP_CLIENT_ID,
@@ -231,7 +231,7 @@ def provider() -> Provider:
 
 
 def provider_name() -> str:
-    """What people call the provider."""
+    """Return what people call the provider."""
     return settings.OIDC_SIGN_IN_NAME or provider().host
 
 

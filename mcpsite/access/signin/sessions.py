@@ -30,7 +30,7 @@ def begin(*, request: HttpRequest | None = None, **_: Any) -> None:
 
 
 def clear_ended() -> None:
-    """Delete some of the sessions that have ended: a stranger can begin as many as they like."""
+    """Delete some of the ended sessions, because a stranger can begin as many as they like."""
     ended = Session.objects.filter(expire_date__lt=timezone.now())
     keys = list(ended.values_list("pk", flat=True)[:MOST_CLEARED])
     ended.filter(pk__in=keys).delete()
@@ -43,38 +43,38 @@ def note_renewal(request: HttpRequest, id_token: str) -> None:
 
 
 def by_provider(request: HttpRequest) -> bool:
-    """Whether the provider signed the person in, and not a password."""
+    """Return whether the provider signed the person in, and not a password."""
     return bool(request.session.get(BACKEND_SESSION_KEY) == OIDC_BACKEND)
 
 
 def is_over(request: HttpRequest) -> bool:
-    """Whether the session is as old as any may become."""
+    """Return whether the session is as old as any may become."""
     return bool(time.time() - request.session.setdefault(BEGAN, time.time()) >= settings.SIGN_IN_SECONDS)
 
 
 def since_renewal(request: HttpRequest) -> float:
-    """Seconds since the provider last vouched for the person."""
+    """Return the seconds since the provider last vouched for the person."""
     return time.time() - float(request.session.get(RENEWED_AT, 0.0))
 
 
 def may_renew(request: HttpRequest) -> bool:
-    """Whether the provider may be asked by now; if it refuses, the session ends."""
+    """Return whether the provider may be asked by now; if it refuses, the session ends."""
     return by_provider(request) and since_renewal(request) >= settings.OIDC_RENEW_SECONDS / 2
 
 
 def put_off(request: HttpRequest) -> None:
-    """Leave a provider alone for a while that could not renew the session just now."""
+    """Leave alone for a while a provider that could not renew the session just now."""
     request.session[RETRY_AT] = time.time() + RETRY_SECONDS
-    request.session.save()  # With an answer of 503 nobody else does.
+    request.session.save()  # Nobody else does if the answer is 503.
 
 
 def is_put_off(request: HttpRequest) -> bool:
-    """Whether the provider is left alone."""
+    """Return whether the provider is left alone."""
     return bool(time.time() < request.session.get(RETRY_AT, 0.0))
 
 
 def end_session(request: HttpRequest) -> None:
-    """Sign the person out, who did not ask for it; what is kept of their edits waits for their return."""
+    """Sign out a person who did not ask for it; their stored edits wait for their return."""
     edits = request.session.get(STORED_EDITS)
     logout(request)
     if edits:

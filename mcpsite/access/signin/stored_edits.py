@@ -1,10 +1,10 @@
 """Edits that outlive the session they were made in.
 
-A form of the admin that is sent when its session has ended is kept on this side of the browser, in the
-session that follows, and given back to the same person in the same browser after they have signed in: as
+A form of the admin that is sent when its session has ended is stored on this side of the browser, in the
+session that follows, and shown again to the same person in the same browser after they have signed in: as
 the form with their values, which they check and save. Nothing is saved before.
 
-Each such form names in a signed field for whom it was made, so that a kept edit is nobody else's.
+A signed field in each such form names its person, so nobody else gets a stored edit.
 """
 
 import secrets
@@ -22,30 +22,30 @@ from mcpsite.access.signin.sessions import STORED_EDITS
 FIELD = "_editor"
 PARAMETER = "kept"
 MAX_BYTES = 512 * 1024
-"""Of all the edits kept in one browser; the oldest go."""
+"""Of all the edits stored for one browser; the oldest are dropped."""
 LONGEST = 24 * 3600
-"""Seconds for which a form may lie open, and an edit be kept."""
+"""Seconds for which a form may stay open, and an edit be stored."""
 NEVER_STORED = ("password", "passwd", "secret", "token", "csrf", "api_key")
 NOTE = "Your changes were kept; check them and save."
 _SALT = "mcpsite.access.signin.stored_edits"
 
 
 def editor_of(user: Any) -> str:
-    """The signed value of FIELD in a form that is made for `user`."""
+    """Return the signed value of FIELD in a form that is made for `user`."""
     return signing.dumps(str(user.pk), salt=_SALT)
 
 
 def is_form(request: HttpRequest, view: Any) -> bool:
-    """Whether `view` is the admin's form for one object: its values can be shown again."""
+    """Return whether `view` is the admin's form for one object, whose values can be shown again."""
     return isinstance(getattr(view, "model_admin", None), ModelAdmin) and _url_name(request).endswith(
         ("_add", "_change")
     )
 
 
 def store(request: HttpRequest, view: Any, user_id: str | None) -> str:
-    """Keep what was sent to a form; the address that shows it again, or "" where it cannot be kept.
+    """Store what was sent to a form; return the address that shows it again, or "" if it cannot be stored.
 
-    `user_id`: who is, or was until now, signed in; None where nobody knows.
+    `user_id`: who is, or was until now, signed in; None if it is not known.
     """
     if request.method != "POST" or not is_form(request, view):
         return ""
@@ -73,7 +73,7 @@ def store(request: HttpRequest, view: Any, user_id: str | None) -> str:
 
 
 def shown_again(request: HttpRequest, view: Any, kwargs: dict[str, Any]) -> HttpResponseBase | None:
-    """The form with what was kept for this very person; None where there is nothing of theirs to show."""
+    """Return the form with what was stored for this very person; None if there is nothing to show."""
     key = request.GET.get(PARAMETER, "")
     if not key or STORED_EDITS not in request.session or not is_form(request, view):
         return None
@@ -98,16 +98,16 @@ def _url_name(request: HttpRequest) -> str:
 
 
 def _stored(request: HttpRequest) -> dict[str, dict[str, Any]]:
-    """What is kept in this browser and not too old, oldest first."""
+    """Return what is stored for this browser and not too old, oldest first."""
     edits = request.session.get(STORED_EDITS, {})
     return {key: edit for key, edit in edits.items() if time.time() - edit["at"] < LONGEST}
 
 
 def _with_values(model_admin: "ModelAdmin[Any]", values: QueryDict) -> "ModelAdmin[Any]":
-    """Return an admin like `model_admin` whose forms hold `values`; being asked with GET it saves nothing.
+    """Return an admin like `model_admin` whose forms have `values`; a GET of them saves nothing.
 
-    A class of its own, because the admin makes its forms itself, for any model, and shows values that were
-    sent only while it saves them.
+    A separate class, because the admin makes its forms itself, for any model, and shows sent values only
+    while it saves them.
     """
 
     class Shown(type(model_admin)):  # type: ignore[misc]

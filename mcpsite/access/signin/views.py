@@ -31,11 +31,11 @@ STATE_SECONDS = 600
 """How long somebody may take at the provider."""
 MOST_LOGGED = 200
 NOT_SILENT = ("login_required", "interaction_required", "consent_required", "account_selection_required")
-"""What a provider answers that would have to ask the person something (OpenID Connect Core §3.1.2.6)."""
+"""A provider's answers if it would have to ask the person something (OpenID Connect Core §3.1.2.6)."""
 
 
 def next_page(request: HttpRequest, value: str | None) -> str:
-    """`value` where it is a page of this site that is not about signing in; else ""."""
+    """Return `value` if it is a page of this site that is not about signing in; else ""."""
     if not value or not url_has_allowed_host_and_scheme(
         value, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
@@ -56,7 +56,7 @@ class SignIn(LoginView):
     keeps_opener = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Who asks for another account is signed out when somebody has signed in, and not before.
+        # A person who asks for another account is signed out when somebody has signed in, and not before.
         self.redirect_authenticated_user = "another" not in request.GET
         return super().dispatch(request, *args, **kwargs)
 
@@ -93,7 +93,7 @@ class SignIn(LoginView):
         self._password = limits().password(
             request.META.get("REMOTE_ADDR", ""), account, devices.known(request, account)
         )
-        # Before it is checked, so that of many at once no more are tried than of many in turn.
+        # Before it is checked: of many at once no more are tried than of many in turn.
         wait = limits().count_password(self._password)
         if wait:
             logger.warning("Sign-in refused for %d s: too many wrong passwords.", wait)
@@ -131,7 +131,7 @@ class SignIn(LoginView):
 
 
 class AdminSignIn(SignIn):
-    """`/admin/login/`: the same page, or why somebody who is signed in does not get into the admin."""
+    """`/admin/login/`: the same page, or why a signed-in person does not get into the admin."""
 
     keeps_opener = False
 
@@ -165,7 +165,7 @@ class Start(OIDCAuthenticationRequestView):
     def get(self, request: HttpRequest) -> HttpResponse:
         _require_provider()
         if "renew" in request.GET and not sessions.may_renew(request):
-            # Whoever made this address wants the provider to refuse.
+            # The person who made this address wants the provider to refuse.
             return redirect(next_page(request, request.GET.get("next")) or settings.LOGIN_REDIRECT_URL)
         try:
             endpoint = urlsplit(provider().endpoint("authorization_endpoint"))
@@ -174,7 +174,7 @@ class Start(OIDCAuthenticationRequestView):
         self.OIDC_OP_AUTH_ENDPOINT = endpoint._replace(query="").geturl()
         self._of_endpoint = dict(parse_qsl(endpoint.query))
         response: HttpResponse = super().get(request)
-        # One page to come back to for each sign-in that is under way, not one for all of them.
+        # One page to come back to for each sign-in under way, not one for all of them.
         state = request.session["oidc_states"][next(reversed(request.session["oidc_states"]))]
         request.session.pop("oidc_login_next", None)
         state["next"] = next_page(request, request.GET.get("next"))
@@ -217,7 +217,7 @@ class Callback(View):
         return redirect(state["next"] or settings.LOGIN_REDIRECT_URL)
 
     def _state(self, request: HttpRequest) -> dict[str, Any]:
-        """What was remembered of this sign-in, which can be finished once. Raises SignInFailed."""
+        """Return what was remembered of this sign-in, which can be finished once. Raises SignInFailed."""
         states = request.session.get("oidc_states", {})
         state: dict[str, Any] | None = states.pop(request.GET.get("state", ""), None)
         if state is None:
@@ -235,7 +235,7 @@ class Callback(View):
         return state
 
     def _check_answer(self, request: HttpRequest) -> None:
-        """Raise SignInFailed where the provider, or somebody else, answers with anything but a code."""
+        """Raise SignInFailed if the provider, or somebody else, answers with anything but a code."""
         said = request.GET.get("iss")
         required = provider().document().get("authorization_response_iss_parameter_supported") is True
         if said != provider().issuer and (said is not None or required):
@@ -279,7 +279,7 @@ class Callback(View):
 
 
 def failure(request: HttpRequest, failed: SignInFailed, *, again: str = "") -> HttpResponse:
-    """The page for a sign-in that failed."""
+    """Return the page for a sign-in that failed."""
     logger.warning("Sign-in failed: %s", failed.reason)
     return pages.error_page(
         request, title=failed.title, sentence=failed.sentence, status=failed.status, again=again
@@ -288,7 +288,7 @@ def failure(request: HttpRequest, failed: SignInFailed, *, again: str = "") -> H
 
 @method_decorator(never_cache, name="dispatch")
 class SignOut(View):
-    """Ends the session here, and the provider's where it has a page for that."""
+    """Ends the session here, and the provider's if it has a page for that."""
 
     about_signing_in = True
 
@@ -316,7 +316,7 @@ class SignOut(View):
 
 @method_decorator(never_cache, name="dispatch")
 class SignedOut(View):
-    """Where people find themselves after they have signed out."""
+    """The page after people have signed out."""
 
     about_signing_in = True
 
@@ -327,7 +327,7 @@ class SignedOut(View):
 
 
 class Switch(View):
-    """Signs out here and asks who is there: for somebody who has another account."""
+    """Signs out here and asks who is there: for a person who has another account."""
 
     about_signing_in = True
     keeps_opener = True
@@ -340,9 +340,9 @@ class Switch(View):
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was made before somebody signed in anew: what it held is kept, and shown again.
+    """Answer a form that was made before somebody signed in anew: it is stored, and shown again.
 
-    Only what one of our own pages sent, as the browser says; the rest is refused.
+    That is only for what one of our own pages sent, as the browser says; the rest is refused.
     """
     match = request.resolver_match
     user: Any = request.user

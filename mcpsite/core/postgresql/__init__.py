@@ -1,4 +1,4 @@
-"""Django's backend for PostgreSQL, made to say soon that a database is away.
+"""Django's backend for PostgreSQL, changed to report soon that a database is away.
 
 `complete` puts it into the entries of DATABASES, with the time limits that Django leaves out.
 """
@@ -11,9 +11,9 @@ from typing import Any
 ENGINE = "django.db.backends.postgresql"
 
 TIME_LIMITS = {
-    # The least that libpq takes.
+    # The least that libpq accepts.
     "connect_timeout": 2,
-    # A host that is gone without a word is noticed after half a minute, not after two hours.
+    # A host that vanished silently is noticed after half a minute, not after two hours.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -22,27 +22,27 @@ TIME_LIMITS = {
 POOL = {
     "min_size": 0,
     "max_size": 16,
-    # How long a connection is waited for, and how long the pool goes on trying to open one.
+    # How long to wait for a connection, and how long the pool goes on trying to open one.
     "timeout": 1.5,
     "reconnect_timeout": 1.0,
-    # One that was not needed for so long is closed.
+    # A connection that was not needed for so long is closed.
     "max_idle": 60.0,
 }
 
 
 BELOW = 0.95
-"""A statement's part of the time that there is for an answer: the database ends it first."""
+"""The part of the time for an answer that a statement gets: the database ends it first."""
 
 statement_seconds: ContextVar[float | None] = ContextVar("statement_seconds", default=None)
-"""How long a statement may take on a connection that is taken now; None: as long as the server lets it."""
+"""How long a statement may take on a connection taken from now on; None: as long as the server allows."""
 
 
 @contextmanager
 def statements_within(seconds: float) -> Iterator[None]:
-    """Have PostgreSQL end what is asked in the block, by whichever thread, before `seconds` are over.
+    """Have PostgreSQL end what is asked in the block, by any thread, before `seconds` are over.
 
-    So nothing runs on there for a process that was killed or can no longer reach it. What is set for the
-    server, the database, the role or the connection stays where it is shorter.
+    Then nothing goes on there for a process that was killed or can no longer reach it. A shorter limit of the
+    server, the database, the role or the connection is kept.
     """
     token = statement_seconds.set(seconds * BELOW)
     try:
@@ -52,7 +52,7 @@ def statements_within(seconds: float) -> Iterator[None]:
 
 
 def complete(config: dict[str, Any]) -> None:
-    """Fill in what an entry of DATABASES for PostgreSQL leaves open; what is set stays."""
+    """Fill in what a DATABASES entry for PostgreSQL leaves open; what is set stays."""
     if config.get("ENGINE") != ENGINE:
         return
     config["ENGINE"] = __name__
@@ -66,5 +66,5 @@ def complete(config: dict[str, Any]) -> None:
 
 
 def prepared_cursor(connection: Any) -> Any:
-    """Return a cursor for statements that run again and again, which PostgreSQL prepares."""
+    """Return a cursor for statements that run repeatedly, which PostgreSQL prepares."""
     return getattr(connection, "prepared_cursor", connection.cursor)()

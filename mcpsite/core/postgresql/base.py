@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, out of psycopg's pool or without it, that nobody waits for in vain for long."""
+"""Connections to PostgreSQL, from psycopg's pool or without it, for which nobody waits long in vain."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from mcpsite.core.interrupts import sever
 from mcpsite.core.postgresql import statement_seconds
 
 RETRY_SECONDS = 1.0
-"""How often a database that is away is tried; in between everybody is told at once."""
+"""How often a database that is away is tried; in between everybody gets the error at once."""
 ANSWER_SECONDS = 0.5
 """How long a connection may take to show that its server answers."""
 ATTEMPT_SECONDS = 1.0
@@ -25,20 +25,20 @@ ATTEMPT_SECONDS = 1.0
 SETTING_UP_SECONDS = 2.0
 """How long Django's first statements on a new connection may take."""
 BUSY_SECONDS = 10.0
-"""How long a connection is waited for where all are in use and none is missing."""
+"""How long to wait for a connection if all are in use and none is missing."""
 SILENT_SECONDS = 5.0
-"""A database that has answered no attempt for so long answers on its old connections neither."""
+"""A database that has answered no attempt for so long does not answer on its old connections either."""
 
 
 class Reach:
-    """Whether a database can be reached, as the last attempt has shown."""
+    """Whether a database can be reached, as the last attempt showed."""
 
     def __init__(self) -> None:
         self._cause = ""
         self._away_since = self._next_try = 0.0
 
     def refuse_while_away(self) -> None:
-        """Raise psycopg.OperationalError while the database is away, save for one try each RETRY_SECONDS."""
+        """Raise psycopg.OperationalError while the database is away, except once each RETRY_SECONDS."""
         if not self._cause:
             return
         now = time.monotonic()
@@ -47,7 +47,7 @@ class Reach:
         self._next_try = now + RETRY_SECONDS
 
     def failed(self, cause: str) -> float:
-        """Remember that the database is away, and why; the seconds since it was first found away."""
+        """Remember that the database is away, and why; return the seconds since that was first noticed."""
         now = time.monotonic()
         if not self._cause:
             self._away_since = now
@@ -59,20 +59,20 @@ class Reach:
 
 
 class Pool(ConnectionPool[Any]):
-    """psycopg's pool, which tells a database that is away from a pool whose connections are all in use.
+    """psycopg's pool, which distinguishes a database that is away from a pool that is all in use.
 
-    Its own check of a connection waits for as long as the server is silent, and after a second bad one it
-    sleeps; here a check has a time limit, and a bad one is followed by the next at once. Its hooks speak of
-    connections that were made; of an attempt that fails or goes on, only `_connect` knows.
+    psycopg's own check of a connection waits as long as the server is silent, and after a second bad one it
+    sleeps; here a check has a time limit, and a bad one is followed by the next at once. psycopg's hooks
+    report connections that were made; only `_connect` knows of an attempt that fails or goes on.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._reach = Reach()
         self._attempts: list[float] = []
-        """When the attempts to connect began that are under way."""
+        """When the attempts to connect that are under way began."""
         self._fault: psycopg.Error | None = None
-        """Of the last attempt."""
+        """The error of the last attempt."""
         self._lent: set[psycopg.Connection[Any]] = set()
 
     def getconn(self, timeout: float | None = None) -> Any:
@@ -104,7 +104,7 @@ class Pool(ConnectionPool[Any]):
         super().putconn(conn)
 
     def _is_missing_some(self) -> bool:
-        """Whether connections cannot be opened; else those that there are are in use."""
+        """Return whether connections cannot be opened; otherwise all that exist are in use."""
         return self._fault is not None or self._is_unanswered()
 
     def _is_unanswered(self) -> bool:
@@ -142,19 +142,19 @@ def pools() -> dict[str, Pool]:
 _PAGES_ARE_NEAR = (
     "SELECT set_config('random_page_cost', '1.1', false) WHERE current_setting('random_page_cost') = '4'"
 )
-"""PostgreSQL's default is about turning disks: whole tables are read where an index leads to a part of one.
+"""PostgreSQL's default assumes turning disks and reads whole tables even if an index leads to a part of one.
 
-What somebody has set for their server, database or role stays.
+A value that somebody has set for their server, database or role stays.
 """
 
 _OWN_LIMIT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
 _reach: defaultdict[str, Reach] = defaultdict(Reach)
-"""Of each alias without a pool."""
+"""By alias, for those without a pool."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's wrapper, with the pool of this module and attempts that are not all made anew."""
+    """Django's wrapper, with this module's pool and with attempts that are not all made anew."""
 
     @property
     def pool(self) -> Pool | None:
@@ -184,8 +184,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def prepared_cursor(self) -> Any:
         """Return a cursor whose statements the server has prepared from their second run on.
 
-        Their parameters go to the server beside the statement. Where `prepare_threshold` is None, because
-        a pooler shares connections, nothing is prepared.
+        Parameters go to the server beside the statement. If `prepare_threshold` is None, because a pooler
+        shares connections, nothing is prepared.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
@@ -203,7 +203,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._configure_connection(connection)  # type: ignore[misc]
             with connection.cursor() as cursor:
                 cursor.execute(_PAGES_ARE_NEAR)
-                # On a pooler's connection, which others use in between, it would be theirs, too.
+                # On a pooler's connection, which others use in between, it would be set for them, too.
                 if not self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
                     cursor.execute(_OWN_LIMIT)
                     limit = _limits[connection] = _Limit(cursor.fetchone()[0])
@@ -215,9 +215,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def lives(connection: "psycopg.Connection[Any]", ends_at: float = math.inf) -> bool:
-    """Whether the server answers on this connection, in ANSWER_SECONDS and about when `ends_at` is over.
+    """Return whether the server answers on this connection, in ANSWER_SECONDS and about until `ends_at`.
 
-    What it is asked sets, where needed, how long the statements of the current work may take.
+    The query also sets, if needed, how long the statements of the current work may take.
     """
     seconds = max(ANSWER_SECONDS / 2, min(ANSWER_SECONDS, ends_at - time.monotonic()))
     limit = _limits.get(connection)
@@ -233,13 +233,13 @@ class _Limit:
     """How long statements may take on one connection."""
 
     def __init__(self, own: int) -> None:
-        """`own`: the milliseconds that are set for it, 0 for any time."""
+        """Start with `own`, the milliseconds that are set for the connection; 0 for any time."""
         self._own = own
         self._current: int | None = None
-        """None: its own."""
+        """None: the connection's own."""
 
     def statement(self) -> bytes:
-        """Return the statement that gives it what the current work may take; empty if that is so already."""
+        """Return the statement that sets what the current work may take; empty if it is set already."""
         seconds = statement_seconds.get()
         wanted = None if seconds is None else max(1, round(seconds * 1000))
         if wanted is not None and 0 < self._own <= wanted:

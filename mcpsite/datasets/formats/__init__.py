@@ -1,4 +1,4 @@
-"""Kinds of files: which there are, and by which bytes and names they are known."""
+"""Kinds of files: which there are, and the bytes and names by which they are recognized."""
 
 from pathlib import Path
 
@@ -30,16 +30,16 @@ _REFUSED = {
 
 
 def format_of(path: Path) -> str | None:
-    """Return the kind of table that a file's name says, compressed or not; None for other files."""
+    """Return the kind of table according to a file's name, compressed or not; None for other files."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if suffixes[-1:] == [PACKED]:
         suffixes.pop()
-        # A file that was compressed is known by what it was called before.
+        # A compressed file is recognized by its name before.
     return SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
 def known_by_content(format_: str, head: bytes) -> str:
-    """Return what a file really is whose name says `format_`, by its first bytes. Raises RefusedFile."""
+    """Return the real kind of a file whose name says `format_`, by its first bytes. Raises RefusedFile."""
     for start, reason in _REFUSED.items():
         if head.startswith(start):
             raise RefusedFile(reason)

@@ -1,4 +1,4 @@
-"""CSV and what is like it: cells between commas, semicolons, tabs or bars."""
+"""CSV and similar files: cells between commas, semicolons, tabs or bars."""
 
 import codecs
 import csv
@@ -21,15 +21,15 @@ OTHERS = (",", ";", "\t", "|")
 MAX_CELL = 1_000_000
 """Characters in a cell; more means that a quote was never closed."""
 LONGEST_MENDED, MOST_MENDED = 4_000, 1_000
-"""Characters of a row whose quotes are read by where they stand, and such rows of a file: it takes time."""
+"""Characters of a row whose quotes are read by their place, and such rows of a file: it takes time."""
 MOST_LINES = 400
-"""Lines at a file's start among which its heading is looked for."""
+"""The lines at a file's start in which its heading is searched for."""
 
 csv.field_size_limit(MAX_CELL)
 
 _MARK = codecs.BOM_UTF8.decode()
 _AROUND = f" \t\r\n\x1a{_MARK}"
-"""What may stand around a line and means nothing; the fourth is DOS's mark of a file's end."""
+"""Meaningless characters around a line; the fourth is DOS's mark of a file's end."""
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 AGAIN = "the heading again"
 
@@ -43,7 +43,7 @@ class Shape:
 
 
 def shape_of(source: Source, encoding: str, format_: str, headings: Headings) -> Shape:
-    """Look at the start of a file. Raises RefusedFile."""
+    """Return how a file is written, by its start. Raises RefusedFile."""
     with source.open() as stream:
         lines = next(_split(stream, encoding), [])[:MOST_LINES]
     skipped = 0
@@ -57,7 +57,7 @@ def shape_of(source: Source, encoding: str, format_: str, headings: Headings) ->
 
 
 def _records(lines: list[str], delimiter: str, skipped: int) -> list[Record]:
-    """The first rows of a file, comments among them, as they are with `delimiter` between the cells."""
+    """Return the first rows of a file, comments among them, with `delimiter` between the cells."""
     records: list[Record] = []
     number = skipped
     blank = f"{_AROUND}{delimiter}"
@@ -77,7 +77,7 @@ def _records(lines: list[str], delimiter: str, skipped: int) -> list[Record]:
                 break
             number = first - 1 + reader.line_num
             if number == len(lines) and reader.line_num > 1 and _unclosed("".join(lines[first - 1 :])):
-                # Rows as they come tell more of a heading than all that is left in one.
+                # Rows as they are say more of a heading than all that is left in one.
                 number = first
             records.append(Record(first, number, cells))
     return records
@@ -90,8 +90,8 @@ def _unclosed(text: str) -> bool:
 class _Lines:
     """The lines of a file without comments, blank lines and repeated headers, where these are not quoted.
 
-    The csv reader asks for a further line before it has given back a record only when it is inside
-    quotes: so `inside` is set here with each line and unset by who receives the record.
+    The csv reader asks for a further line before it has returned a record only if it is inside
+    quotes: so `inside` is set here with each line and unset by the code that receives the record.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class _Lines:
         self.inside = False
         self.unclosed = False
         self.ended = True
-        """Whether the line that was read last has its end."""
+        """Whether the line that was read last has a line end."""
         self._blocks = blocks
         self._block: list[str] = []
         self._place = 0
         self._delimiter = shape.delimiter
         self._blank = f"{_AROUND}{shape.delimiter}"
         self._header = ""
-        """The header's line, where it has one of its own."""
+        """The header's line, if it is one."""
         self._width = len(shape.head.header)
         self._kinds = _kinds(shape.head.header, headings)
         self._headings = headings
@@ -123,11 +123,11 @@ class _Lines:
     def _skip_to(self, heading: Record) -> None:
         while self.number < heading.last and (line := self._next()) is not None:
             if heading.first == heading.last == self.number and not heading.commented:
-                # Files that were put together from several hold it again, mark and all.
+                # Files that were joined from several contain it again, mark and all.
                 self._header = line.strip(_AROUND)
 
     def block(self) -> list[str]:
-        """The lines that were read from the file and not yet given; empty at its end."""
+        """Return the lines that were read from the file and not yet returned; empty at its end."""
         if self._place:
             self._block, self._place = self._block[self._place :], 0
         while not self._block:
@@ -138,12 +138,12 @@ class _Lines:
         return self._block
 
     def skip_block(self) -> None:
-        """Go on behind what `block` returned."""
+        """Continue after what `block` returned."""
         self.number += len(self._block)
         self._block = []
 
     def holds_data(self, line: str) -> bool:
-        """Whether `line`, outside quotes, is neither comment nor blank, nor the header once more."""
+        """Return whether `line`, outside quotes, is neither comment nor blank, nor the header again."""
         text = line.strip(_AROUND)
         if text[:1] == "#":
             return self._is_row(text)
@@ -153,7 +153,7 @@ class _Lines:
         return bool(self._header) and line.strip(_AROUND) == self._header
 
     def _is_row(self, text: str) -> bool:
-        """Whether a line that begins with a number sign is a row for all that: it has all of its cells."""
+        """Return whether a line that begins with a number sign is a row all the same, with all its cells."""
         if self._width < 2:
             return False
         cells = self._cells(text)
@@ -162,7 +162,7 @@ class _Lines:
         return text[1:2] not in (" ", "\t", "#") or self.looks_like_row(text)
 
     def looks_like_row(self, line: str) -> bool:
-        """Whether `line` has all cells of a row, and days and numbers where these belong."""
+        """Return whether `line` has all cells of a row, and days and numbers where these belong."""
         cells = self._cells(line)
         if len(cells) != self._width or line.count('"') % 2:
             return False
@@ -177,7 +177,7 @@ class _Lines:
 
     @property
     def doubtful(self) -> str:
-        """How lines begin that may hold no data."""
+        """How lines begin that may have no data."""
         return f" \t\n\x1a#{_MARK}{self._delimiter}{self._header[:1]}"
 
     def _next(self) -> str | None:
@@ -190,7 +190,7 @@ class _Lines:
         return line
 
     def __iter__(self) -> Iterator[str]:
-        """The lines up to the end of the block, or of the record that reaches beyond it."""
+        """Yield the lines up to the end of the block, or of the record that reaches beyond it."""
         while self.inside or self._place < len(self._block):
             line = self._next()
             if line is None:
@@ -209,7 +209,7 @@ class _Lines:
 
 
 def _kinds(header: Sequence[str], headings: Headings) -> list[tuple[int, Column]]:
-    """The places of days and numbers in a row."""
+    """Return the places of days and numbers in a row."""
     known = [(place, headings.column_of(name)) for place, name in enumerate(header) if name]
     return [(place, column) for place, column in known if column.kind in ("day", "number")]
 
@@ -224,9 +224,9 @@ def _fits(column: Column, cell: str) -> bool:
 
 
 def _split(stream: Stream, encoding: str) -> Iterator[list[str]]:
-    """The lines of a stream, with their ends, block by block; \\n, \\r\\n and \\r each end a line.
+    """Yield the lines of a stream, with their ends, block by block; \\n, \\r\\n and \\r each end a line.
 
-    NUL is left out: no database of ours can store it, and no text needs it.
+    NUL is left out: our databases cannot store it, and no text needs it.
     """
     decode = codecs.getincrementaldecoder(encoding)().decode
     rest = ""
@@ -272,13 +272,13 @@ class Delimited:
         self._left_out = left_out
         self._width = len(shape.head.header)
         self._whole = False
-        """Whether a row has come that has all its cells."""
+        """Whether a row with all its cells has come."""
         self._mended = 0
         part = re.escape(shape.delimiter)
         self._at_delimiters = re.compile(
             rf'(?:^|(?<={part}))("(?:[^"]|"(?!{part}|$))*+"(?={part}|$)|[^"{part}][^{part}]*|(?={part}|$))'
         )
-        """The cells of a line in which quotes are letters, save those beside delimiters."""
+        """Splits a line in which quotes are letters, except those beside delimiters."""
 
     def batches(self, *, tell: bool = False) -> Iterator[Batch]:
         """Yield the rows from the start. Raises RefusedFile with the line of what is wrong."""
@@ -295,10 +295,10 @@ class Delimited:
                     yield batch
 
     def _quickly(self, lines: _Lines, block: list[str], left_out: LeftOuts) -> Batch | None:
-        """The rows of a block in which each line is a row, a comment or blank; None for other blocks.
+        """Return the rows of a block in which each line is a row, a comment or blank; None for other blocks.
 
-        Where every line that looks like a row is a complete record, no quote reaches over a line's
-        end, and so the lines that look like comments are comments.
+        If every line that looks like a row is a complete record, no quote reaches over a line's end, and so
+        the lines that look like comments are comments.
         """
         first = lines.number + 1
         doubtful = lines.doubtful
@@ -322,7 +322,7 @@ class Delimited:
         return Batch(cells=cells, lines=held)
 
     def _cells(self, lines: list[str]) -> list[list[str]]:
-        """The cells of lines that are rows; none where one is not."""
+        """Return the cells of lines that are rows; empty if one is not."""
         if self._shape.delimiter == "\t" and (parted := self._between_tabs(lines)) is not None:
             return parted
         try:
@@ -331,9 +331,9 @@ class Delimited:
             return []
 
     def _between_tabs(self, lines: list[str]) -> list[list[str]] | None:
-        """The cells of lines in which quotes are letters, save around a whole cell; None for other lines.
+        """Return the cells of lines in which quotes are letters, except around a whole cell; None for others.
 
-        Exports between tabs do not quote, and spreadsheet programs do.
+        Some exports between tabs do not quote, and spreadsheet programs do.
         """
         if not any('"' in line for line in lines):
             return None
@@ -343,7 +343,7 @@ class Delimited:
         return [[_unquoted(cell) for cell in cells] for cells in parted]
 
     def _carefully(self, lines: _Lines) -> Iterator[Batch]:
-        """The rows of a block, record by record."""
+        """Yield the rows of a block, record by record."""
         width = self._width
         cells: list[list[str]] = []
         numbered: list[int] = []
@@ -375,7 +375,7 @@ class Delimited:
             yield Batch(cells=cells, lines=numbered, short=short)
 
     def _quoted_rightly(self, lines: _Lines, row: list[str]) -> list[str]:
-        """The cells of a row that has quotes. Raises RefusedFile where they can mean two things."""
+        """Return the cells of a row with quotes. Raises RefusedFile if they can mean two things."""
         if len(lines.record) > 1 and self._width > 2 and any(map(lines.looks_like_row, lines.record[1:])):
             raise RefusedFile(
                 f"a quote opens here that is closed in line {lines.number}, with other rows between; close "
@@ -399,7 +399,7 @@ class Delimited:
 
 
 def _unquoted(cell: str, *, doubled: bool = True) -> str:
-    """A cell without quotes around it; those in it have to be `doubled`, or it is no quoted one."""
+    """Return a cell without quotes around it; those in it have to be `doubled`, or it is not quoted."""
     if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"':
         return cell
     if doubled and '"' in cell[1:-1].replace('""', ""):
@@ -408,7 +408,7 @@ def _unquoted(cell: str, *, doubled: bool = True) -> str:
 
 
 def _shorten(row: list[str], width: int, line: int) -> None:
-    """Take the empty cells beyond the header from `row`; raises RefusedFile where others are there."""
+    """Remove the empty cells beyond the header from `row`; raises RefusedFile if others are there."""
     cells = len(row)
     while len(row) > width and not row[-1].strip():
         row.pop()

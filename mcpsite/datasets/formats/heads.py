@@ -11,28 +11,28 @@ from mcpsite.datasets.refusals import Open, RefusedFile
 from mcpsite.datasets.tables import Unused
 
 MOST_ABOVE = 40
-"""Rows among which the heading is looked for."""
+"""The first rows, in which the heading is searched for."""
 MOST_SAID = 12
 """Names of known columns that a refusal lists."""
 
 
 class Record(NamedTuple):
-    """A row at the head of a file, as it stands."""
+    """A row at the head of a file, unchanged."""
 
     first: int
     last: int
-    """The lines that it begins and ends on."""
+    """The lines on which it begins and ends."""
     cells: list[str]
     commented: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """The heading of a table, and what stands above it."""
+    """The heading of a table, and the rows above it."""
 
     record: Record
     header: list[str]
-    """Of each column the name by which it is known, empty where it is not."""
+    """For each column the known name, empty if it has none."""
     unused: Unused
     used: dict[str, str]
     above: list[Record] = field(default_factory=list)
@@ -75,7 +75,7 @@ def _first_line(records: Sequence[Record]) -> float:
 
 
 def _first_of_most(records: Sequence[Record], count: Callable[[list[str]], int]) -> Record | None:
-    """The first record that names more than half as many columns as any other does."""
+    """Return the first record that names more than half as many columns as any other does."""
     most = max((count(record.cells) for record in records), default=0)
     return next(
         (record for record in records if 2 * count(record.cells) > most), records[0] if records else None
@@ -101,7 +101,7 @@ def _understood(record: Record, headings: Headings, place: str) -> Head:
 
 
 def _demand_figures(head: Head, headings: Headings, below: list[list[str]], place: str) -> None:
-    """Raise RefusedFile where the table has figures, and none of them in a column that is known."""
+    """Raise RefusedFile if the table has figures, and none of them in a known column."""
     if any(name and headings.column_of(name).kind == "number" for name in head.header):
         return
     for number, name in enumerate(head.header):

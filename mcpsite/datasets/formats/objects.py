@@ -20,37 +20,37 @@ from mcpsite.datasets.sources import HEAD, Source
 from mcpsite.datasets.tables import Batch, Unused
 
 BATCH = 5_000
-"""Rows handled together: enough to make the work per batch small, and few enough to hold."""
+"""Rows processed together: enough to make the work per batch small, and few enough for memory."""
 MOST_AT_ONCE = 1 << 20
-"""Bytes of a file that may be read as a whole, to say on which line its mistake is."""
+"""Bytes of a file that may be read as a whole, to find the line of its mistake."""
 MOST_HELD = 200_000
-"""Values of a document that are held, to learn in which shape its rows are."""
+"""Values of a document in memory, to find out in which shape its rows are."""
 MOST_DIGITS = 4_000
-"""Digits in a row; of some more Python makes no number."""
+"""Consecutive digits; Python converts no number with many more."""
 MAX_DEPTH = 32
-"""Levels in a JSON value; the formats we know have five."""
+"""Levels in a JSON value; the known formats have five."""
 MAX_LINE = 4_000_000
 """Bytes of a line of JSON Lines."""
 ENVELOPES = frozenset({"data", "rows", "results", "items", "records"})
-"""What the list of rows is called inside an object, where there are several lists."""
+"""Names of the list of rows inside an object, if there are several lists."""
 ERRORS = frozenset({"error", "errors", "exception", "fault"})
-"""What an error's body has a member for."""
+"""Members of an error's body."""
 UNKNOWN = "names no column that is known here"
 
 Events = Iterator[tuple[str, Any]]
 
 
 class Layout(Protocol):
-    """A shape of its own that a data set's documents have: one member of the document holds its rows."""
+    """A special shape of a data set's documents: one member of the document has its rows."""
 
     member: str
-    """As `name_of` writes it."""
+    """Written as by `name_of`."""
 
     def survey(self, events: Events) -> Any:
         """Read the member's value and return what its rows need to know of it."""
 
     def rows(self, events: Events, surveyed: Any, document: dict[str, Any], unused: Unused) -> Iterator[Any]:
-        """Read the member's value again and yield its rows; `document` is what stands beside it."""
+        """Read the member's value again and yield its rows; `document` is what is beside it."""
 
 
 class Readable(Protocol):
@@ -73,7 +73,7 @@ class Objects:
     layout: Layout | None = None
 
     def batches(self, *, tell: bool = False) -> Iterator[Batch]:
-        """Yield the rows from the start; an object without a known column is none. Raises RefusedFile."""
+        """Yield the rows from the start, without objects that have no known column. Raises RefusedFile."""
         unused, used = (self.unused, self.used) if tell else (Unused(), dict[str, str]())
         names = self.headings.names
         numeric = {
@@ -101,7 +101,7 @@ class Objects:
     def _row(
         self, record: dict[str, Any], number: int, unused: Unused, used: dict[str, str]
     ) -> dict[str, Any]:
-        """The members of an item that are known, by the names of their columns."""
+        """Return the known members of an item, by the names of their columns."""
         row: dict[str, Any] = {}
         for key, value in record.items():
             meaning = self.headings.meaning(key)
@@ -124,10 +124,10 @@ class Objects:
             yield from enumerate(self._tolerant(unused, tell=tell), start=1)
 
     def _tolerant(self, unused: Unused, *, tell: bool) -> Iterator[Any]:
-        """The items of a document, also of one that holds NaN or Infinity, as Python writes them.
+        """Yield the items of a document, even if it has NaN or Infinity, as Python writes them.
 
-        The streaming parser does not know these, so a file that it stops at is read again with texts in their
-        place. Raises RefusedFile.
+        The streaming parser does not know these, so a file at which it stops is read again with texts in
+        their place. Raises RefusedFile.
         """
         given = 0
         try:
@@ -155,20 +155,20 @@ class Objects:
             if event == "start_array":
                 for event, value in events:
                     if event == "end_array":
-                        next(events, None)  # Whatever stands behind the list is an error.
+                        next(events, None)  # Anything after the list is an error.
                         return
                     yield value_of(events, event, value)
             if event != "start_map":
                 raise RefusedFile("holds neither a list nor an object")
             survey = _Survey(self.headings, self.layout)
             survey.read(events)
-            next(events, None)  # Whatever stands behind the document is an error.
+            next(events, None)  # Anything after the document is an error.
         with opened() as events:
             next(events)
             yield from survey.rows(events, unused)
 
     def _mistake(self, read: int) -> tuple[str, int]:
-        """What is wrong with a file that is not JSON, and the line; of a large one, how far it was read."""
+        """Return what is wrong with a file that is not JSON, and the line; of a large one, the place read."""
         with self.source.open() as stream:
             text = _in_utf8(stream, self.encoding).read(MOST_AT_ONCE + 1)
         if len(text) <= MOST_AT_ONCE:
@@ -192,7 +192,7 @@ def is_by_line(text: str) -> bool:
 
 
 def _by_line(source: Source, encoding: str, *, tell: bool) -> Iterator[tuple[int, Any]]:
-    """The values of JSON Lines, each with its line."""
+    """Yield the values of JSON Lines, each with its line."""
     with source.open(tell=tell) as stream:
         for number, line in enumerate(_lines(_in_utf8(stream, encoding)), start=1):
             text = line.decode().strip("\ufeff \t\r\n")
@@ -222,7 +222,7 @@ def _lines(stream: Readable) -> Iterator[bytes]:
 
 
 class _Transcoded:
-    """Text of any encoding as the parser takes it."""
+    """Text of any encoding in the parser's encoding."""
 
     def __init__(self, stream: Readable, encoding: str) -> None:
         self._stream = stream
@@ -242,7 +242,7 @@ def _in_utf8(stream: Readable, encoding: str) -> Readable:
 
 
 class _Numbers:
-    """A JSON file without numbers that are too long for Python, which the parser does not survive."""
+    """A JSON file without numbers that are too long for Python, which would end the parser."""
 
     _ENDLESS = re.compile(rb"[0-9]{%d}" % MOST_DIGITS)
 
@@ -276,7 +276,7 @@ class _Finite(_Numbers):
         while True:
             chunk = super().read(size)
             text = self._rest + chunk
-            # What may be the start of a token waits for its end.
+            # The possible start of a token waits for its end.
             end = len(text) - self._LONGEST if chunk else len(text)
             made, end = self._replaced(text, max(end, 0))
             self._rest = text[end:]
@@ -285,7 +285,7 @@ class _Finite(_Numbers):
                 return made
 
     def _replaced(self, text: bytes, end: int) -> tuple[bytes, int]:
-        """`text` up to `end`, or up to the end of the token that stands there, and where that is."""
+        """Return `text` up to `end`, or up to the end of the token there, and where that is."""
         parts: list[bytes] = []
         place = 0
         for token in self._TOKEN.finditer(text):
@@ -302,7 +302,7 @@ class _Finite(_Numbers):
 
 
 class _Counted:
-    """Remembers the last reader it made, for the line it came to."""
+    """Remembers the last reader it made, whose line it needs."""
 
     def __init__(self) -> None:
         self._last: _Finite | None = None
@@ -317,7 +317,7 @@ class _Counted:
 
 
 class _Over(Exception):
-    """More values than are held of a document."""
+    """A document has more values than may be in memory."""
 
 
 _OVER = object()
@@ -325,14 +325,14 @@ _OVER = object()
 
 @dataclass
 class _Survey:
-    """What an object as a whole looks like, and which of the shapes its rows are in."""
+    """An object as a whole, and in which of the shapes its rows are."""
 
     headings: Headings
     layout: Layout | None
     document: dict[str, Any] = field(default_factory=dict)
-    """Its members, save lists of objects and what is too large to be held."""
+    """Its members, except lists of objects and what is too large for memory."""
     lists: dict[str, bool] = field(default_factory=dict)
-    """The lists of objects or of lists, and whether these are rows as far as the first ones show."""
+    """The lists of objects or of lists, and whether the first items look like rows."""
     found: Any = None
     left: int = MOST_HELD
 
@@ -346,9 +346,9 @@ class _Survey:
                 self.document[key] = self._held(events, event, value)
 
     def _held(self, events: Events, event: str, value: Any) -> Any:
-        """A value, or _OVER where it is one too many to be held."""
+        """Return a value, or _OVER if it is one too many for memory."""
         if event == "start_map":
-            # Its members are read one by one, so that a long one can be passed over.
+            # Its members are read one by one, because a long one has to be skipped.
             held: dict[str, Any] = {}
             for key, each, inner in members(events):
                 if self.left <= 0:
@@ -390,7 +390,7 @@ class _Survey:
         return any(self.headings.meaning(key) for key in keys)
 
     def rows(self, events: Events, unused: Unused) -> Iterator[Any]:
-        """The rows, where `events` are those of the document once more, behind its start."""
+        """Yield the rows; `events` are those of the document once more, after its start."""
         if self.found is not None and self.layout:
             yield from self._of_layout(events, self.layout, unused)
             return
@@ -424,11 +424,11 @@ class _Survey:
         yield from inner
 
     def _is_empty(self) -> bool:
-        """Whether the document is an envelope around no rows."""
+        """Return whether the document is an envelope around no rows."""
         return any(value == [] and name_of(key) in ENVELOPES for key, value in self.document.items())
 
     def _is_error(self) -> bool:
-        """Whether it says more of something that went wrong than of a row."""
+        """Return whether it describes an error rather than a row."""
         names = set(map(name_of, self.document))
         known = sum(self._known([key]) for key in self.document)
         return bool(known and (names & ERRORS or ("message" in names and known < 2)))
@@ -442,7 +442,7 @@ class _Survey:
                 skip(events, event)
 
     def _envelope(self) -> str | None:
-        """The one list of objects that are rows, or the one of several that is called so."""
+        """Return the only list of objects that are rows, or the one of several with a known name."""
         lists = [key for key, objects in self.lists.items() if objects]
         if len(lists) > 1:
             named = [key for key in lists if name_of(key) in ENVELOPES]
@@ -454,13 +454,13 @@ class _Survey:
         return lists[0] if lists else None
 
     def _tell_others(self, unused: Unused, rows: str) -> None:
-        """Name what stands known beside the rows, for it is not read into them."""
+        """Add the known names beside the rows to the unused, because they are not read into them."""
         for key in self.document:
             if self._known([key]):
                 unused.add(f"{key} (beside {rows})")
 
     def _split(self) -> list[str] | None:
-        """The columns where rows are lists beside them, as pandas' “split” writes it."""
+        """Return the columns if rows are lists beside them, as pandas' “split” writes it."""
         names = next((value for key, value in self.document.items() if name_of(key) == "columns"), None)
         has_data = any(not objects for objects in self.lists.values())
         if has_data and isinstance(names, list) and all(isinstance(name, str) for name in names):
@@ -468,13 +468,13 @@ class _Survey:
         return None
 
     def _is_by_index(self) -> bool:
-        """Whether each member is a row under its number, as pandas' “index” writes it."""
+        """Return whether each member is a row under its number, as pandas' “index” writes it."""
         if self.lists or not self.document or not all(key.isdecimal() for key in self.document):
             return False
         return any(isinstance(row, dict) and self._known(row) for row in self.document.values())
 
     def _by_column(self) -> list[dict[str, Any]] | None:
-        """The rows where each member is a column, a list or an object by number; None for other documents."""
+        """Return the rows if each member is a column, a list or an object by number; None for others."""
         known = {key: value for key, value in self.document.items() if self._known([key])}
         if not known or not all(isinstance(value, dict | list) or value is _OVER for value in known.values()):
             return None
@@ -495,11 +495,11 @@ class _Survey:
             return None
         others = [key for key in self.document if key not in known]
         rows = [{key: column.get(place) for key, column in known.items()} for place in places]
-        # So that what is not used is named as for any other row.
+        # Then the unused names are reported as for any other row.
         return [row | dict.fromkeys(others) for row in rows]
 
     def _inside(self) -> list[Any] | None:
-        """The one list of objects that are rows, deeper in the document."""
+        """Return the only list of objects that are rows, deeper in the document."""
         found = [rows for value in self.document.values() for rows in self._lists_in(value)]
         return found[0] if len(found) == 1 else None
 
@@ -531,7 +531,7 @@ def _items_of(events: Events, wanted: str) -> Iterator[Any]:
 
 
 def _skip_rest(events: Events) -> None:
-    """Read the list in which something was just read to its end."""
+    """Read to its end the list in which something was just read."""
     for event, _ in events:
         if event == "end_array":
             return
@@ -539,7 +539,7 @@ def _skip_rest(events: Events) -> None:
 
 
 def members(events: Events) -> Iterator[tuple[str, str, Any]]:
-    """The members of the object whose start was just read; the taker reads each value to its end."""
+    """Yield the members of the object whose start was just read; the caller reads each value to its end."""
     for event, key in events:
         if event == "end_map":
             return
@@ -548,7 +548,7 @@ def members(events: Events) -> Iterator[tuple[str, str, Any]]:
 
 
 def value_of(events: Events, event: str, value: Any, depth: int = 0) -> Any:
-    """The value that starts with `event`."""
+    """Return the value that starts with `event`."""
     if depth > MAX_DEPTH:
         raise RefusedFile("is nested too deeply")
     if event == "start_map":
@@ -575,7 +575,7 @@ def skip(events: Events, event: str) -> None:
 
 
 def name_of(key: str) -> str:
-    """A member's name, however its capitals, blanks and hyphens are written."""
+    """Return a member's name, however its capitals, blanks and hyphens are written."""
     return "_".join(clean(key).lower().replace("-", " ").split())
 
 
@@ -591,7 +591,7 @@ def _demand_value(name: str, column: Column, value: Any, number: int) -> None:
 
 
 def _text(value: Any, numeric: bool = False) -> str:
-    """A JSON value as the cell of a table would hold it."""
+    """Return a JSON value as a table's cell would have it."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -603,5 +603,5 @@ def _text(value: Any, numeric: bool = False) -> str:
         # Fractions come as Decimal.
         return json.dumps(value, ensure_ascii=False, default=str)
     text = str(value)
-    # In JSON a point is never one between thousands, and behind three decimals it could be in a text.
+    # In JSON a point is never a thousands separator, but before three decimals in a text it could be one.
     return f"{text}0" if numeric and text[-4:-3] == "." and "E" not in text else text

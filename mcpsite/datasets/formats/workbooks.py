@@ -1,4 +1,4 @@
-"""Excel workbooks: the rows of one sheet, read in a process with bounds."""
+"""Excel workbooks: the rows of one sheet, read in a separate process with limits."""
 
 import json
 import tempfile
@@ -16,11 +16,11 @@ from mcpsite.exchange import workbook
 
 BATCH = 5_000
 MOST_BYTES = 100_000_000
-"""Of the file as it is, which a process holds as a whole."""
+"""Bytes of the file itself, all of which a process has in memory."""
 
 
 class Workbook:
-    """The rows of one sheet of a workbook; whoever is done with them closes it."""
+    """The rows of one sheet of a workbook; the caller has to close it."""
 
     def __init__(self, source: Source, headings: Headings, left_out: LeftOuts, sheet: str) -> None:
         self.left_out = left_out
@@ -29,7 +29,7 @@ class Workbook:
             data = stream.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise RefusedFile("is too large for a workbook; save it as CSV")
-        # Rows are kept in a file, for they are read more than once and only one workbook at a time.
+        # Rows are stored in a file, because they are read more than once and only one workbook at a time.
         self._rows: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         try:
             self.sheet, self.others = self._read(data, sheet)
@@ -54,7 +54,7 @@ class Workbook:
         self._rows.close()
 
     def _filled(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows in which something stands, with their numbers."""
+        """Yield the rows that are not empty, with their numbers."""
         place = 0
         number = 0
         while True:
@@ -70,7 +70,7 @@ class Workbook:
                 yield number, row
 
     def batches(self, *, tell: bool = False) -> Iterator[Batch]:
-        """Yield the rows behind the heading. Raises RefusedFile."""
+        """Yield the rows after the heading. Raises RefusedFile."""
         header = self.head.header
         width = len(header)
         heading = self.head.record
@@ -95,7 +95,7 @@ class Workbook:
 
 
 def _text(cell: str | float) -> str:
-    """A cell as text, with a fraction that nobody can take for thousands."""
+    """Return a cell as text, with a fraction that nobody can mistake for thousands."""
     if isinstance(cell, str):
         return cell
     text = str(cell)

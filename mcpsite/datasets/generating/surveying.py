@@ -1,4 +1,4 @@
-"""What stands in the columns of a file of which nothing is known yet."""
+"""What the columns of a still unknown file contain."""
 
 from array import array
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from mcpsite.datasets.refusals import Open, RefusedFile
 from mcpsite.datasets.units import currency_of
 
 MOST_VALUES = 20_000
-"""Distinct values of a column that are remembered; of one with more it does not matter which they are."""
+"""Distinct values of a column that are remembered; of a column with more they do not matter."""
 MOST_COLUMNS = 200
 EXAMPLES = 3
 
 
 class AnyHeadings(Headings):
-    """Takes whatever a heading may be for a column."""
+    """Headings that accept any text as a column."""
 
     take_all = True
 
@@ -36,7 +36,7 @@ class AnyHeadings(Headings):
 
     @names.setter
     def names(self, _: list[str]) -> None:
-        """Nothing is known beforehand."""
+        """Ignore names, because none are known beforehand."""
 
     def meaning(self, heading: str) -> Meaning | None:
         name = " ".join(clean(heading).split())
@@ -56,7 +56,7 @@ class AnyHeadings(Headings):
 
 
 def _any(name: str) -> Column:
-    # Prose may hold what is nested, too.
+    # Prose may have nested values, too.
     return Column(name=name, names=(name,), kind="prose")
 
 
@@ -68,27 +68,27 @@ def _is_word(cell: str) -> bool:
 
 
 class Looks(NamedTuple):
-    """What a cell can be."""
+    """The kinds that a cell can be."""
 
     number: bool
     day: bool
     worded_day: bool
-    """A day that no number is."""
+    """A day that is not also a number."""
     time: bool
     code: bool
 
 
 @dataclass
 class Surveyed:
-    """What a column holds."""
+    """What a column contains."""
 
     heading: str
     filled: int = 0
     numbers: int = 0
     days: int = 0
-    """Cells that are days beyond doubt, or in one of two orders."""
+    """Cells that are certainly days, or days in one of two orders."""
     words_of_days: int = 0
-    """Those of them that no number is."""
+    """Those of them that are not also numbers."""
     times: int = 0
     codes: int = 0
     """Numbers with a leading zero, or with more digits than a number keeps."""
@@ -97,14 +97,14 @@ class Surveyed:
     units: set[str] = field(default_factory=set)
     """Signs of currency or per cent beside numbers."""
     values: "dict[str, tuple[int, Looks]]" = field(default_factory=dict)
-    """Distinct values, MOST_VALUES at most, with their numbers in `of_rows` and what they look like."""
+    """Distinct values, MOST_VALUES at most, with their numbers in `of_rows` and their kinds."""
     of_rows: "array[int]" = field(default_factory=lambda: array("I"))
-    """For each row the number of its value; of values beyond those that are remembered, a hash."""
+    """For each row the number of its value; of values beyond the remembered ones, a hash."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def distinct(self) -> int:
-        """The number of distinct values; of very many, of those that were remembered."""
+        """The number of distinct values; of very many, of the remembered ones."""
         return len(self.values)
 
     @property
@@ -113,7 +113,7 @@ class Surveyed:
         return len(self.values) >= MOST_VALUES
 
     def add(self, cell: str) -> None:
-        """Look at one cell."""
+        """Examine one cell."""
         text = unwrapped(clean(cell).strip())
         if is_nothing(text, of_texts=True):
             self.of_rows.append(0)
@@ -167,7 +167,7 @@ def _is_day(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What files hold together."""
+    """What the files contain together."""
 
     rows: int
     columns: list[Surveyed]
@@ -176,7 +176,7 @@ class Survey:
 
 
 def survey(paths: Sequence[Path], said: Said = NOTHING_SAID) -> Survey:
-    """Look through all of `paths`. Raises RefusedFile."""
+    """Examine all of `paths`. Raises RefusedFile."""
     columns: dict[str, Surveyed] = {}
     rows = 0
     notes: list[str] = []
@@ -200,12 +200,12 @@ def survey(paths: Sequence[Path], said: Said = NOTHING_SAID) -> Survey:
 
 
 def _headings_of(path: Path, said: Said) -> Headings:
-    """The headings of a file, each as a text."""
+    """Return the headings of a file, each as a text."""
     found = AnyHeadings()
     with open_table(path, found, said=said) as table:
         header = [name for name in table.header if name]
         for _ in () if header else table.batches:
-            pass  # Members of objects may come late: only all rows tell which there are.
+            pass  # Members of objects may come late: only all rows show which there are.
         names = header or list(dict.fromkeys(table.used.values()))
     if not names:
         raise RefusedFile("has no columns")

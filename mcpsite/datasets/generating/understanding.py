@@ -19,14 +19,14 @@ from mcpsite.datasets.units import unit_called
 Kind = Literal["Category", "Day", "Number", "Prose", "Text"]
 
 MOSTLY = 0.95
-"""The part of a column's cells that have to be of a kind."""
+"""The share of a column's cells that have to be of a kind."""
 FEW = 12
 MOST_CATEGORY = 2_000
-"""Distinct values of a category."""
+"""The most distinct values of a category."""
 MOST_COMBINATIONS = 20_000
-"""Of all categories together."""
+"""The most combinations of all categories."""
 LONG = 80
-"""Characters of a text, in the mean, from which on it is prose."""
+"""The mean number of characters from which a text is prose."""
 LONGEST_NAME = 40
 COUNTS = "numbers the rows"
 _ARGUMENTS = frozenset({"limit", "offset", "group_by", "metrics", "line", "data_set"})
@@ -49,16 +49,16 @@ class Understood:
     why: str
     unit: str = ""
     given: str = ""
-    """Of a day: the text beside it that keeps its time."""
+    """For a day: the text beside it that keeps its time."""
     longest: int = 0
-    """Of a category or text: characters, where they are more than usual."""
+    """For a category or text: characters, if they are more than usual."""
     examples: tuple[str, ...] = ()
     title: str = ""
-    """What people call it, where its name is none."""
+    """Its title for people, if its name is not readable."""
 
     @property
     def also(self) -> str:
-        """What files call it, where its name does not say so."""
+        """Its name in files, if its name does not say so."""
         column = Column(
             name=self.name, names=(self.name,), kind="number" if self.unit else "text", unit=self.unit
         )
@@ -72,14 +72,14 @@ class Design:
     columns: list[Understood]
     ordering: list[str]
     identity: list[str] | None
-    """None where it is all categories and days, as usual."""
+    """None if it is all categories and days, as usual."""
     left_out: list[tuple[str, str]]
-    """Headings that are no columns, and why."""
+    """Headings that are not columns, and why."""
     notes: list[str] = field(default_factory=list)
 
 
 def understand(survey: Survey) -> Design:
-    """Return what `survey` found as a data set. Raises RefusedFile where there is none."""
+    """Return what `survey` found as a data set. Raises RefusedFile if there is none."""
     left_out = [(each.heading, "is empty") for each in survey.columns if not each.filled]
     columns = [each for each in survey.columns if each.filled]
     if not survey.rows or not columns:
@@ -97,7 +97,7 @@ def understand(survey: Survey) -> Design:
 
 
 def _kind(column: Surveyed) -> tuple[Kind, str]:
-    """The kind of a column, and why it is that."""
+    """Return the kind of a column, and the reason."""
     folded, filled = column.heading.casefold(), column.filled
     worded = column.words_of_days >= MOSTLY * filled
     if (
@@ -121,7 +121,7 @@ def _kind(column: Surveyed) -> tuple[Kind, str]:
 
 
 def _counts_rows(column: Surveyed) -> bool:
-    """Whether a column holds the numbers from one on, each once."""
+    """Return whether a column has the numbers from one on, each once."""
     if column.filled < 3 or column.has_many or column.distinct != column.filled:
         return False
     first = int(next(iter(column.values))) if next(iter(column.values)).isdigit() else -1
@@ -130,14 +130,14 @@ def _counts_rows(column: Surveyed) -> bool:
 
 
 def _is_category(column: Surveyed) -> bool:
-    # Of a few rows most values may differ and still be names of a few things.
+    # In a few rows most values may differ and still be names of a few things.
     share = 0.7 if column.distinct <= FEW else 0.5
     few = min(MOST_CATEGORY, share * column.filled)
     return column.distinct <= few and column.longest <= LONGEST_CATEGORY
 
 
 def _limit_categories(columns: Sequence[Surveyed], kinds: dict[str, tuple[Kind, str]]) -> None:
-    """Make those categories prose with which the combinations would become too many."""
+    """Make prose of the categories that would make the combinations too many."""
     chosen = sorted((each for each in columns if kinds[each.heading][0] == "Category"), key=_distinct)
     combined: list[int] | None = None
     for column in chosen:
@@ -166,7 +166,7 @@ def _named(columns: Sequence[Surveyed], kinds: dict[str, tuple[Kind, str]]) -> l
         name = _free(called or f"column_{place}", taken)
         given = ""
         if kind == "Day" and column.times:
-            # The time stands in a text of the column's own name, beside a day that is filtered by.
+            # The time is in a text with the column's own name, beside a day for filters.
             given, name = name, _free("day" if days == 1 else f"{name}_day", {*taken, name})
             taken.add(given)
         taken.add(name)
@@ -190,7 +190,7 @@ def _named(columns: Sequence[Surveyed], kinds: dict[str, tuple[Kind, str]]) -> l
 
 
 def _identifier(heading: str) -> str:
-    """A heading as a name in Python, without its unit in brackets; empty where nothing of it can be one."""
+    """Return a heading as a name in Python, without its unit in brackets; empty if that is impossible."""
     text = _BRACKETS.sub(" ", heading)
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
     for sign, word in (("ß", "ss"), ("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ø", "o"), ("%", " pct ")):
@@ -201,7 +201,7 @@ def _identifier(heading: str) -> str:
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
-    """`name`, changed where it means something else."""
+    """Return `name`, changed if it means something else."""
     used = set(taken)
     if name in ENGINE | _ARGUMENTS or keyword.iskeyword(name) or hasattr(Row, name) or name == "self":
         name = f"{name}_value"
@@ -213,7 +213,7 @@ def _free(name: str, taken: Iterable[str]) -> str:
 
 
 def _unit(column: Surveyed) -> str:
-    """The unit of a number, out of the heading's brackets or signs, or of the cells."""
+    """Return the unit of a number, from the heading's brackets or signs, or from the cells."""
     for said in _BRACKETS.findall(column.heading):
         text = str(said).strip()
         if text and len(text) <= 12 and not any(map(str.isdigit, text)):
@@ -234,7 +234,7 @@ def _of(columns: Sequence[Understood], *kinds: Kind) -> list[Understood]:
 
 
 def _with_an_order(understood: list[Understood], columns: Sequence[Surveyed]) -> list[Understood]:
-    """`understood` with at least one column that rows can be in order of."""
+    """Return `understood` with at least one column by which rows can be sorted."""
     if _of(understood, "Day", "Category", "Text"):
         return understood
     longest = {each.heading: each.longest for each in columns}
@@ -263,7 +263,7 @@ def _ordering(understood: Sequence[Understood], columns: Sequence[Surveyed]) -> 
 def _identity(
     understood: Sequence[Understood], columns: Sequence[Surveyed]
 ) -> tuple[list[str] | None, list[str]]:
-    """The columns by which a row is known; None for all categories and days, as usual."""
+    """Return the columns that identify a row; None for all categories and days, as usual."""
     by_heading = {each.heading: each for each in columns}
     rows = len(columns[0].of_rows)
 

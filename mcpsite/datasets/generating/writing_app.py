@@ -10,7 +10,7 @@ _WIDTH = 100
 
 
 def class_name(name: str) -> str:
-    """Return what the rows of a data set called `name` are called, in the singular: HotelRate."""
+    """Return the class name for the rows of a data set called `name`, in the singular: HotelRate."""
     words = name.split("_")
     words[-1] = _singular(words[-1])
     return "".join(word[:1].upper() + word[1:] for word in words if word) or "Entry"
@@ -94,7 +94,7 @@ def _quoted(text: str) -> str:
 
 
 def _wrapped(before: str, parts: Sequence[str], behind: str) -> list[str]:
-    """`parts` between `before` and `behind` on one line, or on one for each where that is too long."""
+    """Return `parts` between `before` and `behind` on one line, or one per line if that is too long."""
     trailing = "," if len(parts) == 1 and behind == ")" and before.endswith("= (") else ""
     one = f"{before}{', '.join(parts)}{trailing}{behind}"
     if len(one) <= _WIDTH:
@@ -104,7 +104,7 @@ def _wrapped(before: str, parts: Sequence[str], behind: str) -> list[str]:
 
 
 def test(name: str, file: Path, rows: int) -> str:
-    """Return the text of a test that loads the file which the data set was made from, where it still is."""
+    """Return the text of a test that loads the file from which the data set was made, if it still exists."""
     return f'''"""The file that {name} was made from is read as it was understood."""
 
 from pathlib import Path

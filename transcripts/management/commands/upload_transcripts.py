@@ -1,4 +1,4 @@
-"""`manage.py upload_transcripts`: transcript files into the database and the vector store."""
+"""`manage.py upload_transcripts`: loads transcript files into the database and the vector store."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Collection, Iterator
@@ -21,7 +21,7 @@ from transcripts.stores.base import StoreUnavailable, chosen, store
 from transcripts.syncing import SyncLimits, SyncStopped, sync
 
 MOST_AT_ONCE = 64
-"""More connections than this gain nothing against the API's limits for a minute."""
+"""More connections gain nothing against the API's limits for a minute."""
 
 
 class Command(LoadCommand):
@@ -82,12 +82,12 @@ class Command(LoadCommand):
     def _syncs(asked: str | None) -> bool:
         if asked:
             return asked == "openai"
-        # With a store of the site's own choosing, a key alone asks for nothing.
+        # If the site chose its own store, a key alone requests nothing.
         return bool(settings.OPENAI_API_KEY) and (settings.TRANSCRIPT_STORE in ("", "openai"))
 
     @staticmethod
     def _index(console: Console, *, gone: Collection[int], dry_run: bool) -> bool:
-        """Bring the store that TRANSCRIPT_STORE names up to date; whether it went without a failure."""
+        """Bring the store that TRANSCRIPT_STORE names up to date; return whether that succeeded."""
         if dry_run:
             return True
         every = list(Transcript.objects.values_list("pk", flat=True))
@@ -104,7 +104,7 @@ class Command(LoadCommand):
 
     @staticmethod
     def _sync(console: Console, *, name: str, limits: SyncLimits, dry_run: bool) -> bool:
-        """Bring the vector store in line; whether it went without a failure."""
+        """Bring the vector store in line; return whether that succeeded."""
         try:
             with _bar(console, "Syncing", None) as advance:
                 summary = sync(
@@ -128,7 +128,7 @@ class Command(LoadCommand):
 
 @contextmanager
 def _bar(console: Console, what: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A progress bar on a terminal. It is advanced by 1, or set to (done, of)."""
+    """Show a progress bar on a terminal. It is advanced by 1, or set to (done, of)."""
     with progress(console, MofNCompleteColumn(), transient=True) as bars:
         task = bars.add_task(what, total=total)
 

@@ -13,7 +13,7 @@ SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def duration(text: str) -> int:
-    """Seconds from `3600`, `90s`, `30m`, `1h` or `7d`."""
+    """Return the seconds in `3600`, `90s`, `30m`, `1h` or `7d`."""
     found = re.fullmatch(r"([1-9][0-9]{0,9})([smhd]?)", text)
     if found is None:
         raise ArgumentTypeError(f"{text!r} is not a duration; write for example 3600, 30m, 1h or 7d")

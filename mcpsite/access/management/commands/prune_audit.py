@@ -8,7 +8,7 @@ from mcpsite.access.models import AuditEvent
 from mcpsite.core.commandline import days
 
 BATCH = 5000
-"""Rows deleted at once: what is being written meanwhile waits no longer than for these."""
+"""Rows deleted at once: other writers wait no longer than for these."""
 
 
 class Command(BaseCommand):

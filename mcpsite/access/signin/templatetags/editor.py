@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def editor_field(context: Any) -> SafeString:
-    """The hidden field that says for whom a form was made."""
+    """Return the hidden field that names the person a form was made for."""
     return format_html(
         '<input type="hidden" name="{}" value="{}">',
         stored_edits.FIELD,

@@ -1,4 +1,4 @@
-"""`manage.py check`: Django's own, which then asks the databases whether they are there."""
+"""`manage.py check`: Django's own, which then checks whether the databases answer."""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,6 @@ class Command(check.Command):
             return
         for connection in connections.all():
             name = connection.settings_dict["NAME"]
-            # Connecting would make the file of a first start.
+            # Connecting would create the file of a first start.
             if connection.vendor != "sqlite" or Path(name).exists() or not Path(name).parent.is_dir():
                 connection.ensure_connection()

@@ -1,4 +1,4 @@
-"""`manage.py check_data`: look whether what is stored of data sets fits together."""
+"""`manage.py check_data`: check whether the stored data of data sets are consistent."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         alone = not connection.in_atomic_block
         with transaction.atomic():
             if alone and connection.vendor == "postgresql":
-                # Whatever is loaded or curated meanwhile, all statements see the same.
+                # All statements see the same, whatever is loaded or curated meanwhile.
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found = list(checking.problems())

@@ -25,7 +25,7 @@ class Command(LoadCommand):
     )
     content = "rows"
     data_set_name: ClassVar[str] = ""
-    """Of a command that loads one data set alone."""
+    """The data set, in a command that loads only one."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         if not self.data_set_name:

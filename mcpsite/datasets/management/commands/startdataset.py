@@ -1,4 +1,4 @@
-"""`manage.py startdataset NAME FILE …`: make an app for a table of one's own."""
+"""`manage.py startdataset NAME FILE …`: make an app for a table from a file."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ _SAID = ("dates", "decimal", "encoding", "sheet")
 
 
 def _demand_name(name: str, folder: Path) -> None:
-    """Raise CommandError for a name that an app cannot have, or that is taken."""
+    """Raise CommandError for a name that an app cannot have, or that is used already."""
     problem = why_not_named(name)
     if not problem and folder.exists():
         problem = f"is there already, in {_shown(folder)}"
@@ -120,7 +120,7 @@ def _tell(console: Console, design: Design, notes: list[str]) -> None:
 
 
 def _run(*arguments: str) -> None:
-    """Run a command in a process of its own, which sees the new app. Raises CommandError."""
+    """Run a command in a separate process, which sees the new app. Raises CommandError."""
     manage = Path(settings.BASE_DIR) / "manage.py"
     done = subprocess.run(  # noqa: S603 (our own command)
         [sys.executable, str(manage), *arguments], env=os.environ, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""`manage.py undo_load`: make the load of a file current again that its last one replaced."""
+"""`manage.py undo_load`: make current again the load of a file that its last one replaced."""
 
 from argparse import ArgumentParser
 from typing import Any

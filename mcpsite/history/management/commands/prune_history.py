@@ -1,4 +1,4 @@
-"""`manage.py prune_history --days N`: forget old changes."""
+"""`manage.py prune_history --days N`: deletes old changes."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from mcpsite.core.commandline import days
 from mcpsite.history.models import Change, ChangedObject
 
 BATCH = 5000
-"""Rows deleted at once: what is being written meanwhile waits no longer than for these."""
+"""Rows deleted at once: other writers wait no longer than for these."""
 
 
 class Command(BaseCommand):

@@ -24,6 +24,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
-        # Tool calls come first where the processor is short.
+        # Tool calls come first if the processor is short.
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         work_off(watch=WATCH_SECONDS if options["watch"] else None)

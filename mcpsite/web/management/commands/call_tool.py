@@ -71,7 +71,7 @@ async def _call(url: str, token: str, name: str, arguments: dict[str, str | list
     refused: list[int] = []
 
     async def watch(response: httpx2.Response) -> None:
-        # The SDK's client tells of a refusal by HTTP without its status.
+        # The SDK's client reports a refusal by HTTP without its status.
         if response.status_code >= 400:
             refused.append(response.status_code)
 
@@ -82,7 +82,7 @@ async def _call(url: str, token: str, name: str, arguments: dict[str, str | list
                 if name == "list":
                     tools = (await client.list_tools()).tools
                     return {"tools": [{"name": tool.name, "title": tool.title} for tool in tools]}
-                # The server reads texts as what they stand for.
+                # The server converts texts to the values they mean.
                 result = await client.call_tool(name, arguments)
         except* (httpx2.HTTPError, MCPError, OSError) as group:
             raise CommandError(_reason(url, refused, group)) from None
@@ -110,7 +110,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _print(answer: Any) -> None:
-    """A table of the answer's list of objects, and a line for each of its other parts."""
+    """Print a table of the answer's list of objects, and a line for each of its other parts."""
     console = Console()
     for name, value in answer.items():
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):

@@ -19,7 +19,7 @@ class Command(BaseCommand):
         "Walk the way a connector walks and say what is wrong and what to change. Ends with 1 when something "
         "would stop a client."
     )
-    # It reports them itself, among the rest.
+    # It reports them itself, with all others.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *_: str, token: str, url: str, **options: Any) -> None:
         if token == STDIN:  # On the command line, other accounts of the machine can see it.
             token = sys.stdin.read()
-        # What is wrong with the token is said below.
+        # The faults of the token are reported below.
         logging.getLogger("mcpsite.access.tokens").setLevel(logging.ERROR)
         try:
             found = doctor.examine(url=url, token=token.strip())

@@ -1,4 +1,4 @@
-"""`manage.py remove_sample_data`: the sample data that comes with the site, out of every answer."""
+"""`manage.py remove_sample_data`: removes the sample data that comes with the site from every answer."""
 
 from typing import Any
 

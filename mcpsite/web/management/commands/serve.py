@@ -1,4 +1,4 @@
-"""`manage.py serve`: the site under uvicorn, with everything a first run needs when asked to prepare."""
+"""`manage.py serve`: the site under uvicorn, with all that a first run needs if asked to prepare."""
 
 import os
 import secrets
@@ -64,9 +64,9 @@ class Command(BaseCommand):
                 workers=options["workers"],
                 http="mcpsite.web.heads:Protocol",
                 log_level=settings.LOG_LEVEL.lower(),
-                # Its own is for lines; in JSON it logs as all else does.
+                # Its own logging is in lines; in JSON it logs as everything else does.
                 log_config=None if settings.LOG_FORMAT == "json" else LOGGING_CONFIG,
-                # A request line may hold what a person searched for.
+                # A request line may contain what a person searched for.
                 access_log=False,
                 timeout_graceful_shutdown=10,
                 server_header=False,
@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def prepare(self, place: str = "") -> None:
         """Migrate, load what is new in the data folders, make the first account, and say how to go on.
 
-        Of several processes that start at once one does so, and the others wait for it.
+        Of several processes that start at once, one does this and the others wait for it.
         """
         with exclusive.alone("prepare", wait=True):
             password = self._prepared()
@@ -93,16 +93,16 @@ class Command(BaseCommand):
         folder = Path(getattr(settings, of.setting))
         bundled = folder.resolve() == samples.folder_of(of.kind).resolve()
         if bundled and not folder.exists():
-            return  # Whoever deletes the sample data wants none.
+            return  # Somebody who deletes the sample data wants none.
         try:
             call_command(of.command, no_samples=bundled and not samples.wanted())
         except SystemExit as exit_:
-            # A file that was refused is reported above; the rest of the data is there to be served.
+            # A refused file is reported above; the rest of the data can be served.
             if exit_.code not in (0, 1):
                 raise
 
     def _report(self, place: str, *, password: str = "") -> None:
-        """Say what is on and what is not, how to go on, and where (`place`) other machines reach this one."""
+        """Print what is on and off, how to go on, and where (`place`) other machines reach this one."""
         missing = unapplied()
         lines = list(overview.overview_lines(migrated=not missing))
         if place:
@@ -128,7 +128,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _first_admin(self) -> str:
-        """Make the admin account when nobody has one; its password, or empty."""
+        """Make the admin account if nobody has one; return its password, or an empty text."""
         users = get_user_model().objects
         if users.filter(is_superuser=True).exists():
             return ""
@@ -139,7 +139,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _counted_together(workers: int) -> Iterator[None]:
-    """Give the workers that are started in the block a folder in which their metrics are summed."""
+    """Give the workers that are started in the block a folder in which their metrics are summed up."""
     if workers < 2 or not settings.METRICS_TOKEN or os.environ.get(metrics.FOLDER):
         yield
         return
