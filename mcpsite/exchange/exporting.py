@@ -160,7 +160,8 @@ class ExportMixin(AnyAddress, _OwnTemplate):
             if queryset.order_by()[: XLSX.MOST_ROWS + 1].count() > XLSX.MOST_ROWS:
                 self.message_user(
                     request,
-                    f"An Excel file takes {XLSX.MOST_ROWS:,} rows at most; filter the list, or choose CSV.",
+                    f"An Excel file can have {XLSX.MOST_ROWS:,} rows at most; filter the list, or choose "
+                    "CSV.",
                     level="error",
                 )
                 return redirect(request.get_full_path())

@@ -119,9 +119,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
             )
         except OSError:
             logger.exception("An upload could not be kept (UPLOAD_STORAGE).")
-            form.add_error(
-                None, "The files could not be kept on this site; ask an operator to look at its log."
-            )
+            form.add_error(None, "The files could not be stored; ask an operator to check the site's log.")
             return None
 
     def change_view(

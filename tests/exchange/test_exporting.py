@@ -127,7 +127,7 @@ def test_xlsx_of_too_many_rows_is_refused_with_a_sentence(
     monkeypatch.setattr(formats.XLSX, "MOST_ROWS", 2)
     client.force_login(alice)
     answer = client.post(f"{ROWS}export/", {"format": XLSX, **fields(ROWS)}, follow=True)
-    assert "An Excel file takes 2 rows at most; filter the list, or choose CSV." in answer.content.decode()
+    assert "An Excel file can have 2 rows at most; filter the list, or choose CSV." in answer.content.decode()
 
 
 def test_more_than_a_chunk_is_exported_once_each(alice: User, load_folder: Load) -> None:

@@ -222,7 +222,7 @@ def test_nobody_confirms_a_file_of_somebody_else(client: Client, curator: User, 
     answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460"))
     mallory = User.objects.create_superuser("mallory")
     client.force_login(mallory)
-    assert "The preview is too old; choose the file again." in confirm(client, answer)
+    assert "The preview has expired; choose the file again." in confirm(client, answer)
     assert not Edit.objects.exists()
 
 
@@ -266,7 +266,7 @@ def empty_book() -> bytes:
     [
         ("a.xlsx", bomb, "The workbook is too large when it is unpacked"),
         ("a.xlsx", lambda: b"junk" * 100, "The file is no Excel workbook (.xlsx) that can be read"),
-        ("a.xlsx", empty_book, "The file holds no header and no rows."),
+        ("a.xlsx", empty_book, "The file has no header and no rows."),
         ("a.csv", lambda: b"id,airline\n1,\xff\n", "The file is not UTF-8 text"),
         ("a.csv", lambda: "id,airline\n1,x\n".encode("utf-16"), "The file is not UTF-8 text"),
         ("a.csv", lambda: b"id,air\0line\n1,x\n", "The file holds NUL bytes"),

@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done() -> None:
 def test_a_number_that_is_no_port_is_told(site: Site, port: str) -> None:
     done = site.manage("serve", f"--port={port}", check=False)
     assert done.returncode == 2
-    assert f"'{port}' is no port; ports are whole numbers from 1 to 65535" in done.stderr
+    assert f"'{port}' is not a port; ports are whole numbers from 1 to 65535" in done.stderr
 
 
 def test_call_tool_lists_the_tools(site: Site) -> None:

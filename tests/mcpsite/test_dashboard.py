@@ -222,7 +222,7 @@ def test_a_fresh_site_says_how_to_load_something(admin_client: Client) -> None:
     assert "python manage.py upload_transcripts" in page
     for kind in ("airfare", "transcripts"):
         assert f'href="/admin/uploads/upload/new/{kind}/"' in page
-    assert "Nobody has called a tool since midnight." in page
+    assert "No tool has been called since midnight." in page
     assert "Fares over time" not in page
 
 

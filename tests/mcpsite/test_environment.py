@@ -154,7 +154,7 @@ def test_a_line_that_says_nothing_is_told_and_never_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     (sentence,) = refusal(environment(tmp_path, f"DEBUG=1\n\n{line}"), capsys)[:1]
-    assert sentence.startswith(".env, line 3: this cannot be read; write NAME=value")
+    assert sentence.startswith(".env, line 3: this line cannot be read; write NAME=value")
     assert "8788" not in sentence
 
 

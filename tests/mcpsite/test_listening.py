@@ -60,7 +60,7 @@ def test_a_port_that_was_just_in_use_is_free() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7"])
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     said = refusal(host, free_port())
-    assert f"HOST is {host}, which is no address of this machine." in said
+    assert f"HOST is {host}, which is not an address of this machine." in said
     assert "Set HOST to localhost" in said
 
 

@@ -111,7 +111,7 @@ def says_so(name: str, answer: httpx2.Response) -> bool:
             body["error"] == "temporarily_unavailable"
             and answer.headers["Access-Control-Allow-Origin"] == "*"
         )
-    return "Not available just now" in answer.text and "Traceback" not in answer.text
+    return "Temporarily unavailable" in answer.text and "Traceback" not in answer.text
 
 
 def until_well(served: Served) -> float:

@@ -202,5 +202,6 @@ def test_a_database_that_stays_locked_is_told_and_the_other_files_load(folder: P
         report = load(sources([folder]), progress=unlock)
     assert report.added == ["b.txt"]
     assert report.refused == {
-        "a.txt": "It could not be loaded, since another process was writing all the while; load it again."
+        "a.txt": "It could not be loaded, because another process kept writing to the database; load it "
+        "again."
     }

@@ -213,7 +213,7 @@ def test_other_encodings_and_junk_are_refused_by_the_loader(page: Client, conten
 
 def test_files_of_one_name_are_refused(page: Client) -> None:
     answer = page.post(AIRFARE, {"chosen": [file("a.csv", fares("Delta")), file("a.csv", fares("United"))]})
-    assert "a.csv: is there twice; rename one of them." in answer.content.decode()
+    assert "a.csv: was chosen twice; rename one of them." in answer.content.decode()
 
 
 def test_more_than_the_limit_is_refused(page: Client, settings: Any) -> None:

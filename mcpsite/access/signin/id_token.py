@@ -16,7 +16,7 @@ from mcpsite.access.tokens import FEWER_CLAIMS, LEEWAY, MAX_KID_LENGTH, MAX_SUBJ
 REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 LONGEST_AGE = 600.0
 """Seconds since `iat`: the token was made for this sign-in, a moment ago."""
-AGAIN = "Your company's sign-in gave an answer that cannot be trusted; try again."
+AGAIN = "The answer of your company's sign-in could not be verified; try again."
 
 
 def refused(reason: str) -> SignInFailed:
