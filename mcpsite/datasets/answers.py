@@ -45,7 +45,7 @@ class Found:
 def page_arguments(things: Things, usual: int) -> Arguments:
     """Return the arguments limit and offset."""
     most = f"How many {things} at most, from 1 to {MOST_ON_A_PAGE}."
-    passed = "How many to pass over, to go on where an answer was truncated."
+    passed = "How many to skip, to go on where an answer was truncated."
     return [
         ("limit", int, Field(usual, description=most)),
         ("offset", int, Field(0, description=passed)),

@@ -35,7 +35,7 @@ def register(registry: Registry) -> None:
         ("data_set", str, named),
         ("filters", dict[str, Any] | None, Field(None, description=about)),
     ]
-    texts = "Rows of one data set, in its order; describe_data tells its columns and filters."
+    texts = "Rows of one data set, in its order; describe_data lists its columns and filters."
     add_tool(
         name="query_data",
         title="Query data",

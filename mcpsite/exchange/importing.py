@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from import_export import admin as base
 from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
@@ -206,14 +207,14 @@ def _add_preview(context: dict[str, Any], result: Any) -> None:
     ]
     context["problem_rows"] = len(result.invalid_rows)
     context["changes"] = [
-        (label, name, _display(before), _display(after))
+        (label, capfirst(result.words_of(name)), _display(before), _display(after))
         for label, fields in list(result.changes.values())[:MOST_SHOWN]
         for name, (before, after) in fields.items()
     ][:MOST_SHOWN]
     context["changed_rows"] = len(result.changes)
     context["changed_fields"] = result.fields_changed
     context["table"] = {
-        "headers": ["Row", "Field", "Now", "Then"],
+        "headers": ["Row", "Field", "Now", "After import"],
         "rows": context["changes"],
     }
 

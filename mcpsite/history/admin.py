@@ -351,7 +351,7 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
             return None
         text = f"{done.to_revert:,} {'object was' if done.to_revert == 1 else 'objects were'} reverted."
         if done.changed_since:
-            text += f" {done.changed_since:,} were changed since and stay as they are."
+            text += f" Not reverted, because of later changes: {done.changed_since:,}."
         self.message_user(request, text, messages.SUCCESS)
         if only:
             return HttpResponseRedirect(_history_url(change, only))

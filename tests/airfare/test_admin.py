@@ -252,7 +252,7 @@ def test_a_file_is_deleted_with_its_rows_but_for_the_curated(
     assert "a.csv, with its 3 rows: 1 go, 2 that a curator edited or hid stay, marked as vanished" in page
     assert ("Files of a data folder stay in it" in page) is (loaded_from == "a folder")
     page = client.post(deleting("a.csv"), {"post": "yes"}, follow=True).content.decode()
-    assert "2 curated rows are kept, marked as vanished from the file." in page
+    assert "2 curated rows are kept and marked as vanished from the file." in page
     assert sorted(answered()) == ["Breeze", "Delta"]
     assert counted() == counted_by_hand()
     assert {change.author for change in Change.objects.filter(action="delete")} == {"curator"}

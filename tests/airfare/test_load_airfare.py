@@ -55,7 +55,7 @@ def test_a_rejected_file_makes_the_exit_code_1(folder: Path) -> None:
     (folder / "b.csv").write_text("nothing,known\n1,2\n")
     code, out = run(folder)
     assert code == 1
-    assert "b.csv: line 1: is no usable header: it names no column that is known here." in out
+    assert "b.csv: line 1: is no usable header: it has no known column." in out
     assert FareRow.objects.count() == 1
 
 
@@ -326,7 +326,7 @@ def test_a_file_that_somebody_deleted_comes_back_when_it_is_named(
         code, out = run(*options)
         assert code == 0
         assert (
-            "1 file was removed by somebody and left out; name a file or its folder to load it again." in out
+            "1 file was removed by somebody and skipped; name a file or its folder to load it again." in out
         )
         assert airlines() == ["b.csv"]
     assert run(two_files if way == "its folder" else two_files / "a.csv")[0] == 0

@@ -68,7 +68,7 @@ def test_columns_that_are_not_known_are_named_and_their_file_is_loaded(
 ) -> None:
     outcome = load_folder({name: content})[name]
     assert outcome.result == "new"
-    assert note(outcome) == (f"{name}: columns that are not known were not used: 'Fare (EUR)', 'Gate'.")
+    assert note(outcome) == (f"{name}: unknown columns were ignored: 'Fare (EUR)', 'Gate'.")
 
 
 def test_ten_of_many_columns_that_are_not_known_are_named(load_folder: Load) -> None:
@@ -93,9 +93,9 @@ def test_what_is_not_used_of_a_weekly_file_is_told(load_folder: Load) -> None:
     outcome = load_folder({"w.json": WEEKLY})["w.json"]
     assert (outcome.result, outcome.rows) == ("new", 1)
     assert summary([outcome]).notes == [
-        "w.json: columns that are not known were not used: 'source (beside the regions)', "
-        "'provider (beside the regions)', 'Analyst (of a region)', 'query (of a region)', 'Rank'.",
-        "w.json: 4 items were skipped, for they are no rows.",
+        "w.json: unknown columns were ignored: 'source (beside the regions)', 'provider (beside the "
+        "regions)', 'Analyst (of a region)', 'query (of a region)', 'Rank'.",
+        "w.json: 4 items were skipped, because they are not rows.",
     ]
 
 
@@ -108,7 +108,7 @@ def test_items_that_are_no_rows_are_counted_once(load_folder: Load, number: str)
 
 def test_a_list_without_any_object_is_refused(load_folder: Load) -> None:
     outcome = load_folder({"a.json": "[1, null]"})["a.json"]
-    assert (outcome.result, outcome.reason) == ("rejected", "names no column that is known here")
+    assert (outcome.result, outcome.reason) == ("rejected", "has no known column")
 
 
 def test_a_file_of_known_columns_has_no_note(load_folder: Load) -> None:

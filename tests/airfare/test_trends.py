@@ -112,7 +112,7 @@ def test_rows_that_stand_at_no_time_are_counted(load_folder: Load, shown: Any) -
     load_folder({"a.csv": table(fare(), fare(day="2025-02-30"), fare(day=""))})
     answer = shown().value
     assert answer["dates"] == ["2025-10-06"]
-    assert answer["notes"] == ["2 rows without a usable date are left out."]
+    assert answer["notes"] == ["2 rows without a valid date are left out."]
 
 
 def test_rows_of_searches_make_no_line(load_folder: Load, shown: Any) -> None:

@@ -260,7 +260,7 @@ def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path)
     }
     assert outcomes["caf\ufffd.csv"].reason == "has a name that is not UTF-8; rename it"
     (piped,) = load(find([folder / "pipe.csv"]))
-    assert piped.reason == "is no file and no folder"
+    assert piped.reason == "is neither a file nor a folder"
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite lets one writer in at a time")

@@ -320,7 +320,7 @@ def test_a_load_whose_file_was_deleted_meanwhile_is_refused(
 
     outcome = load_folder({"a.csv": NEW}, **do_at("before the switch", remove, monkeypatch))["a.csv"]
     assert outcome.result == "rejected"
-    assert outcome.reason == "was deleted, or loaded by somebody else, while it was being loaded"
+    assert outcome.reason == "was deleted or loaded by another process while it was being loaded"
     assert answered() == {}
 
 
@@ -593,7 +593,7 @@ def test_check_data_tells_what_does_not_fit(
 ) -> None:
     load_folder({"a.csv": OLD})
     call_command("check_data")
-    assert "All fits together." in capsys.readouterr().out
+    assert "No problems found." in capsys.readouterr().out
     FareRow.objects.filter(airline="Delta").update(hidden=True)
     with pytest.raises(SystemExit):
         call_command("check_data")

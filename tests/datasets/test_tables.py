@@ -63,7 +63,7 @@ def test_one_date_decides_for_its_column(tmp_path: Path) -> None:
 def test_dates_that_nothing_decides_are_refused_until_somebody_says(tmp_path: Path) -> None:
     table = "day,hotel\n2024-04-01,A\n03/04/2024,B\n"
     assert refusal(tmp_path, table).startswith(
-        "line 3: day is '03/04/2024', where the day or the month may come first"
+        "line 3: day is '03/04/2024', in which the day or the month may come first"
     )
     assert days(read(tmp_path, table, dates="dmy")[0]) == ["2024-04-01", "2024-04-03"]
     assert days(read(tmp_path, table.replace("day,", "day (MM/DD/YYYY),"))[0]) == ["2024-04-01", "2024-03-04"]
@@ -131,10 +131,9 @@ def test_rows_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
     )
     assert [hotel for _, hotel, _ in rows] == ["A", "Total Comfort", "Total"]
     assert told == (
-        "6 rows are no rows of data and were left out: line 1: 'Prices' (above the heading); "
-        "line 4: '(date) US$' (units); line 6: 'Subtotal 5' (a total); "
-        "line 7: 'day,hotel,city,usd' (the heading again); line 10: 'Grand total: 18' (a total); "
-        "line 11: 'Source: the hotels' (a footer)"
+        "6 rows are not data and were left out: line 1: 'Prices' (above the heading); line 4: '(date) "
+        "US$' (units); line 6: 'Subtotal 5' (a total); line 7: 'day,hotel,city,usd' (the heading again); "
+        "line 10: 'Grand total: 18' (a total); line 11: 'Source: the hotels' (a footer)"
     )
 
 
@@ -180,7 +179,7 @@ def test_words_for_nothing_are_empty_and_errors_are_told(tmp_path: Path) -> None
     rows, told = read(tmp_path, "day,hotel,usd\nN/A,A,-\n#N/A,#REF!,#DIV/0!\n")
     assert rows == [("", "A", None), ("", "", None)]
     assert "2 values cannot be read: line 3: hotel is '#REF!'" in told
-    assert "2 rows say no day" in told
+    assert "2 rows have no day" in told
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,11 @@ def test_rows_and_files_are_counted_by_state(admin_client: Client, data: None) -
         "Published": 8,
         "Hidden": 1,
         "Edited": 1,
-        "Gone from their files": 1,
+        "Vanished from their files": 1,
     }
     assert figures(found["Source files"]) == {
         "Loaded": 2,
-        "Gone from their folders": 0,
+        "Missing from their folders": 0,
         "With unreadable values": 1,
     }
     assert figures(found["Transcripts"]) == {
@@ -160,7 +160,7 @@ def test_the_busiest_route_is_drawn_first_and_an_unknown_one_is_told(
     assert choice is not None
     assert (choice.chosen, choice.options) == ("JFK-LAX", ["JFK-LAX", "SEA-ANC"])
     page = admin_client.get("/admin/?route=%3Cb%3E").content.decode()
-    assert "No published row has the route &lt;b&gt;; this is JFK-LAX." in page
+    assert "No published row has the route &lt;b&gt;; showing JFK-LAX instead." in page
 
 
 def test_load_factors_are_means_over_the_rows_that_have_one(admin_client: Client, data: None) -> None:

@@ -62,7 +62,7 @@ def test_a_file_that_has_become_empty_is_refused_and_its_turns_stay(load_folder:
     load_folder({"call.txt": AIRLINE})
     report = load_folder({"call.txt": content})
     assert report.refused == {
-        "call.txt": "It holds no text. What is here of it stays; if it is to go, allow that (--allow-empty)."
+        "call.txt": "It has no text. Its transcript is kept; use --allow-empty to delete it."
     }
     assert Turn.objects.count() == 4
 
@@ -79,7 +79,7 @@ def test_a_file_that_has_become_empty_takes_its_transcript_with_it_where_that_is
 
 
 def test_a_new_file_that_is_empty_is_refused_whatever_is_allowed(load_folder: Load) -> None:
-    assert load_folder({"call.txt": ""}, allow_empty=True).refused == {"call.txt": "It holds no text."}
+    assert load_folder({"call.txt": ""}, allow_empty=True).refused == {"call.txt": "It has no text."}
 
 
 def test_the_loss_of_most_of_a_text_is_told_first(load_folder: Load) -> None:
@@ -118,7 +118,7 @@ def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path)
         "caf\ufffd.txt": "Its name is not UTF-8; rename the file.",
         f"{deep}/c.txt": "Its path is longer than 500 characters; move it up, or shorten the names.",
     }
-    assert load(sources([folder / "pipe.txt"])).refused == {"pipe.txt": "It is no file and no folder."}
+    assert load(sources([folder / "pipe.txt"])).refused == {"pipe.txt": "It is neither a file nor a folder."}
 
 
 def test_a_name_that_cannot_be_stored_keeps_no_folder_from_being_pruned(
@@ -133,7 +133,7 @@ def test_a_name_that_cannot_be_stored_keeps_no_folder_from_being_pruned(
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("nowhere", "It does not exist; name a transcript file or a folder of them."),
+        ("nowhere", "It does not exist; give the path of a transcript file or of a folder with transcripts."),
         ("bare", f"It {NO_FILE}."),
     ],
 )

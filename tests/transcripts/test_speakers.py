@@ -82,9 +82,7 @@ def test_a_doubtful_label_in_a_stamped_call_has_no_speaker_and_is_told() -> None
         ("", "Densification: It helps.\nAnd so on."),
         ("Ann Lee", "Thanks."),
     ]
-    assert parsed.notes == [
-        "Line 3: “Densification: It helps.” may begin somebody's turn, so it has no speaker."
-    ]
+    assert parsed.notes == ["Line 3: “Densification: It helps.” may begin a new turn, so it has no speaker."]
 
 
 def test_a_point_stands_behind_what_is_said_so_that_nobody_reads_it_as_a_name() -> None:

@@ -80,8 +80,8 @@ def test_a_bad_file_is_refused_with_the_reason_and_the_others_are_loaded(data: P
     (data / "broken.txt").write_bytes(b"caf\x00\xe9")
     (data / "empty.txt").write_bytes(b"")
     lines = upload(code=1)
-    assert "broken.txt: It holds NUL bytes, so it is not a text file; save it as UTF-8 text." in lines
-    assert "empty.txt: It holds no text." in lines
+    assert "broken.txt: It contains NUL bytes, so it is not a text file; save it as UTF-8 text." in lines
+    assert "empty.txt: It has no text." in lines
     assert Transcript.objects.count() == 3
 
 
