@@ -246,7 +246,7 @@ def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
     sentence = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
     if curated:
         sentence += (
-            f": {rows:,} are deleted, {curated:,} that a curator edited or hid stay and are marked as "
+            f": {rows:,} will be deleted, {curated:,} that a curator edited or hid will stay, marked as "
             "vanished from the file"
         )
     if groups := [group.name for group in source.groups.all()]:

@@ -262,11 +262,14 @@ def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", "") == "has no header and no rows"
     assert refusal(tmp_path, "a.csv", "# only a comment\n") == "has no header and no rows"
-    assert refusal(tmp_path, "a.csv", "\n1,2,3\n4,5,6\n").startswith("line 2: is no usable header")
+    assert refusal(tmp_path, "a.csv", "\n1,2,3\n4,5,6\n").startswith("line 2: is not a usable header")
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == "line 1: the header names date twice"
+    assert (
+        refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n")
+        == "line 1: the header has two columns for snapshot date"
+    )
 
 
 def test_a_row_with_a_cell_too_many_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -296,7 +299,7 @@ def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.doc", "PK").startswith("is not one of .csv, .tsv, .json, ")
-    assert refusal(tmp_path, "a.xlsx", "PK").startswith("is no Excel workbook")
+    assert refusal(tmp_path, "a.xlsx", "PK").startswith("is not an Excel workbook")
 
 
 def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:

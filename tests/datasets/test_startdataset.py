@@ -63,10 +63,10 @@ def test_names_that_cannot_be_an_apps_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("city,usd\nLisbon,1\nPorto,2\nLisbon,3\n")
     with site_of_own(tmp_path) as env, closing(Commands(env)) as commands:
         for name, reason in (
-            ("class", "is no name for an app"),
-            ("Room Prices", "is no name for an app"),
+            ("class", "is not a valid name for an app"),
+            ("Room Prices", "is not a valid name for an app"),
             ("airfare", "is the name of an app or a data set"),
-            ("json", "is the name of a module"),
+            ("json", "is the name of a Python module"),
         ):
             done = commands.run("startdataset", name, str(tmp_path / "a.csv"), check=False)
             assert done.returncode == 1

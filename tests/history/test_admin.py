@@ -130,7 +130,7 @@ def test_a_revert_says_that_the_row_was_changed_since(client: Client, alice: Use
     first = Change.objects.get()
     curation.edit(row("Delta"), {"avg_fare_usd": 8.0}, alice)
     page = text(client.get(reverse("admin:history_change_revert", args=[first.pk])))
-    assert "It was changed since" in page
+    assert "It has changed since" in page
     assert "8 changed since 1" in page
     revert(client, first)
     assert row("Delta").avg_fare_usd == 1
@@ -144,7 +144,7 @@ def test_nothing_is_reverted_that_changed_after_the_page_was_shown(
     seen = client.get(url).context["plan"].seen
     curation.edit(row("Delta"), {"avg_fare_usd": 8.0}, alice)
     page = client.post(url, {"seen": seen}).content.decode()
-    assert "something changed since this page was shown" in page
+    assert "something has changed since this page was loaded" in page
     assert row("Delta").avg_fare_usd == 8
 
 
@@ -181,7 +181,7 @@ def test_a_revert_brings_back_nothing_that_no_file_may_hold(client: Client, alic
 
 def test_a_revert_to_a_text_that_no_index_takes_is_refused(client: Client, alice: User, rows: None) -> None:
     page = revert(client, remember(row("Delta"), airline="x" * 5_000))
-    assert "Nothing was reverted: airline has 5,000 characters, and 200 are taken at most." in page
+    assert "Nothing was reverted: airline has 5,000 characters, but at most 200 are possible." in page
     assert row("Delta").avg_fare_usd == 1
 
 
@@ -192,7 +192,7 @@ def test_a_row_that_is_gone_is_remembered(client: Client, alice: User, rows: Non
     assert "Vanished no yes" in history(client, key)
     client.post(reverse("admin:airfare_farerow_delete", args=[key]), {"post": "yes"})
     page = history(client, key)
-    assert "It is no longer there" in page
+    assert "This object no longer exists" in page
     assert "Delete by alice" in page
     assert "Revert…" not in page
     change = Change.objects.get(action="edit")

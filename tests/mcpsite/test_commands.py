@@ -86,7 +86,7 @@ def test_call_tool_takes_a_list_in_each_form(site: Site, group_by: list[str]) ->
         (["invented"], "Unknown tool: invented"),
         (["airfare_trend_insights", "limit=900"], "limit is 900; it has to be from 1 to 200."),
         (["airfare_trend_insights", "limit"], "'limit' is not of the form key=value"),
-        (["list", "--token", "a.b.c"], "refused the token: is it for this server, and still good?"),
+        (["list", "--token", "a.b.c"], "refused the token: is it for this server, and still valid?"),
     ],
 )
 def test_call_tool_says_what_went_wrong_in_one_line(site: Site, arguments: list[str], sentence: str) -> None:

@@ -248,5 +248,5 @@ def test_a_panel_that_fails_takes_no_other_with_it(admin_client: Client, data: N
             found = panels(admin_client)
         finally:
             cursor.execute(rename.format("duration", "milliseconds"))
-    assert "could not be made" in found.pop("Access").note
+    assert "could not be loaded" in found.pop("Access").note
     assert found.keys() == whole.keys() - {"Slowest tools of the last 7 days"}

@@ -76,7 +76,7 @@ def test_a_name_that_nobody_knows_is_told(host: str) -> None:
 def test_a_port_for_others_is_told() -> None:
     with unprivileged():
         said = refusal("localhost", PORT)
-    assert f"Port {PORT} is not for this account" in said
+    assert f"This account may not use port {PORT}" in said
     assert "Set PORT to 1024 or more" in said
 
 

@@ -26,7 +26,7 @@ def said() -> dict[str, str]:
         (
             {"OIDC_RP_CLIENT_ID": "site", "OIDC_ISSUER": ISSUER},
             "Sign-in",
-            "built-in, with the accounts of this site; to its pages also through id.example",
+            "built-in, with the accounts of this site; the pages also through id.example",
         ),
         ({}, "Who may call", "accounts of this site; each may read what its groups may"),
         (BEHIND, "Who may call", "everybody who signs in; new people join the group readers"),
@@ -38,7 +38,7 @@ def said() -> dict[str, str]:
         (
             {**BEHIND, "ACCESS_GROUPS_CLAIM": "groups"},
             "Who may call",
-            "whoever signs in; groups follow the claim groups",
+            "everybody who signs in; groups come from the claim groups",
         ),
         (
             {**BEHIND, "ACCESS_AUTO_CREATE_USERS": False},
@@ -67,7 +67,7 @@ def said() -> dict[str, str]:
         (
             {"RATE_LIMIT": "120/minute", "CONCURRENT_CALLS": 8},
             "Limits",
-            "120/minute of one user to one tool, 8 calls of one user at once",
+            "120/minute per user and tool, 8 concurrent calls per user",
         ),
         ({"TOOL_RATE_LIMITS": {"search": "1/hour"}}, "Limits", "other limits for some tools"),
     ],

@@ -164,7 +164,7 @@ class Nested(BaseModel):
 @pytest.mark.parametrize(
     ("changed", "remedy"),
     [
-        ({"name": "hotel rates"}, "cannot be called 'hotel rates'; write up to 64 letters"),
+        ({"name": "hotel rates"}, "cannot be called 'hotel rates'; use up to 64 letters"),
         ({"description": ""}, "needs a title, a description and a permission"),
         ({"permission": "view_user"}, r"a permission such as 'airfare\.view_farerow'"),
         ({"arguments": Undescribed}, "Parameter 'city' of tool 'greet' has no description"),

@@ -213,7 +213,9 @@ def test_a_sync_that_fails_again_says_why(
 
 
 def test_without_a_vector_store_syncing_tells_what_to_do(three: None, curator: Client) -> None:
-    assert "Transcripts are searched locally here." in act(curator, "sync_again", transcript("Airline"))
+    assert "This site searches transcripts in its own database." in act(
+        curator, "sync_again", transcript("Airline")
+    )
 
 
 def test_collections_tell_who_reads_them(three: None, curator: Client) -> None:
@@ -274,7 +276,7 @@ def test_a_limited_transcript_that_was_deleted_comes_back_for_its_groups_alone(
     board.groups.add(Group.objects.create(name="directors"))
     known = transcript("Airline")
     Transcript.objects.filter(pk=known.pk).update(collection=board)
-    assert "should the file come again, it is for directors alone" in text(
+    assert "if the file is loaded again, only directors may read it" in text(
         curator, f"{LIST}{known.pk}/delete/"
     )
     curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})

@@ -86,7 +86,7 @@ def test_the_loss_of_most_of_a_text_is_told_first(load_folder: Load) -> None:
     load_folder({"call.txt": AIRLINE})
     told = load_summary(load_folder({"call.txt": AIRLINE[:200]}))
     assert told.warnings == [
-        f"call.txt has lost most of its text: it held {len(AIRLINE)} characters and holds 200 now. "
+        f"call.txt has lost most of its text: it had {len(AIRLINE)} characters and now has 200. "
         "If it was cut off, load the whole file again."
     ]
     assert not told.failed

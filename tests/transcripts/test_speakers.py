@@ -157,8 +157,8 @@ def test_names_alone_on_a_line_speak_where_they_come_again_and_that_is_told() ->
         ("", "Mei Chen\n\nOh."),
         ("Bo Ray", "No."),
     ]
-    assert "“Ann Lee” stands alone on its line and comes again" in parsed.notes[0]
-    assert "“Mei Chen” may begin somebody's turn" in parsed.notes[1]
+    assert "“Ann Lee” is alone on its line and appears again" in parsed.notes[0]
+    assert "“Mei Chen” may begin a new turn" in parsed.notes[1]
 
 
 def test_headings_are_no_speakers() -> None:

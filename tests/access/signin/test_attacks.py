@@ -133,7 +133,7 @@ def test_a_code_cannot_be_used_twice(browser: Browser, op: Provider) -> None:
     fresh = dict(parse_qsl(op.sign_in(other.start()))) | {"code": code}
     answer = other.come_back(urlencode(fresh))
     assert answer.status_code == 400
-    assert "took too long or was used before" in answer.content.decode()
+    assert "took too long or was already used" in answer.content.decode()
     assert other.user_id is None
 
 

@@ -45,7 +45,7 @@ def test_somebody_of_the_staff_group_gets_into_the_admin_and_signs_out_of_both(p
 def test_somebody_without_the_group_is_told_so_and_whom_to_ask(page: Page) -> None:
     page.goto("/admin/")
     sign_in(page, "bob")
-    expect(page.get_by_role("heading", name="You may not open the admin")).to_be_visible()
+    expect(page.get_by_role("heading", name="No access to the admin")).to_be_visible()
     expect(page.get_by_role("link", name="data-desk@example.com")).to_be_visible()
     assert looked_at(page, "sign-in/not-staff") == []
     page.get_by_role("button", name="Sign in as somebody else").click()
@@ -155,7 +155,7 @@ def test_somebody_demoted_at_the_provider_is_out_at_the_next_save(
     provider.account("carol", groups=[])
     let_time_pass(company, 1000)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("heading", name="You may not open the admin")).to_be_visible()
+    expect(page.get_by_role("heading", name="No access to the admin")).to_be_visible()
 
 
 def test_an_edit_of_a_transcript_comes_back_too(browser: Browser, company: Site) -> None:
