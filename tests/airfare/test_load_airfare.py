@@ -55,7 +55,7 @@ def test_a_rejected_file_makes_the_exit_code_1(folder: Path) -> None:
     (folder / "b.csv").write_text("nothing,known\n1,2\n")
     code, out = run(folder)
     assert code == 1
-    assert "b.csv: line 1: is not a usable header: it has no known column." in out
+    assert "b.csv: line 1: is not a usable header, because it has no known column." in out
     assert FareRow.objects.count() == 1
 
 

@@ -161,6 +161,13 @@ def test_only_the_chosen_columns_are_exported(alice: User, loaded: None) -> None
     assert export(alice, CSV, **chosen).decode("utf-8-sig").splitlines()[:2] == ["airline", "Delta"]
 
 
+def test_columns_are_chosen_by_their_labels(client: Client, alice: User, loaded: None) -> None:
+    client.force_login(alice)
+    page = client.get(f"{ROWS}export/").content.decode()
+    assert "Average fare (USD)" in page
+    assert "Avg Fare" not in page
+
+
 def test_selected_rows_are_exported(client: Client, alice: User, loaded: None) -> None:
     client.force_login(alice)
     chosen = list(FareRow.objects.exclude(airline="Delta").values_list("key", flat=True))

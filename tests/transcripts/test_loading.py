@@ -254,8 +254,8 @@ def test_a_copy_is_loaded_and_told(folder: Path) -> None:
     report = run(folder)
     assert (report.added, report.renamed) == (["copy.txt"], {})
     assert (
-        "copy.txt holds the same as 2026-01-02_Fuel_Hedging.txt, which is here already; delete one of "
-        "the two." in load_summary(report).notes
+        "copy.txt has the same content as 2026-01-02_Fuel_Hedging.txt, which is already loaded; delete one "
+        "of them." in load_summary(report).notes
     )
 
 
