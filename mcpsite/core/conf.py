@@ -319,8 +319,8 @@ def assignments(setting: str, text: str) -> dict[str, str]:
     for name, equals, value in pairs:
         if not equals or not name.strip() or re.search(r"\s[\w./-]+=", value):
             raise ImproperlyConfigured(
-                f"{setting} holds {masked(setting, (name + equals + value).strip())}; write name=value, "
-                "and separate several with commas."
+                f"{setting} contains {masked(setting, (name + equals + value).strip())}; write "
+                "name=value, and separate several with commas."
             )
     found = {name.strip(): value.strip() for name, _, value in pairs}
     if len(found) < len(pairs):

@@ -115,7 +115,7 @@ def host_pattern(text: str) -> str:
     if text == "*":
         return text
     if text.startswith("*."):
-        raise ValueError(f"holds {text!r}; write {text[1:]} for a host and all its subdomains")
+        raise ValueError(f"contains {text!r}; write {text[1:]} for a host and all its subdomains")
     try:
         name = host(text.removeprefix("."))
     except ValueError:

@@ -89,7 +89,7 @@ def answer(things: Things, found: Found, page: Page, applied: Mapping[str, Any])
         value["undated_rows"] = found.undated
     if found.counted_to:
         value["counts"] = (
-            f"{found.counted_to:,} rows means at least {found.counted_to:,}: counting ends there."
+            f"{found.counted_to:,} rows means at least {found.counted_to:,}, because counting stops there."
         )
     if found.has_more:
         end = page.offset + len(found.page)

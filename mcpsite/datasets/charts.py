@@ -142,7 +142,7 @@ class Chart:
         asked = ", ".join(f"{name} {said}" for name, said in value["filters"].items())
         notes = value.get("notes", [])
         if not value["dates"]:
-            nothing = "No dated row with a figure matches" + (f" ({asked})." if asked else ".")
+            nothing = "No rows with a date and a figure match" + (f" ({asked})." if asked else ".")
             return " ".join([nothing, "Widen the filters.", *notes])
         series, period, figures = value["series"], value["period"], value["figures"]
         described = " / ".join(

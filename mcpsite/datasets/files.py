@@ -70,7 +70,7 @@ def _inside(folder: Path) -> list[Found]:
         )
         for problem in problems
     ]
-    found = found or [_empty(folder, f"holds no {KINDS} file")]
+    found = found or [_empty(folder, f"contains no {KINDS} file")]
     return found + [
         Found(name=each.relative_to(folder).as_posix(), path=each, folder=folder, stands_for="other")
         for each in files

@@ -50,7 +50,7 @@ class Findings:
         """Return them without the file's name and a full stop, which are the caller's."""
         said = list(self.notes)
         said += (
-            f"{name} has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
+            f"{name} has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87"
             for name in self.shares
         )
         if self.first_unreadable:

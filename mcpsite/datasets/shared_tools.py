@@ -133,7 +133,7 @@ class _SharedTools:
                 raise ToolError(
                     f"filters holds {shown(name)}, and {tools.data_set.name} takes {known}."
                 ) from None
-            raise ToolError(f"filters holds {name} {shown(given[name])}, which does not fit.") from None
+            raise ToolError(f"filters holds {name} {shown(given[name])}, which is not valid.") from None
         return {**filters, **{name: asked[name] for name in others if name in asked}}
 
 

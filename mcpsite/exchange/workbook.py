@@ -133,7 +133,7 @@ def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
     visible = [each.title for each in book.worksheets if each.sheet_state == "visible"]
     if name and name not in [each.title for each in book.worksheets]:
         raise BadWorkbook(
-            f"There is no sheet {name[:40]!r} in it; there are {', '.join(map(repr, visible))[:200]}."
+            f"The workbook has no sheet {name[:40]!r}; its sheets are {', '.join(map(repr, visible))[:200]}."
         )
     if not visible and not name:
         raise BadWorkbook("All sheets of the workbook are hidden; unhide the one to load.")

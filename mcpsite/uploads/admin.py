@@ -71,7 +71,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
     @admin.display(description="kind", ordering="kind")
     def what(self, upload: Upload) -> str:
         title = upload.loader.title if upload.loader else upload.kind
-        return f"{title}, checked only" if upload.check_only else title
+        return f"{title}, check only" if upload.check_only else title
 
     @admin.display(description="state", ordering="state")
     def outcome(self, upload: Upload) -> str:

@@ -152,7 +152,7 @@ def test_a_look_before_a_load_tells_what_would_change(case: Case, load_text: Loa
     said = load_text(case.file(*changed), dry_run=True).sample
     expected = "compared with the 3 rows loaded before, 1 would be new, 1 changed, 1 removed and 1 unchanged"
     assert expected in said
-    assert said[-1].endswith(f"{case.number} 200.0 → 222.0")
+    assert said[-1].endswith(f"{case.data_set.words_of(case.number)} 200.0 → 222.0")
     assert len(answered(case)) == 3
 
 

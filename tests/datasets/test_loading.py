@@ -90,7 +90,7 @@ def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare()), "b.csv": table("1,2"), "c.json": "[", "d.csv": b"\xff"})
     assert [each.result for each in outcomes.values()] == ["new", "rejected", "rejected", "rejected"]
     assert outcomes["b.csv"].reason.startswith(
-        "line 2: has 2 cells where the header has 11, and snapshot_date"
+        "line 2: has 2 cells where the header has 11, and snapshot date"
     )
     assert FareRow.objects.count() == 1
 
@@ -139,7 +139,7 @@ def test_the_second_file_of_one_name_is_refused(folder: Path) -> None:
         (folder / name / "a.csv").write_text(table(fare(airline=name)))
     first, second = load(find([folder / "x", folder / "y"]))
     assert (first.result, second.result) == ("new", "rejected")
-    assert second.reason == "has the name of another file of this run, in x; rename one of them"
+    assert second.reason == "has the same name as another file of this run, in x; rename one of them"
     assert FareRow.objects.get().airline == "x"
 
 

@@ -268,7 +268,7 @@ def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n")
-        == "line 1: the header has two columns for snapshot date"
+        == "line 1: the header has two columns for date"
     )
 
 
@@ -311,7 +311,9 @@ def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:
 
 
 def test_two_keys_of_one_column_with_different_values_are_refused(tmp_path: Path) -> None:
-    assert "item 1 names date twice" in refusal(tmp_path, "a.json", '[{"Date": "2026", "date": "2025"}]')
+    assert "item 1 has two different values for date" in refusal(
+        tmp_path, "a.json", '[{"Date": "2026", "date": "2025"}]'
+    )
     assert read(tmp_path, "a.json", '[{"Date": "", "date": "2025", "query": "a"}]') == [
         {"date": "2025", "query": "a"}
     ]

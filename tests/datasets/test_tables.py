@@ -158,9 +158,7 @@ def test_per_cents_that_look_like_shares_of_one_are_told(
     rows = "".join(f"2024-06-0{place},A,{cell}\n" for place, cell in enumerate(cells, 1))
     _, told = read(tmp_path, f"day,hotel,full\n{rows}")
     assert told == (
-        "full has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
-        if is_told
-        else ""
+        "full has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87" if is_told else ""
     )
 
 

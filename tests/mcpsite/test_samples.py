@@ -206,7 +206,7 @@ def test_a_vector_store_that_does_not_answer_is_told(
     settings.VECTOR_STORE_ID = sync().store_id
     settings.OPENAI_API_KEY = "sk-wrong"
     said = remove("--noinput")
-    assert "It is still in the store of transcripts: OpenAI refused the key" in said
+    assert "It is still in the transcript store: OpenAI refused the key" in said
     assert held() == (0, 0)
 
 

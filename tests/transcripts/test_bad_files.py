@@ -150,7 +150,7 @@ def test_a_second_file_of_a_name_is_refused_and_the_first_is_loaded(folder: Path
         (folder / name / "call.txt").write_text(f"[00:01] Ann: {name}")
     report = load(sources([folder / "one", folder / "two"]))
     assert (report.added, list(report.refused)) == (["call.txt"], [str(folder / "two/call.txt")])
-    assert "has the name of another file of this run" in report.refused[str(folder / "two/call.txt")]
+    assert "has the same name as another file of this run" in report.refused[str(folder / "two/call.txt")]
     assert Turn.objects.get().text == "one"
 
 

@@ -78,9 +78,9 @@ class Metadata:
         if not usable:
             raise InvalidMetadata("invalid_redirect_uri", redirect_fault(uris[0]))
         if "authorization_code" not in (_member_list(document, "grant_types") or ["authorization_code"]):
-            raise InvalidMetadata("invalid_client_metadata", "grant_types has to hold authorization_code.")
+            raise InvalidMetadata("invalid_client_metadata", "grant_types has to include authorization_code.")
         if "code" not in (_member_list(document, "response_types") or ["code"]):
-            raise InvalidMetadata("invalid_client_metadata", "response_types has to hold code.")
+            raise InvalidMetadata("invalid_client_metadata", "response_types has to include code.")
         method = document.get("token_endpoint_auth_method") or "client_secret_basic"
         if method not in AUTH_METHODS:
             raise InvalidMetadata(

@@ -42,7 +42,7 @@ WRONG_CLAIMS: dict[str, dict[str, object]] = {
     "two audiences with a foreign azp": {"aud": [CLIENT_ID, "other"], "azp": "other"},
     "expired": {"exp": NOW - 120, "iat": NOW - 240},
     "from the future": {"iat": NOW + 600},
-    "made long ago": {"iat": NOW - 86_400},
+    "issued too long ago": {"iat": NOW - 86_400},
     "without iat": {"iat": None},
     "without exp": {"exp": None},
     "without a subject": {"sub": None},

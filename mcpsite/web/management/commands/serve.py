@@ -106,7 +106,7 @@ class Command(BaseCommand):
         if place:
             lines.append(("Listens on", f"{place}, which other machines may reach"))
         if password:
-            lines.append(("Account", f"{ADMIN} / {password}   (made now and shown once)"))
+            lines.append(("Account", f"{ADMIN} / {password}   (new, shown only once)"))
         if signing.is_own_issuer() and not missing:
             examples = [each.example for each in samples.installed() if each.example]
             lines += [("Try it", typed("call_tool", *example)) for example in examples[:1]]
