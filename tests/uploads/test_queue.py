@@ -52,7 +52,7 @@ def test_a_bad_file_is_told_with_its_line_and_the_others_load(queue: Queue) -> N
     upload = worked_off(queue({"good.csv": fares("Delta"), "bad.csv": fares("United") + "one,cell\n"}))
     (told,) = upload.read_summaries()
     assert (upload.state, told.failed) == ("done", True)
-    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot_date")
+    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot date")
     assert airlines() == ["Delta"]
 
 
