@@ -126,7 +126,7 @@ def _of_pdf(data: bytes) -> str:
     except (MemoryError, BadDocument, RecursionError):
         raise
     except PyPdfError as error:
-        raise BadDocument("It is a damaged PDF; export the call as .docx, .vtt or text.") from error
+        raise BadDocument("It is a PDF that is damaged; export the call as .docx, .vtt or text.") from error
     except Exception as error:  # Whatever else the library meets in a damaged file.
         raise BadDocument(
             "It is a PDF that cannot be read; export the call as .docx, .vtt or text."
