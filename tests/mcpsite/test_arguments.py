@@ -191,7 +191,7 @@ def test_a_flood_of_faults_is_told_in_few_sentences() -> None:
     text = str(told.value)
     assert text.count("numbers holds 'x'") == 1
     assert "'name4' (did you mean 'names'?), or 9995 others that were sent; it takes word, " in text
-    assert text.endswith(" There are 9999 more faults.")
+    assert text.endswith(" There are 9999 more problems.")
     assert len(text) < 500
 
 

@@ -171,7 +171,7 @@ class Nested(BaseModel):
         ({"arguments": Nested}, "Parameter 'cities' of tool 'greet' has a schema with a reference"),
         ({"result": {"type": "array"}}, "has to return an object"),
         ({"result": {"type": "object", "properties": {"a": {"$ref": "#/x"}}}}, "with a reference"),
-        ({"page": "rows"}, "needs a list 'rows', its page"),
+        ({"page": "rows"}, "needs a list 'rows' and a text"),
     ],
 )
 def test_data_that_makes_no_tool_is_refused_with_the_remedy(

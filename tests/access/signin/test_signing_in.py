@@ -46,7 +46,7 @@ def test_strangers_stay_out_where_users_are_not_made(browser: Browser, settings:
     settings.ACCESS_AUTO_CREATE_USERS = False
     answer = browser.sign_in()
     assert answer.status_code == 403
-    assert b"not known here" in answer.content
+    assert b"You have no account on this server" in answer.content
     assert not User.objects.exists()
 
 
