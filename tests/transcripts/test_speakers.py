@@ -260,7 +260,7 @@ def test_two_curators_do_not_undo_each_other(curator: Client, call: Transcript) 
 
 def test_the_page_of_a_transcript_tells_what_was_not_understood(curator: Client, call: Transcript) -> None:
     page = curator.get(reverse("admin:transcripts_transcript_change", args=[call.pk])).content.decode()
-    assert "Line 3: “Densification: It helps.” may begin somebody" in page
+    assert "Line 3: “Densification: It helps.” may begin a new turn" in page
     assert "No date was found." in page
 
 
