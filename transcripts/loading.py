@@ -259,7 +259,7 @@ def _load_one(
             raise
         if allow_empty:
             return "pruned"
-        stays = "Its transcript is kept; use --allow-empty to delete it."
+        stays = "Its transcript is kept; to delete it, allow empty files (--allow-empty)."
         raise BadFile(f"{error} {stays}") from None
     if digest in without:
         return "left_out"

@@ -286,7 +286,8 @@ class _Load:
             _demand_no_unreadable(reader, table)
         if known and known.rows and not reader.cells.rows and not self._choices.allow_empty:
             raise RefusedFile(
-                f"has no rows. Its {known.rows:,} rows from before are kept; use --allow-empty to delete them"
+                f"has no rows. Its {known.rows:,} rows from before are kept; to delete them, allow empty "
+                "files (--allow-empty)"
             )
 
     def _record(self, action: recording.Recorder, known: SourceFile, source: SourceFile) -> None:

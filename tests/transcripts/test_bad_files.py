@@ -62,7 +62,7 @@ def test_a_file_that_has_become_empty_is_refused_and_its_turns_stay(load_folder:
     load_folder({"call.txt": AIRLINE})
     report = load_folder({"call.txt": content})
     assert report.refused == {
-        "call.txt": "It has no text. Its transcript is kept; use --allow-empty to delete it."
+        "call.txt": "It has no text. Its transcript is kept; to delete it, allow empty files (--allow-empty)."
     }
     assert Turn.objects.count() == 4
 
