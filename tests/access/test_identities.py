@@ -97,7 +97,7 @@ def test_an_identity_made_by_hand_speaks_for_its_user(readers: Group) -> None:
 
 def test_strangers_stay_out_where_users_are_not_made(readers: Group, settings: Settings) -> None:
     settings.ACCESS_AUTO_CREATE_USERS = False
-    with pytest.raises(AccessDenied, match="ask an administrator"):
+    with pytest.raises(AccessDenied, match="ask one of its administrators"):
         caller_for(claims_of())
     assert not User.objects.exists()
 

@@ -285,7 +285,7 @@ def test_an_emptied_folder_is_told_without_prune_and_changes_nothing(two_files: 
     emptied(two_files)
     code, out = run(two_files)
     assert code == 1
-    assert "holds no .csv, .tsv, .json, " in out
+    assert "contains no .csv, .tsv, .json, " in out
     assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
 
 

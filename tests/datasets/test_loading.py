@@ -124,7 +124,7 @@ def test_a_folder_without_files_is_refused(folder: Path) -> None:
     (folder / "notes.txt").write_text("x")
     outcome, other = load(find([folder]))
     assert outcome.result == "rejected"
-    assert outcome.reason.startswith("holds no .csv, .tsv, .json, ")
+    assert outcome.reason.startswith("contains no .csv, .tsv, .json, ")
     assert (other.name, other.result) == ("notes.txt", "left out")
 
 

@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done() -> None:
         with socket.create_server(("127.0.0.1", int(env["PORT"]))):
             done = commands.run("serve", "--prepare", check=False)
         assert done.returncode == 2
-        assert f"Port {env['PORT']} is taken" in done.stderr
+        assert f"Port {env['PORT']} is in use" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         assert done.stdout == ""
         assert "[X]" not in commands.run("showmigrations", "--plan").stdout

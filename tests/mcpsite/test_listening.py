@@ -40,7 +40,7 @@ def test_a_port_that_is_taken_is_told_with_a_free_one(host: str, other: str) -> 
     port = free_port()
     with taken(other, port):
         said = refusal(host, port)
-        assert f"Port {port} is taken" in said
+        assert f"Port {port} is in use" in said
         proposed = int(said.partition(": PORT=")[2].split()[0])
         assert listening.where(host, proposed) == host
 
