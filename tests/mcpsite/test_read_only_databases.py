@@ -45,7 +45,7 @@ def test_a_file_of_sqlite_is_opened_for_reading_alone() -> None:
         ),
         ("DATABASE_URL_ERP", "oracle://u:hunter2@db/erp", "it has to be like postgres://"),
         ("DATABASE_URL_ERP", "sqlite://:memory:", "DATABASE_URL_ERP does not name a file; write sqlite:////"),
-        ("DATABASE_URL_erp", "postgres://u@db/erp", "DATABASE_URL_erp does not name .* write DATABASE_URL_ERP"),
+        ("DATABASE_URL_erp", "postgres://u@db/erp", "DATABASE_URL_erp does not name .* DATABASE_URL_ERP for"),
         ("DATABASE_URL_", "postgres://u@db/erp", "DATABASE_URL_ does not name a database"),
         ("DATABASE_URL_DEFAULT", "postgres://u@db/erp", r"the site's own is DATABASE_URL\)"),
         (
