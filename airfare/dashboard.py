@@ -47,7 +47,7 @@ def _fares(asked: str, snapshot: Snapshot) -> Panel:
         label="Route",
         chosen=asked if unknown else route,
         options=sorted(busiest[:SUGGESTIONS]),
-        problem=f"No published row has the route {asked}; this is {route}." if unknown else "",
+        problem=f"No published row has the route {asked}; showing {route} instead." if unknown else "",
     )
     if not route:
         return Panel(title="Fares over time", note="No published row has a route.", wide=True)
@@ -154,7 +154,7 @@ def _load_factors() -> Panel:
         title="Load factor by airline",
         chart=Chart(
             kind="bar",
-            summary=f"Mean load factor of {len(shown)} airlines over their published rows",
+            summary=f"Mean load factor of {len(shown)} airlines over all their published rows",
             unit="%",
             labels=[each["airline"] for each in shown],
             series={"Mean load factor": [round(each[metric], 1) for each in shown]},

@@ -14,13 +14,13 @@ class FareRow(Row):
     """Airfares by route, airline and date, and what people searched for by week."""
 
     snapshot_day = Day(also=("date", "week", "week_id", "period"), given="snapshot_date")
-    snapshot_date = Text(help_text="As the file gives it.")
+    snapshot_date = Text(help_text="As written in the file.")
     subject = Text(derived=True, shown=False)
     """The route, or the query if there is no route: the second key of an answer's order."""
     query = Text(
         also=("keyword", "term", "search_term"),
         longest=400,
-        help_text="Empty: route, airline and season stand for it.",
+        help_text="If empty, route, airline and season are used instead.",
     )
     route = Category(spelling=usual_route, help_text="For example JFK-LAX.")
     origin_airport = Category(derived=True, exact=True, argument="origin_airport")

@@ -58,7 +58,7 @@ class CollectionAdmin(ExportMixin, Recorded, ModelAdmin[Collection]):
         collections: QuerySet[Collection] = super().get_queryset(request)
         return collections.annotate(transcript_count=Count("transcripts")).prefetch_related("groups")
 
-    @admin.display(description="who may read it")
+    @admin.display(description="readers")
     def readers(self, collection: Collection) -> str:
         names = [group.name for group in collection.groups.all()]
         return ", ".join(names) or "everybody who may read transcripts"
@@ -115,7 +115,7 @@ class TranscriptForm(KeepsOthersChanges, ModelForm[Transcript]):
         required=False,
         max_length=LONGEST_PARTICIPANTS,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text="One a line.",
+        help_text="One participant per line.",
     )
 
     class Meta:
@@ -132,7 +132,7 @@ class TranscriptForm(KeepsOthersChanges, ModelForm[Transcript]):
             if name in Transcript.FACTS and isinstance(value, str):
                 cleaned[name] = clean(value).strip()
                 if self.fields[name].required and not cleaned[name]:
-                    self.add_error(name, "Nothing of this can be seen.")
+                    self.add_error(name, "This has no visible characters.")
         return cleaned
 
     def clean_participants(self) -> list[str]:
@@ -182,9 +182,9 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     ]
     fieldsets = [
         (None, {"fields": ["title", "published", "collection"]}),
-        ("The call", {"fields": ["call_date", "sector", "moderator", "duration", "participants", "named"]}),
+        ("Call", {"fields": ["call_date", "sector", "moderator", "duration", "participants", "named"]}),
         (
-            "The file",
+            "File",
             {"fields": ["slug", "source_file", "loaded_at", "not_understood", "others", "corrections"]},
         ),
     ]
@@ -221,12 +221,12 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
             return format_html("{} {}", badge(transcript.sync_status), transcript.problem)
         return badge(transcript.sync_status)
 
-    @admin.display(description="corrected here")
+    @admin.display(description="corrected facts")
     def corrections(self, transcript: Transcript) -> str:
         names = [name.replace("_", " ") for name in transcript.corrected]
-        return f"{', '.join(names)}: loading the file again keeps it" if names else "nothing"
+        return f"{', '.join(names)} (kept when the file is loaded again)" if names else "nothing"
 
-    @admin.display(description="not understood")
+    @admin.display(description="problems found")
     def not_understood(self, transcript: Transcript) -> SafeString | str:
         """Return what loading could not read of the file, for the person who corrects it here or there."""
         notes = list(transcript.notes)
@@ -246,7 +246,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     def named(self, transcript: Transcript) -> SafeString:
         """Return who speaks, with the page where a curator corrects that for the whole call."""
         names = transcript.turns.exclude(speaker="").order_by("speaker").values_list("speaker", flat=True)
-        some = "; ".join(names.distinct()[:MOST_SPEAKERS]) or "nobody is named"
+        some = "; ".join(names.distinct()[:MOST_SPEAKERS]) or "no speakers named"
         link = reverse("admin:transcripts_transcript_speakers", args=[transcript.pk])
         return format_html('{} – <a href="{}">name speakers</a>', some, link)
 
@@ -327,9 +327,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
                     )
                     self.message_user(request, f"Named the speakers of “{transcript}”.", messages.SUCCESS)
                     return redirect("admin:transcripts_transcript_change", pk)
-            form.add_error(
-                None, "Somebody else named speakers while you were editing; look at this page anew."
-            )
+            form.add_error(None, "Somebody else named speakers while you were editing; reload this page.")
         return TemplateResponse(
             request,
             "admin/transcripts/transcript/speakers.html",
@@ -356,7 +354,7 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
     def publish(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         self._set_published(request, queryset, published=True)
 
-    @admin.action(description="Unpublish: take out of search, answers and pages", permissions=["change"])
+    @admin.action(description="Unpublish: remove from search, answers and pages", permissions=["change"])
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         self._set_published(request, queryset, published=False)
 
@@ -376,12 +374,14 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
         chosen = list(queryset.values_list("pk", flat=True))
         if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
             problem = (
-                "Transcripts are searched locally here. For a vector store set OPENAI_API_KEY, run "
-                "manage.py upload_transcripts, and set the VECTOR_STORE_ID that it prints."
+                "This site searches transcripts in its own database. To use a vector store, set "
+                "OPENAI_API_KEY, run manage.py upload_transcripts, and set the VECTOR_STORE_ID that it "
+                "prints."
             )
         elif len(chosen) > MOST_SYNCED:
             problem = (
-                f"At most {MOST_SYNCED} are synced from here; run manage.py upload_transcripts for more."
+                f"At most {MOST_SYNCED} transcripts can be synced at once from this page; run manage.py "
+                "upload_transcripts for more."
             )
         else:
             problem = ""
@@ -400,10 +400,13 @@ class TranscriptAdmin(ExportMixin, Recorded, ModelAdmin[Transcript]):
             self.message_user(request, f"{failure.name}: {failure.reason}", messages.ERROR)
         result = f"Synced {_count(len(summary.added))}; {len(summary.unchanged)} were up to date."
         if unpublished := queryset.filter(published=False).count():
-            result += f" {_count(unpublished)} not synced: what is not published stays here."
+            result += (
+                f" {_count(unpublished)} not synced, because unpublished transcripts are never sent "
+                "to the store."
+            )
         self.message_user(request, result, messages.SUCCESS if not summary.failures else messages.WARNING)
 
-    @admin.action(description="Restore the file's facts: drop corrections", permissions=["change"])
+    @admin.action(description="Restore the file's facts: discard corrections", permissions=["change"])
     def restore_file_values(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
         by = cast(User, request.user)
         with transaction.atomic(), recording.action(Change.Action.RESTORE, by=by) as action:
@@ -423,11 +426,11 @@ def _what_stays(transcript: Transcript) -> str:
     sentence = f"{transcript.title} ({transcript.source_file})"
     if transcript.corrected:
         names = [name.replace("_", " ") for name in transcript.corrected]
-        sentence += f"; what was corrected here is lost: {', '.join(names)}"
+        sentence += f"; its corrections are lost: {', '.join(names)}"
     if not transcript.published:
-        sentence += "; should the file come again, it is unpublished"
+        sentence += "; if the file is loaded again, it is unpublished"
     if groups := [group.name for group in transcript.collection.groups.all()]:
-        sentence += f"; should the file come again, it is for {', '.join(groups)} alone"
+        sentence += f"; if the file is loaded again, only {', '.join(groups)} may read it"
     return sentence
 
 

@@ -49,7 +49,11 @@ def _transcripts(listed: QuerySet[Any], upload: Cell | None) -> Panel:
                     tone="danger" if state == Status.FAILED else "",
                 )
             )
-    note = "" if settings.VECTOR_STORE_ID else "They are searched in this site's database, not synced."
+    note = (
+        ""
+        if settings.VECTOR_STORE_ID
+        else "Transcripts are searched in this site's database, so there is nothing to sync."
+    )
     return Panel(
         title="Transcripts",
         figures=figures,

@@ -47,7 +47,7 @@ def about_services() -> Iterator[Finding]:
         expired, stored_ids, complete = asyncio.run(_read_vector_store())
     except (openai.APIError, TimeoutError) as error:
         level: Level = "warning" if settings.TRANSCRIPT_STORE_FALLBACK else "error"
-        fallback = " Until then the local index answers." if level == "warning" else ""
+        fallback = " Until it can, the local index answers." if level == "warning" else ""
         yield Finding(
             id="vector-store-unreachable",
             level=level,
@@ -59,7 +59,7 @@ def about_services() -> Iterator[Finding]:
         yield Finding(
             id="vector-store-expired",
             level="warning",
-            what=f"The vector store {settings.VECTOR_STORE_ID} has expired; what it held is gone.",
+            what=f"The vector store {settings.VECTOR_STORE_ID} has expired, and its files have been deleted.",
             change="Unset VECTOR_STORE_ID, run manage.py upload_transcripts, and set the id that it prints.",
         )
         return
@@ -110,15 +110,15 @@ def _against_database(stored_ids: set[str], *, complete: bool) -> Iterator[Findi
             id="vector-store-unpublished",
             level="warning",
             what=f"{withheld} transcripts that are not published here are still in the vector store.",
-            change="Run manage.py upload_transcripts, which takes them out.",
+            change="Run manage.py upload_transcripts, which removes them.",
         )
     if undescribed:
         yield Finding(
             id="vector-store-undescribed",
             level="warning",
             what=f"{undescribed} files in the vector store have no attributes that search can filter by, "
-            "so other files may take their places.",
-            change="Run manage.py upload_transcripts, which adds them.",
+            "so other files may crowd them out of the results.",
+            change="Run manage.py upload_transcripts, which adds the attributes.",
         )
     if missing:
         yield Finding(
@@ -135,4 +135,4 @@ def _against_database(stored_ids: set[str], *, complete: bool) -> Iterator[Findi
             change="Run manage.py upload_transcripts.",
         )
     if not (withheld or undescribed or missing or waiting):
-        yield Finding(id="vector-store", level="ok", what="The vector store agrees with the database.")
+        yield Finding(id="vector-store", level="ok", what="The vector store and the database match.")

@@ -266,9 +266,11 @@ def _day_of(value: str, fact: _Fact, notes: list[str]) -> datetime.date | None:
     if not found:
         notes.append(f"{where} was not understood; write it as 2026-03-31.")
     elif len(days) > 1:
-        notes.append(f"{where} names several days, so none was taken; write one as 2026-03-31.")
+        notes.append(f"{where} contains several days, so none was used; write one as 2026-03-31.")
     elif _is_open(found[0].text):
-        notes.append(f"{where} may be day first or month first, so it was not taken; write it as 2026-03-31.")
+        notes.append(
+            f"{where} may have the day first or the month first, so it was not used; write it as 2026-03-31."
+        )
     else:
         notes.append(f"{where} is a day that does not exist.")
     return None
@@ -313,7 +315,7 @@ def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
             notes.append(f"{where} was not understood; write it as 2026-03-31.")
         return day
     if seen:
-        notes.append(f"{next(iter(seen.values()))} is not the only one, so none was taken.")
+        notes.append(f"{next(iter(seen.values()))} is not the only one, so none was used.")
     return None
 
 

@@ -43,10 +43,10 @@ def _search_state() -> State:
         return State(part="Search", said=f"in {called}", good=None)
     seen = _vector_store_watch(settings.VECTOR_STORE_ID).look()
     if seen is None:
-        said = "in the vector store; whether it answers is being asked"
+        said = "in the vector store; checking whether it answers"
         return State(part="Search", said=said, good=None)
     if any(each.level in ("error", "warning") for each in seen.answer):
-        said = f"the vector store does not answer as it should{instead}"
+        said = f"the vector store does not answer correctly{instead}"
         return State(part="Search", said=said, good=False)
     return State(part="Search", said="in the vector store, which answers", good=True)
 

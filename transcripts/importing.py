@@ -112,7 +112,7 @@ async def _import(
                     if file.id not in recorded:
                         tasks.create_task(one(file))
     except openai.NotFoundError as error:
-        raise SyncStopped(f"OpenAI knows no vector store {store_id}; correct its id.") from error
+        raise SyncStopped(f"OpenAI has no vector store {store_id}; correct its id.") from error
     except openai.APIError as error:
         raise ImportStopped(api_error(error), report) from error
     except ExceptionGroup as group:

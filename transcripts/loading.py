@@ -40,7 +40,7 @@ from transcripts.passages import anchors, into_passages
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-NO_FILE = "holds no file of a transcript (.txt, .md, .vtt, .srt, .docx, .html, .json or .pdf)"
+NO_FILE = "contains no transcript files (.txt, .md, .vtt, .srt, .docx, .html, .json or .pdf)"
 MOST_NAMED = 10
 """The most files that a note names; the others are counted."""
 MOST_TOLD = 60
@@ -111,7 +111,9 @@ def sources(paths: Iterable[Path], *, prune: bool = False) -> list[Source]:
         for source in map(_storable, _at(path, prune=prune)):
             other = found.setdefault(source.name, source)
             if other.path.resolve() != source.path.resolve():
-                reason = f"It has the name of another file of this run, {other.path}; rename one of them."
+                reason = (
+                    f"It has the same name as another file of this run, {other.path}; rename one of them."
+                )
                 twice.append(replace(source, name=folders.readable(str(source.path)), refused=reason))
     return [*(found[name] for name in sorted(found)), *twice]
 
@@ -121,12 +123,16 @@ def _at(path: Path, *, prune: bool) -> list[Source]:
     if folders.is_file(path):
         return [alone]
     if folders.is_special(path):
-        return [replace(alone, refused="It is no file and no folder.")]
+        return [replace(alone, refused="It is neither a file nor a folder.")]
     missing = folders.is_missing(path)
     found = [] if missing else _inside(path)
     if prune or not all(source.passed_over for source in found):
         return found
-    wrong = "It does not exist; name a transcript file or a folder of them." if missing else f"It {NO_FILE}."
+    wrong = (
+        "It does not exist; give the path of a transcript file or of a folder with transcripts."
+        if missing
+        else f"It {NO_FILE}."
+    )
     return [replace(alone, name=str(path), refused=wrong)]
 
 
@@ -245,7 +251,7 @@ def _load_one(
             _keep_folder(stored, source)
         return "unchanged"
     if stored and (other := _other_file(source, stored)):
-        raise BadFile(f"It has the name of another file that is here already, {other}; rename one of them.")
+        raise BadFile(f"It has the same name as a file that was loaded before, {other}; rename one of them.")
     try:
         parsed = parse(source.name, data, stored.speakers if stored else None)
     except NoText as error:
@@ -253,7 +259,7 @@ def _load_one(
             raise
         if allow_empty:
             return "pruned"
-        stays = "What is here of it stays; if it is to go, allow that (--allow-empty)."
+        stays = "Its transcript is kept; to delete it, allow empty files (--allow-empty)."
         raise BadFile(f"{error} {stays}") from None
     if digest in without:
         return "left_out"
@@ -388,18 +394,18 @@ def load_summary(report: LoadReport) -> Summary:
     summary = Summary(columns=["File", "Result"], rows=[], failed=bool(report.refused))
     for result in ("added", "changed", "pruned"):
         summary.rows += [[name, result] for name in getattr(report, result)]
-    summary.rows += [[name, f"renamed, it was {former}"] for name, former in report.renamed.items()]
+    summary.rows += [[name, f"renamed from {former}"] for name, former in report.renamed.items()]
     summary.rows += [[name, "refused"] for name in report.refused]
     if report.unchanged:
         summary.rows.append([f"{len(report.unchanged)} more", "unchanged"])
     summary.warnings = [
-        f"{name} has lost most of its text: it held {before:,} characters and holds {now:,} now. "
-        "If it was cut off, load the whole file again."
+        f"{name} has lost most of its text: it had {before:,} characters and now has {now:,}. If it was "
+        "cut off, load the whole file again."
         for name, (before, now) in report.shortened.items()
     ]
     summary.notes = [f"{name}: {reason}" for name, reason in report.refused.items()]
     summary.notes += [
-        f"{name} holds the same as {other}, which is here already; delete one of the two."
+        f"{name} has the same content as {other}, which is already loaded; delete one of them."
         for name, other in report.same.items()
     ]
     told = [f"{name}: {sentence}" for name, sentences in report.notes.items() for sentence in sentences]
@@ -411,15 +417,15 @@ def load_summary(report: LoadReport) -> Summary:
     summary.notes += [f"No {what} was found in {_some(names)}." for what, names in report.lacking.items()]
     if report.passed_over:
         summary.notes.append(
-            f"Left out, for they are no transcripts by their names: {_some(report.passed_over)}."
+            f"Skipped, because their names are not those of transcripts: {_some(report.passed_over)}."
         )
     if report.left_out:
         summary.rows.append([f"{len(report.left_out)} more", "left out"])
     if removed := len(report.removed):
         summary.rows.append([f"{removed} more", "removed"])
         summary.notes.append(
-            f"{removed:,} {'transcript was' if removed == 1 else 'transcripts were'} deleted by somebody and "
-            "left out; name a file or its folder to load it again."
+            f"{removed:,} {'transcript was' if removed == 1 else 'transcripts were'} deleted by somebody "
+            "and skipped; name a file or its folder to load it again."
         )
     return summary
 

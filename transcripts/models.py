@@ -23,7 +23,9 @@ class Collection(models.Model):
     name = models.CharField(max_length=200, unique=True)
     slug = models.SlugField(max_length=200, unique=True)
     groups = models.ManyToManyField(
-        Group, blank=True, help_text="Who may read it. With none, everybody who may read transcripts."
+        Group,
+        blank=True,
+        help_text="Groups that may read it. Leave empty for everybody who may read transcripts.",
     )
 
     class Meta:
@@ -73,40 +75,52 @@ class Transcript(models.Model):
     )
     """Facts that a file states about its call and a curator may correct."""
 
-    slug = models.SlugField(max_length=200, unique=True, help_text="The public id; it never changes.")
+    slug = models.SlugField(
+        max_length=200, unique=True, help_text="The public id in addresses and answers. It never changes."
+    )
     title = models.CharField(max_length=300)
     call_date = models.DateField(null=True, blank=True)
     moderator = models.CharField(max_length=300, blank=True)
     sector = models.CharField(max_length=300, blank=True)
-    duration = models.CharField(max_length=100, blank=True, help_text="As the file gives it: 32 minutes.")
-    participants = models.JSONField(default=list, blank=True, help_text="A list of texts.")
+    duration = models.CharField(
+        max_length=100, blank=True, help_text="As written in the file, for example “32 minutes”."
+    )
+    participants = models.JSONField(default=list, blank=True, help_text="A list of names.")
     other_facts = models.JSONField(
-        default=list, blank=True, editable=False, help_text="Lines of the header that no field holds."
+        default=list, blank=True, editable=False, help_text="Lines of the header that are in no other field."
     )
     speakers = models.JSONField(
         default=dict,
         blank=True,
         editable=False,
-        help_text="Label in the file → speaker, where a curator named one; nobody where it is empty.",
+        help_text="Label in the file → the speaker that a curator named; empty if the label is not a "
+        "speaker.",
     )
     notes = models.JSONField(
         default=list,
         blank=True,
         editable=False,
-        help_text="What of the file was not understood, in sentences.",
+        help_text="Problems found in the file.",
     )
     text = models.TextField(
         help_text="The whole file, header included, without invisible characters; the text of a container."
     )
     digest = models.CharField("SHA-256 of the file", max_length=64)
-    source_file = models.CharField(max_length=500, unique=True, help_text="The file's path below its folder.")
+    source_file = models.CharField(
+        max_length=500, unique=True, help_text="The file's path within its folder."
+    )
     source_folder = models.CharField(
-        max_length=1000, blank=True, help_text="The folder that was loaded last with this file in it."
+        max_length=1000, blank=True, help_text="The folder from which the file was last loaded."
     )
     corrected = models.JSONField(
-        default=list, blank=True, editable=False, help_text="Facts that a curator wrote; loading keeps them."
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="Facts that a curator corrected; loading keeps them.",
     )
-    published = models.BooleanField(default=True, help_text="Others are in no answer and on no page.")
+    published = models.BooleanField(
+        default=True, help_text="Unpublished transcripts appear in no answer and on no page."
+    )
     collection = models.ForeignKey(Collection, models.PROTECT, related_name="transcripts")
     loaded_at = models.DateTimeField(default=timezone.now)
 
@@ -138,10 +152,12 @@ class Tombstone(models.Model):
         Collection,
         models.SET_NULL,
         null=True,
-        help_text="Where that is gone too, the file comes back unpublished.",
+        help_text="If it no longer exists, the file comes back unpublished.",
     )
     published = models.BooleanField()
-    removed = models.BooleanField(help_text="By somebody: a load that does not name the file leaves it out.")
+    removed = models.BooleanField(
+        help_text="Whether somebody deleted it: loads skip the file unless it is named."
+    )
 
     class Meta:
         # Nobody reads it: it has no page.
@@ -155,11 +171,13 @@ class Turn(models.Model):
     """What one person said at one time; a paragraph if the file names no speakers."""
 
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="turns", db_index=False)
-    position = models.PositiveIntegerField(help_text="From 1.")
+    position = models.PositiveIntegerField(help_text="Counted from 1.")
     offset = models.PositiveIntegerField(
         null=True, blank=True, help_text="Seconds from the start of the call."
     )
-    anchor = models.CharField(max_length=40, help_text="Its name in the page's address: t-00-12.")
+    anchor = models.CharField(
+        max_length=40, help_text="Its anchor in the page's address, for example t-00-12."
+    )
     speaker = models.CharField(max_length=200, blank=True)
     text = models.TextField()
 
@@ -184,7 +202,7 @@ class SpeakerLabel(models.Model):
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="speaker_labels", db_index=False)
     label = models.CharField(max_length=200)
     folded = models.CharField(
-        max_length=400, help_text="Without case, over the whole of Unicode, which no database can do."
+        max_length=400, help_text="Case-folded, because databases do not fold all of Unicode."
     )
 
     class Meta:
@@ -222,11 +240,11 @@ class Passage(models.Model):
     """
 
     transcript = models.ForeignKey(Transcript, models.CASCADE, related_name="passages", db_index=False)
-    position = models.PositiveIntegerField(help_text="From 1.")
+    position = models.PositiveIntegerField(help_text="Counted from 1.")
     first_turn = models.PositiveIntegerField(null=True, help_text="Position of the first turn.")
     last_turn = models.PositiveIntegerField(null=True, help_text="Position of the last turn.")
-    text = models.TextField(help_text="Its turns as “Speaker: text”, one a line.")
-    words = WordsField(default="", editable=False, help_text="What it is found by.")
+    text = models.TextField(help_text="Its turns as “Speaker: text”, one per line.")
+    words = WordsField(default="", editable=False, help_text="The words by which it is found.")
 
     class Meta:
         ordering = ["transcript_id", "position"]
@@ -251,23 +269,23 @@ class VectorStoreFile(models.Model):
         models.SET_NULL,
         null=True,
         related_name="store_files",
-        help_text="None once it is deleted here, until its file is taken out of the store.",
+        help_text="Empty once it is deleted here, until its file is removed from the store.",
     )
     store_id = models.CharField(max_length=100)
     file_id = models.CharField(max_length=100, blank=True)
     attributes = models.JSONField(
         default=dict,
         blank=True,
-        help_text="What the store knows of the file, which search filters by; empty if that is not known.",
+        help_text="The file's attributes in the store, by which searches filter; empty if unknown.",
     )
     described_for = models.CharField(
         max_length=500,
         blank=True,
-        help_text="The site's address in its attributes; empty where they lack something to filter by.",
+        help_text="The site's address in its attributes; empty if attributes to filter by are missing.",
     )
     digest = models.CharField("SHA-256 of the text synced", max_length=64, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.IN_PROGRESS)
-    error = models.TextField(blank=True, help_text="What the API said, in plain words.")
+    error = models.TextField(blank=True, help_text="The problem that the API reported.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

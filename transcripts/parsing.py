@@ -27,14 +27,14 @@ ELSE = "save the call as text, .docx, .vtt or .srt"
 MOST_LINES = 200_000
 MOST_TURNS = 50_000
 OTHERS = {
-    b"{\\rtf": f"It is RTF, which is not read here; open it in a word processor and {ELSE}.",
+    b"{\\rtf": f"It is RTF, which cannot be loaded; open it in a word processor and {ELSE}.",
     b"\xd0\xcf\x11\xe0": f"It is a document of an old Office version (.doc); open it and {ELSE}.",
-    b"ID3": "It is a recording; load what was recognized of it as text, .vtt or .json.",
-    b"OggS": "It is a recording; load what was recognized of it as text, .vtt or .json.",
-    b"RIFF": "It is a recording; load what was recognized of it as text, .vtt or .json.",
+    b"ID3": "It is a recording; load its transcript as text, .vtt or .json.",
+    b"OggS": "It is a recording; load its transcript as text, .vtt or .json.",
+    b"RIFF": "It is a recording; load its transcript as text, .vtt or .json.",
 }
 """How files of other kinds begin, and what to do with them."""
-IS_PAGE = "It is an HTML page and not a transcript that is known here; save the call as text."
+IS_PAGE = "It is an HTML page, but not a transcript in a known format; save the call as text."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +111,7 @@ def parse_text(
         above = [Said(text=turn.text) for turn in talk.turns]
         talk = Talk(turns=above + said.turns, notes=said.notes, labels=said.labels, doubtful=said.doubtful)
     if not talk.turns:
-        raise NoText("It holds no text.")
+        raise NoText("It has no text.")
     if len(talk.turns) > MOST_TURNS:
         raise BadFile(f"It has more than {MOST_TURNS:,} turns, which is more than any call; split it.")
     return Parsed(

@@ -49,10 +49,7 @@ def withdraw() -> str:
         if chosen() != "local":
             async_to_sync(store(chosen()).remove)(list(loaded().values_list("pk", flat=True)))
     except StoreUnavailable as error:
-        return (
-            f"It is still in the store of transcripts: {error} Run manage.py upload_transcripts, which "
-            "takes it out."
-        )
+        return f"It is still in the transcript store: {error} Run manage.py upload_transcripts to remove it."
     return ""
 
 

@@ -133,12 +133,12 @@ def sync_summary(done: SyncResult) -> Summary:
 
 def _filter_notes(done: SyncResult) -> Iterator[str]:
     if done.described:
-        yield f"{done.described:,} files got attributes that searches filter by, which they did not have."
+        yield f"{done.described:,} files were missing attributes that searches filter by, and now have them."
     if done.undescribed:
         yield (
-            f"{done.undescribed:,} files of somebody else have too many attributes of their own "
-            f"({MOST_ATTRIBUTES} at most) to carry those that searches filter by: until they are taken out, "
-            "the store is searched as a whole and what may not be read is left out here."
+            f"{done.undescribed:,} files that were added elsewhere have too many attributes "
+            f"({MOST_ATTRIBUTES} at most) to add those that searches filter by. Until they are removed, "
+            "the whole store is searched and results that people may not read are filtered out here."
         )
 
 
@@ -681,11 +681,12 @@ async def _store_to_fill(client: openai.AsyncOpenAI, name: str, limits: SyncLimi
             store = await patiently(lambda: client.vector_stores.retrieve(store_id), attempts=limits.attempts)
         except openai.NotFoundError as error:
             raise SyncStopped(
-                f"OpenAI knows no vector store {store_id}; correct VECTOR_STORE_ID or empty it for a new one."
+                f"OpenAI has no vector store {store_id}; correct VECTOR_STORE_ID, or leave it empty to "
+                "create a new one."
             ) from error
         if store.status == "expired":
             raise SyncStopped(
-                f"The vector store {store_id} has expired; empty VECTOR_STORE_ID to have a new one made."
+                f"The vector store {store_id} has expired; leave VECTOR_STORE_ID empty to create a new one."
             )
         return store.id
     # The mark is this installation's own, so that a run killed after the creation can continue. Its salt is
@@ -809,5 +810,5 @@ def _exclusively() -> Iterator[None]:
                 yield
                 return
         if time.monotonic() > until:
-            raise SyncStopped("Another sync is running; wait for its end.")
+            raise SyncStopped("Another sync is running; wait until it has finished.")
         time.sleep(0.2)

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 Sector = Annotated[str | None, Field(description="Part of the sector, e.g. airlines.")]
 CollectionName = Annotated[
-    str | None, Field(description="A collection's name, as list_transcripts tells them.")
+    str | None, Field(description="A collection's name, as list_transcripts lists them.")
 ]
 Speaker = Annotated[
     str | None, Field(description="Part of a speaker's label in the text, e.g. expert or analyst.")
@@ -42,11 +42,10 @@ DateFrom = Annotated[
     str | None, Field(description="Calls from this day on: 2026-03-31, or a month 2026-03, or a year 2026.")
 ]
 DateTo = Annotated[
-    str | None, Field(description="Calls up to this day, month or year, which is included; as date_from.")
+    str | None,
+    Field(description="Calls up to and including this day, month or year, in the same form as date_from."),
 ]
-Offset = Annotated[
-    int, Field(description="How many to leave out from the start, to go on where an answer was truncated.")
-]
+Offset = Annotated[int, Field(description="How many to skip, to go on where an answer was truncated.")]
 
 
 class Result(TypedDict):
@@ -203,7 +202,7 @@ def list_transcripts(
     offset: Offset = 0,
 ) -> Listing:
     """Which transcripts of expert calls there are, latest first: title, date, sector, participants. Filters
-    are optional and all have to hold. Also tells the sectors and collections to filter by.
+    are optional and all have to hold. Also lists the sectors and collections to filter by.
     """
     _check_limit(limit, MOST_LISTED)
     if offset < 0:
@@ -247,8 +246,8 @@ async def _find_passages(
         )
     except StoreUnavailable as error:
         raise ToolError(
-            "The store of transcripts does not answer now; try again in a while, "
-            "or tell the operator of this server."
+            "The transcript store does not answer at the moment; try again in a while, or tell the "
+            "operator of this server."
         ) from error
 
 

@@ -335,7 +335,7 @@ def of_lines(lines: Sequence[Line], known: set[str], named: Mapping[str, str]) -
     if by_return:
         first = f"Line {by_return[0].number}: “{_short(by_return[0].text)}”"
         talk.notes.insert(
-            0, f"{first} stands alone on its line and comes again, so it was taken for a speaker."
+            0, f"{first} is alone on its line and appears again, so it was taken for a speaker."
         )
     return talk
 
@@ -547,7 +547,7 @@ class _Walk:
 
     def _tell(self) -> None:
         notes = [
-            f"Line {line.number}: “{_short(line.text)}” may begin somebody's turn, so it has no speaker."
+            f"Line {line.number}: “{_short(line.text)}” may begin a new turn, so it has no speaker."
             for line in self._doubts
         ]
         notes += [

@@ -26,8 +26,8 @@ class TranscriptsForm(UploadForm):
     suffixes = SUFFIXES
     text_only = False
     explanation = (
-        "A file with the name of a transcript that is here already replaces its text; what a curator "
-        "corrected stays, and so do its collection and whether it is published."
+        "A file with the same name as one loaded before replaces its transcript's text; corrections, the "
+        "collection and the publication state are kept."
     )
 
     collection = forms.ModelChoiceField(
@@ -35,14 +35,14 @@ class TranscriptsForm(UploadForm):
         required=False,
         widget=UnfoldAdminSelectWidget(),
         empty_label="Default",
-        help_text="Where new transcripts go. It decides who may read them.",
+        help_text="The collection of new transcripts. It decides who may read them.",
     )
 
     allow_empty = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanWidget(),
         label="Allow empty files",
-        help_text="A file without text takes out the transcript that is here under its name.",
+        help_text="If a file has no text, delete the transcript loaded before from a file of the same name.",
     )
 
     def options(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def run(task: Task) -> list[Summary]:
         collection = Collection.objects.filter(pk=number).first()
         if collection is None:
             # In the default collection they might be visible to more people than intended.
-            reason = "the collection that was chosen is gone; upload the file again into another one."
+            reason = "the chosen collection no longer exists; upload the file again into another one."
             refused = LoadReport(refused={source.name: reason for source in files})
             return [loading.load_summary(refused)]
     done = 0
@@ -130,7 +130,10 @@ def _stopped(sentence: str) -> Summary:
     return Summary(
         columns=[],
         rows=[],
-        notes=[f"{sentence} The transcripts are loaded; “Sync with the vector store” in their list goes on."],
+        notes=[
+            f"{sentence} The transcripts are loaded; use the action “Sync with the vector store” in "
+            "their list to continue."
+        ],
         failed=True,
     )
 

@@ -42,13 +42,13 @@ class Migration(migrations.Migration):
                         editable=False, help_text="The row's place in its file, from 1."
                     ),
                 ),
-                ("hidden", models.BooleanField(default=False, help_text="A hidden row is in no answer.")),
+                ("hidden", models.BooleanField(default=False, help_text="Hidden rows appear in no answer.")),
                 (
                     "vanished",
                     models.BooleanField(
                         default=False,
                         editable=False,
-                        help_text="A curator changed this row, and its file no longer holds it.",
+                        help_text="A curator changed this row, and its file no longer contains it.",
                     ),
                 ),
                 ("file_values", models.JSONField(editable=False, null=True)),
@@ -56,11 +56,13 @@ class Migration(migrations.Migration):
                     "snapshot_day",
                     models.DateField(blank=True, default=datetime.date(1, 1, 1), editable=False),
                 ),
-                ("snapshot_date", models.CharField(blank=True, help_text="As the file gives it.")),
+                ("snapshot_date", models.CharField(blank=True, help_text="As written in the file.")),
                 ("subject", models.CharField(blank=True, editable=False)),
                 (
                     "query",
-                    models.CharField(blank=True, help_text="Empty: route, airline and season stand for it."),
+                    models.CharField(
+                        blank=True, help_text="If empty, route, airline and season are used instead."
+                    ),
                 ),
                 ("route", models.CharField(blank=True, help_text="For example JFK-LAX.")),
                 ("origin_airport", models.CharField(blank=True, editable=False)),

@@ -28,7 +28,7 @@ def allowed(names: Iterable[str]) -> frozenset[str]:
     unfit = sorted(chosen - KEY_TYPES.keys())
     if unfit or not chosen:
         raise ImproperlyConfigured(
-            f"JWT_ALGORITHMS is {', '.join(unfit) or 'empty'!s}; only asymmetric algorithms can be allowed: "
-            f"{', '.join(KEY_TYPES)}. RS256 is what nearly every identity provider uses."
+            f"JWT_ALGORITHMS is {', '.join(unfit) or 'empty'!s}; only asymmetric algorithms are possible: "
+            f"{', '.join(KEY_TYPES)}. Nearly every identity provider uses RS256."
         )
     return chosen

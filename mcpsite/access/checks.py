@@ -27,8 +27,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 def public_address() -> Iterator[CheckMessage]:
     if settings.PUBLIC and not settings.RESOURCE_SERVER_URL.startswith("https://"):
         yield Error(
-            f"The public address {settings.RESOURCE_SERVER_URL} is not https; clients refuse it, and tokens "
-            "could be read on the way.",
+            f"The public address {settings.RESOURCE_SERVER_URL} is not https; clients refuse it, and "
+            "tokens could be read in transit.",
             hint="Put TLS in front and set RESOURCE_SERVER_URL to the https:// address.",
             id="access.E001",
         )
@@ -42,8 +42,8 @@ def lacks_auth0_slash(issuer: str) -> bool:
 def auth0_issuer() -> Iterator[CheckMessage]:
     if lacks_auth0_slash(settings.AUTH0_ISSUER):
         yield Error(
-            f"AUTH0_ISSUER is {settings.AUTH0_ISSUER}, but the issuer of an Auth0 tenant ends with a slash; "
-            "each token would be refused.",
+            f"AUTH0_ISSUER is {settings.AUTH0_ISSUER}, but the issuer of an Auth0 tenant ends with a "
+            "slash; every token would be refused.",
             hint=f"Set AUTH0_ISSUER to {settings.AUTH0_ISSUER}/.",
             id="access.E002",
         )
@@ -64,14 +64,14 @@ def own_lifetime() -> Iterator[CheckMessage]:
     seconds = settings.OAUTH_ACCESS_TOKEN_SECONDS
     if seconds > settings.JWT_MAX_LIFETIME_SECONDS:
         yield Error(
-            f"This site's tokens live {seconds} s (OAUTH_ACCESS_TOKEN_SECONDS) and are refused above "
-            f"{settings.JWT_MAX_LIFETIME_SECONDS} s (JWT_MAX_LIFETIME_SECONDS).",
+            f"This site's tokens are valid for {seconds} s (OAUTH_ACCESS_TOKEN_SECONDS), more than the "
+            f"{settings.JWT_MAX_LIFETIME_SECONDS} s that it accepts (JWT_MAX_LIFETIME_SECONDS).",
             hint="Raise JWT_MAX_LIFETIME_SECONDS or lower OAUTH_ACCESS_TOKEN_SECONDS.",
             id="access.E004",
         )
     elif seconds < SHORTEST_USEFUL_SECONDS:
         yield Warning(
-            f"Access tokens live {seconds} s; some clients ask people to sign in again that often.",
+            f"Access tokens expire after {seconds} s; some clients ask people to sign in again that often.",
             hint="Set OAUTH_ACCESS_TOKEN_SECONDS to 3600 or more.",
             id="access.W005",
         )
@@ -81,8 +81,8 @@ def own_audience() -> Iterator[CheckMessage]:
     if settings.RESOURCE_SERVER_URL in settings.JWT_AUDIENCES:
         return
     message = (
-        f"JWT_AUDIENCES is {', '.join(settings.JWT_AUDIENCES)} and does not hold "
-        f"{settings.RESOURCE_SERVER_URL}, the resource that clients ask a token for."
+        f"JWT_AUDIENCES is {', '.join(settings.JWT_AUDIENCES)} and does not include "
+        f"{settings.RESOURCE_SERVER_URL}, the resource for which clients request tokens."
     )
     hint = "Add that URL to JWT_AUDIENCES, or make sure that your provider puts one of the others into `aud`."
     if signing.is_own_issuer():
@@ -95,8 +95,8 @@ def openid_scopes() -> Iterator[CheckMessage]:
     found = sorted(OPENID_SCOPES.intersection(settings.REQUIRED_SCOPES))
     if found:
         yield Warning(
-            f"REQUIRED_SCOPES demands {', '.join(found)}, which many access tokens do not carry.",
-            hint="Take them out of REQUIRED_SCOPES, unless your provider is known to grant them.",
+            f"REQUIRED_SCOPES contains {', '.join(found)}, which many access tokens do not have.",
+            hint="Remove them from REQUIRED_SCOPES, unless you know that your provider grants them.",
             id="access.W007",
         )
 
@@ -104,8 +104,8 @@ def openid_scopes() -> Iterator[CheckMessage]:
 def groups_claim() -> Iterator[CheckMessage]:
     if settings.ACCESS_GROUPS_CLAIM and signing.is_own_issuer():
         yield Warning(
-            "ACCESS_GROUPS_CLAIM is set without AUTH0_ISSUER and does nothing.",
-            hint="Set AUTH0_ISSUER, or grant groups in the admin and unset ACCESS_GROUPS_CLAIM.",
+            "ACCESS_GROUPS_CLAIM is set without AUTH0_ISSUER and has no effect.",
+            hint="Set AUTH0_ISSUER, or assign groups in the admin and unset ACCESS_GROUPS_CLAIM.",
             id="access.W008",
         )
 
@@ -115,8 +115,8 @@ def nobody_gets_in() -> Iterator[CheckMessage]:
         return
     if settings.ACCESS_AUTO_CREATE_USERS and not settings.ACCESS_DEFAULT_GROUP:
         yield Warning(
-            "New people may do nothing until somebody grants it: ACCESS_DEFAULT_GROUP is empty.",
-            hint="Set ACCESS_DEFAULT_GROUP or ACCESS_GROUPS_CLAIM, unless that is what you want.",
+            "New people have no access until it is granted, because ACCESS_DEFAULT_GROUP is empty.",
+            hint="Set ACCESS_DEFAULT_GROUP or ACCESS_GROUPS_CLAIM, unless this is intended.",
             id="access.W009",
         )
 
@@ -124,7 +124,7 @@ def nobody_gets_in() -> Iterator[CheckMessage]:
 def mirrored_metadata() -> Iterator[CheckMessage]:
     if settings.MIRROR_ISSUER_METADATA and signing.is_own_issuer():
         yield Warning(
-            "MIRROR_ISSUER_METADATA is set without AUTH0_ISSUER and does nothing.",
+            "MIRROR_ISSUER_METADATA is set without AUTH0_ISSUER and has no effect.",
             hint="Unset it.",
             id="access.W010",
         )
@@ -133,9 +133,9 @@ def mirrored_metadata() -> Iterator[CheckMessage]:
 def introspected_audience() -> Iterator[CheckMessage]:
     if settings.INTROSPECTION_ENDPOINT and not settings.INTROSPECTION_REQUIRE_AUDIENCE:
         yield Warning(
-            "INTROSPECTION_REQUIRE_AUDIENCE is off: an opaque token that your provider made for another "
-            "service is good here too.",
-            hint="Have the provider answer with `aud`, and switch it on again.",
+            "INTROSPECTION_REQUIRE_AUDIENCE is off: an opaque token that your provider issued for "
+            "another service is accepted here too.",
+            hint="Configure the provider to return `aud`, and turn it on again.",
             id="access.W011",
         )
 
@@ -146,7 +146,7 @@ def signing_key_file() -> Iterator[CheckMessage]:
         return
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Warning(
-            "SIGNING_KEY_FILE can be read by other accounts of this machine, who could make tokens.",
+            "SIGNING_KEY_FILE can be read by other accounts of this machine, which could issue tokens.",
             hint=f"chmod 600 {path.name}, then manage.py rotate_signing_key.",
             id="access.W012",
         )
@@ -155,8 +155,8 @@ def signing_key_file() -> Iterator[CheckMessage]:
 def loopback_issuer() -> Iterator[CheckMessage]:
     if settings.PUBLIC and conf.is_loopback(settings.AUTH0_ISSUER):
         yield Error(
-            f"The issuer {settings.AUTH0_ISSUER} is on this machine, where no client of the public address "
-            "can sign in.",
+            f"The issuer {settings.AUTH0_ISSUER} is on this machine, which clients of the public address "
+            "cannot reach.",
             hint="Set AUTH0_ISSUER to the provider's public issuer.",
             id="access.E015",
         )

@@ -32,8 +32,8 @@ MEMBERS = ("name", "displayName", "display", "id", "value")
 """Members in which a group that is written as an object has its name, the best first."""
 OVERAGE = (
     "the provider says only that there are too many groups to list (overage), so nobody's groups were "
-    "changed; have it put only the groups assigned to the application into tokens, or use app roles and "
-    "the claim roles"
+    "changed; configure it to put only the groups assigned to the application into tokens, or use app "
+    "roles and the claim roles"
 )
 
 

@@ -48,7 +48,7 @@ def _today() -> Panel:
             figure("Errors", *ERRORS, tone="danger"),
             figure("Refused", *REFUSALS, tone="warning"),
         ],
-        note="" if counts else "Nobody has called a tool since midnight.",
+        note="" if counts else "No tool has been called since midnight.",
         more=Cell("All calls", list_url(AuditEvent)),
     )
 
@@ -75,7 +75,7 @@ def _slowest_tools(request: HttpRequest) -> Panel:
     return Panel(
         title=f"Slowest tools of the last {TOOL_DAYS} days",
         table=Table(columns=["Tool", "Mean", "Longest", "Calls"], rows=rows) if rows else None,
-        note="" if rows else f"Nobody has called a tool in the last {TOOL_DAYS} days.",
+        note="" if rows else f"No tool has been called in the last {TOOL_DAYS} days.",
     )
 
 
@@ -95,11 +95,11 @@ def calls_per_day(events: QuerySet[AuditEvent]) -> Panel:
     rows = [(str(day), *counts.get(day, (0, 0))) for day in days]
     most = max(calls for _, calls, _ in rows)
     return Panel(
-        title="Calls a day",
+        title="Calls per day",
         wide=True,
         chart=Chart(
             kind="column",
-            summary=f"Calls a day over the last {DAYS} days, at most {most:,}",
+            summary=f"Calls per day over the last {DAYS} days, at most {most:,}",
             unit="Calls",
             labels=[day for day, _, _ in rows],
             # None draws nothing, and 0 a line.

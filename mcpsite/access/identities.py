@@ -51,7 +51,7 @@ def caller_for(claims: Claims) -> Caller:
         caller = _known(claims)
     if caller is None:
         logger.warning("No user for subject %a at %a.", claims.subject, claims.issuer)
-        raise AccessDenied("Your account is not known here; ask an administrator of this server for access.")
+        raise AccessDenied("You have no account on this server; ask one of its administrators for access.")
     return caller
 
 
@@ -104,7 +104,9 @@ def _query_caller(claims: Claims, statement: str, parameters: list[int | str]) -
         return None
     _, user_id, username, claim_digest, is_active, is_superuser, identity_id, last_seen, claimed_at = account
     if not is_active:
-        raise AccessDenied("Your account here is not active; ask an administrator of this server for access.")
+        raise AccessDenied(
+            "Your account on this server is not active; ask one of its administrators for access."
+        )
     if identity_id is not None and claimed_groups.are_stale(claims, claim_digest, claimed_at):
         claimed_groups.update_groups(identity_id, claims)
         return _query_caller(claims, statement, parameters)
@@ -197,7 +199,9 @@ def _add_to_default_group(user: Any) -> None:
         return
     group = Group.objects.filter(name=name).first()
     if group is None:
-        logger.warning("ACCESS_DEFAULT_GROUP is %r, but there is no such group; make it in the admin.", name)
+        logger.warning(
+            "ACCESS_DEFAULT_GROUP is %r, but there is no such group; create it in the admin.", name
+        )
     else:
         user.groups.add(group)
 

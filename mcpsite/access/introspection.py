@@ -143,8 +143,8 @@ class Introspection:
             raise self._unavailable(str(error)) from error
         if status == httpx2.codes.UNAUTHORIZED:
             raise self._unavailable(
-                f"{self._endpoint} refused us (401); INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET "
-                "is not right"
+                f"{self._endpoint} refused this site (401); INTROSPECTION_CLIENT_ID or "
+                "INTROSPECTION_CLIENT_SECRET is wrong"
             )
         if status != httpx2.codes.OK:
             raise self._unavailable(f"{self._endpoint} answered {status}")

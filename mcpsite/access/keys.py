@@ -44,7 +44,7 @@ class KeysUnavailable(Exception):
     """There are no usable keys, so no token can be judged: 503, not 401 (which would end every session)."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__("The identity provider's keys are not available at the moment.")
+        super().__init__("The identity provider's keys are temporarily unavailable.")
         self.retry_after = max(1, round(retry_after))
         """Seconds, for the `Retry-After` header."""
 

@@ -172,8 +172,8 @@ class Limits:
         running = self._running.get(key, 0)
         if self._concurrent and running >= self._concurrent:
             raise LimitExceeded(
-                f"You have {running} calls running, which is as many as one caller may have; "
-                "try again in 1 second, or when one of them has been answered.",
+                f"You have {running} calls running, the most that one caller may have; try again in 1 "
+                "second, or when one of them has finished.",
                 1,
             )
         self._running[key] = running + 1
@@ -323,7 +323,7 @@ def rate(name: str, text: str) -> RateLimitItem | None:
     # The library accepts more, and reads only the first of several.
     if not _RATE.fullmatch(text.strip()):
         raise ImproperlyConfigured(
-            f"{name} holds {text!r}; write for example 120/minute, 20/second or 1000/hour, or none."
+            f"{name} contains {text!r}; write for example 120/minute, 20/second or 1000/hour, or none."
         )
     return parse(text)
 

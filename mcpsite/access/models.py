@@ -10,29 +10,32 @@ class Identity(models.Model):
     Only (issuer, subject) identifies somebody; others can have the same name or e-mail address.
     """
 
-    issuer = models.CharField(max_length=500, help_text="Exactly as in the tokens, trailing slash included.")
+    issuer = models.CharField(
+        max_length=500, help_text="Exactly as in the tokens, including the trailing slash."
+    )
     subject = models.CharField(max_length=255, help_text="The claim sub of the tokens.")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         related_name="identities",
-        help_text="To keep somebody out, make the user inactive; a deleted one may return.",
+        help_text="To block somebody, deactivate the user; a deleted user is created again at the next "
+        "sign-in.",
     )
-    name = models.CharField(max_length=200, blank=True, help_text="As the tokens say; only to be read.")
+    name = models.CharField(max_length=200, blank=True, help_text="From the tokens; for information only.")
     email = models.CharField(
         "e-mail",
         max_length=254,
         blank=True,
-        help_text="As the tokens say; never used to find a user.",
+        help_text="From the tokens; never used to find a user.",
     )
     created = models.DateTimeField(default=timezone.now, editable=False)
-    last_seen = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the hour.")
+    last_seen = models.DateTimeField(null=True, blank=True, editable=False, help_text="Accurate to the hour.")
     claimed_groups = models.ManyToManyField(
         Group, blank=True, editable=False, related_name="+", help_text="Given by ACCESS_GROUPS_CLAIM."
     )
     claim_digest = models.CharField(max_length=64, blank=True, editable=False)
     claim_issued_at = models.BigIntegerField(
-        default=0, editable=False, help_text="When the token was issued that the claim was last taken from."
+        default=0, editable=False, help_text="When the token that the claim was last taken from was issued."
     )
 
     class Meta:
@@ -61,7 +64,7 @@ class SigningKey(models.Model):
     """A private key that signs this site's tokens, or did; read only by `mcpsite.access.private_keys`."""
 
     secret = models.TextField(help_text="PEM, encrypted with a key that is derived from SECRET_KEY.")
-    replaced_at = models.DateTimeField(null=True, help_text="Empty for the one that signs.")
+    replaced_at = models.DateTimeField(null=True, help_text="Empty for the current key.")
 
     class Meta:
         # The one that signs comes first, then the one that signed before it.
@@ -74,7 +77,7 @@ class SigningKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"a key replaced at {self.replaced_at}" if self.replaced_at else "the key that signs"
+        return f"key replaced at {self.replaced_at}" if self.replaced_at else "current signing key"
 
 
 class KeySighting(models.Model):
@@ -114,20 +117,24 @@ class AuditEvent(models.Model):
     issuer = models.CharField(max_length=500)
     subject = models.CharField(max_length=255)
     client_id = models.CharField(max_length=500, blank=True, help_text="Whom the token was issued to.")
-    client_name = models.CharField(max_length=200, blank=True, help_text="As the client calls itself.")
-    tool = models.CharField(max_length=128, help_text="As asked for, also where there is no such tool.")
-    arguments = models.TextField(blank=True, help_text="Shortened JSON, with secrets struck out.")
+    client_name = models.CharField(
+        max_length=200, blank=True, help_text="The name that the client gives itself."
+    )
+    tool = models.CharField(max_length=128, help_text="As it was requested, even if no such tool exists.")
+    arguments = models.TextField(blank=True, help_text="Shortened JSON, with secrets removed.")
     outcome = models.CharField(max_length=10, choices=Outcome)
     note = models.CharField(
-        max_length=500, blank=True, help_text="What the caller was told instead of an answer, or a fallback."
+        max_length=500, blank=True, help_text="The error that the caller got, or a note about a fallback."
     )
     rows = models.PositiveIntegerField(default=0)
-    bytes = models.PositiveIntegerField(default=0, help_text="Of the answer as JSON.")
+    bytes = models.PositiveIntegerField(default=0, help_text="Size of the answer as JSON.")
     milliseconds = models.FloatField()
-    protocol = models.CharField(max_length=20, blank=True, help_text="The revision of MCP that was spoken.")
-    request_id = models.CharField(max_length=64, blank=True, help_text="The client's own, of JSON-RPC.")
+    protocol = models.CharField(max_length=20, blank=True, help_text="The MCP version that the client used.")
+    request_id = models.CharField(
+        max_length=64, blank=True, help_text="The JSON-RPC id that the client chose."
+    )
     calls = models.PositiveIntegerField(
-        default=1, help_text="More than one where calls over a limit share a row: those of its minute."
+        default=1, help_text="More than 1 if calls over a limit share this row: those within a minute."
     )
 
     class Meta:

@@ -37,18 +37,18 @@ def keys_in(text: str, *, where: str, remedy: str) -> tuple[RSAPrivateKey, ...]:
             key = None
         if not isinstance(key, RSAPrivateKey) or key.key_size < KEY_BITS:
             raise ImproperlyConfigured(
-                f"{where} holds something else than unencrypted RSA keys of {KEY_BITS} bits or more in PEM "
-                f"form; {remedy}"
+                f"{where} contains something other than unencrypted RSA keys of {KEY_BITS} bits or more "
+                f"in PEM form; {remedy}"
             )
         keys.append(key)
     if not keys:
-        raise ImproperlyConfigured(f"{where} holds no key; {remedy}")
+        raise ImproperlyConfigured(f"{where} contains no key; {remedy}")
     return tuple(keys)
 
 
 REMEDY = (
-    "make one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048, and put it, or the path of "
-    "a file that holds it, into SIGNING_KEYS."
+    "create one with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048, and put it, or the "
+    "path of a file that contains it, into SIGNING_KEYS."
 )
 
 

@@ -85,9 +85,9 @@ class InSetting:
 
     def rotate(self) -> int:
         raise ImproperlyConfigured(
-            "the keys stand in SIGNING_KEYS, which the site does not write. Put a new key behind the others "
-            "and restart every process, then put it first and restart them again; take the old one out after "
-            f"{settings.JWT_MAX_LIFETIME_SECONDS + RETIREMENT_MARGIN} seconds."
+            "the keys are in SIGNING_KEYS, which this site does not change. Add a new key after the "
+            "others and restart every process, then move it to the front and restart them again; remove "
+            f"the old one after {settings.JWT_MAX_LIFETIME_SECONDS + RETIREMENT_MARGIN} seconds."
         )
 
 
@@ -166,7 +166,7 @@ def _keys_in_file(path: Path, *_state: int) -> tuple[RSAPrivateKey, ...]:
     return pem.keys_in(
         path.read_text(encoding="ascii", errors="replace"),
         where=f"SIGNING_KEY_FILE ({path.name})",
-        remedy="move it away and a new key is made.",
+        remedy="move the file away and a new key is created.",
     )
 
 
@@ -261,8 +261,8 @@ def _decrypted(secrets: tuple[str, ...], passwords: tuple[str, ...]) -> tuple[RS
         texts = [box.decrypt(secret).decode("ascii") for secret in secrets]
     except InvalidToken:
         raise ImproperlyConfigured(
-            "the signing keys in the database were encrypted with another SECRET_KEY. Set it, or add it to "
-            "SECRET_KEY_FALLBACKS; where it is lost, manage.py rotate_signing_key --start-over makes a new "
-            "key, and everybody signs in again."
+            "the signing keys in the database were encrypted with another SECRET_KEY. Set it, or add it "
+            "to SECRET_KEY_FALLBACKS; if it is lost, manage.py rotate_signing_key --start-over creates a "
+            "new key, and everybody has to sign in again."
         ) from None
     return pem.keys_in("\n".join(texts), where="The database", remedy="use rotate_signing_key --start-over.")

@@ -49,7 +49,7 @@ def valid_scopes(where: str, text: str) -> str:
     """Return `text` if it is empty or has scopes separated by spaces; raises ImproperlyConfigured."""
     if text and not all(SCOPE.fullmatch(scope) for scope in text.split(" ")):
         raise ImproperlyConfigured(
-            f"{where} has the scope {text!r}; write one as airfare:read, several with single spaces between."
+            f"{where} has the scope {text!r}; write one as airfare:read, several separated by single spaces."
         )
     return text
 

@@ -53,8 +53,8 @@ REMEDY = (
 )
 
 FEWER_CLAIMS = (
-    "have the provider put less into access tokens, above all fewer groups or roles (on Entra the groups "
-    "assigned to the application, on Keycloak the roles of this client alone)"
+    "configure the provider to put less into access tokens, above all fewer groups or roles (on Entra "
+    "only the groups assigned to the application, on Keycloak only the roles of this client)"
 )
 
 _SIGNATURES = jwt.PyJWS()
@@ -140,8 +140,8 @@ class Verifier:
             raise InvalidToken(
                 "The access token is not active.",
                 code="inactive",
-                reason="the introspection endpoint says that the token is not active: expired, revoked, or "
-                "none of its own.",
+                reason="the introspection endpoint says that the token is not active: it is expired, "
+                "revoked or not one of its tokens.",
             )
         if "iss" in claims:
             self._check_issuer(claims)
@@ -266,10 +266,10 @@ class Verifier:
     def _check_issuer(self, claims: Mapping[str, Any]) -> None:
         if claims.get("iss") != self._issuer:
             raise InvalidToken(
-                "The access token was issued by somebody else than this server's issuer.",
+                "The access token was not issued by this server's issuer.",
                 code="issuer",
                 reason=f"the token's iss is {_loggable(claims.get('iss'))}, the issuer in force is "
-                f"{self._issuer!r}; they have to be equal to the letter, trailing slash included.",
+                f"{self._issuer!r}; they have to be exactly equal, including the trailing slash.",
             )
 
     def _check_claims(self, claims: dict[str, Any], header: Mapping[str, Any]) -> Claims:
@@ -286,7 +286,7 @@ class Verifier:
             or not subject.isprintable()
         ):
             raise InvalidToken(
-                "The access token does not say whom it is for.",
+                "The access token does not name its user.",
                 code="subject",
                 reason=f"the token's sub is missing or not a text of 1 to {MAX_SUBJECT_LENGTH} characters.",
             )
@@ -332,9 +332,9 @@ class Verifier:
             )
         if expires_at - issued_at > self._max_lifetime + LEEWAY:
             raise InvalidToken(
-                "The access token lives longer than this server allows.",
+                "The access token is valid for longer than this server allows.",
                 code="lifetime",
-                reason=f"the token is good for {expires_at - issued_at:.0f} seconds, "
+                reason=f"the token is valid for {expires_at - issued_at:.0f} seconds, but "
                 f"JWT_MAX_LIFETIME_SECONDS allows {self._max_lifetime:.0f}.",
             )
         return expires_at

@@ -57,7 +57,7 @@ class AnyAddress(ModelAdmin[Any]):
         request.GET = QueryDict()
         request.META["QUERY_STRING"] = ""
         request.matches_nothing = True  # type: ignore[attr-defined]
-        text = "Nothing matches: a filter in the address of this list has a value that cannot be meant."
+        text = "Nothing matches: a filter in this page's address has an invalid value."
         self.message_user(request, text, messages.WARNING)
         return super().changelist_view(request, extra_context)
 

@@ -8,7 +8,7 @@ from mcpsite.core import postgresql
 
 class CoreConfig(AppConfig):
     name = "mcpsite.core"
-    verbose_name = "What all parts share"
+    verbose_name = "Core"
 
     def ready(self) -> None:
         from mcpsite.core.checks import check_environment

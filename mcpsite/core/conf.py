@@ -39,7 +39,7 @@ def resource_url(value: str) -> str:
     path = parts.path.rstrip("/") or "/mcp"
     if path != "/mcp":
         raise ImproperlyConfigured(
-            f"RESOURCE_SERVER_URL ends in {path!r}; this server answers at /mcp, so end it there or "
+            f"RESOURCE_SERVER_URL ends in {path!r}; this server answers at /mcp, so end it with /mcp or "
             "leave the path out."
         )
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
@@ -97,7 +97,7 @@ def authorization_server(chosen: str, issuer: str, *, url: str, debug: bool) -> 
     if public and not url.startswith("https://"):
         raise ImproperlyConfigured(
             "The built-in authorization server is public without https, so passwords and tokens could be "
-            "read on the way; set RESOURCE_SERVER_URL to the https:// address of this server."
+            "read in transit; set RESOURCE_SERVER_URL to the https:// address of this server."
         )
     if public and debug:
         raise ImproperlyConfigured(
@@ -142,7 +142,7 @@ def introspection_endpoint(value: str, *, issuer: str, client_id: str, client_se
         if client_id or client_secret:
             raise ImproperlyConfigured(
                 "INTROSPECTION_CLIENT_ID or INTROSPECTION_CLIENT_SECRET is set without "
-                "INTROSPECTION_ENDPOINT; set that too, or unset them."
+                "INTROSPECTION_ENDPOINT; set INTROSPECTION_ENDPOINT, or unset them."
             )
         return ""
     if not _is_safe(value):
@@ -182,15 +182,15 @@ def secret_key(value: str, remembered: Path, *, required: bool) -> str:
         return value
     if required:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set; put a long random text into it, for example the output of "
-            "python -c 'import secrets; print(secrets.token_urlsafe(50))'."
+            "SECRET_KEY is not set; set it to a long random text, for example the output of python -c "
+            "'import secrets; print(secrets.token_urlsafe(50))'."
         )
     try:
         return read_or_create(remembered, secrets.token_urlsafe(50))
     except OSError as error:
         raise ImproperlyConfigured(
-            f"STATE_DIR is {masked('STATE_DIR', str(remembered.parent))}, where no SECRET_KEY can be kept: "
-            f"{error.strerror}; make it writable or set SECRET_KEY."
+            f"STATE_DIR is {masked('STATE_DIR', str(remembered.parent))}, where SECRET_KEY cannot be "
+            f"stored: {error.strerror}; make it writable or set SECRET_KEY."
         ) from None
 
 
@@ -204,7 +204,7 @@ def make_folder(name: str, path: Path) -> None:
             path.chmod(0o700)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{name} is {masked(name, str(path))}, where no folder can be made: {error.strerror}."
+            f"{name} is {masked(name, str(path))}, where a folder cannot be created: {error.strerror}."
         ) from None
 
 
@@ -303,8 +303,9 @@ def cache(url: str) -> dict[str, Any]:
         ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError):
         raise ImproperlyConfigured(
-            f"CACHE_URL is {masked('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 (or "
-            "rediss://, unix:///socket), with what is special in a password percent-encoded, or be left out."
+            f"CACHE_URL is {masked('CACHE_URL', url)}; it has to be like redis://:password@host:6379/0 "
+            "(or rediss://, unix:///socket), with special characters in the password percent-encoded, or "
+            "be left out."
         ) from None
     return {"BACKEND": "mcpsite.core.cache.SharedCache", "LOCATION": url}
 
@@ -318,10 +319,10 @@ def assignments(setting: str, text: str) -> dict[str, str]:
     for name, equals, value in pairs:
         if not equals or not name.strip() or re.search(r"\s[\w./-]+=", value):
             raise ImproperlyConfigured(
-                f"{setting} holds {masked(setting, (name + equals + value).strip())}; write name=value, "
-                "several with commas between."
+                f"{setting} contains {masked(setting, (name + equals + value).strip())}; write "
+                "name=value, and separate several with commas."
             )
     found = {name.strip(): value.strip() for name, _, value in pairs}
     if len(found) < len(pairs):
-        raise ImproperlyConfigured(f"{setting} holds a name twice; write each once.")
+        raise ImproperlyConfigured(f"{setting} contains a name twice; write each name once.")
     return found

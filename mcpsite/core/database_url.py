@@ -17,7 +17,8 @@ from mcpsite.core.values import TEN_YEARS, flag, whole
 POSTGRESQL = ("postgres", "postgresql", "pgsql", "psql")
 FORMS = "postgres://user:password@host:5432/name or sqlite:////folder/file.sqlite3"
 ENCODED = (
-    "what is special in a user, a password or an option is percent-encoded: @ %40, : %3A, / %2F, ? %3F, % %25"
+    "special characters in the user, the password or an option are percent-encoded: @ %40, : %3A, / %2F, "
+    "? %3F, % %25"
 )
 MOST_CONNECTIONS = 10_000
 
@@ -96,7 +97,7 @@ def _postgresql(place: str, options: list[str]) -> dict[str, Any]:
     if not all(each == "" or (each.isdecimal() and 0 < int(each) < 65_536) for each in port.split(",")):
         raise ValueError(f"its port has to be a number from 1 to 65535; {ENCODED}")
     if not name and "service" not in given:
-        raise ValueError(f"it names no database; it has to be like {FORMS}")
+        raise ValueError(f"it does not name a database; it has to be like {FORMS}")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
@@ -113,7 +114,7 @@ def _sqlite(place: str, options: list[str]) -> dict[str, Any]:
         raise ValueError(f"with SQLite its options can be {', '.join(_SQLITE_OPTIONS)}")
     if place not in ("", ":memory:") and not place.startswith("/"):
         raise ValueError(
-            "write sqlite:/// before a path from this folder, sqlite://// before one from the root"
+            "write sqlite:/// before a path relative to this folder, and sqlite://// before an absolute path"
         )
     name = unquote(place.removeprefix("/")) or ":memory:"
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {}}

@@ -78,7 +78,7 @@ class Environment:
             return default
         try:
             if name in self._process and _COMMENT.search(text):
-                raise ValueError("holds a comment (#), which has to stand on a line of its own")
+                raise ValueError("contains a comment (#), which has to be on its own line")
             return reader(text)
         except ValueError as error:
             self._note(f"{name} is {masked(name, text)}; it {error}.", name)
@@ -162,10 +162,12 @@ class Environment:
             line = binding.original.line + len(_NEWLINE.findall(blank))
             if binding.error or "\0" in source or (name and value is None):
                 self._note(
-                    f"{self._shown}, line {line}: this cannot be read; write NAME=value, and a value with "
-                    "quotes or # in it between quotes."
+                    f"{self._shown}, line {line}: this line cannot be read; write NAME=value, and put a "
+                    "value that contains quotes or # in quotes."
                 )
             elif name and value is not None:
                 if name in self._lines:
-                    self.warnings.append(f"{self._shown}, line {line}: {name} stands twice; this one counts.")
+                    self.warnings.append(
+                        f"{self._shown}, line {line}: {name} is set twice; this line is used."
+                    )
                 self._lines[name] = value, line

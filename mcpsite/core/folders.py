@@ -100,7 +100,7 @@ def why_not_prune(
     named = sorted(known)[:MOST_NAMED]
     more = f" and {len(known) - len(named):,} more" if len(known) > len(named) else ""
     return (
-        f"{folder} {wrong or 'holds none of the files that were loaded from it'}; --prune would delete all "
-        f"that came from it ({', '.join(named)}{more}). Check that it is mounted and that the path is right; "
-        "if its files are really gone, add --allow-empty."
+        f"{folder} {wrong or 'contains none of the files that were loaded from it'}; --prune would delete "
+        f"everything that came from it ({', '.join(named)}{more}). Check that it is mounted and that the "
+        "path is right; if its files are really gone, add --allow-empty."
     )

@@ -30,7 +30,7 @@ class LoadCommand(BaseCommand):
             metavar="PATH",
             help=f"files or folders{self._usual()}",
         )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
         parser.add_argument(
             "--prune",
             action="store_true",
@@ -39,8 +39,8 @@ class LoadCommand(BaseCommand):
         parser.add_argument(
             "--allow-empty",
             action="store_true",
-            help=f"files that are gone, or have become empty, take their {self.content} with them even where "
-            "none of a folder is left",
+            help=f"with --prune, delete the {self.content} of files that are gone or have become empty "
+            "even if a folder has no files left",
         )
         parser.add_argument(
             "--no-samples", action="store_true", help="leave out the sample data that comes with the site"

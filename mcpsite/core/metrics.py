@@ -40,28 +40,30 @@ calls = _counter("calls", "Calls by tool and outcome, as in the audit trail", "t
 call_seconds = _histogram("call_seconds", "Time from a call's arrival to its answer", "tool")
 answer_rows = _counter("answer_rows", "Rows in answers", "tool")
 answer_bytes = _counter("answer_bytes", "Bytes of answers", "tool")
-fallbacks = _counter("fallbacks", "Answers that were found in another way than usual", "tool")
-responses = _counter("http_responses", "Answers over HTTP, of the endpoint and of all else", "part", "status")
+fallbacks = _counter("fallbacks", "Answers found by a fallback", "tool")
+responses = _counter(
+    "http_responses", "Answers over HTTP, of the endpoint and of other pages", "part", "status"
+)
 tokens_refused = _counter("tokens_refused", "Requests to /mcp refused for their token", "reason")
 
 queue_seconds = _histogram("queue_seconds", "How long a call's work waited for a database thread")
-queue_length = _gauge("queue_length", "Work of calls that waits for a database thread")
+queue_length = _gauge("queue_length", "Calls that wait for a database thread")
 pages_waiting = _gauge("pages_waiting", "Requests for pages that wait for a thread")
 
 pool_connections = _gauge("pool_connections", "Database connections of the pool", "database", "state")
 pool_most = _gauge("pool_most_connections", "Largest size of the pool", "database")
 pool_waiting = _gauge("pool_waiting", "Threads that wait for a connection of the pool", "database")
 
-memory_reads = _counter("memory_reads", "Looks at what is remembered of earlier answers", "result")
-memory_bytes = _gauge("memory_bytes", "Bytes that are remembered of earlier answers")
+memory_reads = _counter("memory_reads", "Lookups in the cache of answers", "result")
+memory_bytes = _gauge("memory_bytes", "Bytes of cached answers")
 # With a label, because a process that has not looked must report nothing.
 cache_up = _gauge("cache_up", "Whether the shared cache is in use", "cache", over_processes="livemin")
 
-audit_waiting = _gauge("audit_waiting", "Audit events that are not written yet")
+audit_waiting = _gauge("audit_waiting", "Audit events not written yet")
 audit_lost = _counter("audit_lost", "Audit events that could not be written")
 
 resident_bytes = _gauge("resident_bytes", "Memory of the worker processes")
-workers = _gauge("workers", "Worker processes that serve")
+workers = _gauge("workers", "Running worker processes")
 
 
 def exposition() -> bytes:

@@ -7,7 +7,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection, connections
 
-AWAY = "The server's database cannot be used just now; try again in a few seconds."
+AWAY = "The server's database is temporarily unavailable; try again in a few seconds."
 """For callers and visitors."""
 
 _REFUSED = ("08", "28", "3D", "53", "57P")
@@ -65,10 +65,10 @@ def why_not_stored(error: DatabaseError) -> str:
     Those contain SQL and values.
     """
     if "locked" in str(error):
-        return "could not be loaded, since another process was writing all the while; load it again"
+        return "could not be loaded, because another process kept writing to the database; load it again"
     if isinstance(error, OperationalError):
-        return "could not be loaded: the database failed, and the log says why; load it again"
-    return "holds something that the database cannot store; the log says what"
+        return "could not be loaded because of a database error (see the log); load it again"
+    return "contains something that the database cannot store (see the log)"
 
 
 def explain(error: Error) -> str:

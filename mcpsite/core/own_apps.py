@@ -31,7 +31,7 @@ def installed(folders: Iterable[Path], others: Iterable[str]) -> list[str]:
 def why_not_named(name: str) -> str:
     """Return why no app can have this name; empty if one can."""
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name != name.lower():
-        return "is no name for an app; write small letters, digits and _, such as hotel_rates"
+        return "is not a valid name for an app; use small letters, digits and _, such as hotel_rates"
     return ""
 
 
@@ -41,6 +41,6 @@ def _demand_name(app: Path, taken: set[str]) -> None:
         problem = "has the name of another app"
     spec = None if problem else find_spec(app.name)
     if spec and str(app) not in (spec.submodule_search_locations or ()):
-        problem = "has the name of a module that Python knows already"
+        problem = "has the name of a Python module"
     if problem:
         raise ImproperlyConfigured(f"APPS_DIR: the folder {app.name!r} {problem}; rename it.")

@@ -186,5 +186,5 @@ def _failed(contribution: Contribution) -> Panel:
     app = apps.get_containing_app_config(contribution.__module__)
     return Panel(
         title=str(app.verbose_name) if app else "Dashboard",
-        note=f"This panel could not be made: see the site's log at {timezone.now():%Y-%m-%d %H:%M:%S} UTC.",
+        note=f"This panel could not be loaded: see the site's log at {timezone.now():%Y-%m-%d %H:%M:%S} UTC.",
     )

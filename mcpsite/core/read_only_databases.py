@@ -35,7 +35,7 @@ def database(setting: str, url: str, *, connections: int = 16) -> dict[str, Any]
     alias = setting.removeprefix(PREFIX)
     if not _ALIAS.fullmatch(alias) or alias.lower() == DEFAULT_DB_ALIAS:
         raise ImproperlyConfigured(
-            f"{setting} names no further database; write {PREFIX}ERP for one that is called erp here, in "
+            f"{setting} does not name a database; write {PREFIX}ERP for one that is called erp here, in "
             "capital letters, digits and _ (the site's own is DATABASE_URL)."
         )
     config = conf.database(url, setting=setting, connections=connections)
@@ -45,7 +45,7 @@ def database(setting: str, url: str, *, connections: int = 16) -> dict[str, Any]
         options["options"] = f"{asked} -c default_transaction_read_only=on".strip()
         return config
     if config["NAME"] == ":memory:":
-        raise ImproperlyConfigured(f"{setting} names no file; write sqlite:////folder/file.sqlite3.")
+        raise ImproperlyConfigured(f"{setting} does not name a file; write sqlite:////folder/file.sqlite3.")
     # The file's journal is its owner's business; a missing file is not created.
     config["NAME"] = f"{Path(config['NAME']).absolute().as_uri()}?mode=ro"
     config["OPTIONS"] = {"timeout": options["timeout"], "init_command": "PRAGMA query_only=ON;"}
@@ -61,5 +61,5 @@ class Router:
     def db_for_write(self, model: type[Any], *, instance: Any = None, **_: Any) -> str | None:  # noqa: ARG002
         alias = instance._state.db if instance is not None else None
         if alias in settings.READ_ONLY_DATABASES:
-            raise NotSupportedError(f"The database {alias!r} is read by this site, and never written.")
+            raise NotSupportedError(f"This site only reads the database {alias!r}; it cannot write to it.")
         return None

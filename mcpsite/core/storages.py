@@ -19,8 +19,8 @@ MOST_MEGABYTES_IN_DATABASE = 1000
 BUCKET_OPTIONS = {"endpoint": "endpoint_url", "region": "region_name"}
 
 _REMEDY = (
-    "it can be folder (UPLOAD_DIR), database, or s3://bucket/prefix, with ?endpoint=https://host&region=name "
-    "where the provider is not AWS"
+    "it can be folder (UPLOAD_DIR), database, or s3://bucket/prefix, with "
+    "?endpoint=https://host&region=name if the provider is not AWS"
 )
 
 
@@ -35,8 +35,9 @@ def upload_storage(text: str, *, otherwise: str, megabytes: int) -> dict[str, An
     if chosen == "database":
         if megabytes > MOST_MEGABYTES_IN_DATABASE:
             raise ImproperlyConfigured(
-                f"UPLOAD_MAX_MB is {megabytes}, and uploads are kept in the database, which takes "
-                f"{MOST_MEGABYTES_IN_DATABASE} at most; lower it, or set UPLOAD_STORAGE to folder or s3://bucket."
+                f"UPLOAD_MAX_MB is {megabytes}, and uploads are kept in the database, where "
+                f"{MOST_MEGABYTES_IN_DATABASE} is the most; lower it, or set UPLOAD_STORAGE to folder or "
+                "s3://bucket."
             )
         return {"BACKEND": DATABASE}
     parts = urlsplit(chosen)
@@ -48,7 +49,7 @@ def upload_storage(text: str, *, otherwise: str, megabytes: int) -> dict[str, An
         or not asked.keys() <= BUCKET_OPTIONS.keys()
     ):
         raise ImproperlyConfigured(
-            f"UPLOAD_STORAGE is not understood; {_REMEDY}. Keys stand in AWS_ACCESS_KEY_ID and "
+            f"UPLOAD_STORAGE is not valid; {_REMEDY}. Put the keys into AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY."
         )
     if find_spec("storages") is None or find_spec("boto3") is None:

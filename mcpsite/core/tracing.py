@@ -50,15 +50,16 @@ def check_setting(endpoint: str, protocol: str) -> None:
         return
     if protocol != PROTOCOL:
         raise ImproperlyConfigured(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL is not {PROTOCOL}, which is all that this site speaks; leave it "
-            "out, and name the collector's port for HTTP (4318, as a rule) in OTEL_EXPORTER_OTLP_ENDPOINT."
+            f"OTEL_EXPORTER_OTLP_PROTOCOL is not {PROTOCOL}, the only protocol that this site supports; "
+            "leave it out, and use the collector's port for HTTP (usually 4318) in "
+            "OTEL_EXPORTER_OTLP_ENDPOINT."
         )
     try:
         import opentelemetry.exporter.otlp.proto.http.trace_exporter  # noqa: F401
     except ImportError:
         raise ImproperlyConfigured(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed; "
-            "pip install -r requirements-otel.txt, or leave it out."
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed; pip install -r "
+            "requirements-otel.txt, or leave it out."
         ) from None
 
 

@@ -70,9 +70,11 @@ def words(each: Callable[[str], Item]) -> Callable[[str], list[Item]]:
         found = [item for item in map(str.strip, text.split(",")) if item]
         for item in found:
             if re.search(r"\s", item):
-                raise ValueError(f"has blanks inside a value; write commas between: {_with_commas(text)}")
+                raise ValueError(
+                    f"contains spaces within a value; separate values with commas: {_with_commas(text)}"
+                )
             if _NO_WORD.search(item) or (item[0] == "[") != (item[-1] == "]") or not item.isprintable():
-                raise ValueError("has to be plain values with commas between, without brackets or quotes")
+                raise ValueError("has to be plain values separated by commas, without brackets or quotes")
         return list(dict.fromkeys(map(each, found)))
 
     return items
@@ -82,14 +84,14 @@ def secrets_between_commas(text: str) -> list[str]:
     """Return secrets, which may contain any character except commas and blanks."""
     found = [item for item in map(str.strip, text.split(",")) if item]
     if any(re.search(r"\s", item) for item in found):
-        raise ValueError("has blanks inside a value; write commas between")
+        raise ValueError("contains spaces within a value; separate values with commas")
     return found
 
 
 def long_secret(text: str) -> str:
     """Return a secret that nobody can guess, of characters that a header may have."""
     if not re.fullmatch(r"[!-~]{20,500}", text):
-        raise ValueError("has to be at least 20 letters, digits and signs without blanks, at random")
+        raise ValueError("has to be at least 20 random letters, digits and signs without spaces")
     return text
 
 
@@ -113,11 +115,11 @@ def host_pattern(text: str) -> str:
     if text == "*":
         return text
     if text.startswith("*."):
-        raise ValueError(f"holds {text!r}; write {text[1:]} for a host and all that are below it")
+        raise ValueError(f"contains {text!r}; write {text[1:]} for a host and all its subdomains")
     try:
         name = host(text.removeprefix("."))
     except ValueError:
-        raise ValueError("has to be names of hosts with commas between, without scheme and port") from None
+        raise ValueError("has to be host names separated by commas, without scheme and port") from None
     return f"[{name}]" if ":" in name else text.lower()
 
 
@@ -130,7 +132,7 @@ def origin(text: str) -> str:
     except ValueError:
         sound = False
     if not sound or "@" in text or "#" in text:
-        raise ValueError("has to be origins such as https://app.example.com, with commas between")
+        raise ValueError("has to be origins such as https://app.example.com, separated by commas")
     return text.rstrip("/")
 
 
@@ -168,12 +170,12 @@ def https_origin(text: str) -> str:
 
 def folder(base: Path) -> Callable[[str], Path]:
     """Return a reader of paths of folders, which start at `base` unless they are absolute."""
-    return _path(base, Path.is_file, "has to be a folder, and is a file")
+    return _path(base, Path.is_file, "has to be a folder, but is a file")
 
 
 def file(base: Path) -> Callable[[str], Path]:
     """Return a reader of paths of files, which start at `base` unless they are absolute."""
-    return _path(base, Path.is_dir, "has to be a file, and is a folder")
+    return _path(base, Path.is_dir, "has to be a file, but is a folder")
 
 
 def _path(base: Path, is_other: Callable[[Path], bool], remedy: str) -> Callable[[str], Path]:
@@ -183,7 +185,7 @@ def _path(base: Path, is_other: Callable[[Path], bool], remedy: str) -> Callable
             if is_other(found):
                 raise ValueError(remedy)
         except RuntimeError:
-            raise ValueError("begins with the home of somebody who is not known here") from None
+            raise ValueError("begins with the home folder of an unknown user") from None
         except OSError as error:
             raise ValueError(f"cannot be used as a path: {error.strerror}") from None
         return found

@@ -155,7 +155,8 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
             self.message_user(request, f"{obj.name} {lost}.", messages.ERROR)
             return
         text = (
-            f"{obj.name} holds again what was loaded {load.finished_at:%Y-%m-%d %H:%M}: {load.rows:,} rows."
+            f"{obj.name} has been restored to the load of {load.finished_at:%Y-%m-%d %H:%M}: "
+            f"{load.rows:,} rows."
         )
         self.message_user(request, text, messages.SUCCESS)
 
@@ -178,17 +179,17 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
         data_set = data_set_named(source.data_set)
         return data_set.title if data_set else source.data_set
 
-    @admin.display(description="said of it")
+    @admin.display(description="load options")
     def said_of_it(self, source: SourceFile) -> str:
         return ", ".join(f"{name}: {value}" for name, value in source.said.items()) or "–"
 
-    @admin.display(description="not read as it stands")
+    @admin.display(description="problems found")
     def findings(self, source: SourceFile) -> SafeString | str:
         found = source.current.findings if source.current else []
         lines = format_html_join("", "<li>{}</li>", ((f"{each[:1].upper()}{each[1:]}.",) for each in found))
         return format_html("<ul>{}</ul>", lines) if found else "–"
 
-    @admin.display(description="who may read its rows")
+    @admin.display(description="readers")
     def readers(self, source: SourceFile) -> str:
         names = [group.name for group in source.groups.all()]
         return ", ".join(names) or "everybody"
@@ -236,7 +237,7 @@ class SourceFileAdmin(ExportMixin, Recorded, ModelAdmin[SourceFile]):
             remaining = sum(map(loading.remove, SourceFile.objects.filter(pk__in=chosen)))
         if remaining:
             rows = ngettext("%(n)s curated row is kept", "%(n)s curated rows are kept", remaining)
-            text = rows % {"n": f"{remaining:,}"} + ", marked as vanished from the file."
+            text = rows % {"n": f"{remaining:,}"} + " and marked as vanished from the file."
             self.message_user(request, text, messages.WARNING)
 
 
@@ -245,10 +246,11 @@ def _what_stays(source: SourceFile, rows: int, curated: int) -> str:
     sentence = f"{source.name}, with its {source.rows:,} {'row' if source.rows == 1 else 'rows'}"
     if curated:
         sentence += (
-            f": {rows:,} go, {curated:,} that a curator edited or hid stay, marked as vanished from the file"
+            f": {rows:,} will be deleted, {curated:,} that a curator edited or hid will stay, marked as "
+            "vanished from the file"
         )
     if groups := [group.name for group in source.groups.all()]:
-        sentence += f"; should the file come again, it is for {', '.join(groups)} alone"
+        sentence += f"; if the file is loaded again, only {', '.join(groups)} may read it"
     return sentence
 
 
@@ -619,15 +621,16 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         if row.hidden:
             marks.append("hidden")
         if row.file_values:
-            marks.append(f"edited: {', '.join(sorted(row.file_values))}")
+            marks.append(f"edited: {', '.join(sorted(map(self.data_set.words_of, row.file_values)))}")
         if row.vanished:
             marks.append("vanished from its file")
         return format_html("{}", ", ".join(marks) or "–")
 
-    @admin.display(description="The file's values of edited fields")
+    @admin.display(description="Original values")
     def said(self, row: Row) -> str:
         said = sorted((row.file_values or {}).items())
-        return "; ".join(f"{name}: {_display(value)}" for name, value in said) or "–"
+        words_of = self.data_set.words_of
+        return "; ".join(f"{words_of(name)}: {_display(value)}" for name, value in said) or "–"
 
     # Changes
 
@@ -653,11 +656,11 @@ class RowAdmin(KeyedAdmin, QueuedImportMixin, ExportMixin, HasHistory, ModelAdmi
         actions.pop("delete_selected", None)
         return actions
 
-    @admin.action(description="Hide from every answer", permissions=["change"])
+    @admin.action(description="Hide selected rows", permissions=["change"])
     def hide(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._report(request, curation.hide(queryset, by=cast(User, request.user)), "hidden")
 
-    @admin.action(description="Publish again", permissions=["change"])
+    @admin.action(description="Publish selected rows", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._report(request, curation.publish(queryset, by=cast(User, request.user)), "published")
 

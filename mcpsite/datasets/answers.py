@@ -45,7 +45,7 @@ class Found:
 def page_arguments(things: Things, usual: int) -> Arguments:
     """Return the arguments limit and offset."""
     most = f"How many {things} at most, from 1 to {MOST_ON_A_PAGE}."
-    passed = "How many to pass over, to go on where an answer was truncated."
+    passed = "How many to skip, to go on where an answer was truncated."
     return [
         ("limit", int, Field(usual, description=most)),
         ("offset", int, Field(0, description=passed)),
@@ -89,7 +89,7 @@ def answer(things: Things, found: Found, page: Page, applied: Mapping[str, Any])
         value["undated_rows"] = found.undated
     if found.counted_to:
         value["counts"] = (
-            f"{found.counted_to:,} rows means at least {found.counted_to:,}: counting ends there."
+            f"{found.counted_to:,} rows means at least {found.counted_to:,}, because counting stops there."
         )
     if found.has_more:
         end = page.offset + len(found.page)

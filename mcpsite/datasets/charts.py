@@ -116,7 +116,9 @@ class Chart:
         """Return what a reader of the lines has to know about them."""
         notes = []
         if found.period != "day":
-            notes.append(f"There are more than {MOST_DATES} days: a point is the mean of a {found.period}.")
+            notes.append(
+                f"There are more than {MOST_DATES} days, so each point is the mean of a {found.period}."
+            )
         if found.earlier:
             day = self._filter(self.data_set.day)
             notes.append(f"{found.earlier} earlier years are left out; name one with {day}.")
@@ -133,14 +135,14 @@ class Chart:
                 f"name one with {self._filter(beside)}."
             )
         if found.undated:
-            notes.append(f"{found.undated} rows without a usable date are left out.")
+            notes.append(f"{found.undated} rows without a valid date are left out.")
         return notes
 
     def _in_words(self, value: Mapping[str, Any]) -> str:
         asked = ", ".join(f"{name} {said}" for name, said in value["filters"].items())
         notes = value.get("notes", [])
         if not value["dates"]:
-            nothing = "No dated row with a figure matches" + (f" ({asked})." if asked else ".")
+            nothing = "No rows with a date and a figure match" + (f" ({asked})." if asked else ".")
             return " ".join([nothing, "Widen the filters.", *notes])
         series, period, figures = value["series"], value["period"], value["figures"]
         described = " / ".join(

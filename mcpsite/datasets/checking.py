@@ -13,20 +13,20 @@ from mcpsite.datasets.models import Combination, Edit, Row
 _KNOWN = "('current', 'replaced')"
 
 SHARED = {
-    "a file points at a load that is not current, or at one of another file": (
+    "a file refers to a load that is not current, or to a load of another file": (
         "SELECT f.name FROM datasets_sourcefile f JOIN datasets_load l ON l.id = f.current_id "
         "WHERE l.state <> 'current' OR l.file_id IS NULL OR l.file_id <> f.id OR l.name <> f.name "
         "OR l.data_set <> f.data_set"
     ),
-    "a load is current and no file points at it": (
+    "a load is current, but no file refers to it": (
         "SELECT id FROM datasets_load WHERE state = 'current' "
         "AND id NOT IN (SELECT current_id FROM datasets_sourcefile WHERE current_id IS NOT NULL)"
     ),
-    "a file says other things than its current load": (
+    "a file and its current load differ": (
         "SELECT f.name FROM datasets_sourcefile f JOIN datasets_load l ON l.id = f.current_id "
         "WHERE l.rows <> f.rows OR l.digest <> f.digest OR l.unreadable <> f.unreadable"
     ),
-    "counts are of no load": (
+    "counts belong to no load": (
         "SELECT load_id FROM datasets_combinationcount WHERE load_id NOT IN (SELECT id FROM datasets_load)"
     ),
 }
@@ -38,14 +38,14 @@ def checks_of(data_set: DataSet) -> dict[str, str]:
     rows, label = data_set.sql, data_set.label
     day = f"r.{data_set.column(data_set.day)}" if data_set.day else "'0001-01-01'"
     found = {
-        "rows are of no load": (
+        "rows belong to no load": (
             f"SELECT load_id FROM {rows} WHERE load_id NOT IN (SELECT id FROM datasets_load)"
         ),
-        "rows are not where their load says": (
+        "rows are outside the range of their load": (
             f"SELECT r.id FROM {rows} r JOIN datasets_load l ON l.id = r.load_id "
             f"WHERE r.id < l.first_id OR r.id > l.last_id OR l.data_set <> '{label}'"
         ),
-        "a load has not as many rows as its file held": (
+        "a load has a different number of rows from its file": (
             "SELECT l.name FROM datasets_load l "
             f"LEFT JOIN {rows} r ON r.load_id = l.id AND NOT r.vanished "
             f"WHERE l.data_set = '{label}' AND l.state IN {_KNOWN} "
@@ -58,7 +58,7 @@ def checks_of(data_set: DataSet) -> dict[str, str]:
             f"SELECT id FROM {rows} WHERE combination_id NOT IN "
             f"(SELECT id FROM datasets_combination WHERE data_set = '{label}')"
         ),
-        "counts are not those of the published rows": (
+        "counts differ from the number of published rows": (
             "SELECT load_id, combination_id FROM ("
             "SELECT load_id, combination_id, -rows AS rows FROM datasets_combinationcount UNION ALL "
             f"SELECT load_id, combination_id, count(*) AS rows FROM {rows} WHERE NOT hidden "
@@ -66,13 +66,13 @@ def checks_of(data_set: DataSet) -> dict[str, str]:
             f"WHERE l.data_set = '{label}' AND l.state IN {_KNOWN} "
             "GROUP BY load_id, combination_id HAVING sum(both_.rows) <> 0"
         ),
-        "rows have no count, or are not between its days": (
+        "rows have no count, or are outside the days of their count": (
             f"SELECT r.id FROM {rows} r JOIN datasets_load l ON l.id = r.load_id "
             "LEFT JOIN datasets_combinationcount c ON c.load_id = r.load_id "
             f"AND c.combination_id = r.combination_id WHERE l.state IN {_KNOWN} "
             f"AND (c.id IS NULL OR {day} < c.first_day OR {day} > c.last_day)"
         ),
-        "rows are curated and nobody wanted that": (
+        "rows are marked as curated, but there is no edit of them": (
             f"SELECT r.id FROM {rows} r JOIN datasets_sourcefile f ON f.current_id = r.load_id "
             "LEFT JOIN datasets_edit e ON e.key = r.key AND e.file_id = f.id "
             "WHERE e.id IS NULL AND (r.hidden OR r.vanished OR r.file_values IS NOT NULL)"
@@ -115,7 +115,9 @@ def _combinations(data_set: DataSet) -> Iterator[str]:
     rows = data_set.model.objects.values_list("combination_id", *names).distinct()
     for number, *values in rows.iterator(chunk_size=5_000):
         if said.get(number) != tuple(values):
-            yield f"{data_set.name}: Rows with {values} have the combination {number}, which is another."
+            yield (
+                f"{data_set.name}: Rows with {values} have the combination {number}, which has other values."
+            )
 
 
 def _edits(data_set: DataSet, edits: list[Edit]) -> Iterator[str]:
@@ -132,4 +134,4 @@ def _edits(data_set: DataSet, edits: list[Edit]) -> Iterator[str]:
             continue
         has = {each: data_set.value_of(row, each) for each in row.file_values or {}}
         if (has, row.hidden) != (edit.values, edit.hidden):
-            yield f"{data_set.name}: A row is not as it was edited: {name}."
+            yield f"{data_set.name}: A row does not have its edited values: {name}."

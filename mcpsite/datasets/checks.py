@@ -27,10 +27,10 @@ def check_published(**_: Any) -> list[CheckMessage]:
         return [Error(str(error), id="datasets.E101")]
     return [
         Warning(
-            f"{table.name} is ordered by {table.ordering[0]!r}, and no index of {table.model.__name__} "
-            "begins with it: each page may take a look at the whole table.",
-            hint="Make such an index in the database, and say it in the model's Meta: "
-            f"indexes = [models.Index(fields=[{table.ordering[0]!r}], name=…)].",
+            f"{table.name} is ordered by {table.ordering[0]!r}, but no index of {table.model.__name__} "
+            "begins with it, so each page may have to read the whole table.",
+            hint="Create such an index in the database, and declare it in the model's Meta: indexes = "
+            f"[models.Index(fields=[{table.ordering[0]!r}], name=…)].",
             obj=table.model,
             id="datasets.W101",
         )

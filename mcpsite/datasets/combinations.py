@@ -88,9 +88,10 @@ class Ids:
     def _demand_few(self) -> None:
         if len(self._ids) <= MOST:
             return
+        columns = ", ".join(map(self._data_set.words_of, self._data_set.categories))
         raise RefusedFile(
-            f"has more than {MOST:,} combinations of {', '.join(self._data_set.categories)}; a column with "
-            "very many values is declared as Prose or Text, which have no such bound"
+            f"has more than {MOST:,} combinations of {columns}; declare a column with very many values as "
+            "Prose or Text, which have no such limit"
         )
 
 

@@ -43,7 +43,7 @@ class Comparison:
                 self._changed += 1
                 if len(self._shown) < SHOWN:
                     changes = (
-                        f"{name} {_short(before[name])} → {_short(read[name])}"
+                        f"{self._data_set.words_of(name)} {_short(before[name])} → {_short(read[name])}"
                         for name in self._names
                         if before[name] != read[name]
                     )
@@ -56,8 +56,8 @@ class Comparison:
         """Yield what would change, without a full stop."""
         gone = max(0, self._known.rows - self._same - self._changed)
         yield (
-            f"against the {self._known.rows:,} rows of it that are here {self._new:,} would be new, "
-            f"{self._changed:,} changed, {gone:,} gone and {self._same:,} stay as they are"
+            f"compared with the {self._known.rows:,} rows loaded before, {self._new:,} would be new, "
+            f"{self._changed:,} changed, {gone:,} removed and {self._same:,} unchanged"
         )
         yield from (f"would change {each}" for each in self._shown)
 

@@ -95,8 +95,9 @@ def row_columns(data_set: DataSet) -> type[ModelResource]:
 class Corrected(Result):  # type: ignore[misc]
     """What an import changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, data_set: DataSet) -> None:
         super().__init__()
+        self.words_of = data_set.words_of
         self.changes: dict[int, tuple[str, dict[str, tuple[Any, Any]]]] = {}
         """By row key: what the row is called, and each changed field before and after."""
         self.left_alone: list[str] = []
@@ -133,9 +134,9 @@ class _Corrections:
         **_: Any,
     ) -> Corrected:
         """Return what `dataset` changes; do it without `dry_run`, if `digest` still matches the changes."""
-        result = Corrected()
-        result.total_rows = len(dataset)
         data_set, names = self.data_set, list(dataset.headers)
+        result = Corrected(data_set)
+        result.total_rows = len(dataset)
         if problem := _header_problem(data_set, names):
             result.append_base_error(Error(problem))
             return result
@@ -150,7 +151,10 @@ class _Corrections:
             _compare(data_set, dataset, names, result)
             if result.digest != digest:
                 result.append_base_error(
-                    Error("The rows have changed since the preview; nothing was imported. Look at it again.")
+                    Error(
+                        "The rows have changed since the preview, so nothing was imported. Check the "
+                        "new preview."
+                    )
                 )
             if not result.has_errors() and not result.has_validation_errors():
                 corrections = {
@@ -172,10 +176,10 @@ def corrections_of(data_set: DataSet) -> type[ModelResource]:
 
 def _header_problem(data_set: DataSet, names: list[str]) -> str:
     if ID not in names:
-        return "The file has no column “id”; export the list here and correct that file."
+        return "The file has no column “id”; export the list and correct that file."
     every = (ID, *paths_of(data_set), VERSION)
     if unknown := [name for name in names if name not in every]:
-        return f"There is no column {unknown[0][:60]!r} here; a file may have: {', '.join(every)}."
+        return f"The column {unknown[0][:60]!r} is not known; a file may have: {', '.join(every)}."
     return ""
 
 
@@ -216,12 +220,12 @@ def _demand_version(
     if VERSION not in cells or cells[VERSION] == version_of(now):
         return
     conflicts = "; ".join(
-        f"{name} is {_short(before)} here and {_short(after)} in the file"
+        f"{data_set.words_of(name)} is {_short(before)} now and {_short(after)} in the file"
         for name, (before, after) in changed.items()
     )
     raise ValidationError(
-        f"somebody has changed this row since it was exported ({conflicts}): export it anew, or take it out "
-        "of the file."
+        f"somebody has changed this row since it was exported ({conflicts}): export the row again, or "
+        "remove it from the file."
     )
 
 
@@ -233,17 +237,18 @@ def _row(text: str, stored: dict[int, Row], seen: set[int]) -> Row:
     key = keys.read(text)
     if key is None:
         raise ValidationError(
-            f"id is {text[:40]!r}, which names no row; rows are added by loading a file."
+            f"id is {text[:40]!r}, which is not the id of a row; new rows have to be loaded from a file."
             if text
-            else "id is empty; an import corrects rows that are here, and rows are added by loading a file."
+            else "id is empty; an import corrects existing rows, and new rows have to be loaded from a file."
         )
     row = stored.get(key)
     if row is None:
         raise ValidationError(
-            f"there is no row with the id {text}: its file holds it no longer; export the list anew."
+            f"there is no row with the id {text}, because its file no longer contains it; export the list "
+            "again."
         )
     if key in seen:
-        raise ValidationError(f"the id {text} stands in an earlier row too.")
+        raise ValidationError(f"the id {text} is already used in an earlier row.")
     seen.add(key)
     return row
 
@@ -291,20 +296,23 @@ def _is_shown_as(data_set: DataSet, name: str, before: Any, text: str, after: An
 
 def _value(data_set: DataSet, name: str, text: str, read: Callable[[str], str]) -> Any:
     """Return the meaning of a cell; raises ValueError with a sentence."""
+    words = data_set.words_of(name)
     if _ERROR.fullmatch(text):
-        raise ValueError(f"{name} is {text[:40]!r}, a spreadsheet program's word for a value it cannot show.")
+        raise ValueError(
+            f"{words} is {text[:40]!r}, which a spreadsheet program writes for a value that it cannot show."
+        )
     if name in data_set.numbers:
         number = data_set.as_stored(name, plain_number(read(text)))
         if text and number is None:
             expected = data_set.expected(name)
-            raise ValueError(f"{name} is {text[:40]!r}, which is not {expected}{_hint(text)}.")
+            raise ValueError(f"{words} is {text[:40]!r}, which is not {expected}{_hint(text)}.")
         return number
     if name == "hidden":
         if text.upper() not in _TRUE | _FALSE:
             raise ValueError(f"hidden is {text[:40]!r}; it can be TRUE or FALSE.")
         return text.upper() in _TRUE
     if _is_day(data_set, name) and text and iso_day(text) is None:
-        raise ValueError(f"{name} is {text[:40]!r}, which is no day; write it as 2026-07-01.")
+        raise ValueError(f"{words} is {text[:40]!r}, which is not a day; write it as 2026-07-01.")
     if name in data_set.days:
         return data_set.as_stored(name, text)
     text = clean(unescape_formula(text))

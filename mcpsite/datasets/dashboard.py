@@ -41,7 +41,7 @@ def _rows(data_set: DataSet, upload: Cell | None) -> Panel:
             Figure(label="Hidden", value=hidden, url=list_url(model, **{STATE: "hidden"})),
             Figure(label="Edited", value=edits.edited().count(), url=list_url(model, **{STATE: "edited"})),
             Figure(
-                label="Gone from their files",
+                label="Vanished from their files",
                 value=vanished,
                 url=list_url(model, **{STATE: "vanished"}),
                 tone="warning",
@@ -69,7 +69,7 @@ def _files(files: SourceFileQuerySet) -> Panel:
                 url=list_url(SourceFile, **{state: SourceFile.State.LOADED.value}),
             ),
             Figure(
-                label="Gone from their folders",
+                label="Missing from their folders",
                 value=counts["gone"],
                 url=list_url(SourceFile, **{state: SourceFile.State.GONE.value}),
                 tone="warning",

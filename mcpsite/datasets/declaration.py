@@ -219,6 +219,11 @@ class DataSet:
     def _of(self, kind: type[Any]) -> tuple[str, ...]:
         return tuple(name for name, column in self.columns.items() if isinstance(column, kind))
 
+    def words_of(self, name: str) -> str:
+        """Return what sentences call a column, or what else a table has."""
+        column = self.columns.get(name)
+        return str(column.verbose_name) if column else name.replace("_", " ")
+
     # How files are read
 
     @cached_property
@@ -325,7 +330,7 @@ class DataSet:
 def _column(name: str, column: Kind) -> Column:
     """Return what a cell of a column has to contain, and its names in files."""
     names = column.also if name in column.also else (name, *column.also)
-    make = partial(Column, name=name, names=names)
+    make = partial(Column, name=name, title=str(column.verbose_name), names=names)
     kinds: tuple[tuple[type, CellKind], ...] = (
         (Day, "day"),
         (Category, "category"),
@@ -336,7 +341,7 @@ def _column(name: str, column: Kind) -> Column:
         return make(kind="number", unit=column.unit, least=column.least, most=column.most)
     if isinstance(column, Day) and column.given:
         names = tuple(dict.fromkeys((column.given, *column.also)))
-        return Column(name=column.given, names=names, kind="day")
+        return Column(name=column.given, title=column.given.replace("_", " "), names=names, kind="day")
     kind = next(said for each, said in kinds if isinstance(column, each))
     return make(kind=kind, longest=getattr(column, "longest", None))
 

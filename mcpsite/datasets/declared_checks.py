@@ -35,7 +35,7 @@ def check_declared(**_: Any) -> list[CheckMessage]:
         *(
             Error(
                 f"{names[each.name]} data sets are called {each.name!r}.",
-                hint="Let a class Dataset inside the model say another name.",
+                hint="Set another name in a class Dataset inside the model.",
                 obj=each.model,
                 id="datasets.E006",
             )
@@ -53,8 +53,8 @@ def check_combinations(databases: Sequence[str] | None = None, **_: Any) -> list
     return [
         Warning(
             f"{each.name} has {number:,} combinations of {', '.join(each.categories)}, which each worker "
-            "holds in memory.",
-            hint="Declare a column with very many values as Prose or Text, and load the files again.",
+            "keeps in memory.",
+            hint="Declare columns with very many values as Prose or Text, and load the files again.",
             obj=each.model,
             id="datasets.W002",
         )
@@ -71,7 +71,7 @@ def check_tool_list(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"The list of tools takes about {tokens:,} tokens before the first question.",
-            hint="Set DATASET_TOOLS=shared: one set of tools then answers for all data sets.",
+            hint="Set DATASET_TOOLS=shared, which gives all data sets one common set of tools.",
             id="datasets.W003",
         )
     ]
@@ -104,11 +104,15 @@ Problem = tuple[str, str, str]
 def _names(data_set: DataSet) -> Iterator[Problem]:
     for name in data_set.columns:
         if name in ENGINE:
-            hint = f"Call it otherwise, and name what files call it: {name}_of_file = …(also=({name!r},))."
-            yield f"has a column {name!r}, which means something else for every data set.", hint, "E001"
+            hint = f"Rename it, and list the names that files use: {name}_of_file = …(also=({name!r},))."
+            yield f"has a column {name!r}, a name that is reserved in every data set.", hint, "E001"
     of_figures = {figure.name for figure in figures(DeclaredTools(data_set=data_set).shown)}
     for name in of_figures.intersection(data_set.columns):
-        yield f"has a column {name!r}, as a figure of its groups is called.", "Call it otherwise.", "E001"
+        yield (
+            f"has a column {name!r}, which is also the name of a figure of its groups.",
+            "Rename it.",
+            "E001",
+        )
 
 
 def _kinds(data_set: DataSet) -> Iterator[Problem]:
@@ -116,7 +120,8 @@ def _kinds(data_set: DataSet) -> Iterator[Problem]:
     for field in data_set.model._meta.get_fields():
         if field.name not in own and field.name not in data_set.columns:
             yield (
-                f"has a field {field.name!r} of the kind {type(field).__name__}, which no file is read into.",
+                f"has a field {field.name!r} of the kind {type(field).__name__}, which cannot be loaded "
+                "from a file.",
                 "Declare it as Category, Day, Number, Prose or Text of mcpsite.datasets.models.",
                 "E005",
             )
@@ -126,7 +131,7 @@ def _ordering(data_set: DataSet) -> Iterator[Problem]:
     hint = 'Let Meta.ordering begin with the day, descending, and name categories or texts: ["-day", "city"].'
     names = [each.removeprefix("-") for each in data_set.ordering]
     if not names:
-        yield "has no order, which answers and the index of its rows are in.", hint, "E002"
+        yield "has no ordering, which answers and the index of its rows need.", hint, "E002"
         return
     for name in names:
         if not isinstance(data_set.columns.get(name), Category | Text | Day):
@@ -134,13 +139,13 @@ def _ordering(data_set: DataSet) -> Iterator[Problem]:
             yield f"is ordered by {name!r}, which is {what}.", hint, "E002"
             return
     if data_set.day and data_set.ordering[0] != f"-{data_set.day}":
-        yield f"has days, and is not ordered by the latest {data_set.day} first.", hint, "E002"
+        yield f"has days, but is not ordered by {data_set.day}, latest first.", hint, "E002"
 
 
 def _options(data_set: DataSet) -> Iterator[Problem]:
     for name in data_set.unknown_options:
         known = ", ".join(data_set.options.__dataclass_fields__)
-        yield f"has an option {name!r} that there is not.", f"The options are {known}.", "E003"
+        yield f"has an unknown option {name!r}.", f"The options are {known}.", "E003"
     options = data_set.options
     columns = {"identity": options.identity, "label": options.label, "filters": options.filters}
     known_figures = {figure.name for figure in figures(DeclaredTools(data_set=data_set).shown)}
@@ -149,15 +154,15 @@ def _options(data_set: DataSet) -> Iterator[Problem]:
             kinds = data_set.numbers if option == "filters" else tuple(data_set.columns)
             if name not in kinds:
                 remedy = f"Name some of {', '.join(kinds)}."
-                yield f"names {name!r} in Dataset.{option}, which is no column for that.", remedy, "E003"
+                yield f"names {name!r} in Dataset.{option}, which is not a column for that.", remedy, "E003"
     for name in options.metrics:
         if name not in known_figures:
             remedy = "Write a number and _mean, _min, _max, _count, _sum or _median."
-            yield f"names {name!r} in Dataset.metrics, which is no figure.", remedy, "E003"
+            yield f"names {name!r} in Dataset.metrics, which is not a figure.", remedy, "E003"
     for text in data_set.given:
         if not isinstance(data_set.columns.get(text), Text):
             yield (
-                f"has a day that is given as {text!r}, which is no Text.",
+                f"has a day that is given as {text!r}, which is not a Text.",
                 f"Declare {text} = Text().",
                 "E003",
             )
@@ -170,15 +175,15 @@ def _tools(data_set: DataSet) -> Iterator[CheckMessage]:
     try:
         DeclaredTools(data_set=data_set).register(made)
     except ImproperlyConfigured as error:
-        hint = "Give that column another name; what files call it stands in also=(…)."
+        hint = "Give that column another name; list the names that files use in also=(…)."
         yield Error(str(error), hint=hint, obj=data_set.model, id="datasets.E004")
     for tool in made.all():
         tokens = _tokens(tool)
         if tokens > MOST_TOKENS:
             yield Warning(
                 f"The tool {tool.name} takes about {tokens:,} tokens before the first question.",
-                hint="Let Dataset.filters name the numbers that are asked for, declare what nobody filters "
-                "by as Text, or set DATASET_TOOLS=shared.",
+                hint="List in Dataset.filters only the numbers that people filter by, declare columns "
+                "that nobody filters by as Text, or set DATASET_TOOLS=shared.",
                 obj=data_set.model,
                 id="datasets.W001",
             )

@@ -52,16 +52,18 @@ def encoding_of(source: Source, said: str = "") -> Encoding:
         if head.startswith(mark):
             return Encoding(_checked(source, name))
     if name := _without_mark(head):
-        return Encoding(_checked(source, name), f"was read as {_NAMES[name]}, though it does not say so")
+        return Encoding(
+            _checked(source, name), f"was read as {_NAMES[name]}, although it does not declare that encoding"
+        )
     if _is_utf8(source):
         return Encoding()
     guessed = _guessed(_telling(source))
     if not guessed:
-        reason = "is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding)"
+        reason = "is not UTF-8 text; save the file as UTF-8, or give its encoding (--encoding)"
         raise RefusedFile(reason, undecodable_line(source, "utf-8"))
     return Encoding(
         guessed,
-        f"is not UTF-8; it was read as {_NAMES[guessed]}. If letters look wrong, save it as UTF-8 or name "
+        f"is not UTF-8; it was read as {_NAMES[guessed]}. If letters look wrong, save it as UTF-8 or give "
         "its encoding (--encoding)",
     )
 
@@ -72,7 +74,7 @@ def _checked(source: Source, name: str) -> str:
     except (LookupError, ValueError):
         text = False
     if not text:
-        raise RefusedFile(f"{name[:40]!r} is not the name of an encoding; for example cp1252 or shift_jis is")
+        raise RefusedFile(f"{name[:40]!r} is not the name of an encoding; examples are cp1252 and shift_jis")
     line = undecodable_line(source, name)
     if line is not None:
         raise RefusedFile(f"is not {name} text; save the file as UTF-8", line)

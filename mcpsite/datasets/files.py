@@ -37,7 +37,7 @@ def find(paths: Iterable[Path]) -> list[Found]:
         elif folders.is_file(path):
             found.append(Found(name=path.name, path=path, folder=path.parent))
         elif folders.is_special(path):
-            reason = "is no file and no folder"
+            reason = "is neither a file nor a folder"
             found.append(Found(name=path.name, path=path, folder=path.parent, refused=reason))
         else:
             found += _inside(path)
@@ -71,7 +71,7 @@ def _inside(folder: Path) -> list[Found]:
         )
         for problem in problems
     ]
-    found = found or [_empty(folder, f"holds no {KINDS} file")]
+    found = found or [_empty(folder, f"contains no {KINDS} file")]
     return found + [
         Found(name=each.relative_to(folder).as_posix(), path=each, folder=folder, stands_for="other")
         for each in files
@@ -88,7 +88,9 @@ def _one_of_each_name(found: Iterable[Found]) -> list[Found]:
         if earlier is None or (earlier == each.path and each not in kept):
             kept.append(each)
         elif earlier != each.path:
-            reason = f"has the name of another file of this run, in {earlier.parent.name}; rename one of them"
+            reason = (
+                f"has the same name as another file of this run, in {earlier.parent.name}; rename one of them"
+            )
             kept.append(replace(each, refused=reason))
     return kept
 

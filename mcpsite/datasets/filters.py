@@ -132,7 +132,5 @@ def asked_text(name: str, value: str | None) -> str:
 
 def _range(name: str, least: float | None, most: float | None) -> Range:
     if least is not None and most is not None and least > most:
-        raise ToolError(
-            f"{name}_min is {least:.10g} and {name}_max is {most:.10g}; no number is both, so exchange them."
-        )
+        raise ToolError(f"{name}_min is {least:.10g} and {name}_max is {most:.10g}; swap them.")
     return Range(name, least, most)

@@ -1,6 +1,6 @@
 """What a reading found beside the rows, in sentences for the person who brought the file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -50,7 +50,7 @@ class Findings:
         """Return the sentences without the file's name and a full stop, which the caller adds."""
         said = list(self.notes)
         said += (
-            f"{name} has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
+            f"{name} has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87"
             for name in self.shares
         )
         if self.first_unreadable:
@@ -59,19 +59,19 @@ class Findings:
         if self.unused:
             shown = ", ".join(map(repr, islice(self.unused, MOST_NAMED)))
             more = f" and {len(self.unused) - MOST_NAMED:,} more" if len(self.unused) > MOST_NAMED else ""
-            said.append(f"columns that are not known were not used: {shown}{more}")
+            said.append(f"unknown columns were ignored: {shown}{more}")
         if self.left_out.count:
             rows = (
-                "1 row is no row of data and was"
+                "1 row is not data and was"
                 if self.left_out.count == 1
-                else (f"{self.left_out.count:,} rows are no rows of data and were")
+                else (f"{self.left_out.count:,} rows are not data and were")
             )
             shown = "; ".join(f"{self.place} {each.line}: {each}" for each in self.left_out.first)
             said.append(f"{rows} left out: {shown}{self._more(self.left_out.count)}")
         if self.skipped:
-            said.append(f"{self.skipped:,} items were skipped, for they are no rows")
+            said.append(f"{self.skipped:,} items were skipped, because they are not rows")
         if self.undated:
-            rows, found = ("row says", "is") if self.undated == 1 else ("rows say", "are")
+            rows, found = ("row has", "is") if self.undated == 1 else ("rows have", "are")
             said.append(f"{self.undated:,} {rows} no day and {found} found by no filter for days")
         return said
 
@@ -80,8 +80,9 @@ class Findings:
         return ", …" if count > MOST_NAMED else ""
 
 
-def understood(used: Mapping[str, str]) -> str:
+def understood(used: Mapping[str, str], words_of: Callable[[str], str]) -> str:
     """Return which headings mean which columns, if they have other names."""
+    found = ((heading, name, words_of(name)) for heading, name in islice(used.items(), 60))
     return ", ".join(
-        name if heading == name else f"{heading!r} as {name}" for heading, name in islice(used.items(), 60)
+        words if heading in (name, words) else f"{heading!r} as {words}" for heading, name, words in found
     )

@@ -105,9 +105,9 @@ class Headings:
             return Meaning(name, column, _date_order(units))
         if column.kind == "number" and column.unit:
             if other := next((unit for unit in units if not is_unit(unit, column.unit)), ""):
-                return f"in {other.strip()[:20]}, where {column.unit} is meant"
+                return f"in {other.strip()[:20]}, but {column.unit} is expected"
             if needs_unit and not units:
-                return f"without its unit; {column.unit} is meant"
+                return f"without a unit; {column.unit} is expected"
         return Meaning(name, column)
 
 

@@ -64,10 +64,12 @@ class KeyedAdmin(ModelAdmin[Any]):
             # A refused page names its rows by their present numbers.
             today = {str(name): str(pk) for key, pk in rows.values_list("key", "pk") for name in (key, pk)}
             if gone := {key for key in edited.values() if key not in today}:
-                what = "A row" if len(gone) == 1 else f"{len(gone)} rows"
-                text = (
-                    f"{what} of this page left the data meanwhile, and nothing was saved. Open the list anew."
+                what = (
+                    "A row on this page no longer exists"
+                    if len(gone) == 1
+                    else (f"{len(gone)} rows on this page no longer exist")
                 )
+                text = f"{what}, so nothing was saved. Reload the list."
                 self.message_user(request, text, messages.ERROR)
             for name, key in edited.items():
                 data[name] = today.get(key, key)

@@ -46,7 +46,7 @@ Progress = Callable[[Found, int], None]
 
 SHOWN_ROWS = 3
 """The rows in a preview of a file, as they would be read."""
-LOST = "was deleted, or loaded by somebody else, while it was being pruned"
+LOST = "was deleted or loaded by another process while it was being pruned"
 
 
 class PruneRefused(Exception):
@@ -222,7 +222,7 @@ class _Load:
                         compared.add(each)
             self._check(reader, table, known)
             changes = compared.sentences() if compared else ()
-            sample = [f"its columns are {understood(table.used)}", *sample, *changes]
+            sample = [f"its columns are {understood(table.used, self._data_set.words_of)}", *sample, *changes]
             return self._outcome(known, reader, table, sample=sample)
         load = loads.claim(
             self._data_set,
@@ -286,8 +286,8 @@ class _Load:
             _demand_no_unreadable(reader, table)
         if known and known.rows and not reader.cells.rows and not self._choices.allow_empty:
             raise RefusedFile(
-                f"holds no rows, and {known.rows:,} of it are here, which stay; if they are to go, allow "
-                "that (--allow-empty)"
+                f"has no rows. Its {known.rows:,} rows from before are kept; to delete them, allow empty "
+                "files (--allow-empty)"
             )
 
     def _record(self, action: recording.Recorder, known: SourceFile, source: SourceFile) -> None:
@@ -303,25 +303,26 @@ class _Load:
     def _uncertain(self, number: int) -> Iterator[str]:
         if number:
             rows = "1 curated row" if number == 1 else f"{number:,} curated rows"
+            columns = _words(self._data_set, self._data_set.identity)
             yield (
-                f"{rows} cannot be told from others of the file by {_listed_words(self._data_set.identity)}, "
-                "and there are more or fewer of them now: check whether what was edited or hidden stands on "
-                "the right row"
+                f"{rows} cannot be told from other rows of the file by {columns}, and the number of such "
+                "rows has changed: check whether the right rows are edited or hidden"
             )
 
     def _undeclared(self, table: Table) -> Iterator[str]:
         if table.unused and self._data_set.options.tools:
             where = self._data_set.model.__module__.replace(".", "/")
             yield (
-                f"to use what is not known, declare it in {where}.py or add the new name of a column to its "
-                "also=(…), then run makemigrations, migrate and load the file with --force"
+                f"to use unknown columns, declare them in {where}.py or add the new name of a column to "
+                "its also=(…), then run makemigrations, migrate and load the file with --force"
             )
 
     def _many(self, combinations: int) -> Iterator[str]:
         if combinations > MANY:
+            columns = _words(self._data_set, self._data_set.categories)
             yield (
-                f"has {combinations:,} combinations of {_listed_words(self._data_set.categories)}, which "
-                "each worker holds in memory; declare a column with very many values as Prose or Text"
+                f"has {combinations:,} combinations of {columns}, which each worker keeps in memory; declare "
+                "columns with very many values as Prose or Text"
             )
 
     def _outcome(
@@ -336,9 +337,12 @@ class _Load:
     ) -> Outcome:
         cells, about = reader.cells, list(notes)
         if self._was:
-            about.append(f"was {self._was!r} before it was renamed, and what was edited in it stays")
+            about.append(f"was renamed from {self._was!r}; its edits are kept")
         elif other := recognition.same_content(self._data_set, self._digest, self._found.name):
-            about.append(f"holds the same as {other!r}; if it is a copy, its rows count twice: remove one")
+            about.append(
+                f"has the same content as {other!r}; if it is a copy, its rows count twice: "
+                "remove one of them"
+            )
         return Outcome(
             name=self._found.name,
             result="replaced" if known and known.state != SourceFile.State.LOADING else "new",
@@ -352,8 +356,8 @@ class _Load:
         )
 
 
-def _listed_words(names: Sequence[str]) -> str:
-    *others, last = (name.replace("_", " ") for name in names)
+def _words(data_set: DataSet, names: Sequence[str]) -> str:
+    *others, last = map(data_set.words_of, names)
     return f"{', '.join(others)} and {last}" if others else last
 
 
@@ -366,7 +370,7 @@ def _shown(data_set: DataSet, rows: Rows) -> list[str]:
     return [
         f"row {number} would be "
         + ", ".join(
-            f"{name} {value!r}"[:200]
+            f"{data_set.words_of(name)} {value!r}"[:200]
             for name, value in zip(names, row, strict=True)
             if value not in ("", None, str(NO_DAY))
         )
@@ -416,7 +420,7 @@ def _gone(
                 name=source.name,
                 result="gone",
                 rows=source.rows,
-                reason="is gone from its folder; its rows stay until a run with --prune",
+                reason="is no longer in its folder; its rows are kept until a run with --prune",
             )
             continue
         vanished = 0

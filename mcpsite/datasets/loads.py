@@ -42,7 +42,7 @@ def data_set_of_file(file: SourceFile | Load) -> DataSet:
     """Return the data set of a file. Raises Lost if its app is no longer installed."""
     data_set = data_set_named(file.data_set)
     if data_set is None:
-        raise Lost(f"is of {file.data_set}, which is not installed any more")
+        raise Lost(f"belongs to {file.data_set}, which is no longer installed")
     return data_set
 
 
@@ -108,7 +108,7 @@ def alive(load: Load) -> None:
     """
     mine = Load.objects.filter(pk=load.pk, state=load.state)
     if not mine.update(seen_at=Now()):
-        raise Lost("was deleted, or loaded by somebody else, while it was being loaded")
+        raise Lost("was deleted or loaded by another process while it was being loaded")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def switch(
     file = SourceFile.objects.filter(pk=before.pk).first()
     mine = Load.objects.filter(pk=load.pk, state=load.state)
     if file is None or file.current_id != before.current_id or not mine.update(seen_at=Now()):
-        raise Lost("was deleted, or loaded by somebody else, while it was being loaded")
+        raise Lost("was deleted or loaded by another process while it was being loaded")
     overlay.finish()
     replaced = Load.objects.filter(file=file, state=Load.State.REPLACED)
     replaced.exclude(pk=load.pk).update(state=Load.State.ABANDONED)
@@ -199,7 +199,7 @@ def empty(file: SourceFile, recorder: Recorder, *, state: SourceFile.State, keep
         take_over=True,
     )
     if load is None:
-        raise Lost("is gone")
+        raise Lost("no longer exists")
     load.finished_at = file.loaded_at
     overlay = Overlay(data_set, load, file, alive)
     overlay.bring()
@@ -229,10 +229,10 @@ def undo(file: SourceFile, recorder: Recorder) -> Load:
     data_set = data_set_of_file(file)
     load = undoable(file)
     if load is None:
-        raise Lost("has no load that can be undone: none was replaced, or it was too long ago")
+        raise Lost("has no load that can be undone, because it replaced none or was too long ago")
     writing = Load.objects.filter(file=file, state=Load.State.WRITING, seen_at__gte=Now() - SILENT)
     if writing.exists():
-        raise Lost("is being loaded at this moment; undo that when it is done")
+        raise Lost("is being loaded; undo the load when it has finished")
     overlay = Overlay(data_set, load, file, alive)
     overlay.bring()
     overlay.catch_up()

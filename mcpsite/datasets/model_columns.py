@@ -57,15 +57,16 @@ def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
         relation = False
     if relation:
         raise Misdeclared(
-            f"{model.__name__} cannot publish {name!r}, which is a relation, and none is followed.",
-            "Publish a view of the database that holds what it leads to, or declare the key as a plain "
+            f"{model.__name__} cannot publish {name!r}, because it is a relation, and relations are not "
+            "followed.",
+            "Publish a database view that contains the related values, or declare the key as a plain "
             f"field: {first} = models.IntegerField(db_column=…).",
         )
     names = [field.name for field in model._meta.concrete_fields if not field.is_relation]
     near = get_close_matches(name, names, n=1)
     raise Misdeclared(
         f"{model.__name__} has no column {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}.",
-        f"Name fields of the model: {', '.join(names)}.",
+        f"Use fields of the model: {', '.join(names)}.",
     )
 
 

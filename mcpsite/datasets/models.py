@@ -91,25 +91,27 @@ class SourceFile(models.Model):
         LOADING = "loading", "being loaded"
         """For the first time: none of its rows is in an answer yet."""
         LOADED = "loaded", "loaded"
-        GONE = "gone", "gone from its folder"
+        GONE = "gone", "missing from its folder"
         REMOVED = "removed", "removed"
         """Deleted by somebody: its groups are kept, and a load that does not name it skips it."""
 
     data_set = models.CharField(editable=False)
-    name = models.CharField(help_text="Path below the folder that was loaded.")
+    name = models.CharField(help_text="Path within the folder that was loaded.")
     folder = models.CharField(help_text="The folder that was loaded.")
     digest = models.CharField("SHA-256", max_length=64)
     """Empty after its rows were deleted, because they have to be loaded if the file comes back unchanged."""
     format = models.CharField(max_length=5, choices=Format)
-    rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held when it was loaded.")
+    rows = models.PositiveIntegerField(default=0, help_text="Number of rows in the file when it was loaded.")
     unreadable = models.PositiveIntegerField(
-        "unreadable values", default=0, help_text="Cells that should hold a day or a number and do not."
+        "unreadable values", default=0, help_text="Cells that should contain a day or a number but do not."
     )
     loaded_at = models.DateTimeField()
     loaded_by = models.CharField(max_length=150)
     state = models.CharField(max_length=7, choices=State, default=State.LOADED)
     groups = models.ManyToManyField(
-        Group, blank=True, help_text="Who may read its rows. With none, everybody who may read its data set."
+        Group,
+        blank=True,
+        help_text="Groups that may read its rows. Leave empty for everybody who may read its data set.",
     )
     current = models.OneToOneField(
         "Load", models.SET_NULL, null=True, editable=False, related_name="current_of"
@@ -159,9 +161,9 @@ class Load(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.WRITING, db_index=True)
     folder = models.CharField()
     digest = models.CharField("SHA-256", max_length=64)
-    rows = models.PositiveIntegerField(default=0, help_text="Rows that the file held.")
+    rows = models.PositiveIntegerField(default=0, help_text="Number of rows in the file.")
     unreadable = models.PositiveIntegerField(default=0)
-    findings = models.JSONField(default=list, help_text="Sentences on what was not read as it stands.")
+    findings = models.JSONField(default=list, help_text="Problems found in the file.")
     loaded_by = models.CharField(max_length=150)
     first_id = models.BigIntegerField(default=0)
     last_id = models.BigIntegerField(default=0)
@@ -212,7 +214,7 @@ class Combination(models.Model):
 
     data_set = models.CharField()
     digest = models.UUIDField(help_text="The BLAKE2 digest of the data set and the values.", unique=True)
-    values = models.JSONField(help_text="By category; those that are empty are left out.")
+    values = models.JSONField(help_text="By category, without empty ones.")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -273,7 +275,7 @@ class Edit(models.Model):
     hidden = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
     """Whether the row was deleted after it vanished from its file."""
-    met = models.JSONField(default=dict, help_text="Columns of which the file came to say the same.")
+    met = models.JSONField(default=dict, help_text="Columns whose edited values the file has taken over.")
     met_in = models.ForeignKey(Load, models.SET_NULL, null=True, related_name="+")
     """The load that did so: if it is undone, they are edited again."""
     serial = models.PositiveBigIntegerField()
@@ -382,11 +384,11 @@ class Row(models.Model, metaclass=_DataSet):
     key = models.BigIntegerField(editable=False)
     """Identifies the row in its file, over all loads of the file (see `mcpsite.datasets.keys`)."""
     position = models.PositiveIntegerField(help_text="The row's place in its file, from 1.", editable=False)
-    hidden = models.BooleanField(default=False, help_text="A hidden row is in no answer.")
+    hidden = models.BooleanField(default=False, help_text="Hidden rows appear in no answer.")
     vanished = models.BooleanField(
         default=False,
         editable=False,
-        help_text="A curator changed this row, and its file no longer holds it.",
+        help_text="A curator changed this row, and its file no longer contains it.",
     )
     file_values = models.JSONField(null=True, editable=False)
     """The file's values of the columns that a curator changed; NULL if there are none."""

@@ -13,7 +13,9 @@ from mcpsite.uploads.summaries import Summary
 Result = Literal["new", "replaced", "unchanged", "rejected", "removed", "left out", "gone", "pruned"]
 
 NOTHING_FOUND = Findings()
-UNDONE = "was undone as it is, and is loaded again when it has changed, or with --force"
+UNDONE = (
+    "was skipped, because this version was undone; it is loaded again when it has changed, or with --force"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +60,8 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
     for each in outcomes:
         if each.lost > each.rows:
             told.warnings.append(
-                f"{each.name} has lost most of its rows: it held {each.rows + each.lost:,} and holds "
-                f"{each.rows:,} now. If it was cut off, load the whole file again."
+                f"{each.name} has lost most of its rows: it had {each.rows + each.lost:,} and now has "
+                f"{each.rows:,}. If it was cut off, load the whole file again."
             )
         if each.result == "left out" and each.reason != UNDONE and each.reason:
             others.append(each.name)
@@ -78,10 +80,10 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
     if others:
         shown = ", ".join(others[:MOST_NAMED])
         more = f" and {len(others) - MOST_NAMED:,} more" if len(others) > MOST_NAMED else ""
-        told.notes.append(f"Left out, for none of them is one of {KINDS}: {shown}{more}.")
+        told.notes.append(f"Skipped, because they are not {KINDS} files: {shown}{more}.")
     if removed := sum(each.result == "removed" for each in outcomes):
         told.notes.append(
-            f"{removed:,} {'file was' if removed == 1 else 'files were'} removed by somebody and left out; "
+            f"{removed:,} {'file was' if removed == 1 else 'files were'} removed by somebody and skipped; "
             "name a file or its folder to load it again."
         )
     return told

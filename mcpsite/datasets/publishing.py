@@ -170,7 +170,7 @@ def _check_database(alias: str) -> None:
         ) from None
     if vendor not in VENDORS:
         raise Misdeclared(
-            f"The database {alias!r} is of the kind {vendor}, on which no statement can be cancelled.",
+            f"The database {alias!r} is of the kind {vendor}, on which statements cannot be cancelled.",
             "Publish a copy of the table in PostgreSQL or SQLite.",
         )
 
@@ -183,7 +183,7 @@ def _check_names(
     own = {"rows", *(figure.name for figure in figures.figures(columns))}
     if clashing := [column.name for column in figures.groupable(columns) if column.name in own]:
         raise Misdeclared(
-            f"{model.__name__} publishes {clashing[0]!r}, as a figure of each group is called.",
+            f"{model.__name__} publishes {clashing[0]!r}, which is also the name of a figure of each group.",
             "Give that field another name; it keeps its column by db_column.",
         )
     twice = [name for name in names if names.count(name) > 1]

@@ -110,7 +110,7 @@ def _of_workbook(workbook: Workbook) -> Table:
     notes = []
     if workbook.others:
         others = ", ".join(map(repr, workbook.others[:5]))
-        notes.append(f"of its sheets {workbook.sheet!r} was read, not {others}; --sheet names another")
+        notes.append(f"its sheet {workbook.sheet!r} was read, not {others}; use --sheet to choose another")
     return Table(
         format="xlsx",
         header=head.header,

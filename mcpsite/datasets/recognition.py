@@ -28,8 +28,8 @@ def demand_place(known: SourceFile, folder: Path) -> None:
         return
     if folders.is_file(elsewhere / known.name):
         raise RefusedFile(
-            f"has the name of a file that was loaded from {elsewhere} and is still there; rename one of "
-            "them, or load the folder that both are in"
+            f"has the same name as a file that was loaded from {elsewhere} and still exists there; rename "
+            "one of them, or load the folder that contains both"
         )
 
 

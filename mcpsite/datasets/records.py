@@ -190,7 +190,7 @@ class Reader:
     @property
     def shares(self) -> list[str]:
         """The columns of per cents that look like fractions of 1."""
-        return [name for name, fractions in self._shares.items() if fractions > 1]
+        return [each.words for each in self._present if self._shares.get(each.name, 0) > 1]
 
     # Cells
 
@@ -256,8 +256,8 @@ class Reader:
         if not shown and not self._marks.file and mark == "," and self.delimiter == ",":
             return "."
         raise RefusedFile(
-            f"{column.name} is {text[:40]!r}, which may be thousands or decimals, and the rest of the file "
-            "does not decide; say which mark stands before decimals (--decimal . or --decimal ,)",
+            f"{column.words} is {text[:40]!r}, which may mean thousands or decimals, and the rest of the "
+            "file does not show which; set the decimal mark (--decimal . or --decimal ,)",
             self._line_of(column, text),
             place=self.place,
         )
@@ -295,7 +295,7 @@ class Reader:
             elif order := dates.order_shown(text):
                 orders.setdefault(order, (line, text))
             elif open_day is None and _is_open(text):
-                open_day = line, column.name, text
+                open_day = line, column.words, text
         self._marks = _Marks({name: frozenset(each) for name, each in marks.items()})
         if open_day and self._order is None:
             self._order = self._only(orders, open_day)
@@ -313,13 +313,13 @@ class Reader:
         if len(orders) == 1:
             return next(iter(orders))
         line, name, text = doubt
-        first = f"{name} is {text[:40]!r}, where the day or the month may come first"
-        why = "no other date of the file decides"
+        first = f"{name} is {text[:40]!r}, in which the day or the month may come first"
+        why = "no other date of the file shows which"
         if orders:
             (day_line, day), (month_line, month) = orders["dmy"], orders["mdy"]
             why = f"others differ ({day!r} in {self.place} {day_line}, {month!r} in {month_line})"
         raise RefusedFile(
-            f"{first}, and {why}; say which (--dates dmy or --dates mdy), or write 2026-07-01",
+            f"{first}, and {why}; choose one (--dates dmy or --dates mdy), or write 2026-07-01",
             line,
             place=self.place,
         )
@@ -360,17 +360,17 @@ class Reader:
                 if not why:
                     break
                 out[place] = why
+        by_name = {column.name: column for column in self._present}
         for place in sorted(set(batch.short) - set(out)):
             if place in bad:
-                found, width = batch.short[place], len(self.header)
+                found, width, name = batch.short[place], len(self.header), bad[place][0]
                 raise RefusedFile(
-                    f"has {found} cells where the header has {width}, and {bad[place][0]} is "
-                    f"{texts[bad[place][0]][place][:40]!r}; one of its first cells is missing",
+                    f"has {found} cells where the header has {width}, and {by_name[name].words} is "
+                    f"{texts[name][place][:40]!r}; one of its first cells is missing",
                     batch.lines[place],
                     place=self.place,
                 )
         found_bad: list[Unreadable] = []
-        by_name = {column.name: column for column in self._present}
         for place, names in bad.items():
             if place in out:
                 continue
@@ -378,7 +378,8 @@ class Reader:
             if len(found_bad) < 10 * MOST_NAMED:
                 line = batch.lines[place]
                 found_bad += (
-                    Unreadable(line, name, texts[name][place], by_name[name].expected) for name in names
+                    Unreadable(line, by_name[name].words, texts[name][place], by_name[name].expected)
+                    for name in names
                 )
             for name in names:
                 if name not in values:
@@ -406,7 +407,7 @@ class Reader:
             names = [meaning.name for cell in batch.cells[place] if (meaning := self._headings.meaning(cell))]
             if names != [name for name in self.header if name]:
                 raise RefusedFile(
-                    "is another heading; a file holds one table, so divide it",
+                    "is another heading; a file can have only one table, so split it",
                     batch.lines[place],
                     place=self.place,
                 )
@@ -416,7 +417,7 @@ class Reader:
         if self._totals and (why := self._why_total(place, texts)):
             return why
         if len(wrong) == 1 == len(filled) and " " in filled[0].strip() and place not in batch.short:
-            return "words and nothing else"
+            return "words only"
         return ""
 
     def _why_total(self, place: int, texts: Mapping[str, list[str]], *, at_end: bool = False) -> str:
@@ -481,4 +482,4 @@ def too_long(column: Column, text: str) -> str:
     most = column.longest
     if most is None or len(text) <= most:
         return ""
-    return f"{column.name} has {len(text):,} characters, and {most} are taken at most"
+    return f"{column.words} has {len(text):,} characters, but at most {most} are possible"

@@ -35,7 +35,7 @@ def register(registry: Registry) -> None:
         ("data_set", str, named),
         ("filters", dict[str, Any] | None, Field(None, description=about)),
     ]
-    texts = "Rows of one data set, in its order; describe_data tells its columns and filters."
+    texts = "Rows of one data set, in its order; describe_data lists its columns and filters."
     add_tool(
         name="query_data",
         title="Query data",
@@ -133,7 +133,7 @@ class _SharedTools:
                 raise ToolError(
                     f"filters holds {shown(name)}, and {tools.data_set.name} takes {known}."
                 ) from None
-            raise ToolError(f"filters holds {name} {shown(given[name])}, which does not fit.") from None
+            raise ToolError(f"filters holds {name} {shown(given[name])}, which is not valid.") from None
         return {**filters, **{name: asked[name] for name in others if name in asked}}
 
 

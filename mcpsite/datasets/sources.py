@@ -46,7 +46,7 @@ class Stream(io.RawIOBase):
                 raise RefusedFile("is compressed and damaged or cut off; compress it again") from None
             self._unpacked += len(chunk)
             if self._unpacked > MOST_UNPACKED:
-                raise RefusedFile("is too large when it is unpacked; divide it into several files")
+                raise RefusedFile("is too large when it is unpacked; split it into several files")
         if self._progress:
             place = self._raw.tell()
             self._progress(place - self._told)

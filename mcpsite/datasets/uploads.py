@@ -34,63 +34,66 @@ class DataForm(UploadForm):
     suffixes = frozenset({*SUFFIXES, PACKED})
     text_only = False
     explanation = (
-        "Each file is loaded as a whole, or refused with the line and the reason. A file with the name of "
-        "one that is here already replaces it: its old rows go, but what a curator edited or hid stays. "
-        "Where that file came from the data folder, the next load of the folder puts its own version back."
+        "Each file is loaded completely, or refused with the line and the reason. A file with the same "
+        "name as one loaded before replaces it: its old rows are deleted, but what a curator edited or "
+        "hid is kept. If that file came from the data folder, the next load of the folder restores the "
+        "folder's version."
     )
 
     strict = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanWidget(),
         label="Strict",
-        help_text="Refuse a file in which a day or a number cannot be read.",
+        help_text="Refuse files with a day or a number that cannot be read.",
     )
 
     dates = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "As the file shows"),
+            ("", "Detect from the file"),
             ("dmy", "Day first (31/12/2026)"),
             ("mdy", "Month first (12/31/2026)"),
         ],
         widget=UnfoldAdminSelectWidget(),
-        help_text="Where every date could be read in both ways.",
+        help_text="Only used if every date in the file could be read both ways.",
     )
 
     decimal = forms.ChoiceField(
         required=False,
-        choices=[("", "As the file shows"), (".", "Point (1,234.5)"), (",", "Comma (1.234,5)")],
+        choices=[("", "Detect from the file"), (".", "Point (1,234.5)"), (",", "Comma (1.234,5)")],
         widget=UnfoldAdminSelectWidget(),
         label="Decimal mark",
-        help_text="Where 1.234 could be thousands or decimals.",
+        help_text="Only used if 1.234 in the file could mean thousands or decimals.",
     )
 
     encoding = forms.CharField(
         required=False,
         max_length=40,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Of files that are neither UTF-8 nor say what they are, for example cp1250 or shift_jis.",
+        help_text="Only needed for files that are not UTF-8 and do not declare an encoding, for example "
+        "cp1250 or shift_jis.",
     )
 
     sheet = forms.CharField(
         required=False,
         max_length=100,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Of a workbook; without it the first that is not hidden is read.",
+        help_text="The sheet of a workbook. If empty, the first visible sheet is read.",
     )
 
     allow_empty = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanWidget(),
         label="Allow empty files",
-        help_text="A file without rows takes out the rows that are here under its name.",
+        help_text="If a file has no rows, delete the rows loaded before from a file of the same name.",
     )
 
     groups = forms.ModelMultipleChoiceField(
         Group.objects.order_by("name"),
         required=False,
         widget=UnfoldAdminSelectMultipleWidget(),
-        help_text="Who may read the rows of new files. With none, everybody who may read this data.",
+        help_text="Groups that may read the rows of new files. Leave empty for everybody who may read "
+        "this data.",
     )
 
     def options(self) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def run(data_set: DataSet, task: Task) -> list[Summary]:
     groups = list(Group.objects.filter(pk__in=chosen))
     if len(groups) < len(chosen):
         # Without all of them, other people than intended might read the rows.
-        reason = "a group that was chosen is gone; upload the file again"
+        reason = "a chosen group no longer exists; upload the file again"
         return [summary([Outcome(name=each.name, result="rejected", reason=reason) for each in found])]
     total = sum(path.stat().st_size for path in task.files)
     done = 0

@@ -18,7 +18,7 @@ def about_cache() -> Iterator[Finding]:
     yield Finding(
         id="cache-unreachable",
         level="warning",
-        what=f"The Redis of CACHE_URL cannot be used ({type(error).__name__}), so that each process counts "
-        "limits by itself and people get as many tries as there are processes.",
-        change="Check CACHE_URL and whether Redis runs; the site goes back to it by itself.",
+        what=f"The Redis of CACHE_URL cannot be used ({type(error).__name__}), so each process counts "
+        "limits by itself, and limits grow with the number of processes.",
+        change="Check CACHE_URL and whether Redis is running; the site reconnects by itself.",
     )

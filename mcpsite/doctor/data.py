@@ -22,7 +22,7 @@ def about_database() -> Iterator[Finding]:
             id="database-unreachable",
             level="error",
             what=explain(error) or "The database cannot be used.",
-            change="Check DATABASE_URL and whether the database runs.",
+            change="Check DATABASE_URL and whether the database is running.",
         )
         return
     if waiting:
@@ -44,6 +44,6 @@ def default_group() -> Iterator[Finding]:
         yield Finding(
             id="default-group-missing",
             level="error",
-            what=f"ACCESS_DEFAULT_GROUP is {name}, but there is no such group; new people may do nothing.",
-            change="Make the group in the admin, or correct ACCESS_DEFAULT_GROUP.",
+            what=f"ACCESS_DEFAULT_GROUP is {name}, but there is no such group; new people have no access.",
+            change="Create the group in the admin, or correct ACCESS_DEFAULT_GROUP.",
         )

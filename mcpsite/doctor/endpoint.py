@@ -35,44 +35,45 @@ def challenge_fault(visit: Visit, url: str, answer: httpx2.Response) -> Finding 
         return error(
             id="endpoint-redirects",
             what=f"{url} redirects to {target}; clients do not follow it.",
-            change="Give clients the address that answers itself, or take the redirect out of the proxy.",
+            change="Give clients the address that answers without a redirect, or remove the redirect "
+            "from the proxy.",
         )
     if status == httpx2.codes.MISDIRECTED_REQUEST:
         return error(
             id="endpoint-refuses-host",
-            what=f"The server does not know itself by the name {urlsplit(url).netloc}.",
+            what=f"The server does not accept the host name {urlsplit(url).netloc}.",
             change=f"Set RESOURCE_SERVER_URL to {visit.url} and restart, or add the name to ALLOWED_HOSTS.",
         )
     if status == httpx2.codes.SERVICE_UNAVAILABLE:
         return error(
             id="endpoint-unavailable",
-            what="The MCP server could not start, or cannot judge tokens.",
-            change="Read the server's log: the reason stands there.",
+            what="The MCP server could not start, or cannot verify tokens.",
+            change="See the server's log for the reason.",
         )
     challenge = answer.headers.get("www-authenticate", "")
     if status != httpx2.codes.UNAUTHORIZED:
         kind = answer.headers.get("content-type", "nothing")
         return error(
             id="endpoint-not-challenged",
-            what=f"{url} answered {status} ({one_line(kind)}) to a request without a token, not 401; "
-            "clients would never sign in.",
-            change="Something else answers there (a tunnel's warning page, a proxy, another program): "
-            "let requests through to this server unchanged.",
+            what=f"{url} answered {status} ({one_line(kind)}) to a request without a token instead of "
+            "401; clients would never sign in.",
+            change="Something else answers at that address (a tunnel's warning page, a proxy, another "
+            "program): let requests through to this server unchanged.",
         )
     metadata = parameter(challenge, "resource_metadata")
     if not challenge.lower().startswith("bearer ") or not metadata:
         return error(
             id="challenge-incomplete",
             what="The 401 does not say where to sign in (no WWW-Authenticate with resource_metadata).",
-            change="Have the proxy pass the header WWW-Authenticate on.",
+            change="Let the proxy pass on the header WWW-Authenticate.",
         )
     expected = f"{conf.origin_of(visit.resource)}/.well-known/oauth-protected-resource/mcp"
     if metadata != expected:
         return error(
             id="challenge-elsewhere",
             what=f"The 401 sends clients to {one_line(metadata)}, not to {expected}.",
-            change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart the server, or give clients the "
-            "address that it is set to.",
+            change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart the server, or give clients "
+            "the address in RESOURCE_SERVER_URL.",
         )
     return None
 

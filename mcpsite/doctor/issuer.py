@@ -21,8 +21,9 @@ def about_issuer() -> Iterator[Finding]:
         yield Finding(
             id="issuer-differs",
             level="error",
-            what=f"For a client {reading_problem(error)}",
-            change=f"Correct {setting}: it has to be equal to the letter, trailing slash included.",
+            what=f"The issuer cannot be used: {reading_problem(error)}",
+            change=f"Correct {setting}: it has to be exactly the issuer's own name, including the "
+            "trailing slash.",
         )
         return
     except (discovery.DiscoveryFailed, TimeoutError) as error:
@@ -32,7 +33,7 @@ def about_issuer() -> Iterator[Finding]:
             what=f"Nobody can sign in: the metadata of {issuer} cannot be read. {reading_problem(error)}",
             change="Start the server."
             if signing.is_own_issuer()
-            else "Check AUTH0_ISSUER, this machine's network, and whether the provider is up.",
+            else "Check AUTH0_ISSUER, this machine's network, and whether the provider is running.",
         )
         return
     before = list(issuer_document(document))
@@ -56,9 +57,9 @@ def issuer_document(document: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             id="issuer-without-pkce",
             level="error",
-            what="The issuer does not advertise PKCE with S256 (code_challenge_methods_supported), "
-            "so clients refuse to start.",
-            change="Switch PKCE with S256 on at the provider and have its metadata say so.",
+            what="The issuer does not advertise PKCE with S256 (code_challenge_methods_supported), so "
+            "clients refuse to connect.",
+            change="Enable PKCE with S256 at the provider, and make sure that its metadata lists it.",
         )
     if not document.get("registration_endpoint") and not document.get(
         "client_id_metadata_document_supported"
@@ -90,7 +91,8 @@ def issuer_keys(issuer: str) -> Iterator[Finding]:
             id="keys-of-another-algorithm",
             level="error",
             what=f"The issuer signs with {offered}; JWT_ALGORITHMS allows {', '.join(sorted(allowed))}.",
-            change="Set JWT_ALGORITHMS to the provider's algorithm, or change the one of the API there.",
+            change="Set JWT_ALGORITHMS to the provider's algorithm, or change the API's algorithm at the "
+            "provider.",
         )
 
 

@@ -32,7 +32,8 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
         yield Finding(
             id="metadata-missing",
             level="error",
-            what=f"{url} answered {answer.status_code} and no JSON document; clients find no way to sign in.",
+            what=f"{url} answered {answer.status_code} without a JSON document; clients cannot find out "
+            "where to sign in.",
             change="Let paths under /.well-known/ through to this server, without redirects or a login.",
         )
         return
@@ -40,9 +41,10 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
         yield Finding(
             id="metadata-other-resource",
             level="error",
-            what=f"The metadata says that the resource is {one_line(str(document.get('resource')))}, "
-            f"but clients are told {visit.resource}; they stop there.",
-            change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart, or tell clients the other one.",
+            what=f"The metadata says that the resource is {one_line(str(document.get('resource')))}, but "
+            f"clients use {visit.resource}, so they refuse to connect.",
+            change=f"Set RESOURCE_SERVER_URL to {visit.resource} and restart, or give clients the other "
+            "address.",
         )
     servers = document.get("authorization_servers")
     # The built-in server is named after the address, so a different address is reported once, above.
@@ -50,14 +52,14 @@ def metadata_faults(visit: Visit, url: str, answer: httpx2.Response) -> Iterator
         yield Finding(
             id="metadata-other-issuer",
             level="error",
-            what=f"The metadata names the authorization servers {one_line(json.dumps(servers))}, "
-            f"the settings here {signing.issuer()}.",
-            change="Restart the server: it runs with other settings than this command.",
+            what=f"The metadata names the authorization servers {one_line(json.dumps(servers))}, but the "
+            f"settings name {signing.issuer()}.",
+            change="Restart the server: it is running with different settings from this command.",
         )
     if "offline_access" in (document.get("scopes_supported") or []):
         yield Finding(
             id="metadata-offline-access",
             level="warning",
-            what="The metadata lists offline_access, which is no scope of a resource.",
+            what="The metadata lists offline_access, which is not a scope of a resource.",
             change="Update the server.",
         )

@@ -61,8 +61,9 @@ def first_request(visit: Visit) -> Iterator[Finding]:
             id="first-request-refused",
             level="error",
             what=f"The running server refuses the token: {complaint(answer)}",
-            change="The token is good for the settings here, so the server runs with other settings or "
-            "keys, or the token was revoked: restart the server, or get a fresh token.",
+            change="The token is valid under this command's settings, so the server is running with "
+            "other settings or keys, or the token was revoked: restart the server, or get a new "
+            "token.",
         )
     elif answer.status_code != httpx2.codes.OK or not isinstance(result, dict):
         yield Finding(
@@ -87,8 +88,8 @@ def tools_listed(listed: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         yield Finding(
             id="no-tools",
             level="error",
-            what="This caller is shown no tools.",
-            change="Put the user into a group that may read, in the admin under Users.",
+            what="This user may not use any tool.",
+            change="Add the user to a group with permission to read, in the admin under Users.",
         )
         return
     for name, parameter in (("search", "query"), ("fetch", "id")):
@@ -96,14 +97,14 @@ def tools_listed(listed: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             yield Finding(
                 id=f"{name}-missing",
                 level="warning",
-                what=f"This caller is not shown {name}, which deep research and company knowledge need.",
+                what=f"This user may not use {name}, which deep research and company knowledge need.",
                 change="Grant the user “Can view transcript”, in the admin under Users or Groups.",
             )
             continue
         schema = listed[name].get("inputSchema") or {}
         kind = (schema.get("properties") or {}).get(parameter, {}).get("type")
         if set(schema.get("properties") or {}) != {parameter} or kind != "string":
-            yield out_of_contract(name, f"it has to take {parameter} (a text) and nothing else")
+            yield out_of_contract(name, f"its only argument has to be {parameter} (a text)")
     unmarked = sorted(
         name
         for name, tool in listed.items()
@@ -113,6 +114,7 @@ def tools_listed(listed: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         yield Finding(
             id="tools-without-annotations",
             level="warning",
-            what=f"ChatGPT asks for confirmation at each call of {', '.join(unmarked)}: hints are missing.",
+            what=f"ChatGPT asks for confirmation at each call of {', '.join(unmarked)}, because "
+            "annotations are missing.",
             change="Set all four annotations on these tools.",
         )

@@ -18,26 +18,27 @@ def search_and_fetch(visit: Visit) -> Iterator[Finding]:
     faults = list(_search_faults(visit))
     yield from faults
     if not faults:
-        yield Finding(id="search-and-fetch", level="ok", what="search and fetch keep to their contract.")
+        yield Finding(
+            id="search-and-fetch", level="ok", what="search and fetch answer as deep research requires."
+        )
 
 
 def _search_faults(visit: Visit) -> Iterator[Finding]:
     blank = _content(visit.result("tools/call", name="search", arguments={"query": " "}))
     if blank != {"results": []}:
-        yield out_of_contract("search", "a blank query has to give no results and no error")
+        yield out_of_contract("search", "a blank query has to return no results and no error")
     title = _searchable()
     found = _content(visit.result("tools/call", name="search", arguments={"query": title}))
     results = found.get("results") if found is not None else None
     if not isinstance(results, list):
-        yield out_of_contract("search", "it has to answer {results: […]}, twice the same: as structured "
-                               "content and as one text")  # fmt: skip
+        yield out_of_contract("search", "it has to return {results: […]} as structured content and as text")
         return
     if not results:
         yield Finding(
             id="search-finds-nothing",
             level="warning",
             what=f"search finds nothing for “{title}”.",
-            change="Run manage.py upload_transcripts, and see which collections this caller may read.",
+            change="Run manage.py upload_transcripts, and check which collections this user may read.",
         )
         return
     for result in results:
@@ -59,7 +60,7 @@ def _fetch_faults(visit: Visit, result: Mapping[str, Any]) -> Iterator[Finding]:
     if metadata is not None and not (
         isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
     ):
-        yield out_of_contract("fetch", "metadata has to be texts by name")
+        yield out_of_contract("fetch", "metadata has to map names to texts")
     page = document["url"]
     if conf.origin_of(page) != conf.origin_of(visit.resource):
         yield Finding(
@@ -93,7 +94,7 @@ def out_of_contract(name: str, rule: str) -> Finding:
     return Finding(
         id=f"{name}-out-of-contract",
         level="error",
-        what=f"{name} does not keep to the contract of deep research: {rule}.",
+        what=f"{name} does not answer as deep research requires: {rule}.",
         change="Update the server, or restart it if it runs older code.",
     )
 

@@ -15,4 +15,4 @@ def about_settings() -> Iterator[Finding]:
         level: Level = "error" if message.level >= ERROR else "warning"
         yield Finding(id=message.id or "", level=level, what=str(message.msg), change=message.hint or "")
     if not messages:
-        yield Finding(id="settings", level="ok", what="The settings agree with each other.")
+        yield Finding(id="settings", level="ok", what="The settings are consistent.")

@@ -29,8 +29,9 @@ def about_provider() -> Iterator[Finding]:
         yield Finding(
             id="sign-in-issuer-differs",
             level="warning",
-            what=f"Nobody can sign in with the provider: it does not call itself {issuer}.",
-            change="Correct OIDC_ISSUER: it has to be equal to the letter, trailing slash included.",
+            what=f"Nobody can sign in with the provider: its own name for itself is not {issuer}.",
+            change="Correct OIDC_ISSUER: it has to be exactly the provider's own name, including the "
+            "trailing slash.",
         )
         return
     except (discovery.DiscoveryFailed, TimeoutError) as error:
@@ -38,7 +39,7 @@ def about_provider() -> Iterator[Finding]:
             id="sign-in-unreachable",
             level="warning",
             what=f"Nobody can sign in with the provider {issuer}. {reading_problem(error)}",
-            change="Check OIDC_ISSUER, this machine's network, and whether the provider is up.",
+            change="Check OIDC_ISSUER, this machine's network, and whether the provider is running.",
         )
         return
     missing = [
@@ -64,14 +65,14 @@ def about_provider() -> Iterator[Finding]:
         yield Finding(
             id="sign-in",
             level="ok",
-            what=f"People can sign in with {issuer}, where {redirect_uri()} has to be registered.",
+            what=f"People can sign in with {issuer}, if {redirect_uri()} is registered there.",
         )
     if "end_session_endpoint" not in document:
         yield Finding(
             id="sign-in-without-sign-out",
             level="info",
-            what="The provider has no page that signs people out (end_session_endpoint), so signing out here "
-            "leaves them signed in there.",
+            what="The provider has no sign-out page (end_session_endpoint), so people who sign out here "
+            "stay signed in there.",
         )
 
 

@@ -17,20 +17,20 @@ from mcpsite.core.findings import Finding, capital
 TOKEN_SECONDS = 300
 CHANGES: dict[str, str] = {
     "encrypted": f"{REMEDY}.",
-    "opaque": f"{REMEDY}. Where your provider gives out opaque tokens only, set INTROSPECTION_ENDPOINT.",
-    "audience": f"{REMEDY}. Or add the token's aud to JWT_AUDIENCES, if it is yours.",
-    "issuer": "Set AUTH0_ISSUER to the token's iss to the letter, if that is your provider.",
-    "expired": "Get a fresh token; clients refresh theirs by themselves.",
-    "clock": "Set this machine's clock by NTP; the provider's is ahead of it.",
-    "unknown-key": "Get a fresh token: this one was signed with a key that the issuer has withdrawn, or by "
+    "opaque": f"{REMEDY}. If your provider only issues opaque tokens, set INTROSPECTION_ENDPOINT.",
+    "audience": f"{REMEDY}. Or add the token's aud to JWT_AUDIENCES, if it belongs to this site.",
+    "issuer": "Set AUTH0_ISSUER to exactly the token's iss, if that is your provider.",
+    "expired": "Get a new token; clients refresh theirs by themselves.",
+    "clock": "Synchronize this machine's clock (NTP); the provider's clock is ahead.",
+    "unknown-key": "Get a new token: this one was signed with a key that the issuer has withdrawn, or by "
     "another tenant.",
-    "signature": "Get a fresh token and copy it whole; this one was changed or cut.",
-    "algorithm": "Set JWT_ALGORITHMS to what the provider signs with, or change it there.",
+    "signature": "Get a new token and copy all of it; this one was changed or cut off.",
+    "algorithm": "Set JWT_ALGORITHMS to the provider's algorithm, or change the algorithm at the provider.",
     "kind": "Use the access token, not the ID token or the refresh token.",
     "lifetime": "Shorten the life of access tokens at the provider, or raise JWT_MAX_LIFETIME_SECONDS.",
     "too-long": f"{FEWER_CLAIMS}.",
-    "inactive": "Get a fresh token; the provider says that this one has expired or was revoked.",
-    "subject": "Have the provider put `sub` into access tokens.",
+    "inactive": "Get a new token; the provider says that this one has expired or was revoked.",
+    "subject": "Configure the provider to put `sub` into access tokens.",
 }
 
 
@@ -40,7 +40,7 @@ def own_token() -> tuple[str, list[Finding]]:
         skipped = Finding(
             id="token-not-given",
             level="info",
-            what="No token was given, so signing in, search and fetch were not tried.",
+            what="No token was given, so sign-in, search and fetch were not tested.",
             change="Run doctor with --token and an access token of your provider.",
         )
         return "", [skipped]
@@ -52,7 +52,8 @@ def own_token() -> tuple[str, list[Finding]]:
         missing = Finding(
             id="no-administrator",
             level="warning",
-            what="There is no active administrator, so nobody could be signed in for this look.",
+            what="There is no active administrator to sign in as, so sign-in, search and fetch were not "
+            "tested.",
             change="Run manage.py createsuperuser.",
         )
         return "", [missing]
@@ -81,8 +82,8 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
         yield Finding(
             id="token-not-judged",
             level="error",
-            what="Nobody can tell whether the token is good: the issuer's keys, or its introspection "
-            "endpoint, cannot be used.",
+            what="The token cannot be verified: the issuer's keys, or its introspection endpoint, cannot "
+            "be used.",
             change="See the log and the findings about the issuer.",
         )
         return
@@ -93,14 +94,15 @@ def about_token(token: str, *, given: bool) -> Iterator[Finding]:
             level="error",
             what=f"The token lacks {', '.join(lacking)}, which REQUIRED_SCOPES demands; it has "
             f"{', '.join(sorted(claims.scopes)) or 'none'}.",
-            change="Let the provider grant these scopes to the client, or take them out of REQUIRED_SCOPES.",
+            change="Configure the provider to grant these scopes to the client, or remove them from "
+            "REQUIRED_SCOPES.",
         )
         return
     if settings.ACCESS_GROUPS_CLAIM:
         yield from _about_groups(claims)
     left = claims.expires_at - time.time()
     if given:
-        yield Finding(id="token", level="ok", what=f"The token is good for another {left:.0f} s.")
+        yield Finding(id="token", level="ok", what=f"The token is valid for another {left:.0f} s.")
 
 
 def _about_groups(claims: Claims) -> Iterator[Finding]:
@@ -115,10 +117,10 @@ def _about_groups(claims: Claims) -> Iterator[Finding]:
         yield Finding(
             id="token-groups",
             level="warning",
-            what=f"The token has no claim {claim} (ACCESS_GROUPS_CLAIM), so it takes away the groups that "
-            "another token has given.",
-            change=f"Have the provider put {claim} into the access tokens of every client, unless it leaves "
-            "the claim out for somebody who is in no group.",
+            what=f"The token has no claim {claim} (ACCESS_GROUPS_CLAIM), so a call with it removes the "
+            "groups that another token gave.",
+            change=f"Configure the provider to put {claim} into the access tokens of every client, unless "
+            "it omits the claim for people who are in no group.",
         )
 
 

@@ -89,7 +89,7 @@ def unreachable(url: str, error: Exception) -> Finding:
         id="endpoint-unreachable",
         level="error",
         what=f"{url} cannot be reached ({type(error).__name__}: {one_line(str(error))}).",
-        change="Start the server (make run), or set PORT to the one it listens on."
+        change="Start the server (make run), or set PORT to the port that it listens on."
         if local
         else f"Check the tunnel or proxy, the name {where.hostname} and its certificate.",
     )

@@ -35,7 +35,7 @@ def examine(*, url: str = "", token: str = "") -> list[Finding]:
                 id="public-address-not-tried",
                 level="info",
                 what=f"The server was called at {target}, not at its public address.",
-                change=f"Run doctor with --url {settings.RESOURCE_SERVER_URL} to go by way of its proxy.",
+                change=f"Run doctor with --url {settings.RESOURCE_SERVER_URL} to test through its proxy.",
             )
         )
     # A company's proxy is for the outside, not for a server on this machine.

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import redirect
 from django.template.loader import select_template
 from django.urls import reverse
+from django.utils.text import capfirst
 from import_export import admin as base
 from import_export.fields import Field
 from import_export.resources import ModelResource, modelresource_factory
@@ -62,6 +63,14 @@ def columns(
     return resource
 
 
+class ExportForm(SelectableFieldsExportForm):  # type: ignore[misc]
+    """Which columns, by their labels. The file has the names by which an import knows them."""
+
+    def _get_field_label(self, resource: ModelResource, field_name: str) -> str:
+        fields = {each.name: str(each.verbose_name) for each in resource._meta.model._meta.concrete_fields}
+        return str(capfirst(fields.get(field_name, field_name.replace("_", " "))))
+
+
 class _OwnTemplate(base.ExportMixin, ModelAdmin[Any]):  # type: ignore[misc]
     """Puts the button of the export on the list's own template."""
 
@@ -91,7 +100,7 @@ class ExportMixin(AnyAddress, _OwnTemplate):
     """
 
     export_template_name = "exchange/export.html"
-    export_form_class = SelectableFieldsExportForm
+    export_form_class = ExportForm
     export_identity: ClassVar[str] = "pk"
     """The field that identifies the selected rows of the list."""
     export_newest_first: ClassVar[bool] = False
@@ -160,7 +169,8 @@ class ExportMixin(AnyAddress, _OwnTemplate):
             if queryset.order_by()[: XLSX.MOST_ROWS + 1].count() > XLSX.MOST_ROWS:
                 self.message_user(
                     request,
-                    f"An Excel file takes {XLSX.MOST_ROWS:,} rows at most; filter the list, or choose CSV.",
+                    f"An Excel file can have {XLSX.MOST_ROWS:,} rows at most; filter the list, or choose "
+                    "CSV.",
                     level="error",
                 )
                 return redirect(request.get_full_path())

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from import_export import admin as base
 from import_export.forms import ConfirmImportForm
 from import_export.tmp_storages import BaseStorage
@@ -58,7 +59,9 @@ def problems_of(result: Any) -> list[str]:
     problems = [str(error.error) for error in result.base_errors]
     if not problems and result.has_validation_errors():
         # The preview had none of them.
-        problems = ["The rows have changed since the preview; nothing was imported. Look at it again."]
+        problems = [
+            "The rows have changed since the preview, so nothing was imported. Check the new preview."
+        ]
     return problems
 
 
@@ -85,7 +88,7 @@ class CorrectionsForm(ImportForm):  # type: ignore[misc]
                 self.add_error("import_file", "The file has to end in .csv or .xlsx.")
             elif file.size > MOST_BYTES:
                 self.add_error(
-                    "import_file", f"The file is larger than {MOST_BYTES // 1_000_000} MB; divide it."
+                    "import_file", f"The file is larger than {MOST_BYTES // 1_000_000} MB; split it."
                 )
             cleaned["format"] = WORKBOOK if suffix == "xlsx" else "0"
         return cleaned
@@ -109,7 +112,7 @@ class ConfirmForm(ConfirmImportForm):  # type: ignore[misc]
         try:
             return self._signer.unsign(self.cleaned_data["import_file_name"], max_age=PATIENCE_SECONDS)
         except BadSignature:
-            raise forms.ValidationError("The preview is too old; choose the file again.") from None
+            raise forms.ValidationError("The preview has expired; choose the file again.") from None
 
 
 class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
@@ -167,7 +170,7 @@ class ImportMixin(base.ImportMixin, ModelAdmin[Any]):  # type: ignore[misc]
             if not form.is_valid() or not private_files.exists(
                 PREVIEWS, form.cleaned_data["import_file_name"]
             ):
-                messages.error(request, "The preview is too old; choose the file again.")
+                messages.error(request, "The preview has expired; choose the file again.")
                 return redirect(self.import_url())
             return self.import_confirmed(request, form.cleaned_data)
         response: HttpResponseBase = super().process_import(request, **kwargs)
@@ -204,14 +207,14 @@ def _add_preview(context: dict[str, Any], result: Any) -> None:
     ]
     context["problem_rows"] = len(result.invalid_rows)
     context["changes"] = [
-        (label, name, _display(before), _display(after))
+        (label, capfirst(result.words_of(name)), _display(before), _display(after))
         for label, fields in list(result.changes.values())[:MOST_SHOWN]
         for name, (before, after) in fields.items()
     ][:MOST_SHOWN]
     context["changed_rows"] = len(result.changes)
     context["changed_fields"] = result.fields_changed
     context["table"] = {
-        "headers": ["Row", "Field", "Now", "Then"],
+        "headers": ["Row", "Field", "Now", "After import"],
         "rows": context["changes"],
     }
 

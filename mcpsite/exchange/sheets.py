@@ -55,22 +55,24 @@ def _sheet(rows: Iterator[list[str]], *, semicolons: bool = False) -> Sheet:
     """Return the rows that are not empty. Cells beyond the header have to be empty. Raises BadSheet."""
     header = next(rows, None)
     if not header:
-        raise BadSheet("The file holds no header and no rows.")
+        raise BadSheet("The file has no header and no rows.")
     while header and not header[-1]:
         header.pop()
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
-        raise BadSheet(f"The header names {twice or 'a column without a name'} twice.")
+        raise BadSheet(f"The header contains {twice or 'a column without a name'} twice.")
     data = Sheet(header, semicolons=semicolons)
     width = len(header)
     for number, row in enumerate(rows, start=2):
         if number > MOST_LINES:
-            raise BadSheet(f"The file goes on after row {MOST_LINES:,}, the last of a spreadsheet.")
+            raise BadSheet(
+                f"The file has more than {MOST_LINES:,} rows, the most that a spreadsheet can have."
+            )
         # A colour or a height makes an empty row part of a spreadsheet.
         if not any(row):
             continue
         if len(data.numbers) == MOST_ROWS:
-            raise BadSheet(f"The file has more than {MOST_ROWS:,} rows; divide it.")
+            raise BadSheet(f"The file has more than {MOST_ROWS:,} rows; split it.")
         if any(row[width:]):
             raise BadSheet(f"Row {number} has more cells than the header.")
         data.append(row[:width] + [""] * (width - len(row)))
@@ -84,7 +86,7 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError:
         raise BadSheet("The file is not UTF-8 text; in Excel save it as “CSV UTF-8”.") from None
     if "\0" in text:
-        raise BadSheet("The file holds NUL bytes, so it is no CSV file; save it as CSV (UTF-8) again.")
+        raise BadSheet("The file contains NUL bytes, so it is not a CSV file; save it as CSV (UTF-8) again.")
     return text
 
 
@@ -98,6 +100,6 @@ def _csv(text: str, delimiter: str) -> Iterator[list[str]]:
             yield [spelled(cell) for cell in row]
     except csv.Error:
         raise BadSheet(
-            f"Line {read + 1} cannot be read as CSV: a quote in it is not closed, or stands inside a cell "
-            "without being doubled."
+            f"Line {read + 1} cannot be read as CSV: a quote is not closed, or a quote inside a cell is "
+            "not doubled."
         ) from None

@@ -102,7 +102,7 @@ def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             # No more is ever unpacked of a part than the archive says is its size.
             if sum(part.file_size for part in archive.infolist()) > MOST_UNPACKED:
-                raise BadWorkbook("The workbook is too large when it is unpacked; export fewer rows at once.")
+                raise BadWorkbook("The workbook is too large; export fewer rows at once.")
         # Once for what the cells show, once for what they are computed from.
         shows, makes = (
             load_workbook(BytesIO(data), read_only=True, data_only=data_only) for data_only in (True, False)
@@ -125,7 +125,7 @@ def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
         *(KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     ):
         # What openpyxl and its XML parsers raise for a file that is no workbook, or a broken one.
-        raise BadWorkbook("The file is no Excel workbook (.xlsx) that can be read; save it again.") from None
+        raise BadWorkbook("The file is not a readable Excel workbook (.xlsx); save it again.") from None
 
 
 def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
@@ -133,10 +133,10 @@ def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
     visible = [each.title for each in book.worksheets if each.sheet_state == "visible"]
     if name and name not in [each.title for each in book.worksheets]:
         raise BadWorkbook(
-            f"There is no sheet {name[:40]!r} in it; there are {', '.join(map(repr, visible))[:200]}."
+            f"The workbook has no sheet {name[:40]!r}; its sheets are {', '.join(map(repr, visible))[:200]}."
         )
     if not visible and not name:
-        raise BadWorkbook("All sheets of the workbook are hidden; show the one that is meant.")
+        raise BadWorkbook("All sheets of the workbook are hidden; unhide the one to load.")
     chosen = name or visible[0]
     return chosen, [title for title in visible if title != chosen]
 
@@ -154,8 +154,8 @@ def _spelled(shown: Any, origin: Any) -> str | float:
     """Return a cell as a person sees it; raises BadWorkbook for a formula without its result."""
     if shown.value is None and origin.value is not None:
         raise BadWorkbook(
-            f"Cell {origin.coordinate} holds a formula, and the file does not say what comes of it; put the "
-            "value there, or save the file with a spreadsheet program."
+            f"Cell {origin.coordinate} contains a formula without a stored result; enter the value, or "
+            "save the file with a spreadsheet program."
         )
     if isinstance(shown.value, float | int) and "%" in _QUOTED.sub("", str(shown.number_format)):
         # What is shown as 90% is stored as 0.9.

@@ -344,14 +344,14 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         if done is None:
             self.message_user(
                 request,
-                "Nothing was reverted: something changed since this page was shown. "
-                "Look at it again and confirm once more.",
+                "Nothing was reverted, because something has changed since this page was loaded. Check "
+                "the page and confirm again.",
                 messages.WARNING,
             )
             return None
-        text = f"{done.to_revert:,} {'object was' if done.to_revert == 1 else 'objects were'} set back."
+        text = f"{done.to_revert:,} {'object was' if done.to_revert == 1 else 'objects were'} reverted."
         if done.changed_since:
-            text += f" {done.changed_since:,} stay as they are, for they were changed since."
+            text += f" Not reverted, because of later changes: {done.changed_since:,}."
         self.message_user(request, text, messages.SUCCESS)
         if only:
             return HttpResponseRedirect(_history_url(change, only))

@@ -99,7 +99,7 @@ def _still_there(model: type[Model], wanted: list[dict[str, Any]]) -> None:
     )
     for each in wanted:
         if each["id"] not in found:
-            raise CannotRevert(f"The {model._meta.verbose_name} “{each['label']}” is no longer there.")
+            raise CannotRevert(f"The {model._meta.verbose_name} “{each['label']}” no longer exists.")
 
 
 def _without_files(ids: Sequence[int]) -> ValuesById:  # noqa: ARG001

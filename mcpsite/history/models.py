@@ -38,12 +38,20 @@ class Change(models.Model):
     action = models.CharField(max_length=40, choices=Action)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     username = models.CharField("who", max_length=150, blank=True)
-    source = models.CharField(max_length=40, blank=True, help_text="A command or an import; empty: a person.")
+    source = models.CharField(
+        max_length=40, blank=True, help_text="A command or an import; empty for a person."
+    )
     reason = models.CharField(max_length=500, blank=True)
     size = models.PositiveIntegerField("objects", default=0, help_text="How many objects were changed.")
-    values = models.JSONField(null=True, help_text="Field → [before, after], where all objects share them.")
+    values = models.JSONField(
+        null=True, help_text="Field → [before, after], if they are the same for all objects."
+    )
     reverts = models.ForeignKey(
-        "self", models.SET_NULL, null=True, related_name="reverted_by", help_text="The change this one undid."
+        "self",
+        models.SET_NULL,
+        null=True,
+        related_name="reverted_by",
+        help_text="The change that this one reverted.",
     )
 
     class Meta:
@@ -66,7 +74,9 @@ class ChangedObject(models.Model):
     change = models.ForeignKey(Change, models.CASCADE, related_name="changed")
     object_id = models.BigIntegerField()
     label = models.CharField(max_length=1000, help_text="What the object was called.")
-    values = models.JSONField(null=True, help_text="Field → [before, after]; null: as the change says.")
+    values = models.JSONField(
+        null=True, help_text="Field → [before, after]; null if the change itself has them."
+    )
 
     class Meta:
         default_permissions = ()

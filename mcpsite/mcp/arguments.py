@@ -131,7 +131,7 @@ class _Reading:
         """Raise ToolError if anything does not fit."""
         more = self.faulty.total() - len(self._sentences)
         if self.faulty:
-            count = [f"There are {more} more faults."] if more else []
+            count = [f"There are {more} more problems."] if more else []
             raise ToolError(" ".join([*self._sentences.values(), *count]))
 
     def arguments(self, sent: Any, schema: Schema) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class _Reading:
         if isinstance(value, str) and value.lstrip().startswith("["):
             value = _json(value)
             if not isinstance(value, list):
-                self.fault(where, f'{where} begins like a list, but is no JSON; write ["one", "two"].')
+                self.fault(where, f'{where} begins like a list, but is not JSON; write ["one", "two"].')
                 return None
         elif isinstance(value, str):
             value = _split(value, items.get("enum", ()))
@@ -224,7 +224,7 @@ class _Reading:
             return self._wrong(where, verb, value, kind)
         number = int(number) if kind == "integer" else number
         if isinstance(number, int) and number not in INTEGERS:
-            self.fault(where, f"{where} {verb} a number of more digits than are taken.")
+            self.fault(where, f"{where} {verb} a number with too many digits.")
             return None
         return number
 
@@ -255,7 +255,7 @@ class _Reading:
             near = _nearest(name[:MOST_NAME], list(known))
             named.append(shown(name) + (f" (did you mean {near!r}?)" if near else ""))
         if len(names) > MOST_FAULTS:
-            named.append(f"or {len(names) - MOST_FAULTS} more that were sent")
+            named.append(f"or {len(names) - MOST_FAULTS} others that were sent")
         what = f"{where} has no" if where else f"{self._tool} has no argument"
         takes = ", ".join(known) or "no arguments"
         self.fault(where or names[0], f"{what} {', '.join(named)}; it takes {takes}.")

@@ -21,7 +21,10 @@ def unauthorized(resource: Resource, description: str | None = None) -> JSONResp
 
 def insufficient_scope(resource: Resource, needed: tuple[str, ...]) -> JSONResponse:
     """Return a 403 with the scopes that this operation needs (RFC 6750 §3.1)."""
-    error = {"error": "insufficient_scope", "error_description": "The token lacks a scope that this needs."}
+    error = {
+        "error": "insufficient_scope",
+        "error_description": "The token lacks a scope that this call needs.",
+    }
     return _refusal(
         403, {**error, "scope": " ".join(needed), "resource_metadata": resource.metadata_url}, error
     )

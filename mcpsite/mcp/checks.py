@@ -18,8 +18,8 @@ def check_names(**_: Any) -> list[CheckMessage]:
     known = {"TOOL_RATE_LIMITS": tools | METHODS, "TOOL_SCOPES": tools | menus}
     return [
         Warning(
-            f"{setting} names {', '.join(unknown)}, which there is not: it does nothing.",
-            hint=f"Correct the name; there are {', '.join(sorted(names))}.",
+            f"{setting} names {', '.join(unknown)}, which does not exist, so it has no effect.",
+            hint=f"Correct the name; the known names are {', '.join(sorted(names))}.",
             id="access.W030",
         )
         for setting, names in known.items()

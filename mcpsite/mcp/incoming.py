@@ -75,7 +75,7 @@ class Incoming:
             body += piece
             self._bytes[caller] += len(piece)
             if self._bytes[caller] > OF_ONE_CALLER * most:
-                raise BodyRefused(429, "You are sending too much at once; try again in 1 second.")
+                raise BodyRefused(429, "You are sending too much data at once; try again in 1 second.")
             more = message.get("more_body", False)
         if incoming.fault == 413:
             raise BodyRefused(413, f"The request is larger than {most:,} bytes.")

@@ -59,7 +59,7 @@ def parse_message(body: bytes) -> Message:
             PARSE_ERROR, "The body is nested too deeply." if deep else "The body is not JSON."
         ) from None
     if isinstance(decoded, list):
-        raise Malformed(INVALID_REQUEST, "Batches are not served; send each message in a request of its own.")
+        raise Malformed(INVALID_REQUEST, "Batches are not supported; send each message in its own request.")
     if not isinstance(decoded, dict) or decoded.get("jsonrpc") != "2.0" or not _MEMBERS & decoded.keys():
         raise Malformed(INVALID_REQUEST, "The body is not a single JSON-RPC message.")
     method = decoded.get("method", "")

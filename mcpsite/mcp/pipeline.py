@@ -39,7 +39,7 @@ from mcpsite.mcp.writing import written
 
 logger = logging.getLogger(__name__)
 
-UNEXPECTED = "The server could not answer this; try again, or tell its operator the reference."
+UNEXPECTED = "The server could not answer because of an error; try again, or give its operator the reference."
 UNKNOWN = "unknown tools"
 """The name under which the limits count all names that are no tool of this caller's."""
 

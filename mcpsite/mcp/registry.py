@@ -212,7 +212,7 @@ def add_tool(
     """
     if not _NAME.fullmatch(name):
         raise ImproperlyConfigured(
-            f"A tool cannot be called {name!r}; write up to 64 letters, digits, _ and -, such as hotel_rates."
+            f"A tool cannot be called {name!r}; use up to 64 letters, digits, _ and -, such as hotel_rates."
         )
     if not (title and description) or not all(permission.partition(".")):
         raise ImproperlyConfigured(
@@ -288,7 +288,7 @@ def _output_schema(name: str, result: Schema, page: str) -> Schema:
     results = schema.get("properties", {})
     if page and (results.get(page, {}).get("type") != "array" or "truncated" not in results):
         raise ImproperlyConfigured(
-            f"The result of tool {name!r} needs a list {page!r}, its page, and a text 'truncated'."
+            f"The result of tool {name!r} needs a list {page!r} and a text 'truncated'."
         )
     return schema
 

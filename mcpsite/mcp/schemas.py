@@ -41,14 +41,14 @@ def require_plain(schema: Schema, whose: str) -> None:
             if keyword in part:
                 raise ImproperlyConfigured(
                     f"{whose} has a schema with a reference ({keyword} {part[keyword]!r:.80}), which "
-                    "Copilot Studio, Bedrock AgentCore and other clients cannot read. A type that holds "
-                    "itself has no schema without one: end the nesting with a type that does not, or hand "
-                    "that part over as text."
+                    "Copilot Studio, Bedrock AgentCore and other clients cannot read. A type that "
+                    "contains itself always needs references: end the nesting with another type, or pass "
+                    "that part as text."
                 )
         if isinstance(part.get("type"), list):
             raise ImproperlyConfigured(
                 f"{whose} has a schema with a list of types ({part['type']!r:.80}), which Copilot Studio, "
-                "Gemini and other clients cannot read; name one type, and leave out what has no value."
+                "Gemini and other clients cannot read; use one type, and leave out what has no value."
             )
 
 

@@ -346,7 +346,7 @@ def _offset(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
-        raise _refusal("That cursor is not one of this server's; start the list anew.")
+        raise _refusal("This server did not issue that cursor; start the list again.")
     return int(cursor)
 
 

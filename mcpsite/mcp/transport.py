@@ -86,7 +86,7 @@ class Endpoint:
             logger.warning(
                 "refused a request for the host %.100r; ALLOWED_HOSTS would admit it", headers.get("host")
             )
-            await _error(421, "This server is not known by that name.")(scope, receive, send)
+            await _error(421, "This server does not accept that host name.")(scope, receive, send)
             return
         if origin is not None and not self._origin_allowed(origin):
             logger.warning("refused a request from the origin %.100r; ALLOWED_ORIGINS would admit it", origin)

@@ -43,8 +43,7 @@ def written(value: Any, *, page: str = "", offset: int | None = None) -> tuple[A
         text = _json(value)
         if share(text) > 1:
             raise ToolError(
-                f"The answer would hold {len(text):,} characters, more than a reader takes; "
-                "narrow the question."
+                f"The answer would have {len(text):,} characters, which is too long; narrow the question."
             )
     return value, text
 
@@ -83,7 +82,7 @@ def _json(value: Any) -> str:
 
 def _refuse(number: str) -> NoReturn:
     raise ToolError(
-        f"The answer holds a number that is not finite ({number}), which cannot be sent; leave that "
+        f"The answer contains a number that is not finite ({number}) and cannot be sent; leave that "
         "figure out, or tell the operator of this server."
     )
 
@@ -120,10 +119,13 @@ def _fitted(value: Mapping[str, Any], page: str, offset: int | None) -> dict[str
     fitted[page] = fitting
     if f"{page}_returned" in fitted:
         fitted[f"{page}_returned"] = len(fitting)
-    note = "Texts that are too long are cut, and say so. " if was_cut else ""
+    note = "Texts that are too long are cut and marked. " if was_cut else ""
     if len(fitting) < len(rows):
         way = "narrow the filters" if offset is None else f"go on with offset={offset + len(fitting)}"
-        note += f"The answer ends after {len(fitting)} of {len(rows)} {page}, as many as fit in one; {way}."
+        note += (
+            f"The answer stops after {len(fitting)} of {len(rows)} {page}, because more would be too "
+            f"long; {way}."
+        )
     else:
         note += fitted.get("truncated", "")
     if note:

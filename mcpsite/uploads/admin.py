@@ -71,7 +71,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
     @admin.display(description="kind", ordering="kind")
     def what(self, upload: Upload) -> str:
         title = upload.loader.title if upload.loader else upload.kind
-        return f"{title}, checked only" if upload.check_only else title
+        return f"{title}, check only" if upload.check_only else title
 
     @admin.display(description="state", ordering="state")
     def outcome(self, upload: Upload) -> str:
@@ -119,9 +119,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
             )
         except OSError:
             logger.exception("An upload could not be kept (UPLOAD_STORAGE).")
-            form.add_error(
-                None, "The files could not be kept on this site; ask an operator to look at its log."
-            )
+            form.add_error(None, "The files could not be stored; ask an operator to check the site's log.")
             return None
 
     def change_view(

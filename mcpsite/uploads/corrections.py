@@ -66,9 +66,7 @@ class QueuedImportMixin(importing.ImportMixin):
             upload = self._enqueue(request, confirmed)
         except OSError:
             logger.exception("Confirmed corrections could not be kept (UPLOAD_STORAGE).")
-            messages.error(
-                request, "The file could not be kept on this site; ask an operator to look at its log."
-            )
+            messages.error(request, "The file could not be stored; ask an operator to check the site's log.")
             return redirect(self.import_url())
         start_process()
         return redirect("admin:uploads_upload_change", upload.pk)

@@ -7,4 +7,4 @@ from mcpsite.uploads.queue import work_off
 
 
 def jobs() -> Iterator[Job]:
-    yield Job(title="uploads that wait are loaded, and old files are deleted", run=work_off)
+    yield Job(title="waiting uploads are loaded, and old files are deleted", run=work_off)

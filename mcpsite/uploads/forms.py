@@ -56,7 +56,7 @@ class UploadForm(forms.Form):
         required=False,
         widget=UnfoldBooleanWidget(),
         label="Check only",
-        help_text="Read the files and say what would be done.",
+        help_text="Read the files and show what would be done, without saving anything.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,18 +71,18 @@ class UploadForm(forms.Form):
         files: list[File] = self.cleaned_data["chosen"]
         problems: list[str] = []
         if len(files) > MOST_FILES:
-            problems.append(f"These are {len(files)} files; upload at most {MOST_FILES} at once.")
+            problems.append(f"You chose {len(files)} files; upload at most {MOST_FILES} at once.")
         if sum(file.size or 0 for file in files) > settings.UPLOAD_MAX_MB * 1_000_000:
             problems.append(
-                f"The files are larger than {settings.UPLOAD_MAX_MB} MB together; upload fewer at once, or "
-                "ask an operator to load them with the command."
+                f"The files are larger than {settings.UPLOAD_MAX_MB} MB together; upload fewer at once, "
+                "or ask an operator to load them from the command line."
             )
         seen: set[str] = set()
         for file in files[:MOST_FILES]:
             name = file.name = safe_name(file.name or "")
             problem = self._problem(file, name)
             if not problem and name in seen:
-                problem = "is there twice; rename one of them"
+                problem = "was chosen twice; rename one of them"
             seen.add(name)
             if problem:
                 problems.append(f"{name}: {problem}.")
@@ -102,7 +102,7 @@ class UploadForm(forms.Form):
             if start.startswith(signature):
                 return problem
         if b"\0" in start:
-            return "holds NUL bytes, so it is no UTF-8 text; save it as UTF-8 and upload it again"
+            return "contains NUL bytes, so it is not UTF-8 text; save it as UTF-8 and upload it again"
         return ""
 
     def options(self) -> dict[str, Any]:

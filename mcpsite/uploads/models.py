@@ -25,10 +25,12 @@ class Upload(models.Model):
 
     kind = models.CharField(max_length=50)
     files = models.JSONField(help_text="The names of the files.")
-    size = models.PositiveBigIntegerField(help_text="Bytes of all files.")
+    size = models.PositiveBigIntegerField(help_text="Size of all files in bytes.")
     options = models.JSONField(default=dict, blank=True)
-    check_only = models.BooleanField(default=False, help_text="The files are read and nothing is written.")
-    folder = models.CharField(max_length=32, unique=True, default=new_folder, help_text="Of the files.")
+    check_only = models.BooleanField(default=False, help_text="The files are read, but nothing is saved.")
+    folder = models.CharField(
+        max_length=32, unique=True, default=new_folder, help_text="The folder of the files."
+    )
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name="user"
     )
@@ -37,9 +39,9 @@ class Upload(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    worker = models.CharField(max_length=100, blank=True, help_text="The process that has claimed it.")
+    worker = models.CharField(max_length=100, blank=True, help_text="The process that is loading it.")
     attempts = models.PositiveSmallIntegerField(default=0)
-    heard_at = models.DateTimeField(null=True, help_text="When the loading process last said how far it is.")
+    heard_at = models.DateTimeField(null=True, help_text="When the loading process last reported progress.")
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
     summaries = models.JSONField(default=list, blank=True)

@@ -139,11 +139,11 @@ def load_upload(upload: Upload) -> None:
     error = ""
     loader = upload.loader
     if loader is None:
-        error = "There is no loader for these files any more; ask an operator."
+        error = "This site can no longer load files of this kind; ask an operator."
     elif upload.attempts > MOST_ATTEMPTS:
         error = (
-            f"The loading process was ended {MOST_ATTEMPTS} times before it was through; upload the file in "
-            "parts, or ask an operator to look at the memory that the process may take."
+            f"The loading process was stopped {MOST_ATTEMPTS} times before it finished; upload the file "
+            "in parts, or ask an operator to check how much memory the process may use."
         )
     else:
         summaries, error = _loaded(upload, loader)
@@ -163,7 +163,7 @@ def _loaded(upload: Upload, loader: Loader) -> tuple[list[Summary], str]:
             try:
                 paths = stack.enter_context(private_files.on_disk(upload.folder, upload.files))
             except FileNotFoundError:
-                return [], "The files are no longer there; upload them again."
+                return [], "The uploaded files no longer exist; upload them again."
             task = Task(
                 files=paths,
                 by=upload.username,
@@ -174,7 +174,7 @@ def _loaded(upload: Upload, loader: Loader) -> tuple[list[Summary], str]:
             return loader.run(task), ""
     except Exception:
         logger.exception("Upload %s could not be loaded.", upload.pk)
-        return [], "The load stopped at a fault of this site, and its log says which; ask an operator."
+        return [], "Loading failed because of a server error. Ask an operator to check the site's log."
 
 
 # Deleting

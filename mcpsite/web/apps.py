@@ -5,7 +5,7 @@ from django.core.checks import register
 
 class WebConfig(AppConfig):
     name = "mcpsite.web"
-    verbose_name = "The site"
+    verbose_name = "Site"
 
     def ready(self) -> None:
         # unfold has replaced Django's site with its own by now.

@@ -76,9 +76,9 @@ def sign_in_state() -> State:
     host = connecting.values().issuer_host
     seen = issuer_watch(settings.AUTH0_ISSUER).look()
     if seen is None:
-        return State(part="Sign-in", said=f"through {host}; whether it answers is being asked", good=None)
+        return State(part="Sign-in", said=f"through {host}; checking whether it answers", good=None)
     if stops_clients(seen.answer):
-        return State(part="Sign-in", said=f"{host} does not answer as it should", good=False)
+        return State(part="Sign-in", said=f"{host} does not answer correctly", good=False)
     return State(part="Sign-in", said=f"through {host}, which answers", good=True)
 
 

@@ -37,7 +37,7 @@ def _refusal(scope: Scope) -> Response | None:
     return JSONResponse(
         {
             "error": "https_required",
-            "error_description": f"This server is {settings.SITE_URL}; send nothing to it over http.",
+            "error_description": f"Use {settings.SITE_URL}; this server does not accept requests over http.",
         },
         403,
     )

@@ -42,7 +42,7 @@ def _bind_addresses(host: str, port: int) -> list[tuple[int, Any]]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise CannotListen(
-            f"HOST is {host!r}, which is no address or name that is known here. {_HOSTS}"
+            f"HOST is {host!r}, which is not an address or name that this machine knows. {_HOSTS}"
         ) from None
     return [(family, address) for family, _, _, _, address in found]
 
@@ -67,16 +67,16 @@ def _sentence(host: str, port: int, error: OSError) -> str:
         free = _free(host, port)
         other = f": PORT={free} in .env or in front of the command" if free else " with PORT"
         return (
-            f"Port {port} is taken: another program listens there, perhaps this site in another terminal. "
-            f"Stop it, or choose another port{other}."
+            f"Port {port} is in use by another program, perhaps this site in another terminal. Stop it, "
+            f"or choose another port{other}."
         )
     if error.errno in (errno.EACCES, errno.EPERM) and port < RESERVED:
         return (
-            f"Port {port} is not for this account: ports below {RESERVED} need rights of their own. Set PORT "
-            f"to {RESERVED} or more, and let a proxy in front listen on {port}."
+            f"This account may not use port {port}: ports below {RESERVED} need special permissions. Set "
+            f"PORT to {RESERVED} or more, and let a proxy listen on {port}."
         )
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"HOST is {host}, which is no address of this machine. {_HOSTS}"
+        return f"HOST is {host}, which is not an address of this machine. {_HOSTS}"
     return f"Nothing can listen on {host}, port {port}: {error.strerror}. {_HOSTS}"
 
 

@@ -23,7 +23,7 @@ def overview_lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
     yield "Sign-in", _sign_in()
     yield "Who may call", _callers()
     yield "Database", _database()
-    yield "Cache", "Redis" if shared_store() else "in each process"
+    yield "Cache", "Redis" if shared_store() else "memory of each process"
     for services in contributed("holdings", "services"):
         yield from services()
     yield "Uploads", _uploads()
@@ -33,21 +33,21 @@ def overview_lines(*, migrated: bool) -> Iterator[tuple[str, str]]:
 
 def _sign_in() -> str:
     own = "built-in, with the accounts of this site"
-    pages = f"; to its pages also through {_host(settings.OIDC_ISSUER)}" if settings.OIDC_RP_CLIENT_ID else ""
+    pages = f"; the pages also through {_host(settings.OIDC_ISSUER)}" if settings.OIDC_RP_CLIENT_ID else ""
     return f"{own if signing.is_own_issuer() else f'through {settings.AUTH0_ISSUER}'}{pages}"
 
 
 def _callers() -> str:
     if signing.is_own_issuer():
-        callers = "accounts of this site, each what its groups may read"
+        callers = "accounts of this site; each may read what its groups may"
     elif not settings.ACCESS_AUTO_CREATE_USERS:
-        callers = "people who have an account here, each what its groups may read"
+        callers = "people who have an account here; each may read what their groups may"
     elif settings.ACCESS_GROUPS_CLAIM:
-        callers = f"whoever signs in; groups follow the claim {settings.ACCESS_GROUPS_CLAIM}"
+        callers = f"everybody who signs in; groups come from the claim {settings.ACCESS_GROUPS_CLAIM}"
     elif settings.ACCESS_DEFAULT_GROUP:
-        callers = f"whoever signs in; new people join the group {settings.ACCESS_DEFAULT_GROUP}"
+        callers = f"everybody who signs in; new people join the group {settings.ACCESS_DEFAULT_GROUP}"
     else:
-        callers = "whoever signs in; new people may do nothing until somebody grants it"
+        callers = "everybody who signs in; new people have no access until it is granted"
     scopes = ", ".join(settings.REQUIRED_SCOPES)
     return f"{callers}; tokens need the scope {scopes}" if scopes else callers
 
@@ -67,9 +67,9 @@ def _uploads() -> str:
 
 
 def _limits() -> str:
-    on = [f"{settings.RATE_LIMIT} of one user to one tool"] if _limits_something(settings.RATE_LIMIT) else []
-    on += ["some tools their own"] if settings.TOOL_RATE_LIMITS else []
-    on += [f"{settings.CONCURRENT_CALLS} calls of one user at once"] if settings.CONCURRENT_CALLS else []
+    on = [f"{settings.RATE_LIMIT} per user and tool"] if _limits_something(settings.RATE_LIMIT) else []
+    on += ["other limits for some tools"] if settings.TOOL_RATE_LIMITS else []
+    on += [f"{settings.CONCURRENT_CALLS} concurrent calls per user"] if settings.CONCURRENT_CALLS else []
     return ", ".join(on) if on else "off"
 
 

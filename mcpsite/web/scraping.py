@@ -105,8 +105,8 @@ class Gauges:
         """Look again and again while the block runs."""
         if multiprocessing.parent_process() is not None and not os.environ.get(metrics.FOLDER):
             logger.warning(
-                "/metrics tells of the process that answers, and of no other worker: name an empty folder in "
-                "%s, or start the workers by `manage.py serve --workers`.",
+                "/metrics covers only the worker that answers: set %s to an empty folder, or start the "
+                "workers with `manage.py serve --workers`.",
                 metrics.FOLDER,
             )
         task = asyncio.create_task(self._look())

@@ -32,9 +32,9 @@ def _unshared() -> Iterator[CheckMessage]:
     state = Path(settings.STATE_DIR)
     if not settings.ENVIRONMENT.text("SECRET_KEY"):
         yield Warning(
-            "SECRET_KEY is one that was made and kept in STATE_DIR; a process with another STATE_DIR has "
-            "another one, and cannot read the signing keys in the database or the sessions of this one.",
-            hint="Set SECRET_KEY, to the same text everywhere.",
+            "SECRET_KEY was generated and stored in STATE_DIR; a process with another STATE_DIR has "
+            "another key, and cannot read the signing keys in the database or this process's sessions.",
+            hint="Set SECRET_KEY to the same text for every process.",
             id="mcpsite.W002",
         )
     if signing.is_own_issuer() and not settings.SIGNING_KEYS and settings.SIGNING_KEY_FILE is not None:
@@ -43,21 +43,22 @@ def _unshared() -> Iterator[CheckMessage]:
             yield Warning(
                 "The signing keys are in a file in STATE_DIR; a process with another STATE_DIR refuses the "
                 "tokens of this one.",
-                hint="If there is one, move them: manage.py rotate_signing_key --into-database.",
+                hint="If there is such a process, move the keys: manage.py rotate_signing_key "
+                "--into-database.",
                 id="mcpsite.W003",
             )
     if private_files.is_local() and Path(settings.UPLOAD_DIR).is_relative_to(state):
         yield Warning(
-            "Uploads are kept in a folder in STATE_DIR, where a process with another STATE_DIR does not find "
-            "them.",
-            hint="Set UPLOAD_STORAGE to database or s3://bucket, or UPLOAD_DIR to a folder that all share.",
+            "Uploads are kept in a folder in STATE_DIR; a process with another STATE_DIR cannot find them.",
+            hint="Set UPLOAD_STORAGE to database or s3://bucket, or UPLOAD_DIR to a folder that all "
+            "processes share.",
             id="mcpsite.W004",
         )
     if shared_store() is None:
         yield Warning(
-            "Each process counts limits by itself, because CACHE_URL is not set: with N processes a caller "
-            "has N times what is allowed.",
-            hint="Set CACHE_URL to a Redis, unless there is one process.",
+            "Each process counts limits by itself, because CACHE_URL is not set: with N processes a "
+            "caller may make N times as many calls as the limits allow.",
+            hint="Set CACHE_URL to a Redis server, unless there is only one process.",
             id="mcpsite.W005",
         )
     if signing.is_own_issuer() and isinstance(private_keys.store(), private_keys.InDatabase):
@@ -68,7 +69,7 @@ def _needed_fallback() -> Iterator[CheckMessage]:
     if settings.SECRET_KEY_FALLBACKS and private_keys.InDatabase.needs_fallback():
         yield Warning(
             "Signing keys are still encrypted with one of SECRET_KEY_FALLBACKS.",
-            hint="When every process has the new SECRET_KEY: manage.py rotate_signing_key.",
+            hint="Once every process has the new SECRET_KEY, run manage.py rotate_signing_key.",
             id="mcpsite.W006",
         )
 

@@ -35,7 +35,7 @@ def gather() -> str:
             if is_outdated():
                 call_command("collectstatic", interactive=False, verbosity=0)
     except OSError as error:
-        return f"Static files could not be gathered in {root} ({error.strerror})"
+        return f"Static files could not be collected in {root} ({error.strerror})"
     return ""
 
 
@@ -58,9 +58,9 @@ def check_gathered(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Static files were not gathered since they changed, so they are neither compressed nor kept by "
-            "browsers.",
-            hint="manage.py collectstatic --noinput, after each upgrade.",
+            "Static files have changed since they were last collected, so they are neither compressed "
+            "nor cached by browsers.",
+            hint="Run manage.py collectstatic --noinput after each upgrade.",
             id="mcpsite.W007",
         )
     ]

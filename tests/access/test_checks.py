@@ -93,4 +93,4 @@ def test_they_are_part_of_check_deploy_and_of_no_other_command(settings: Setting
 def test_check_deploy_prints_the_number_and_the_remedy(site: Site) -> None:
     done = site.manage("check", "--deploy", check=False, REQUIRED_SCOPES="openid")
     assert "(access.W007)" in done.stderr
-    assert "Take them out of REQUIRED_SCOPES" in done.stderr
+    assert "Remove them from REQUIRED_SCOPES" in done.stderr

@@ -82,7 +82,7 @@ def test_nobody_is_recognised_by_e_mail_or_name(readers: Group) -> None:
 def test_a_user_who_bears_the_derived_name_is_not_taken_over(readers: Group) -> None:
     claims = claims_of()
     User.objects.create_superuser(username_for(claims.issuer, claims.subject))
-    with pytest.raises(AccessDenied, match="not known here"):
+    with pytest.raises(AccessDenied, match="You have no account"):
         caller_for(claims)
     assert not Identity.objects.exists()
 
@@ -97,7 +97,7 @@ def test_an_identity_made_by_hand_speaks_for_its_user(readers: Group) -> None:
 
 def test_strangers_stay_out_where_users_are_not_made(readers: Group, settings: Settings) -> None:
     settings.ACCESS_AUTO_CREATE_USERS = False
-    with pytest.raises(AccessDenied, match="ask an administrator"):
+    with pytest.raises(AccessDenied, match="ask one of its administrators"):
         caller_for(claims_of())
     assert not User.objects.exists()
 
@@ -208,7 +208,7 @@ def test_a_token_of_our_own_speaks_for_its_user_and_makes_no_second(own: User) -
 
 @pytest.mark.parametrize("subject", ["999999", "alice", "-1", "1e3", "٣", "9" * 30])
 def test_a_token_of_our_own_for_nobody_is_denied(own: User, subject: str) -> None:
-    with pytest.raises(AccessDenied, match="not known here"):
+    with pytest.raises(AccessDenied, match="You have no account"):
         caller_for(own_claims(subject))
     assert User.objects.count() == 1
 

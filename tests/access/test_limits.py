@@ -183,7 +183,7 @@ def test_an_address_stands_for_the_network_that_one_host_can_choose_from(address
 
 @pytest.mark.parametrize("text", ["lots", "120", "/minute", "120/fortnight"])
 def test_a_rate_that_cannot_be_read_is_refused_with_the_remedy(text: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"RATE_LIMIT holds .* write for example 120/minute"):
+    with pytest.raises(ImproperlyConfigured, match=r"RATE_LIMIT contains .* write for example 120/minute"):
         rate("RATE_LIMIT", text)
 
 
@@ -369,5 +369,5 @@ def test_an_expired_token_is_no_failure() -> None:
 
 
 def test_a_rate_that_cannot_be_read_stops_the_start() -> None:
-    with pytest.raises(RuntimeError, match="RATE_LIMIT holds 'lots'"), running({"RATE_LIMIT": "lots"}):
+    with pytest.raises(RuntimeError, match="RATE_LIMIT contains 'lots'"), running({"RATE_LIMIT": "lots"}):
         raise AssertionError

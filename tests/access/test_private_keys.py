@@ -110,7 +110,7 @@ def test_keys_of_a_secret_key_that_is_lost_are_not_replaced_in_silence(settings:
     tokens.verifier.cache_clear()
     with pytest.raises(tokens.KeysUnavailable):
         asyncio.run(tokens.verifier().verify(_foreign_token()))
-    assert "everybody signs in again" in rotate("--start-over")
+    assert "verybody has to sign in again" in rotate("--start-over")
     assert accepted(token())
 
 
@@ -151,7 +151,7 @@ def test_a_setting_that_holds_no_key_is_refused_with_a_remedy_and_not_shown(
 
 def test_keys_in_a_setting_are_rolled_by_whoever_writes_it(settings: Settings) -> None:
     settings.SIGNING_KEYS = pem.new_key()
-    with pytest.raises(CommandError, match="SIGNING_KEYS, which the site does not write"):
+    with pytest.raises(CommandError, match="SIGNING_KEYS, which this site does not change"):
         rotate()
 
 

@@ -75,7 +75,7 @@ def test_the_file_stays_for_its_owners_eyes_only(key_file: Path) -> None:
 
 def test_a_file_that_is_no_key_is_not_written_over(key_file: Path) -> None:
     key_file.write_text("not a key")
-    with pytest.raises(CommandError, match="holds no key"):
+    with pytest.raises(CommandError, match="contains no key"):
         rotate()
     assert key_file.read_text() == "not a key"
 

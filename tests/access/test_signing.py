@@ -94,7 +94,7 @@ def test_the_kid_follows_from_the_public_key_as_in_rfc_7638(key_file: Path) -> N
 def test_a_key_file_without_a_key_is_refused_with_the_remedy(key_file: Path, content: str) -> None:
     key_file.parent.mkdir()
     key_file.write_text(content)
-    with pytest.raises(ImproperlyConfigured, match="move it away and a new key is made"):
+    with pytest.raises(ImproperlyConfigured, match="move the file away and a new key is created"):
         signing.jwks()
 
 

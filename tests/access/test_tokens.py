@@ -256,7 +256,7 @@ REFUSALS: dict[str, dict[str, str]] = {
         "audience is an object": mint(claims(aud={AUDIENCE: 1})),
         "no audience": mint(claims(aud=None)),
     },
-    "equal to the letter": {
+    "exactly equal": {
         "another issuer": mint(claims(iss="https://evil.example.com/")),
         "an issuer with a slash less": mint(claims(iss=ISSUER.rstrip("/"))),
         "an issuer in capitals": mint(claims(iss=ISSUER.upper())),

@@ -154,7 +154,7 @@ def test_a_row_is_edited_on_its_page(client: Client, curator: User, loaded: None
     assert row.file_values == {"route": "JFK-LAX", "notable_event": "Lounge opened"}
     assert counted() == counted_by_hand()
     shown = client.get(reverse("admin:airfare_farerow_change", args=[number("Delta")])).content.decode()
-    assert "edited: notable_event, route" in shown
+    assert "edited: notable event, route" in shown
     assert "route: JFK-LAX" in shown
 
 
@@ -249,10 +249,13 @@ def test_a_file_is_deleted_with_its_rows_but_for_the_curated(
     curation.edit(FareRow.objects.get(airline="Delta"), {"season": "Autumn"}, curator)
     curation.hide(FareRow.objects.filter(airline="Alaska"))
     page = client.get(deleting("a.csv")).content.decode()
-    assert "a.csv, with its 3 rows: 1 go, 2 that a curator edited or hid stay, marked as vanished" in page
+    assert (
+        "with its 3 rows: 1 will be deleted, 2 that a curator edited or hid will stay, marked as vanished"
+        in page
+    )
     assert ("Files of a data folder stay in it" in page) is (loaded_from == "a folder")
     page = client.post(deleting("a.csv"), {"post": "yes"}, follow=True).content.decode()
-    assert "2 curated rows are kept, marked as vanished from the file." in page
+    assert "2 curated rows are kept and marked as vanished from the file." in page
     assert sorted(answered()) == ["Breeze", "Delta"]
     assert counted() == counted_by_hand()
     assert {change.author for change in Change.objects.filter(action="delete")} == {"curator"}
@@ -304,7 +307,7 @@ def test_a_limited_file_that_was_deleted_comes_back_for_its_groups_alone(
     source.groups.add(board)
     SourceFile.objects.filter(pk=source.pk).update(folder=loaded_from)
     page = client.get(deleting("a.csv")).content.decode()
-    assert "should the file come again, it is for board alone" in page
+    assert "if the file is loaded again, only board may read it" in page
     client.post(deleting("a.csv"), {"post": "yes"})
     assert answered() == ["Breeze"]
     load_folder()

@@ -55,7 +55,7 @@ def test_a_rejected_file_makes_the_exit_code_1(folder: Path) -> None:
     (folder / "b.csv").write_text("nothing,known\n1,2\n")
     code, out = run(folder)
     assert code == 1
-    assert "b.csv: line 1: is no usable header: it names no column that is known here." in out
+    assert "b.csv: line 1: is not a usable header, because it has no known column." in out
     assert FareRow.objects.count() == 1
 
 
@@ -166,13 +166,13 @@ def test_killed_at_any_moment_it_leaves_the_old_rows_or_the_new_and_every_edit(
             assert command.completed().returncode == -signal.SIGKILL
             held.append(fares_held(env))
             assert held[-1] in (old, new)
-            assert "All fits together" in commands.run("check_data").stdout
+            assert "No problems found" in commands.run("check_data").stdout
         assert old in held
         assert new in held[1:]
         ask(env, LATER)
         commands.run("load_airfare", str(folder))
         assert fares_held(env) == new
-        assert "All fits together" in commands.run("check_data").stdout
+        assert "No problems found" in commands.run("check_data").stdout
 
 
 @pytest.mark.skipif("postgres" in os.environ.get("DATABASE_URL", ""), reason="looks at SQLite's journal")
@@ -285,7 +285,7 @@ def test_an_emptied_folder_is_told_without_prune_and_changes_nothing(two_files: 
     emptied(two_files)
     code, out = run(two_files)
     assert code == 1
-    assert "holds no .csv, .tsv, .json, " in out
+    assert "contains no .csv, .tsv, .json, " in out
     assert set(SourceFile.objects.values_list("state", flat=True)) == {"loaded"}
 
 
@@ -326,7 +326,7 @@ def test_a_file_that_somebody_deleted_comes_back_when_it_is_named(
         code, out = run(*options)
         assert code == 0
         assert (
-            "1 file was removed by somebody and left out; name a file or its folder to load it again." in out
+            "1 file was removed by somebody and skipped; name a file or its folder to load it again." in out
         )
         assert airlines() == ["b.csv"]
     assert run(two_files if way == "its folder" else two_files / "a.csv")[0] == 0

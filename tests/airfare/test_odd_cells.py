@@ -38,7 +38,7 @@ def test_a_load_names_what_it_leaves_out_and_what_it_should_be(load_folder: Load
     outcomes = load_folder({"a.csv": SCIENTIFIC})
     assert summary(outcomes.values()).notes == [
         "a.csv: 1 values cannot be read: "
-        "line 2: avg_fare_usd is '5E200', which is not a number from 0 to 10,000,000."
+        "line 2: average fare (USD) is '5E200', which is not a number from 0 to 10,000,000."
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_row_that_is_too_long_is_cut_and_says_so(load_folder: Load, caller: Ca
         answer, text = written(airfare_trend_insights(caller, limit=limit), page="rows", offset=0)
         assert len(text) < 150_000
         assert "[cut here: " in answer["rows"][0]["notable_driver"]
-        assert "cut, and say so" in answer["truncated"]
+        assert "cut and marked" in answer["truncated"]
         assert answer["rows_returned"] == limit if limit == 1 else 2
 
 

@@ -20,9 +20,9 @@ def test_days_that_are_not_understood_are_told_with_line_and_text(load_folder: L
     outcome = load_folder({"a.csv": table(*(fare(day=day) for day in days))})["a.csv"]
     assert (outcome.rows, outcome.unreadable) == (5, 3)
     assert note(outcome) == (
-        "a.csv: 3 values cannot be read: line 2: snapshot_date is '2026-02-30', which is not a day; "
-        "line 5: snapshot_date is 'next Monday', which is not a day; "
-        "line 6: snapshot_date is '13-07-26', which is not a day."
+        "a.csv: 3 values cannot be read: line 2: snapshot date is '2026-02-30', which is not a day; "
+        "line 5: snapshot date is 'next Monday', which is not a day; "
+        "line 6: snapshot date is '13-07-26', which is not a day."
     )
 
 
@@ -36,9 +36,9 @@ def test_the_first_ten_unreadable_values_are_told_by_line_and_all_are_counted(lo
     outcome = load_folder({"a.csv": table(*rows)})["a.csv"]
     assert outcome.unreadable == 22
     assert [bad.line for bad in outcome.first_unreadable] == [2, 2, *range(3, 11)]
-    assert "a.csv: 22 values cannot be read: line 2: avg_fare_usd is 'cheap'" in note(outcome)
+    assert "a.csv: 22 values cannot be read: line 2: average fare (USD) is 'cheap'" in note(outcome)
     assert note(outcome).endswith(
-        "line 10: avg_fare_usd is 'about 7', which is not a number from 0 to 10,000,000, …."
+        "line 10: average fare (USD) is 'about 7', which is not a number from 0 to 10,000,000, …."
     )
 
 
@@ -52,7 +52,7 @@ def test_strict_rejects_a_file_with_a_day_that_is_not_understood(load_folder: Lo
     outcome = load_folder({"a.csv": table(fare(), fare(day="sometime"))}, strict=True)["a.csv"]
     assert (outcome.result, outcome.reason) == (
         "rejected",
-        "line 3: snapshot_date is 'sometime', which is not a day",
+        "line 3: snapshot date is 'sometime', which is not a day",
     )
 
 
@@ -68,7 +68,7 @@ def test_columns_that_are_not_known_are_named_and_their_file_is_loaded(
 ) -> None:
     outcome = load_folder({name: content})[name]
     assert outcome.result == "new"
-    assert note(outcome) == (f"{name}: columns that are not known were not used: 'Fare (EUR)', 'Gate'.")
+    assert note(outcome) == (f"{name}: unknown columns were ignored: 'Fare (EUR)', 'Gate'.")
 
 
 def test_ten_of_many_columns_that_are_not_known_are_named(load_folder: Load) -> None:
@@ -93,9 +93,9 @@ def test_what_is_not_used_of_a_weekly_file_is_told(load_folder: Load) -> None:
     outcome = load_folder({"w.json": WEEKLY})["w.json"]
     assert (outcome.result, outcome.rows) == ("new", 1)
     assert summary([outcome]).notes == [
-        "w.json: columns that are not known were not used: 'source (beside the regions)', "
-        "'provider (beside the regions)', 'Analyst (of a region)', 'query (of a region)', 'Rank'.",
-        "w.json: 4 items were skipped, for they are no rows.",
+        "w.json: unknown columns were ignored: 'source (beside the regions)', 'provider (beside the "
+        "regions)', 'Analyst (of a region)', 'query (of a region)', 'Rank'.",
+        "w.json: 4 items were skipped, because they are not rows.",
     ]
 
 
@@ -108,7 +108,7 @@ def test_items_that_are_no_rows_are_counted_once(load_folder: Load, number: str)
 
 def test_a_list_without_any_object_is_refused(load_folder: Load) -> None:
     outcome = load_folder({"a.json": "[1, null]"})["a.json"]
-    assert (outcome.result, outcome.reason) == ("rejected", "names no column that is known here")
+    assert (outcome.result, outcome.reason) == ("rejected", "has no known column")
 
 
 def test_a_file_of_known_columns_has_no_note(load_folder: Load) -> None:

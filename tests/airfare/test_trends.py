@@ -112,14 +112,14 @@ def test_rows_that_stand_at_no_time_are_counted(load_folder: Load, shown: Any) -
     load_folder({"a.csv": table(fare(), fare(day="2025-02-30"), fare(day=""))})
     answer = shown().value
     assert answer["dates"] == ["2025-10-06"]
-    assert answer["notes"] == ["2 rows without a usable date are left out."]
+    assert answer["notes"] == ["2 rows without a valid date are left out."]
 
 
 def test_rows_of_searches_make_no_line(load_folder: Load, shown: Any) -> None:
     load_folder({"a.csv": "week,query,score\n2025-W41,cheap flights,71\n"})
     answer = shown()
     assert (answer.value["dates"], answer.value["series"], answer.value["matched_rows"]) == ([], [], 1)
-    assert answer.text == "No dated row with a figure matches. Widen the filters."
+    assert answer.text == "No rows with a date and a figure match. Widen the filters."
 
 
 def test_the_text_is_a_table_that_a_name_cannot_break(load_folder: Load, shown: Any) -> None:

@@ -150,11 +150,9 @@ def test_a_look_before_a_load_tells_what_would_change(case: Case, load_text: Loa
     curation.edit(row_of(case, case.values[0]), {case.number: 111}, None)
     changed = [case.rows[0], case.rows[1].replace(",200,", ",222,"), case.rows[2].replace("-06-01", "-06-02")]
     said = load_text(case.file(*changed), dry_run=True).sample
-    expected = (
-        "against the 3 rows of it that are here 1 would be new, 1 changed, 1 gone and 1 stay as they are"
-    )
+    expected = "compared with the 3 rows loaded before, 1 would be new, 1 changed, 1 removed and 1 unchanged"
     assert expected in said
-    assert said[-1].endswith(f"{case.number} 200.0 → 222.0")
+    assert said[-1].endswith(f"{case.data_set.words_of(case.number)} 200.0 → 222.0")
     assert len(answered(case)) == 3
 
 

@@ -74,7 +74,7 @@ def test_what_is_blank_or_left_out_does_not_filter() -> None:
         ({"city_contains": "x" * 501}, "city_contains has 501 characters; search for at most 500."),
         (
             {"usd_min": 9.5, "usd_max": 3.0},
-            "usd_min is 9.5 and usd_max is 3; no number is both, so exchange them.",
+            "usd_min is 9.5 and usd_max is 3; swap them.",
         ),
     ],
 )

@@ -141,7 +141,7 @@ def test_an_undo_is_a_button_of_the_files_page(client: Client, curator: User, lo
     load_folder({"a.csv": NEW})
     assert "Undo the last load" in client.get(url).content.decode()
     page = client.post(url, {"datasets_sourcefile_undo_load": "1"}, follow=True).content.decode()
-    assert "a.csv holds again what was loaded" in page
+    assert "a.csv has been restored to the load of" in page
     assert delta().avg_fare_usd == 1
 
 

@@ -90,7 +90,7 @@ def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare()), "b.csv": table("1,2"), "c.json": "[", "d.csv": b"\xff"})
     assert [each.result for each in outcomes.values()] == ["new", "rejected", "rejected", "rejected"]
     assert outcomes["b.csv"].reason.startswith(
-        "line 2: has 2 cells where the header has 11, and snapshot_date"
+        "line 2: has 2 cells where the header has 11, and snapshot date"
     )
     assert FareRow.objects.count() == 1
 
@@ -108,7 +108,7 @@ def test_strict_rejects_a_file_with_an_unreadable_value(load_folder: Load) -> No
     outcome = load_folder({"a.csv": table(fare(), fare(fare="cheap"))}, strict=True)["a.csv"]
     assert (outcome.result, outcome.reason) == (
         "rejected",
-        "line 3: avg_fare_usd is 'cheap', which is not a number from 0 to 10,000,000",
+        "line 3: average fare (USD) is 'cheap', which is not a number from 0 to 10,000,000",
     )
     assert not FareRow.objects.exists()
 
@@ -124,7 +124,7 @@ def test_a_folder_without_files_is_refused(folder: Path) -> None:
     (folder / "notes.txt").write_text("x")
     outcome, other = load(find([folder]))
     assert outcome.result == "rejected"
-    assert outcome.reason.startswith("holds no .csv, .tsv, .json, ")
+    assert outcome.reason.startswith("contains no .csv, .tsv, .json, ")
     assert (other.name, other.result) == ("notes.txt", "left out")
 
 
@@ -139,7 +139,7 @@ def test_the_second_file_of_one_name_is_refused(folder: Path) -> None:
         (folder / name / "a.csv").write_text(table(fare(airline=name)))
     first, second = load(find([folder / "x", folder / "y"]))
     assert (first.result, second.result) == ("new", "rejected")
-    assert second.reason == "has the name of another file of this run, in x; rename one of them"
+    assert second.reason == "has the same name as another file of this run, in x; rename one of them"
     assert FareRow.objects.get().airline == "x"
 
 
@@ -230,7 +230,7 @@ def test_the_loss_of_most_rows_is_told_first(load_folder: Load) -> None:
     load_folder({"a.csv": table(*[fare()] * 10)})
     told = summary(load_folder({"a.csv": table(*[fare(fare=1)] * 4)}).values())
     assert told.warnings == [
-        "a.csv has lost most of its rows: it held 10 and holds 4 now. If it was cut off, load the whole file "
+        "a.csv has lost most of its rows: it had 10 and now has 4. If it was cut off, load the whole file "
         "again."
     ]
     assert summary(load_folder({"a.csv": table(*[fare(fare=2)] * 3)}).values()).warnings == []
@@ -238,7 +238,7 @@ def test_the_loss_of_most_rows_is_told_first(load_folder: Load) -> None:
 
 def test_a_text_that_no_index_takes_is_refused_with_its_line_and_the_others_load(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare(), fare(airline="x" * 3_000)), "b.csv": table(fare())})
-    assert outcomes["a.csv"].reason == "line 3: airline has 3,000 characters, and 200 are taken at most"
+    assert outcomes["a.csv"].reason == "line 3: airline has 3,000 characters, but at most 200 are possible"
     assert outcomes["b.csv"].result == "new"
 
 
@@ -260,7 +260,7 @@ def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path)
     }
     assert outcomes["caf\ufffd.csv"].reason == "has a name that is not UTF-8; rename it"
     (piped,) = load(find([folder / "pipe.csv"]))
-    assert piped.reason == "is no file and no folder"
+    assert piped.reason == "is neither a file nor a folder"
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite lets one writer in at a time")
@@ -274,7 +274,7 @@ def test_a_database_that_stays_locked_is_told_and_the_next_file_loads(folder: Pa
     with closing(other):
         other.execute("BEGIN IMMEDIATE")
         outcomes = load(find([folder]))
-        assert "another process was writing" in next(outcomes).reason
+        assert "another process kept writing" in next(outcomes).reason
         other.execute("ROLLBACK")
         assert next(outcomes).result == "new"
 
@@ -293,7 +293,7 @@ def test_json_of_another_shape_is_refused_by_name_and_the_rows_stay(load_folder:
     load_folder({f"{name}.json": GOOD})
     outcomes = load_folder({f"{name}.json": REFUSED[name], "other.json": GOOD})
     assert [outcomes[f"{name}.json"].result, outcomes["other.json"].result] == ["rejected", "new"]
-    told = "is an object" if name == "nested_number" else "names no column that is known"
+    told = "is an object" if name == "nested_number" else "has no known column"
     assert told in "".join(summary(outcomes.values()).notes)
     assert FareRow.objects.filter(load__name=f"{name}.json").count() == 1
 

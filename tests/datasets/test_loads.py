@@ -320,7 +320,7 @@ def test_a_load_whose_file_was_deleted_meanwhile_is_refused(
 
     outcome = load_folder({"a.csv": NEW}, **do_at("before the switch", remove, monkeypatch))["a.csv"]
     assert outcome.result == "rejected"
-    assert outcome.reason == "was deleted, or loaded by somebody else, while it was being loaded"
+    assert outcome.reason == "was deleted or loaded by another process while it was being loaded"
     assert answered() == {}
 
 
@@ -492,7 +492,7 @@ def test_a_file_that_is_being_loaded_is_not_undone(load_folder: LoadFolder) -> N
     load_folder({"a.csv": OLD})
     load_folder({"a.csv": NEW})
     claimed("a.csv")
-    with pytest.raises(Lost, match="is being loaded at this moment"):
+    with pytest.raises(Lost, match="is being loaded; undo"):
         loading.undo(SourceFile.objects.get())
 
 
@@ -584,7 +584,7 @@ def test_undo_load_tells_what_it_did(load_folder: LoadFolder, capsys: pytest.Cap
     load_folder({"a.csv": OLD})
     load_folder({"a.csv": NEW})
     call_command("undo_load", "a.csv")
-    assert "a.csv holds again what was loaded" in capsys.readouterr().out
+    assert "a.csv has been restored to the load of" in capsys.readouterr().out
     assert answered()["Delta"] == 1
 
 
@@ -593,13 +593,13 @@ def test_check_data_tells_what_does_not_fit(
 ) -> None:
     load_folder({"a.csv": OLD})
     call_command("check_data")
-    assert "All fits together." in capsys.readouterr().out
+    assert "No problems found." in capsys.readouterr().out
     FareRow.objects.filter(airline="Delta").update(hidden=True)
     with pytest.raises(SystemExit):
         call_command("check_data")
     out = capsys.readouterr().out
-    assert "Counts are not those of the published rows" in out
-    assert "Rows are curated and nobody wanted that" in out
+    assert "Counts differ from the number of published rows" in out
+    assert "Rows are marked as curated, but there is no edit of them" in out
     FareRow.objects.filter(airline="Delta").update(hidden=False)
 
 
@@ -630,7 +630,7 @@ def test_a_load_tells_of_a_curated_row_whose_equals_became_more_or_fewer(
     curation.edit(FareRow.objects.get(avg_fare_usd=edited), {"avg_fare_usd": 7}, None)
     outcome = load_folder({"a.csv": table(*(fare(fare=each) for each in left))})["a.csv"]
     [note] = outcome.notes
-    assert note.startswith("1 curated row cannot be told from others of the file")
+    assert note.startswith("1 curated row cannot be told from other rows of the file")
 
 
 def test_a_load_says_nothing_of_curated_rows_that_stand_alone_or_among_as_many_as_before(

@@ -260,7 +260,7 @@ def test_counting_ends_at_a_bound_and_says_so(
     monkeypatch.setattr(plain_queries, "COUNTED", 100)
     answer = ask()
     assert (answer["total_rows"], answer["matched_rows"]) == (100, 100)
-    assert answer["counts"] == "100 rows means at least 100: counting ends there."
+    assert answer["counts"] == "100 rows means at least 100, because counting stops there."
     assert answer["truncated"] == "More rows match; narrow the filters, or go on with offset=25."
 
 

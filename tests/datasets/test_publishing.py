@@ -116,11 +116,14 @@ def test_readers_are_given_nothing_unless_it_is_said(
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"columns": ["regoin"]}, r"Sale has no column 'regoin' \(did you mean 'region'\?\)\. Name fields of"),
+    ({"columns": ["regoin"]}, r"Sale has no column 'regoin' \(did you mean 'region'\?\)\. Use fields of"),
     ({"columns": ["pk"]}, r"Sale has no column 'pk'"),
-    ({"columns": ["customer"]}, r"cannot publish 'customer', which is a relation, .* Publish a view"),
-    ({"columns": ["customer_id"]}, r"cannot publish 'customer_id', which is a relation"),
-    ({"columns": ["customer__name"]}, r"cannot publish 'customer__name', which is a relation"),
+    (
+        {"columns": ["customer"]},
+        r"cannot publish 'customer', because it is a relation, .* Publish a database view",
+    ),
+    ({"columns": ["customer_id"]}, r"cannot publish 'customer_id', because it is a relation"),
+    ({"columns": ["customer__name"]}, r"cannot publish 'customer__name', because it is a relation"),
     ({"columns": ["sold_on__year"]}, r"Sale has no column 'sold_on__year'"),
     ({"columns": ["details"]}, r"Sale.details is a JSONField, which cannot be published. Leave it out"),
     ({"columns": [PublishedColumn("note", "day")]}, r"a TextField, .* as 'day'. It can be category or prose"),
@@ -163,8 +166,8 @@ class Tally(models.Model):
 @pytest.mark.parametrize(
     ("columns", "remedy"),
     [
-        (["rows"], "publishes 'rows', as a figure of each group is called"),
-        (["usd", "usd_mean"], "publishes 'usd_mean', as a figure of each group is called"),
+        (["rows"], "publishes 'rows', which is also the name of a figure of each group"),
+        (["usd", "usd_mean"], "publishes 'usd_mean', which is also the name of a figure of each group"),
     ],
 )
 def test_a_column_called_like_a_part_of_an_answer_is_refused(
@@ -181,7 +184,7 @@ def test_a_database_on_which_nothing_can_be_cancelled_is_refused(
         vendor = "oracle"
 
     monkeypatch.setattr(publishing, "connections", {"legacy": Oracle()})
-    with pytest.raises(ImproperlyConfigured, match=r"no statement can be cancelled\. Publish a copy"):
+    with pytest.raises(ImproperlyConfigured, match=r"statements cannot be cancelled\. Publish a copy"):
         offer(using="legacy")
 
 
@@ -217,7 +220,7 @@ def test_a_column_that_there_is_not_is_an_error(
     [(code, sentence, remedy)] = checked(monkeypatch, lambda: offer(columns=["regoin"]))
     assert code == "datasets.E101"
     assert sentence == "Sale has no column 'regoin' (did you mean 'region'?)."
-    assert remedy.startswith("Name fields of the model: id, sold_on, ")
+    assert remedy.startswith("Use fields of the model: id, sold_on, ")
 
 
 def test_an_order_by_what_is_not_published_is_an_error(
@@ -249,7 +252,7 @@ def test_an_order_that_no_index_serves_is_a_warning(
 ) -> None:
     [(code, sentence, remedy)] = checked(monkeypatch, lambda: offer(ordering=[ordering, "sold_on"]))
     assert code == "datasets.W101"
-    assert sentence.startswith(f"sales is ordered by {ordering!r}, and no index of Sale begins with it")
+    assert sentence.startswith(f"sales is ordered by {ordering!r}, but no index of Sale begins with it")
     assert f"indexes = [models.Index(fields=[{ordering!r}], name=…)]" in remedy
 
 

@@ -241,7 +241,7 @@ def test_nested_queries_inherit_from_their_region_whatever_the_order(tmp_path: P
 
 def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", b"date,query\n2025,a\n2025,\xff\n") == (
-        "line 3: is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding)"
+        "line 3: is not UTF-8 text; save the file as UTF-8, or give its encoding (--encoding)"
     )
     assert refusal(tmp_path, "a.csv", b"date,query\r2025,a\r2025,\xff\r2025,b\r").startswith("line 3: ")
     assert "line 2: is not UTF-8" in refusal(tmp_path, "a.json", b'[\n{"query": "\xff"}]')
@@ -252,7 +252,7 @@ def test_malformed_json_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.json", '{"query": "a"} x\n{"query": "b"}').startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", "").startswith("line 1: is not JSON")
     assert refusal(tmp_path, "a.json", '[{"query": "a"}').startswith("line 1: is not JSON")
-    assert refusal(tmp_path, "a.json", "3") == "holds neither a list nor an object"
+    assert refusal(tmp_path, "a.json", "3") == "contains neither a list nor an object"
 
 
 def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
@@ -262,11 +262,14 @@ def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", "") == "has no header and no rows"
     assert refusal(tmp_path, "a.csv", "# only a comment\n") == "has no header and no rows"
-    assert refusal(tmp_path, "a.csv", "\n1,2,3\n4,5,6\n").startswith("line 2: is no usable header")
+    assert refusal(tmp_path, "a.csv", "\n1,2,3\n4,5,6\n").startswith("line 2: is not a usable header")
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == "line 1: the header names date twice"
+    assert (
+        refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n")
+        == "line 1: the header has two columns for date"
+    )
 
 
 def test_a_row_with_a_cell_too_many_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -296,7 +299,7 @@ def test_an_unclosed_quote_is_refused_with_the_line_of_its_row(tmp_path: Path) -
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.doc", "PK").startswith("is not one of .csv, .tsv, .json, ")
-    assert refusal(tmp_path, "a.xlsx", "PK").startswith("is no Excel workbook")
+    assert refusal(tmp_path, "a.xlsx", "PK").startswith("is not an Excel workbook")
 
 
 def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:
@@ -308,7 +311,9 @@ def test_keys_of_json_are_read_as_headers_are(tmp_path: Path) -> None:
 
 
 def test_two_keys_of_one_column_with_different_values_are_refused(tmp_path: Path) -> None:
-    assert "item 1 names date twice" in refusal(tmp_path, "a.json", '[{"Date": "2026", "date": "2025"}]')
+    assert "item 1 has two different values for date" in refusal(
+        tmp_path, "a.json", '[{"Date": "2026", "date": "2025"}]'
+    )
     assert read(tmp_path, "a.json", '[{"Date": "", "date": "2025", "query": "a"}]') == [
         {"date": "2025", "query": "a"}
     ]
@@ -324,7 +329,7 @@ def test_two_keys_of_one_column_with_different_values_are_refused(tmp_path: Path
     ],
 )
 def test_a_json_file_in_which_nothing_is_known_is_refused(tmp_path: Path, document: str) -> None:
-    assert refusal(tmp_path, "a.json", document) == "names no column that is known here"
+    assert refusal(tmp_path, "a.json", document) == "has no known column"
 
 
 def test_an_object_in_the_place_of_a_value_is_refused_with_its_item(tmp_path: Path) -> None:
@@ -358,7 +363,7 @@ def test_a_table_is_read_in_each_shape_that_programs_write(tmp_path: Path, docum
 
 def test_two_lists_of_rows_in_one_document_are_refused(tmp_path: Path) -> None:
     document = json.dumps({"east": ROWS, "west": ROWS})
-    assert refusal(tmp_path, "a.json", document).startswith("holds several lists of rows (east, west)")
+    assert refusal(tmp_path, "a.json", document).startswith("contains several lists of rows (east, west)")
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson"])

@@ -63,10 +63,10 @@ def test_names_that_cannot_be_an_apps_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("city,usd\nLisbon,1\nPorto,2\nLisbon,3\n")
     with site_of_own(tmp_path) as env, closing(Commands(env)) as commands:
         for name, reason in (
-            ("class", "is no name for an app"),
-            ("Room Prices", "is no name for an app"),
+            ("class", "is not a valid name for an app"),
+            ("Room Prices", "is not a valid name for an app"),
             ("airfare", "is the name of an app or a data set"),
-            ("json", "is the name of a module"),
+            ("json", "is the name of a Python module"),
         ):
             done = commands.run("startdataset", name, str(tmp_path / "a.csv"), check=False)
             assert done.returncode == 1
@@ -106,7 +106,7 @@ def test_ten_unlike_files_are_answered_as_plain_python_does(tmp_path: Path) -> N
         manage(env, "migrate")
         for unlike in every:
             manage(env, "load_data", unlike.name, str(tmp_path / f"{unlike.name}{unlike.suffix}"))
-        assert manage(env, "check_data").stdout == "All fits together.\n"
+        assert manage(env, "check_data").stdout == "No problems found.\n"
         with serving(env) as site:
             token = site.prepared().splitlines()[-1]
             for unlike in every:

@@ -63,7 +63,7 @@ def test_one_date_decides_for_its_column(tmp_path: Path) -> None:
 def test_dates_that_nothing_decides_are_refused_until_somebody_says(tmp_path: Path) -> None:
     table = "day,hotel\n2024-04-01,A\n03/04/2024,B\n"
     assert refusal(tmp_path, table).startswith(
-        "line 3: day is '03/04/2024', where the day or the month may come first"
+        "line 3: day is '03/04/2024', in which the day or the month may come first"
     )
     assert days(read(tmp_path, table, dates="dmy")[0]) == ["2024-04-01", "2024-04-03"]
     assert days(read(tmp_path, table.replace("day,", "day (MM/DD/YYYY),"))[0]) == ["2024-04-01", "2024-03-04"]
@@ -92,7 +92,7 @@ def test_a_decimal_mark_is_decided_by_its_column(tmp_path: Path, table: str, exp
 
 def test_thousands_that_could_be_decimals_are_refused_until_somebody_says(tmp_path: Path) -> None:
     table = "hotel;usd\nA;1.234\nB;2.345\n"
-    assert refusal(tmp_path, table).startswith("line 2: usd is '1.234', which may be thousands or decimals")
+    assert refusal(tmp_path, table).startswith("line 2: usd is '1.234', which may mean thousands or decimals")
     assert prices(read(tmp_path, table, decimal=",")[0]) == [1_234, 2_345]
     assert prices(read(tmp_path, table, decimal=".")[0]) == [1.234, 2.345]
 
@@ -131,10 +131,9 @@ def test_rows_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
     )
     assert [hotel for _, hotel, _ in rows] == ["A", "Total Comfort", "Total"]
     assert told == (
-        "6 rows are no rows of data and were left out: line 1: 'Prices' (above the heading); "
-        "line 4: '(date) US$' (units); line 6: 'Subtotal 5' (a total); "
-        "line 7: 'day,hotel,city,usd' (the heading again); line 10: 'Grand total: 18' (a total); "
-        "line 11: 'Source: the hotels' (a footer)"
+        "6 rows are not data and were left out: line 1: 'Prices' (above the heading); line 4: '(date) "
+        "US$' (units); line 6: 'Subtotal 5' (a total); line 7: 'day,hotel,city,usd' (the heading again); "
+        "line 10: 'Grand total: 18' (a total); line 11: 'Source: the hotels' (a footer)"
     )
 
 
@@ -159,9 +158,7 @@ def test_per_cents_that_look_like_shares_of_one_are_told(
     rows = "".join(f"2024-06-0{place},A,{cell}\n" for place, cell in enumerate(cells, 1))
     _, told = read(tmp_path, f"day,hotel,full\n{rows}")
     assert told == (
-        "full has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
-        if is_told
-        else ""
+        "full has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87" if is_told else ""
     )
 
 
@@ -172,7 +169,7 @@ def test_another_table_below_is_refused(tmp_path: Path) -> None:
 
 
 def test_figures_in_unknown_columns_alone_are_refused(tmp_path: Path) -> None:
-    assert "names no column of numbers that is known here" in refusal(tmp_path, "hotel,2024-06-03\nA,5\n")
+    assert "has no known column of numbers" in refusal(tmp_path, "hotel,2024-06-03\nA,5\n")
     assert read(tmp_path, "hotel,guest\nA,Ann\n")[0] == [("", "A", None)]
 
 
@@ -180,14 +177,17 @@ def test_words_for_nothing_are_empty_and_errors_are_told(tmp_path: Path) -> None
     rows, told = read(tmp_path, "day,hotel,usd\nN/A,A,-\n#N/A,#REF!,#DIV/0!\n")
     assert rows == [("", "A", None), ("", "", None)]
     assert "2 values cannot be read: line 3: hotel is '#REF!'" in told
-    assert "2 rows say no day" in told
+    assert "2 rows have no day" in told
 
 
 @pytest.mark.parametrize(
     ("text", "rows"),
     [
-        ('hotel,city,usd\n"A,x,5\nB,y,6\nC,z",v,7\n', "line 2: a quote opens here that is closed in line 4"),
-        ('hotel,city,usd\n"say "hi", he said",x,5\n', "line 2: a quote stands inside a quoted cell"),
+        (
+            'hotel,city,usd\n"A,x,5\nB,y,6\nC,z",v,7\n',
+            "line 2: a quote opens here and is only closed in line 4",
+        ),
+        ('hotel,city,usd\n"say "hi", he said",x,5\n', "line 2: there is a quote inside a quoted cell"),
         ('hotel,city,usd\n"A,x,5\n', "line 2: a quote opens here and is never closed"),
     ],
 )

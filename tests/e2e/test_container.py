@@ -116,7 +116,7 @@ def test_the_site_of_the_image_migrates_serves_and_ends_on_a_signal(
         # uvicorn ends by the signal itself, when all is answered.
         assert process.wait(timeout=20) in (0, -signal.SIGTERM)
         assert "Application shutdown complete" in log.read_text()
-        assert "could not be gathered" not in log.read_text()
+        assert "could not be collected" not in log.read_text()
         assert image.run("find . -user 10001 | head -3", folder=folder) == ""
     finally:
         process.kill()

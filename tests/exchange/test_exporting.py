@@ -127,7 +127,7 @@ def test_xlsx_of_too_many_rows_is_refused_with_a_sentence(
     monkeypatch.setattr(formats.XLSX, "MOST_ROWS", 2)
     client.force_login(alice)
     answer = client.post(f"{ROWS}export/", {"format": XLSX, **fields(ROWS)}, follow=True)
-    assert "An Excel file takes 2 rows at most; filter the list, or choose CSV." in answer.content.decode()
+    assert "An Excel file can have 2 rows at most; filter the list, or choose CSV." in answer.content.decode()
 
 
 def test_more_than_a_chunk_is_exported_once_each(alice: User, load_folder: Load) -> None:
@@ -159,6 +159,13 @@ def test_a_file_that_is_loaded_meanwhile_is_exported_as_it_was(
 def test_only_the_chosen_columns_are_exported(alice: User, loaded: None) -> None:
     chosen = dict.fromkeys(fields(ROWS), "") | {"farerowresource_airline": "on"}
     assert export(alice, CSV, **chosen).decode("utf-8-sig").splitlines()[:2] == ["airline", "Delta"]
+
+
+def test_columns_are_chosen_by_their_labels(client: Client, alice: User, loaded: None) -> None:
+    client.force_login(alice)
+    page = client.get(f"{ROWS}export/").content.decode()
+    assert "Average fare (USD)" in page
+    assert "Avg Fare" not in page
 
 
 def test_selected_rows_are_exported(client: Client, alice: User, loaded: None) -> None:

@@ -109,8 +109,8 @@ def test_an_export_that_nobody_touched_changes_nothing(
 def test_a_corrected_fare_is_previewed_and_then_changed(client: Client, curator: User, loaded: None) -> None:
     answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460", season="Winter"))
     assert [change[1:] for change in answer.context["changes"]] == [
-        ("season", "Summer", "Winter"),
-        ("avg_fare_usd", "452", "460"),
+        ("Season", "Summer", "Winter"),
+        ("Average fare (USD)", "452", "460"),
     ]
     assert FareRow.objects.get(airline="Delta").avg_fare_usd == 452
     assert "Imported 2 changed values in 1 rows." in confirm(client, answer)
@@ -143,7 +143,7 @@ def test_a_workbook_as_excel_saves_it_is_imported(client: Client, curator: User,
     made = BytesIO()
     book.save(made)
     answer = preview(client, made.getvalue(), "fares.xlsx")
-    assert [change[1:] for change in answer.context["changes"]] == [("avg_fare_usd", "99.5", "101")]
+    assert [change[1:] for change in answer.context["changes"]] == [("Average fare (USD)", "99.5", "101")]
 
 
 def test_semicolons_as_excel_writes_them_are_understood(client: Client, curator: User, loaded: None) -> None:
@@ -161,7 +161,7 @@ def test_columns_that_no_import_changes_are_named_and_left_alone(
     client: Client, curator: User, loaded: None
 ) -> None:
     answer = preview(client, corrected(curator, "Delta", source_file="b.csv", avg_fare_usd="1"))
-    assert "Not imported, whatever they say: vanished, source_file, position." in answer.content.decode()
+    assert "These columns are never imported: vanished, source_file, position." in answer.content.decode()
     confirm(client, answer)
     assert FareRow.objects.get(airline="Delta").load.name == "a.csv"
 
@@ -176,8 +176,8 @@ def test_one_bad_cell_refuses_the_whole_file_with_its_row(
     text = answer.content.decode()
     assert "confirm_form" not in answer.context
     assert (
-        "Row 3: avg_fare_usd is &#x27;12,5&#x27;, which is not a number from 0 to 10,000,000, with a point "
-        "for the decimals." in text
+        "Row 3: average fare (USD) is &#x27;12,5&#x27;, which is not a number from 0 to 10,000,000, with a "
+        "point for the decimals." in text
     )
     assert "Row 4: hidden is &#x27;perhaps&#x27;; it can be TRUE or FALSE." in text
     assert not Edit.objects.exists()
@@ -187,11 +187,11 @@ def test_one_bad_cell_refuses_the_whole_file_with_its_row(
     ("cells", "sentence"),
     [
         ("id,airline\nk0000000000000000,Delta\n", "Row 2: there is no row with the id k0000000000000000"),
-        ("id,airline\n,Delta\n", "Row 2: id is empty; an import corrects rows that are here"),
-        ("id,airline\nnew,Delta\n", "Row 2: id is &#x27;new&#x27;, which names no row"),
+        ("id,airline\n,Delta\n", "Row 2: id is empty; an import corrects existing rows"),
+        ("id,airline\nnew,Delta\n", "Row 2: id is &#x27;new&#x27;, which is not the id of a row"),
         ("airline\nDelta\n", "The file has no column “id”"),
-        ("id,avg_fare\n1,2\n", "There is no column &#x27;avg_fare&#x27; here"),
-        ("id,id\n1,2\n", "The header names id twice."),
+        ("id,avg_fare\n1,2\n", "The column &#x27;avg_fare&#x27; is not known"),
+        ("id,id\n1,2\n", "The header contains id twice."),
         ("id,airline\n1,2,3\n", "Row 2 has more cells than the header."),
         ("", "The submitted file is empty."),
     ],
@@ -206,7 +206,7 @@ def test_a_file_that_fits_no_rows_is_refused_with_a_sentence(
 def test_the_same_row_twice_is_refused(client: Client, curator: User, loaded: None) -> None:
     id_ = keys.written(FareRow.objects.all()[0].key)
     text = preview(client, f"id,airline\n{id_},A\n{id_},B\n".encode()).content.decode()
-    assert f"Row 3: the id {id_} stands in an earlier row too." in text
+    assert f"Row 3: the id {id_} is already used in an earlier row." in text
 
 
 def test_what_changed_since_the_preview_is_not_overwritten(
@@ -214,7 +214,7 @@ def test_what_changed_since_the_preview_is_not_overwritten(
 ) -> None:
     answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460"))
     FareRow.objects.filter(airline="Delta").update(avg_fare_usd=455)
-    assert "The rows have changed since the preview; nothing was imported." in confirm(client, answer)
+    assert "The rows have changed since the preview, so nothing was imported." in confirm(client, answer)
     assert FareRow.objects.get(airline="Delta").avg_fare_usd == 455
 
 
@@ -222,7 +222,7 @@ def test_nobody_confirms_a_file_of_somebody_else(client: Client, curator: User, 
     answer = preview(client, corrected(curator, "Delta", avg_fare_usd="460"))
     mallory = User.objects.create_superuser("mallory")
     client.force_login(mallory)
-    assert "The preview is too old; choose the file again." in confirm(client, answer)
+    assert "The preview has expired; choose the file again." in confirm(client, answer)
     assert not Edit.objects.exists()
 
 
@@ -236,7 +236,7 @@ def test_a_path_for_the_name_of_a_previewed_file_opens_nothing(
         "digest": "x",
     }
     text = client.post(f"{ROWS}process_import/", values, follow=True).content.decode()
-    assert "The preview is too old" in text
+    assert "The preview has expired" in text
 
 
 def test_who_may_only_view_cannot_import(client: Client, loaded: None) -> None:
@@ -264,12 +264,12 @@ def empty_book() -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("a.xlsx", bomb, "The workbook is too large when it is unpacked"),
-        ("a.xlsx", lambda: b"junk" * 100, "The file is no Excel workbook (.xlsx) that can be read"),
-        ("a.xlsx", empty_book, "The file holds no header and no rows."),
+        ("a.xlsx", bomb, "The workbook is too large; export"),
+        ("a.xlsx", lambda: b"junk" * 100, "The file is not a readable Excel workbook (.xlsx)"),
+        ("a.xlsx", empty_book, "The file has no header and no rows."),
         ("a.csv", lambda: b"id,airline\n1,\xff\n", "The file is not UTF-8 text"),
         ("a.csv", lambda: "id,airline\n1,x\n".encode("utf-16"), "The file is not UTF-8 text"),
-        ("a.csv", lambda: b"id,air\0line\n1,x\n", "The file holds NUL bytes"),
+        ("a.csv", lambda: b"id,air\0line\n1,x\n", "The file contains NUL bytes"),
         ("a.exe", lambda: b"MZ", "The file has to end in .csv or .xlsx."),
     ],
 )
@@ -283,7 +283,7 @@ def test_too_many_rows_are_refused(
     client: Client, curator: User, loaded: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sheets, "MOST_ROWS", 2)
-    assert "more than 2 rows; divide it." in preview(client, exported(curator)).content.decode()
+    assert "more than 2 rows; split it." in preview(client, exported(curator)).content.decode()
 
 
 def test_a_long_text_that_excel_cuts_is_no_change(client: Client, curator: User, load_folder: Load) -> None:
@@ -353,14 +353,14 @@ def test_a_problem_names_its_row_as_the_spreadsheet_counts(
     client: Client, curator: User, loaded: None
 ) -> None:
     data = f"id,avg_fare_usd\n,\n,\n{delta_id()},much\n"
-    assert "Row 4: avg_fare_usd is" in preview(client, data.encode()).content.decode()
+    assert "Row 4: average fare (USD) is" in preview(client, data.encode()).content.decode()
 
 
 def test_a_formula_without_its_result_is_refused_with_its_cell(
     client: Client, curator: User, loaded: None
 ) -> None:
     data = workbook([["id", "avg_fare_usd"], [delta_id(), "=700+1.5"]])
-    assert "Cell B2 holds a formula" in preview(client, data, "a.xlsx").content.decode()
+    assert "Cell B2 contains a formula" in preview(client, data, "a.xlsx").content.decode()
 
 
 @pytest.mark.parametrize("typed", ["5E200", "1_234", "inf", "-1"])
@@ -386,7 +386,7 @@ def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User
     data = workbook([["id", "load_factor_pct"], [delta_id(), 0.9]], as_percentage)
     text = preview(client, data, "a.xlsx").content.decode()
     assert (
-        "Row 2: load_factor_pct is &#x27;90%&#x27;, which is not a number from 0 to 200; write it without"
+        "Row 2: load factor (%) is &#x27;90%&#x27;, which is not a number from 0 to 200; write it without"
         in text
     )
 
@@ -405,7 +405,7 @@ def test_what_is_no_day_is_refused_with_its_row(
     client: Client, curator: User, loaded: None, day: str
 ) -> None:
     text = preview(client, corrected(curator, "Delta", snapshot_date=day)).content.decode()
-    assert "Row 2: snapshot_date is" in text
+    assert "Row 2: snapshot date is" in text
 
 
 def test_a_day_in_another_form_is_no_change(client: Client, curator: User, loaded: None) -> None:
@@ -430,7 +430,9 @@ def test_what_somebody_else_changed_since_the_export_is_a_conflict(
     curation.edit(delta(), {"avg_fare_usd": 777.0}, None)
     rows[1]["avg_fare_usd"] = "460"
     text = preview(client, written(rows)).content.decode()
-    assert "Row 2: somebody has changed this row since it was exported (avg_fare_usd is 777.0 here" in text
+    assert (
+        "Row 2: somebody has changed this row since it was exported (average fare (USD) is 777.0 now" in text
+    )
     assert "Row 3" not in text
     assert delta().avg_fare_usd == 777
 
@@ -469,7 +471,7 @@ def test_a_file_as_a_german_spreadsheet_program_saves_it_is_understood(
         row["load_factor_pct"] = row["load_factor_pct"].replace(".", ",")
     rows[1]["avg_fare_usd"] = "99,5"
     answer = preview(client, written(rows, delimiter=";"))
-    assert [change[1:] for change in answer.context["changes"]] == [("avg_fare_usd", "452", "1455.25")]
+    assert [change[1:] for change in answer.context["changes"]] == [("Average fare (USD)", "452", "1455.25")]
 
 
 @pytest.fixture
@@ -489,7 +491,7 @@ def changed_by_two(client: Client, user: User) -> Any:
 @pytest.mark.usefixtures("many", "loaded")
 def test_many_corrections_are_imported_in_the_background(client: Client, curator: User) -> None:
     page = confirm(client, changed_by_two(client, curator))
-    assert "Waiting for its turn." in page
+    assert "Waiting to start." in page
     assert not Edit.objects.exists()
     work_off()
     upload = Upload.objects.get()
@@ -567,4 +569,4 @@ def test_a_workbook_that_takes_too_long_is_refused(
     monkeypatch.setattr(workbook_reader, "MOST_SECONDS", 0.2)
     assert "too much memory or time" in preview(client, workbook([["id"]]), "a.xlsx").content.decode()
     monkeypatch.undo()
-    assert "holds no" in preview(client, empty_book(), "a.xlsx").content.decode()
+    assert "has no" in preview(client, empty_book(), "a.xlsx").content.decode()

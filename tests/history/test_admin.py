@@ -92,7 +92,7 @@ def test_a_row_tells_who_changed_what(client: Client, alice: User, rows: None) -
 def test_an_edit_is_reverted_to_what_it_was(client: Client, alice: User, rows: None) -> None:
     curation.edit(row("Delta"), {"avg_fare_usd": 7.0, "airline": "Delta Air Lines"}, alice)
     page = revert(client, Change.objects.get(), one=True, reason="it was right")
-    assert "1 object was set back." in page
+    assert "1 object was reverted." in page
     assert row("Delta").avg_fare_usd == 1
     assert not Edit.objects.edited().exists()
     last = Change.objects.first()
@@ -130,7 +130,7 @@ def test_a_revert_says_that_the_row_was_changed_since(client: Client, alice: Use
     first = Change.objects.get()
     curation.edit(row("Delta"), {"avg_fare_usd": 8.0}, alice)
     page = text(client.get(reverse("admin:history_change_revert", args=[first.pk])))
-    assert "It was changed since" in page
+    assert "It has changed since" in page
     assert "8 changed since 1" in page
     revert(client, first)
     assert row("Delta").avg_fare_usd == 1
@@ -144,7 +144,7 @@ def test_nothing_is_reverted_that_changed_after_the_page_was_shown(
     seen = client.get(url).context["plan"].seen
     curation.edit(row("Delta"), {"avg_fare_usd": 8.0}, alice)
     page = client.post(url, {"seen": seen}).content.decode()
-    assert "something changed since this page was shown" in page
+    assert "something has changed since this page was loaded" in page
     assert row("Delta").avg_fare_usd == 8
 
 
@@ -155,7 +155,7 @@ def test_after_a_reload_a_revert_gives_the_files_new_value(
     load_folder({"a.csv": table(fare(fare=5))})
     change = Change.objects.get(action="edit")
     page = text(client.get(reverse("admin:history_change_revert", args=[change.pk])))
-    assert "7 5 the file’s value; it was 1 before a reload" in page
+    assert "7 5 the file’s value; before a reload it was 1" in page
     revert(client, change)
     assert row("Delta").avg_fare_usd == 5
     assert not Edit.objects.edited().exists()
@@ -174,14 +174,14 @@ def remember(row: FareRow | Transcript, **before: Any) -> Change:
 def test_a_revert_brings_back_nothing_that_no_file_may_hold(client: Client, alice: User, rows: None) -> None:
     kept = row("Delta")
     before = {"avg_fare_usd": 5e200, "notable_event": "Fuel\u202e\U000e0041", "airline": "Del\u200bta 2"}
-    assert "1 object was set back." in revert(client, remember(kept, **before))
+    assert "1 object was reverted." in revert(client, remember(kept, **before))
     kept = FareRow.objects.get(key=kept.key)
     assert (kept.avg_fare_usd, event_of(kept), kept.airline) == (None, "Fuel", "Delta 2")
 
 
 def test_a_revert_to_a_text_that_no_index_takes_is_refused(client: Client, alice: User, rows: None) -> None:
     page = revert(client, remember(row("Delta"), airline="x" * 5_000))
-    assert "Nothing was reverted: airline has 5,000 characters, and 200 are taken at most." in page
+    assert "Nothing was reverted: airline has 5,000 characters, but at most 200 are possible." in page
     assert row("Delta").avg_fare_usd == 1
 
 
@@ -192,11 +192,11 @@ def test_a_row_that_is_gone_is_remembered(client: Client, alice: User, rows: Non
     assert "Vanished no yes" in history(client, key)
     client.post(reverse("admin:airfare_farerow_delete", args=[key]), {"post": "yes"})
     page = history(client, key)
-    assert "It is no longer there" in page
+    assert "This object no longer exists" in page
     assert "Delete by alice" in page
     assert "Revert…" not in page
     change = Change.objects.get(action="edit")
-    assert "no longer there" in text(client.get(reverse("admin:history_change_revert", args=[change.pk])))
+    assert "no longer exists" in text(client.get(reverse("admin:history_change_revert", args=[change.pk])))
 
 
 def test_a_bulk_action_is_one_change_and_reverted_as_a_whole(client: Client, alice: User, rows: None) -> None:
@@ -209,7 +209,7 @@ def test_a_bulk_action_is_one_change_and_reverted_as_a_whole(client: Client, ali
     page = text(client.get(reverse("admin:history_change_change", args=[change.pk])))
     assert "Hidden no yes" in page
     assert "3 fare rows" in page
-    assert "3 objects were set back." in revert(client, change)
+    assert "3 objects were reverted." in revert(client, change)
     assert not FareRow.objects.filter(hidden=True).exists()
     assert counted() == counted_by_hand()
 
@@ -221,7 +221,7 @@ def test_what_was_changed_since_stays_when_a_bulk_action_is_reverted(
     change = Change.objects.get()
     curation.edit(row("United"), {"avg_fare_usd": 10.0}, alice)
     page = revert(client, change)
-    assert "2 objects were set back. 1 stay as they are, for they were changed since." in page
+    assert "2 objects were reverted. Not reverted, because of later changes: 1." in page
     assert (row("Delta").avg_fare_usd, row("United").avg_fare_usd, row("Breeze").avg_fare_usd) == (1, 10, 3)
 
 
@@ -396,7 +396,7 @@ def test_a_revert_says_what_is_no_longer_there(client: Client, alice: User, call
     save(client, url, collection=Collection.default().pk)
     gone.delete()
     page = revert(client, Change.objects.get(content_type__model="transcript"))
-    assert "Nothing was reverted: The collection “Gone” is no longer there." in page
+    assert "Nothing was reverted: The collection “Gone” no longer exists." in page
 
 
 def test_who_became_staff_and_joined_a_group_is_remembered(client: Client) -> None:

@@ -125,7 +125,7 @@ def test_a_list_with_a_row_that_is_gone_is_refused_with_a_sentence(
     page = Open(alice, LIST)
     load_folder({"a.csv": table(fare(airline="Added"))})
     assert not page.save(**{"form-0-load_factor_pct": "7"})
-    assert "A row of this page left the data meanwhile, and nothing was saved" in page.page
+    assert "A row on this page no longer exists, so nothing was saved" in page.page
 
 
 def test_a_transcripts_facts_of_two_people_both_stay(alice: User, bob: User, call: Transcript) -> None:

@@ -125,7 +125,7 @@ def test_no_arguments_may_come_in_any_form() -> None:
         ({"count": "1,000"}, "count is '1,000'; it has to be a whole number."),
         ({"count": 10}, "count is 10; it has to be at most 9."),
         ({"count": "9" * 5000}, f"count is '{'9' * 40}…'; it has to be a whole number."),
-        ({"count": 1e300}, "count is a number of more digits than are taken."),
+        ({"count": 1e300}, "count is a number with too many digits."),
         ({"count": [3]}, "count is a list; it has to be a whole number."),
         ({"share": "NaN"}, "share is 'NaN'; it has to be a number."),
         ({"share": float("inf")}, "share is inf; it has to be a number."),
@@ -134,7 +134,7 @@ def test_no_arguments_may_come_in_any_form() -> None:
         ({"group": ["route", "zzz"]}, "group holds 'zzz'; it takes route, airline."),
         ({"group": "route,zzz"}, "group holds 'route,zzz'; it takes route, airline."),
         ({"group": '["zzz"]'}, "group holds 'zzz'; it takes route, airline."),
-        ({"group": "[route"}, 'group begins like a list, but is no JSON; write ["one", "two"].'),
+        ({"group": "[route"}, 'group begins like a list, but is not JSON; write ["one", "two"].'),
         ({"numbers": ["1", "x"]}, "numbers holds 'x'; it has to be a whole number."),
         ({"numbers": [None]}, "numbers holds null."),
         ({"window": "soon"}, "window is 'soon'; it has to be an object."),
@@ -190,8 +190,8 @@ def test_a_flood_of_faults_is_told_in_few_sentences() -> None:
         take({"numbers": ["x"] * 10_000, **{f"name{n}": 1 for n in range(10_000)}})
     text = str(told.value)
     assert text.count("numbers holds 'x'") == 1
-    assert "'name4' (did you mean 'names'?), or 9995 more that were sent; it takes word, " in text
-    assert text.endswith(" There are 9999 more faults.")
+    assert "'name4' (did you mean 'names'?), or 9995 others that were sent; it takes word, " in text
+    assert text.endswith(" There are 9999 more problems.")
     assert len(text) < 500
 
 

@@ -25,7 +25,12 @@ def test_bad_files_in_the_data_folders_keep_nothing_else_from_being_served(tmp_p
     folders = {"TREND_DATA_DIR": str(fares), "TRANSCRIPT_DATA_DIR": str(calls)}
     with running(folders, first=True) as site:
         log, token = site.log.read_text(), site.token()
-        told = ("deep.json: is nested", "error.json: names no column", "error.txt: It is JSON", "not UTF-8")
+        told = (
+            "deep.json: is nested",
+            "error.json: has no known column",
+            "error.txt: It is JSON",
+            "not UTF-8",
+        )
         assert [sentence for sentence in told if sentence not in log] == []
         assert "Traceback" not in log
         rows = site.call(token, "airfare_trend_insights", {})["structuredContent"]["rows"]

@@ -89,7 +89,7 @@ def test_what_fits_is_read() -> None:
 def test_what_is_declared_too_large_is_refused_unread() -> None:
     client, reader = sent(MOST_BYTES + 1, "/transcripts/", declared=True)
     assert (client.status, reader.read) == (413, 0)
-    assert b"Too large" in client.answer[1]["body"]
+    assert b"Upload too large" in client.answer[1]["body"]
 
 
 def test_what_is_absurd_is_not_even_waited_for(settings: Any, cookie: str) -> None:

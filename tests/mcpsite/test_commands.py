@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done() -> None:
         with socket.create_server(("127.0.0.1", int(env["PORT"]))):
             done = commands.run("serve", "--prepare", check=False)
         assert done.returncode == 2
-        assert f"Port {env['PORT']} is taken" in done.stderr
+        assert f"Port {env['PORT']} is in use" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         assert done.stdout == ""
         assert "[X]" not in commands.run("showmigrations", "--plan").stdout
@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done() -> None:
 def test_a_number_that_is_no_port_is_told(site: Site, port: str) -> None:
     done = site.manage("serve", f"--port={port}", check=False)
     assert done.returncode == 2
-    assert f"'{port}' is no port; ports are whole numbers from 1 to 65535" in done.stderr
+    assert f"'{port}' is not a port; ports are whole numbers from 1 to 65535" in done.stderr
 
 
 def test_call_tool_lists_the_tools(site: Site) -> None:
@@ -86,7 +86,7 @@ def test_call_tool_takes_a_list_in_each_form(site: Site, group_by: list[str]) ->
         (["invented"], "Unknown tool: invented"),
         (["airfare_trend_insights", "limit=900"], "limit is 900; it has to be from 1 to 200."),
         (["airfare_trend_insights", "limit"], "'limit' is not of the form key=value"),
-        (["list", "--token", "a.b.c"], "refused the token: is it for this server, and still good?"),
+        (["list", "--token", "a.b.c"], "refused the token: is it for this server, and still valid?"),
     ],
 )
 def test_call_tool_says_what_went_wrong_in_one_line(site: Site, arguments: list[str], sentence: str) -> None:

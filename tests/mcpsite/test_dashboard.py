@@ -106,11 +106,11 @@ def test_rows_and_files_are_counted_by_state(admin_client: Client, data: None) -
         "Published": 8,
         "Hidden": 1,
         "Edited": 1,
-        "Gone from their files": 1,
+        "Vanished from their files": 1,
     }
     assert figures(found["Source files"]) == {
         "Loaded": 2,
-        "Gone from their folders": 0,
+        "Missing from their folders": 0,
         "With unreadable values": 1,
     }
     assert figures(found["Transcripts"]) == {
@@ -160,7 +160,7 @@ def test_the_busiest_route_is_drawn_first_and_an_unknown_one_is_told(
     assert choice is not None
     assert (choice.chosen, choice.options) == ("JFK-LAX", ["JFK-LAX", "SEA-ANC"])
     page = admin_client.get("/admin/?route=%3Cb%3E").content.decode()
-    assert "No published row has the route &lt;b&gt;; this is JFK-LAX." in page
+    assert "No published row has the route &lt;b&gt;; showing JFK-LAX instead." in page
 
 
 def test_load_factors_are_means_over_the_rows_that_have_one(admin_client: Client, data: None) -> None:
@@ -222,7 +222,7 @@ def test_a_fresh_site_says_how_to_load_something(admin_client: Client) -> None:
     assert "python manage.py upload_transcripts" in page
     for kind in ("airfare", "transcripts"):
         assert f'href="/admin/uploads/upload/new/{kind}/"' in page
-    assert "Nobody has called a tool since midnight." in page
+    assert "No tool has been called since midnight." in page
     assert "Fares over time" not in page
 
 
@@ -248,5 +248,5 @@ def test_a_panel_that_fails_takes_no_other_with_it(admin_client: Client, data: N
             found = panels(admin_client)
         finally:
             cursor.execute(rename.format("duration", "milliseconds"))
-    assert "could not be made" in found.pop("Access").note
+    assert "could not be loaded" in found.pop("Access").note
     assert found.keys() == whole.keys() - {"Slowest tools of the last 7 days"}

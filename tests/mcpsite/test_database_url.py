@@ -136,7 +136,7 @@ def test_a_file_of_sqlite_is_named_by_its_path(url: str, name: str) -> None:
         ("mysql://u:hunter2@db/site", r"'mysql://\*\*\*@db/site'.* has to be like postgres://"),
         ("host=db user=u password=hunter2", "has to be like postgres://"),
         ("postgres//u:hunter2@db/site", "has to be like postgres://"),
-        ("postgres://u:hunter2@db", r"'postgres://\*\*\*@db'; it names no database"),
+        ("postgres://u:hunter2@db", r"'postgres://\*\*\*@db'; it does not name a database"),
         ("postgres://u:hunter2/site", "port has to be a number"),
         ("postgres://u:hunter2@db:5432x/site", "port has to be a number"),
         ("postgres://u@db:99999/site", "port has to be a number"),

@@ -144,7 +144,7 @@ def test_a_comment_that_became_part_of_a_value_is_told(
     env.text("SITE_NAME")
     assert env.text("SUPPORT_CONTACT") == "the #data channel"
     (sentence,) = refusal(env, capsys)
-    assert sentence.startswith("environment: SITE_NAME is '# what people see'; it holds a comment")
+    assert sentence.startswith("environment: SITE_NAME is '# what people see'; it contains a comment")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_line_that_says_nothing_is_told_and_never_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     (sentence,) = refusal(environment(tmp_path, f"DEBUG=1\n\n{line}"), capsys)[:1]
-    assert sentence.startswith(".env, line 3: this cannot be read; write NAME=value")
+    assert sentence.startswith(".env, line 3: this line cannot be read; write NAME=value")
     assert "8788" not in sentence
 
 
@@ -224,4 +224,4 @@ def test_other_programs_may_have_variables_in_the_file(tmp_path: Path) -> None:
 def test_a_name_that_stands_twice_is_told_and_the_last_one_counts(tmp_path: Path) -> None:
     env = environment(tmp_path, "PORT=1\nPORT=2\n")
     assert env.text("PORT") == "2"
-    assert env.warnings == [".env, line 2: PORT stands twice; this one counts."]
+    assert env.warnings == [".env, line 2: PORT is set twice; this line is used."]

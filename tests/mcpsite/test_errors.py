@@ -29,4 +29,4 @@ def test_a_view_that_fails_shows_that_page_and_no_trace(monkeypatch: pytest.Monk
 def test_a_page_that_is_not_there_says_so() -> None:
     page = people.browser(people.charlie()).get("/nothing/")
     assert page.status_code == 404
-    assert b"There is no such page, or your account may not see it." in page.content
+    assert b"This page does not exist, or your account may not see it." in page.content

@@ -143,7 +143,7 @@ def test_one_caller_has_only_so_many_bytes_here_and_gets_the_room_back(settings:
     async def story(here: Incoming) -> None:
         slow = [hold(here, body, ends=False) for _ in range(incoming.OF_ONE_CALLER)]
         await asyncio.sleep(0.05)
-        with pytest.raises(BodyRefused, match="too much at once") as refused:
+        with pytest.raises(BodyRefused, match="too much data at once") as refused:
             await read(here, SMALL)
         assert refused.value.status == 429
         assert await read(here, SMALL, "bob") == "ping"

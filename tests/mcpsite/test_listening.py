@@ -40,7 +40,7 @@ def test_a_port_that_is_taken_is_told_with_a_free_one(host: str, other: str) -> 
     port = free_port()
     with taken(other, port):
         said = refusal(host, port)
-        assert f"Port {port} is taken" in said
+        assert f"Port {port} is in use" in said
         proposed = int(said.partition(": PORT=")[2].split()[0])
         assert listening.where(host, proposed) == host
 
@@ -60,7 +60,7 @@ def test_a_port_that_was_just_in_use_is_free() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7"])
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     said = refusal(host, free_port())
-    assert f"HOST is {host}, which is no address of this machine." in said
+    assert f"HOST is {host}, which is not an address of this machine." in said
     assert "Set HOST to localhost" in said
 
 
@@ -76,7 +76,7 @@ def test_a_name_that_nobody_knows_is_told(host: str) -> None:
 def test_a_port_for_others_is_told() -> None:
     with unprivileged():
         said = refusal("localhost", PORT)
-    assert f"Port {PORT} is not for this account" in said
+    assert f"This account may not use port {PORT}" in said
     assert "Set PORT to 1024 or more" in said
 
 

@@ -81,7 +81,7 @@ def test_a_prompt_that_cannot_be_filled_says_why(
 
 def test_a_cursor_of_somebody_else_is_refused(site: Site, token: str) -> None:
     error = site.rpc(token, "resources/list", {"cursor": "-1"}).json()["error"]
-    assert error["message"].startswith("That cursor is not one of this server's")
+    assert error["message"].startswith("This server did not issue that cursor")
 
 
 def test_menus_hold_nothing_for_a_caller_without_rights(site: Site) -> None:

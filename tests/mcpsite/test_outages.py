@@ -19,7 +19,7 @@ from tests.postgresql import Role, role, skip_without_postgresql
 from tests.site import Site, running
 from tests.tcp import Line, line
 
-AWAY = "database cannot be used just now"
+AWAY = "database is temporarily unavailable"
 LIMIT = 40
 TOLD_WITHIN = 2.0
 BACK_WITHIN = 4.0
@@ -99,10 +99,11 @@ def says_so(name: str, answer: httpx2.Response) -> bool:
     if name == "call":
         result = answer.json()["result"]
         return (
-            result["isError"] is True and "database cannot be used just now" in result["content"][0]["text"]
+            result["isError"] is True
+            and "database is temporarily unavailable" in result["content"][0]["text"]
         )
     if name == "list":
-        return "database cannot be used just now" in answer.json()["error"]["message"]
+        return "database is temporarily unavailable" in answer.json()["error"]["message"]
     if answer.status_code != 503 or not int(answer.headers["Retry-After"]):
         return False
     if name == "token":
@@ -111,7 +112,7 @@ def says_so(name: str, answer: httpx2.Response) -> bool:
             body["error"] == "temporarily_unavailable"
             and answer.headers["Access-Control-Allow-Origin"] == "*"
         )
-    return "Not available just now" in answer.text and "Traceback" not in answer.text
+    return "Temporarily unavailable" in answer.text and "Traceback" not in answer.text
 
 
 def until_well(served: Served) -> float:

@@ -26,31 +26,31 @@ def said() -> dict[str, str]:
         (
             {"OIDC_RP_CLIENT_ID": "site", "OIDC_ISSUER": ISSUER},
             "Sign-in",
-            "built-in, with the accounts of this site; to its pages also through id.example",
+            "built-in, with the accounts of this site; the pages also through id.example",
         ),
-        ({}, "Who may call", "accounts of this site, each what its groups may read"),
-        (BEHIND, "Who may call", "whoever signs in; new people join the group readers"),
+        ({}, "Who may call", "accounts of this site; each may read what its groups may"),
+        (BEHIND, "Who may call", "everybody who signs in; new people join the group readers"),
         (
             {**BEHIND, "ACCESS_DEFAULT_GROUP": ""},
             "Who may call",
-            "whoever signs in; new people may do nothing until somebody grants it",
+            "everybody who signs in; new people have no access until it is granted",
         ),
         (
             {**BEHIND, "ACCESS_GROUPS_CLAIM": "groups"},
             "Who may call",
-            "whoever signs in; groups follow the claim groups",
+            "everybody who signs in; groups come from the claim groups",
         ),
         (
             {**BEHIND, "ACCESS_AUTO_CREATE_USERS": False},
             "Who may call",
-            "people who have an account here, each what its groups may read",
+            "people who have an account here; each may read what their groups may",
         ),
         (
             {**BEHIND, "REQUIRED_SCOPES": ["data:read", "x"]},
             "Who may call",
-            "whoever signs in; new people join the group readers; tokens need the scope data:read, x",
+            "everybody who signs in; new people join the group readers; tokens need the scope data:read, x",
         ),
-        ({}, "Cache", "in each process"),
+        ({}, "Cache", "memory of each process"),
         ({}, "Transcripts", "searched in this site's database"),
         (
             {"OPENAI_API_KEY": "sk-1", "VECTOR_STORE_ID": "vs_7"},
@@ -67,9 +67,9 @@ def said() -> dict[str, str]:
         (
             {"RATE_LIMIT": "120/minute", "CONCURRENT_CALLS": 8},
             "Limits",
-            "120/minute of one user to one tool, 8 calls of one user at once",
+            "120/minute per user and tool, 8 concurrent calls per user",
         ),
-        ({"TOOL_RATE_LIMITS": {"search": "1/hour"}}, "Limits", "some tools their own"),
+        ({"TOOL_RATE_LIMITS": {"search": "1/hour"}}, "Limits", "other limits for some tools"),
     ],
 )
 def test_each_part_says_how_it_stands(

@@ -273,7 +273,7 @@ def test_who_waits_too_long_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatc
             late = await brisk(path="/").visit(served)
             release.set()
         assert (late.status, late.header("Retry-After")) == (503, "5")
-        assert "Not available just now" in late.text
+        assert "Temporarily unavailable" in late.text
         programs = await blocked_at(served, "/oauth/token")
         assert programs.status == 503
         assert '"temporarily_unavailable"' in programs.text

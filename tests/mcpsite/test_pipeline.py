@@ -225,7 +225,7 @@ def test_a_number_that_json_has_no_word_for_is_refused_and_the_word_is_not(
     assert ask(registry, alice, "divide", by=2).value == {"quotient": 0.5, "name": "Infinity, or NaN"}
     outcome = ask(registry, alice, "divide", by=0)
     assert (outcome.value, outcome.kind) == (None, Kind.TOOL_ERROR)
-    assert outcome.text.startswith("The answer holds a number that is not finite (Infinity)")
+    assert outcome.text.startswith("The answer contains a number that is not finite (Infinity)")
 
 
 def test_what_cannot_be_seen_is_in_no_answer_and_in_no_argument(alice: User, say: Registry) -> None:

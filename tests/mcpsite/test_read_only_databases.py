@@ -44,9 +44,9 @@ def test_a_file_of_sqlite_is_opened_for_reading_alone() -> None:
             "DATABASE_URL_ERP is 'mysql://.*; it has to be like p",
         ),
         ("DATABASE_URL_ERP", "oracle://u:hunter2@db/erp", "it has to be like postgres://"),
-        ("DATABASE_URL_ERP", "sqlite://:memory:", "DATABASE_URL_ERP names no file; write sqlite:////"),
-        ("DATABASE_URL_erp", "postgres://u@db/erp", "DATABASE_URL_erp names no .* write DATABASE_URL_ERP"),
-        ("DATABASE_URL_", "postgres://u@db/erp", "DATABASE_URL_ names no further database"),
+        ("DATABASE_URL_ERP", "sqlite://:memory:", "DATABASE_URL_ERP does not name a file; write sqlite:////"),
+        ("DATABASE_URL_erp", "postgres://u@db/erp", "DATABASE_URL_erp does not name .* DATABASE_URL_ERP for"),
+        ("DATABASE_URL_", "postgres://u@db/erp", "DATABASE_URL_ does not name a database"),
         ("DATABASE_URL_DEFAULT", "postgres://u@db/erp", r"the site's own is DATABASE_URL\)"),
         (
             "DATABASE_URL_ERP",
@@ -132,7 +132,7 @@ def test_an_instance_that_was_read_there_is_not_saved(commands: Commands) -> Non
     code = "group = Group(pk=1, name='x')\ngroup._state.db = 'erp'\ngroup.save()"
     done = shell(commands, code)
     assert done.returncode == 1
-    assert "NotSupportedError: The database 'erp' is read by this site, and never written." in done.stderr
+    assert "NotSupportedError: This site only reads the database 'erp'; it cannot write to it." in done.stderr
 
 
 def test_a_migration_makes_nothing_there(commands: Commands) -> None:

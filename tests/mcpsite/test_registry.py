@@ -164,14 +164,14 @@ class Nested(BaseModel):
 @pytest.mark.parametrize(
     ("changed", "remedy"),
     [
-        ({"name": "hotel rates"}, "cannot be called 'hotel rates'; write up to 64 letters"),
+        ({"name": "hotel rates"}, "cannot be called 'hotel rates'; use up to 64 letters"),
         ({"description": ""}, "needs a title, a description and a permission"),
         ({"permission": "view_user"}, r"a permission such as 'airfare\.view_farerow'"),
         ({"arguments": Undescribed}, "Parameter 'city' of tool 'greet' has no description"),
         ({"arguments": Nested}, "Parameter 'cities' of tool 'greet' has a schema with a reference"),
         ({"result": {"type": "array"}}, "has to return an object"),
         ({"result": {"type": "object", "properties": {"a": {"$ref": "#/x"}}}}, "with a reference"),
-        ({"page": "rows"}, "needs a list 'rows', its page"),
+        ({"page": "rows"}, "needs a list 'rows' and a text"),
     ],
 )
 def test_data_that_makes_no_tool_is_refused_with_the_remedy(

@@ -100,7 +100,7 @@ def test_one_command_deletes_all_of_it_and_no_start_brings_it_back() -> None:
     assert held() == (0, 0)
     assert "not loaded, because somebody removed it; load it with" in told
     assert "manage.py load_airfare data/airfare" in told
-    assert remove() == "There is no sample data here.\n"
+    assert remove() == "There is no sample data.\n"
     assert {change.source for change in Change.objects.filter(action="delete")} == {"remove_sample_data"}
 
 
@@ -206,7 +206,7 @@ def test_a_vector_store_that_does_not_answer_is_told(
     settings.VECTOR_STORE_ID = sync().store_id
     settings.OPENAI_API_KEY = "sk-wrong"
     said = remove("--noinput")
-    assert "It is still in the store of transcripts: OpenAI refused the key" in said
+    assert "It is still in the transcript store: OpenAI refused the key" in said
     assert held() == (0, 0)
 
 

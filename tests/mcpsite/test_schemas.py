@@ -168,7 +168,7 @@ def bend(
     [
         (grow, r"The result of tool 'grow' has a schema with a reference .*Branch.* end the nesting"),
         (plant, r"Parameter 'root' of tool 'plant' has a schema with a reference .*Branch.* end the nesting"),
-        (bend, r"Parameter 'value' of tool 'bend' has a schema with a list of types .* name one type"),
+        (bend, r"Parameter 'value' of tool 'bend' has a schema with a list of types .* use one type"),
     ],
 )
 def test_a_tool_whose_schema_cannot_be_plain_is_refused_with_the_remedy(function: Any, sentence: str) -> None:

@@ -110,7 +110,7 @@ def test_a_statement_whose_server_falls_silent_holds_no_thread_after_its_deadlin
             way.swallow()
         # Who came to their turn late met a server that takes connections and says nothing.
         assert all(
-            re.search("took longer|cannot be used just now", answer["content"][0]["text"])
+            re.search("took longer|is temporarily unavailable", answer["content"][0]["text"])
             for _, answer in answers
         )
         time.sleep(3)

@@ -229,7 +229,7 @@ def test_a_comment_that_docker_hands_over_is_no_value(
 ) -> None:
     (sentence,) = refused(**{name: text})
     assert sentence.startswith(f"environment: {name} is ")
-    assert "holds a comment" in sentence
+    assert "contains a comment" in sentence
 
 
 def test_mistakes_of_all_modules_are_told_together(refused: Callable[..., list[str]]) -> None:

@@ -189,10 +189,10 @@ def test_any_other_id_is_an_error(
         (
             '[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
             -32600,
-            "Batches are not served; send each mess",
+            "Batches are not supported; send each m",
             None,
         ),
-        ("[]", -32600, "Batches are not served", None),
+        ("[]", -32600, "Batches are not supported", None),
         ('{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', -32602, "The params of a message have", 1),
         (
             '{"jsonrpc":"2.0","id":"a","method":"ping","params":"x"}',

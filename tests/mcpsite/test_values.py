@@ -73,12 +73,12 @@ def test_a_text_is_read(read: Callable[[str], Any], text: str, value: object) ->
             "from 0.001 to 600",
         ),
         (choice("INFO", "WARNING"), ["warn", "verbose", "10"], "can be INFO or WARNING"),
-        (words(str), ["data:read openid", "a\tb", "a,b c"], "write commas between: "),
+        (words(str), ["data:read openid", "a\tb", "a,b c"], "separate values with commas: "),
         (words(str), ['["a", "b"]', "[a,b]", "(a,b)", "{a}", "'a'", "a;b"], "without brackets or quotes"),
         (
             words(host_pattern),
             ["https://a.example", "a.example:8000", "a.example/x", "a@b", "::g"],
-            "names of hosts",
+            "host names",
         ),
         (words(host_pattern), ["*.example.com"], r"write \.example\.com"),
         (

@@ -115,7 +115,7 @@ def test_a_correction_is_found_and_outlives_a_reload(three: None, curator: Clien
     )
     assert known.corrected == ["participants", "title"]
     assert [hit.transcript_id for hit in local.search_database("seats up front", limit=1)] == [known.pk]
-    assert "participants, title: loading the file again keeps it" in text(curator, page)
+    assert "participants, title (kept when the file is loaded again)" in text(curator, page)
 
 
 def test_what_cannot_be_seen_does_not_come_in_by_the_form(three: None, curator: Client) -> None:
@@ -130,7 +130,7 @@ def test_what_cannot_be_seen_does_not_come_in_by_the_form(three: None, curator: 
 @pytest.mark.parametrize(
     ("field", "typed", "told"),
     [
-        ("title", "\u200b", "Nothing of this can be seen."),
+        ("title", "\u200b", "This has no visible characters."),
         ("title", "x" * 301, "at most 300 characters"),
         ("title", "a\0b", "Null characters are not allowed."),
         ("participants", "a\0b", "Null characters are not allowed."),
@@ -213,7 +213,9 @@ def test_a_sync_that_fails_again_says_why(
 
 
 def test_without_a_vector_store_syncing_tells_what_to_do(three: None, curator: Client) -> None:
-    assert "Transcripts are searched locally here." in act(curator, "sync_again", transcript("Airline"))
+    assert "This site searches transcripts in its own database." in act(
+        curator, "sync_again", transcript("Airline")
+    )
 
 
 def test_collections_tell_who_reads_them(three: None, curator: Client) -> None:
@@ -264,7 +266,7 @@ def test_several_transcripts_are_deleted_as_one_action(three: None, curator: Cli
 def test_what_was_corrected_is_told_before_it_is_lost(three: None, curator: Client) -> None:
     known = transcript("Airline")
     curator.post(f"{LIST}{known.pk}/change/", form_of(known, title="Seats up front"))
-    assert "what was corrected here is lost: title" in text(curator, f"{LIST}{known.pk}/delete/")
+    assert "its corrections are lost: title" in text(curator, f"{LIST}{known.pk}/delete/")
 
 
 def test_a_limited_transcript_that_was_deleted_comes_back_for_its_groups_alone(
@@ -274,7 +276,7 @@ def test_a_limited_transcript_that_was_deleted_comes_back_for_its_groups_alone(
     board.groups.add(Group.objects.create(name="directors"))
     known = transcript("Airline")
     Transcript.objects.filter(pk=known.pk).update(collection=board)
-    assert "should the file come again, it is for directors alone" in text(
+    assert "if the file is loaded again, only directors may read it" in text(
         curator, f"{LIST}{known.pk}/delete/"
     )
     curator.post(f"{LIST}{known.pk}/delete/", {"post": "yes"})

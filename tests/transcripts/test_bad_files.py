@@ -62,7 +62,7 @@ def test_a_file_that_has_become_empty_is_refused_and_its_turns_stay(load_folder:
     load_folder({"call.txt": AIRLINE})
     report = load_folder({"call.txt": content})
     assert report.refused == {
-        "call.txt": "It holds no text. What is here of it stays; if it is to go, allow that (--allow-empty)."
+        "call.txt": "It has no text. Its transcript is kept; to delete it, allow empty files (--allow-empty)."
     }
     assert Turn.objects.count() == 4
 
@@ -79,14 +79,14 @@ def test_a_file_that_has_become_empty_takes_its_transcript_with_it_where_that_is
 
 
 def test_a_new_file_that_is_empty_is_refused_whatever_is_allowed(load_folder: Load) -> None:
-    assert load_folder({"call.txt": ""}, allow_empty=True).refused == {"call.txt": "It holds no text."}
+    assert load_folder({"call.txt": ""}, allow_empty=True).refused == {"call.txt": "It has no text."}
 
 
 def test_the_loss_of_most_of_a_text_is_told_first(load_folder: Load) -> None:
     load_folder({"call.txt": AIRLINE})
     told = load_summary(load_folder({"call.txt": AIRLINE[:200]}))
     assert told.warnings == [
-        f"call.txt has lost most of its text: it held {len(AIRLINE)} characters and holds 200 now. "
+        f"call.txt has lost most of its text: it had {len(AIRLINE)} characters and now has 200. "
         "If it was cut off, load the whole file again."
     ]
     assert not told.failed
@@ -118,7 +118,7 @@ def test_one_files_fault_is_that_files_sentence(load_folder: Load, folder: Path)
         "caf\ufffd.txt": "Its name is not UTF-8; rename the file.",
         f"{deep}/c.txt": "Its path is longer than 500 characters; move it up, or shorten the names.",
     }
-    assert load(sources([folder / "pipe.txt"])).refused == {"pipe.txt": "It is no file and no folder."}
+    assert load(sources([folder / "pipe.txt"])).refused == {"pipe.txt": "It is neither a file nor a folder."}
 
 
 def test_a_name_that_cannot_be_stored_keeps_no_folder_from_being_pruned(
@@ -133,7 +133,7 @@ def test_a_name_that_cannot_be_stored_keeps_no_folder_from_being_pruned(
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("nowhere", "It does not exist; name a transcript file or a folder of them."),
+        ("nowhere", "It does not exist; give the path of a transcript file or of a folder with transcripts."),
         ("bare", f"It {NO_FILE}."),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_second_file_of_a_name_is_refused_and_the_first_is_loaded(folder: Path
         (folder / name / "call.txt").write_text(f"[00:01] Ann: {name}")
     report = load(sources([folder / "one", folder / "two"]))
     assert (report.added, list(report.refused)) == (["call.txt"], [str(folder / "two/call.txt")])
-    assert "has the name of another file of this run" in report.refused[str(folder / "two/call.txt")]
+    assert "has the same name as another file of this run" in report.refused[str(folder / "two/call.txt")]
     assert Turn.objects.get().text == "one"
 
 
@@ -202,5 +202,6 @@ def test_a_database_that_stays_locked_is_told_and_the_other_files_load(folder: P
         report = load(sources([folder]), progress=unlock)
     assert report.added == ["b.txt"]
     assert report.refused == {
-        "a.txt": "It could not be loaded, since another process was writing all the while; load it again."
+        "a.txt": "It could not be loaded, because another process kept writing to the database; load it "
+        "again."
     }

@@ -60,13 +60,13 @@ def test_a_line_break_in_a_word_document_is_a_line() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"PK\x03\x04 no archive", "It is a zip archive and no Word document"),
+        (b"PK\x03\x04 no archive", "It is a zip archive, but not a readable Word document"),
         (b"%PDF-1.7\nno objects", "It is a PDF that"),
-        (b"{\\rtf1\\ansi Hello}", "It is RTF, which is not read here"),
+        (b"{\\rtf1\\ansi Hello}", "It is RTF, which cannot be loaded"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "It is a document of an old Office version"),
         (b"ID3\x03\x00", "It is a recording"),
-        (b"<!DOCTYPE html><p>502 Bad Gateway</p>", "It is an HTML page and not a transcript"),
-        (b'{"theme": "dark"}', "It is JSON and not a transcript"),
+        (b"<!DOCTYPE html><p>502 Bad Gateway</p>", "It is an HTML page, but not a transcript"),
+        (b'{"theme": "dark"}', "It is JSON, but not a transcript"),
     ],
 )
 def test_what_is_no_transcript_is_refused_with_what_to_do(data: bytes, reason: str) -> None:
@@ -95,7 +95,7 @@ def test_a_pdf_without_a_text_layer_says_what_to_export() -> None:
 
 def test_a_document_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "MOST_SECONDS", 0.0001)
-    with pytest.raises(BadFile, match="It takes too much memory or time"):
+    with pytest.raises(BadFile, match="Reading it takes too much memory or time"):
         said(PDF)
 
 

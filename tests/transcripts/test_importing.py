@@ -116,7 +116,7 @@ def test_a_sync_after_an_import_writes_what_search_filters_by_beside_what_the_ow
         "day": 20260211,
     }
     assert len(full) == 15
-    assert "1 files of somebody else have too many attributes" in " ".join(sync_summary(done).notes)
+    assert "1 files that were added elsewhere have too many attributes" in " ".join(sync_summary(done).notes)
 
 
 def test_an_import_that_is_not_published_stays_its_owners_and_is_not_said_to_be_ours(
@@ -210,5 +210,5 @@ def test_a_content_that_leads_back_to_its_first_page_ends(server: LoopbackOpenAI
 
 @pytest.mark.usefixtures("server")
 def test_an_unknown_store_is_said_to_be_unknown() -> None:
-    with pytest.raises(CommandError, match="knows no vector store vs_none"):
+    with pytest.raises(CommandError, match="has no vector store vs_none"):
         import_vector_store("vs_none")

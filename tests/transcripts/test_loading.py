@@ -197,7 +197,9 @@ def test_hidden_and_other_files_are_left_out(folder: Path) -> None:
     assert len(found) == 3
     report = load(found)
     assert (len(report.added), report.passed_over) == (2, ["table.csv"])
-    assert "Left out, for they are no transcripts by their names: table.csv." in load_summary(report).notes
+    assert (
+        "Skipped, because their names are not those of transcripts: table.csv." in load_summary(report).notes
+    )
 
 
 def test_the_call_is_found_by_its_facts(folder: Path) -> None:
@@ -243,7 +245,7 @@ def test_a_renamed_file_stays_its_transcript(folder: Path) -> None:
     assert (report.added, report.pruned) == ([], [])
     after = Transcript.objects.get(pk=before.pk)
     assert (after.slug, after.title, after.published) == (before.slug, "Hedges", False)
-    assert ["2026-02-03_Hedges.txt", f"renamed, it was {before.source_file}"] in load_summary(report).rows
+    assert ["2026-02-03_Hedges.txt", f"renamed from {before.source_file}"] in load_summary(report).rows
 
 
 def test_a_copy_is_loaded_and_told(folder: Path) -> None:
@@ -252,8 +254,8 @@ def test_a_copy_is_loaded_and_told(folder: Path) -> None:
     report = run(folder)
     assert (report.added, report.renamed) == (["copy.txt"], {})
     assert (
-        "copy.txt holds the same as 2026-01-02_Fuel_Hedging.txt, which is here already; delete one of "
-        "the two." in load_summary(report).notes
+        "copy.txt has the same content as 2026-01-02_Fuel_Hedging.txt, which is already loaded; delete one "
+        "of them." in load_summary(report).notes
     )
 
 
@@ -265,7 +267,7 @@ def test_a_file_of_another_folder_with_the_same_name_is_refused_while_the_first_
         (tmp_path / name / "call.txt").write_text(f"[00:01] Ann: {name}")
     load(sources([tmp_path / "one"]))
     report = load(sources([tmp_path / "two"]))
-    assert report.refused["call.txt"].startswith("It has the name of another file that is here already")
+    assert report.refused["call.txt"].startswith("It has the same name as a file that was loaded before")
     assert Turn.objects.get().text == "one"
     (tmp_path / "one" / "call.txt").unlink()
     assert load(sources([tmp_path / "two"])).changed == ["call.txt"]
@@ -274,4 +276,6 @@ def test_a_file_of_another_folder_with_the_same_name_is_refused_while_the_first_
 def test_what_was_not_understood_is_told_with_its_line(folder: Path) -> None:
     (folder / "call.txt").write_text("---\nCall Date: 02/03/2026\n---\n[00:01] Ann: Yes.\n")
     (told,) = [note for note in load_summary(run(folder)).notes if note.startswith("call.txt: ")]
-    assert told.startswith("call.txt: Line 2: the date “02/03/2026” may be day first or month first")
+    assert told.startswith(
+        "call.txt: Line 2: the date “02/03/2026” may have the day first or the month first"
+    )

@@ -235,8 +235,12 @@ def test_a_list_that_leads_back_to_where_it_was_ends(server: LoopbackOpenAI) -> 
 @pytest.mark.parametrize(
     ("setting", "value", "told"),
     [
-        ("OPENAI_API_KEY", "“sk-quoted”", "OPENAI_API_KEY is empty or holds characters that no key has"),
-        ("OPENAI_API_KEY", "sk-1\n", "OPENAI_API_KEY is empty or holds"),
+        (
+            "OPENAI_API_KEY",
+            "“sk-quoted”",
+            "OPENAI_API_KEY is empty or contains characters that a key cannot have",
+        ),
+        ("OPENAI_API_KEY", "sk-1\n", "OPENAI_API_KEY is empty or contains"),
         ("OPENAI_BASE_URL", "http://gateway:port/v1", "OPENAI_BASE_URL is not an address"),
     ],
 )

@@ -172,7 +172,7 @@ def test_files_of_an_earlier_version_are_found_and_described_by_the_next_sync(
     VectorStoreFile.objects.update(attributes={}, described_for="")
     assert slugs(search("fares rose", within=DEFAULT))[0] == "airlines"
     done = sync()
-    assert "3 files got attributes that searches filter by" in " ".join(sync_summary(done).notes)
+    assert "3 files were missing attributes that searches filter by" in " ".join(sync_summary(done).notes)
     assert {each.attributes["site"] for each in vector_store.files.values()} == {"http://localhost:8788"}
     for number in range(60):
         filled.add_file(vector_store, f"{number}.txt", "fares rose")
@@ -238,8 +238,8 @@ def test_any_text_is_a_query(filled: LoopbackOpenAI, query: str) -> None:
         ({"status": 404}, "check VECTOR_STORE_ID"),
         ({"status": 429, "headers": {"Retry-After": "30"}}, "in a minute"),
         ({"status": 429, "code": "insufficient_quota"}, "quota"),
-        ({"status": 500}, "error of its own"),
-        ({"status": 503}, "error of its own"),
+        ({"status": 500}, "an internal error"),
+        ({"status": 503}, "an internal error"),
         ({"dropped": True}, "could not be reached"),
         ({"delay": 3.0}, "did not answer in time"),
         ({"body": b" ", "endless": True, "delay": 0.1}, "did not answer in time"),

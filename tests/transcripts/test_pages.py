@@ -172,7 +172,7 @@ def test_a_page_is_not_kept_by_caches(three: None, alice: Client) -> None:
 def test_a_missing_page_says_what_may_be_the_reason(db: None, alice: Client) -> None:
     answer = alice.get("/transcripts/no-such-call/")
     assert answer.status_code == 404
-    assert "There is no such page, or your account may not see it." in answer.content.decode()
+    assert "This page does not exist, or your account may not see it." in answer.content.decode()
     assert "Sign out" in answer.content.decode()
 
 

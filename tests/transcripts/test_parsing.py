@@ -154,11 +154,11 @@ def test_the_title_is_the_name_cleaned_up(name: str, title: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "It holds no text."),
-        (b" \n\t\n", "It holds no text."),
-        (b"---\nSector: Rail\n---\n", "It holds no text."),
+        (b"", "It has no text."),
+        (b" \n\t\n", "It has no text."),
+        (b"---\nSector: Rail\n---\n", "It has no text."),
         (bytes(range(0x80, 0xA0)), "It is not UTF-8 (byte 0); save it as UTF-8 text."),
-        (b"a\x00b", "It holds NUL bytes, so it is not a text file; save it as UTF-8 text."),
+        (b"a\x00b", "It contains NUL bytes, so it is not a text file; save it as UTF-8 text."),
         (b"a" * (MAX_BYTES + 1), "It is larger than 8 MB; split it."),
     ],
 )

@@ -86,7 +86,7 @@ class TestPgvectorStore(StoreContract):
     def test_a_model_whose_vectors_have_another_length_is_told(self, store: Store) -> None:
         self.index(store, make_call("fares", "Kerosene hedging."))
         Embeddings.dimensions = 256
-        with pytest.raises(StoreUnavailable, match="another length"):
+        with pytest.raises(StoreUnavailable, match="a different length"):
             self.found(store, "kerosene")
 
     def test_an_endpoint_that_refuses_is_told(self, store: Store) -> None:

@@ -82,9 +82,7 @@ def test_a_doubtful_label_in_a_stamped_call_has_no_speaker_and_is_told() -> None
         ("", "Densification: It helps.\nAnd so on."),
         ("Ann Lee", "Thanks."),
     ]
-    assert parsed.notes == [
-        "Line 3: “Densification: It helps.” may begin somebody's turn, so it has no speaker."
-    ]
+    assert parsed.notes == ["Line 3: “Densification: It helps.” may begin a new turn, so it has no speaker."]
 
 
 def test_a_point_stands_behind_what_is_said_so_that_nobody_reads_it_as_a_name() -> None:
@@ -159,8 +157,8 @@ def test_names_alone_on_a_line_speak_where_they_come_again_and_that_is_told() ->
         ("", "Mei Chen\n\nOh."),
         ("Bo Ray", "No."),
     ]
-    assert "“Ann Lee” stands alone on its line and comes again" in parsed.notes[0]
-    assert "“Mei Chen” may begin somebody's turn" in parsed.notes[1]
+    assert "“Ann Lee” is alone on its line and appears again" in parsed.notes[0]
+    assert "“Mei Chen” may begin a new turn" in parsed.notes[1]
 
 
 def test_headings_are_no_speakers() -> None:
@@ -262,7 +260,7 @@ def test_two_curators_do_not_undo_each_other(curator: Client, call: Transcript) 
 
 def test_the_page_of_a_transcript_tells_what_was_not_understood(curator: Client, call: Transcript) -> None:
     page = curator.get(reverse("admin:transcripts_transcript_change", args=[call.pk])).content.decode()
-    assert "Line 3: “Densification: It helps.” may begin somebody" in page
+    assert "Line 3: “Densification: It helps.” may begin a new turn" in page
     assert "No date was found." in page
 
 

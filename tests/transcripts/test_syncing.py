@@ -395,13 +395,13 @@ def test_a_network_that_is_gone_stops_the_run_and_the_next_one_finishes(server: 
 
 def test_an_unknown_store_is_named_with_the_remedy(server: LoopbackOpenAI, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = "vs_none"
-    with pytest.raises(SyncStopped, match="knows no vector store vs_none; correct VECTOR_STORE_ID"):
+    with pytest.raises(SyncStopped, match="has no vector store vs_none; correct VECTOR_STORE_ID"):
         sync(limits=limits())
 
 
 def test_an_expired_store_is_named_with_the_remedy(server: LoopbackOpenAI, settings: Settings) -> None:
     settings.VECTOR_STORE_ID = server.add_store(expired=True).id
-    with pytest.raises(SyncStopped, match="has expired; empty VECTOR_STORE_ID"):
+    with pytest.raises(SyncStopped, match="has expired; leave VECTOR_STORE_ID empty"):
         sync(limits=limits())
 
 

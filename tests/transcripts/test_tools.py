@@ -373,8 +373,8 @@ def test_without_the_fallback_a_failing_store_is_a_sentence(
         with pytest.raises(ToolError) as caught:
             run(call)
         assert str(caught.value) == (
-            "The store of transcripts does not answer now; try again in a while, "
-            "or tell the operator of this server."
+            "The transcript store does not answer at the moment; try again in a while, or tell the "
+            "operator of this server."
         )
 
 

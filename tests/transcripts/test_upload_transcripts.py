@@ -80,14 +80,16 @@ def test_a_bad_file_is_refused_with_the_reason_and_the_others_are_loaded(data: P
     (data / "broken.txt").write_bytes(b"caf\x00\xe9")
     (data / "empty.txt").write_bytes(b"")
     lines = upload(code=1)
-    assert "broken.txt: It holds NUL bytes, so it is not a text file; save it as UTF-8 text." in lines
-    assert "empty.txt: It holds no text." in lines
+    assert "broken.txt: It contains NUL bytes, so it is not a text file; save it as UTF-8 text." in lines
+    assert "empty.txt: It has no text." in lines
     assert Transcript.objects.count() == 3
 
 
 def test_a_missing_path_is_told_and_ends_in_1(data: Path, tmp_path: Path) -> None:
     lines = upload(tmp_path / "nowhere", code=1)
-    assert "does not exist; name a transcript file or a folder of them." in " ".join(lines)
+    assert "does not exist; give the path of a transcript file or of a folder with transcripts." in " ".join(
+        lines
+    )
 
 
 def test_only_prune_deletes_what_is_gone(data: Path) -> None:
@@ -176,7 +178,7 @@ def test_a_transcript_that_somebody_deleted_comes_back_when_its_file_is_named(da
     remove_transcripts(Transcript.objects.filter(source_file="Notes.md"))
     for options in ((), ("--prune",), ("--dry-run",)):
         lines = upload(*options)
-        assert any("1 transcript was deleted by somebody and left out" in line for line in lines)
+        assert any("1 transcript was deleted by somebody and skipped" in line for line in lines)
         assert Transcript.objects.count() == 2
     upload(data if way == "its folder" else data / "Notes.md")
     assert Transcript.objects.count() == 3

@@ -123,7 +123,7 @@ def test_what_is_larger_than_the_limit_is_refused_before_it_is_kept(
 ) -> None:
     answer = upload(browser, "large.csv", b"x" * 52_000_000)
     assert answer.status_code == 413
-    assert "the files of one upload may have 50 MB" in " ".join(answer.text.split())
+    assert "the files of one upload may be 50 MB" in " ".join(answer.text.split())
 
 
 def test_a_page_without_files_takes_little(site: Site) -> None:

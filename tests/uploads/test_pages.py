@@ -43,11 +43,11 @@ def charlie(client: Client, db: None) -> Client:
 def test_alice_uploads_files_and_reads_what_became_of_them(page: Client) -> None:
     chosen = [file("a.csv", fares("Delta", "United")), file("b.csv", "nonsense")]
     answer = page.post(AIRFARE, {"chosen": chosen}, follow=True)
-    assert "Waiting for its turn." in answer.content.decode()
+    assert "Waiting to start." in answer.content.decode()
     call_command("process_uploads")
     text = page.get(answer.request["PATH_INFO"]).content.decode()
     assert "Loaded, with problems." in text
-    assert "b.csv: line 1: is no usable header" in text
+    assert "b.csv: line 1: is not a usable header" in text
     assert "Rows of a.csv" in text
 
 
@@ -181,7 +181,7 @@ def test_files_that_are_no_plain_text_are_loaded_too(page: Client, name: str, co
     [
         ("a.csv", b"%PDF-1.7", "a.csv: is a PDF"),
         ("a.xlsx", b"\xd0\xcf\x11\xe0....", "a.xlsx: is an old Excel or Word file"),
-        ("a.csv", b"PK\x03\x04....", "a.csv: cannot be read: the file is no Excel workbook"),
+        ("a.csv", b"PK\x03\x04....", "a.csv: cannot be read: the file is not a readable Excel workbook"),
     ],
 )
 def test_what_is_no_table_is_refused_by_the_loader(
@@ -213,7 +213,7 @@ def test_other_encodings_and_junk_are_refused_by_the_loader(page: Client, conten
 
 def test_files_of_one_name_are_refused(page: Client) -> None:
     answer = page.post(AIRFARE, {"chosen": [file("a.csv", fares("Delta")), file("a.csv", fares("United"))]})
-    assert "a.csv: is there twice; rename one of them." in answer.content.decode()
+    assert "a.csv: was chosen twice; rename one of them." in answer.content.decode()
 
 
 def test_more_than_the_limit_is_refused(page: Client, settings: Any) -> None:

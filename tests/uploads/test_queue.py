@@ -52,7 +52,7 @@ def test_a_bad_file_is_told_with_its_line_and_the_others_load(queue: Queue) -> N
     upload = worked_off(queue({"good.csv": fares("Delta"), "bad.csv": fares("United") + "one,cell\n"}))
     (told,) = upload.read_summaries()
     assert (upload.state, told.failed) == ("done", True)
-    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot_date")
+    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot date")
     assert airlines() == ["Delta"]
 
 
@@ -67,7 +67,7 @@ def test_check_only_writes_nothing(queue: Queue) -> None:
 def test_strict_refuses_a_number_that_cannot_be_read(queue: Queue) -> None:
     upload = worked_off(queue({"a.csv": fares("Delta").replace("452", "lots")}, strict=True))
     assert upload.read_summaries()[0].notes == [
-        "a.csv: line 2: avg_fare_usd is 'lots', which is not a number from 0 to 10,000,000."
+        "a.csv: line 2: average fare (USD) is 'lots', which is not a number from 0 to 10,000,000."
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_collection_that_is_gone_is_not_exchanged_for_one_that_more_people_rea
     board.delete()
     worked_off(upload)
     assert not Transcript.objects.exists()
-    assert "the collection that was chosen is gone" in upload.read_summaries()[0].notes[0]
+    assert "the chosen collection no longer exists" in upload.read_summaries()[0].notes[0]
 
 
 def test_one_of_two_processes_gets_an_upload(queue: Queue) -> None:
@@ -166,7 +166,7 @@ def test_an_upload_that_kills_each_process_is_given_up(queue: Queue) -> None:
     before = timezone.now() - timedelta(minutes=1)
     Upload.objects.update(state="running", attempts=3, started_at=before, worker="gone")
     assert worked_off(upload).state == "failed"
-    assert upload.error.startswith("The loading process was ended 3 times")
+    assert upload.error.startswith("The loading process was stopped 3 times")
 
 
 def test_what_a_process_says_that_lost_its_upload_is_not_written(queue: Queue) -> None:

@@ -65,7 +65,7 @@ def test_files_that_are_gone_are_told_and_no_fault(kept: str, queue: Queue) -> N
     private_files.forget(upload.folder)
     call_command("process_uploads")
     upload.refresh_from_db()
-    assert upload.error == "The files are no longer there; upload them again."
+    assert upload.error == "The uploaded files no longer exist; upload them again."
 
 
 def test_of_files_that_cannot_all_be_kept_none_is(kept: str) -> None:

@@ -22,10 +22,10 @@ MOST_UNPACKED = 64_000_000
 MOST_TEXT = 8_000_000
 MOST_PAGES = 3_000
 
-TOO_MUCH = "It takes too much memory or time to read; save the call as text."
+TOO_MUCH = "Reading it takes too much memory or time; save the call as text."
 NO_TEXT_LAYER = (
-    "It is a PDF without a text layer (a scan, for example); export the call as .docx, .vtt or text, or have "
-    "its text recognized first."
+    "It is a PDF without a text layer (a scan, for example); export the call as .docx, .vtt or text, or "
+    "run text recognition (OCR) on it first."
 )
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
@@ -61,7 +61,7 @@ def read(data: bytes) -> str:
 def _of_word(data: bytes) -> str:
     from docx import Document
 
-    damaged = "It is a zip archive and no Word document that can be read; save it anew as .docx, or as text."
+    damaged = "It is a zip archive, but not a readable Word document; save it again as .docx, or as text."
     try:
         inside = zipfile.ZipFile(BytesIO(data)).infolist()
         if sum(each.file_size for each in inside) > MOST_UNPACKED:

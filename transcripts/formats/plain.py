@@ -31,13 +31,13 @@ def decoded(data: bytes) -> tuple[str, list[str]]:
                 return data.decode(encoding), []
             except UnicodeDecodeError as error:
                 raise BadFile(
-                    f"It begins as {encoding.upper().removesuffix('-SIG')} and is not (byte {error.start}); "
-                    "save it as UTF-8 text."
+                    f"It is marked as {encoding.upper().removesuffix('-SIG')}, but is not (byte "
+                    f"{error.start}); save it as UTF-8 text."
                 ) from None
     if b"\x00" in data:
         return _without_mark(data)
     if len(_CONTROLS.findall(data)) > max(FEW, MOST_CONTROLS * len(data)):
-        raise BadFile("It holds control characters, so it is not a text file; save it as UTF-8 text.")
+        raise BadFile("It contains control characters, so it is not a text file; save it as UTF-8 text.")
     try:
         return data.decode("utf-8"), []
     except UnicodeDecodeError as error:
@@ -65,5 +65,5 @@ def _without_mark(data: bytes) -> tuple[str, list[str]]:
             except UnicodeDecodeError:
                 continue
             if "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text):
-                return text, [f"It was read as {encoding.upper()}, though it has no mark of it."]
-    raise BadFile("It holds NUL bytes, so it is not a text file; save it as UTF-8 text.")
+                return text, [f"It was read as {encoding.upper()}, although it is not marked as such."]
+    raise BadFile("It contains NUL bytes, so it is not a text file; save it as UTF-8 text.")

@@ -29,8 +29,8 @@ LONG = 300
 """Characters of joined single words after which the next sentence begins a new cue."""
 
 REFUSED = (
-    "It is JSON and not a transcript that is known here (it holds no utterances, segments or text of a "
-    "recognizer); save the call as text."
+    "It is JSON, but not a transcript in a known format (it has no utterances, segments or text of a "
+    "speech recognizer); save the call as text."
 )
 
 

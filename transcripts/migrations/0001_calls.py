@@ -158,7 +158,8 @@ class Migration(migrations.Migration):
                     "groups",
                     models.ManyToManyField(
                         blank=True,
-                        help_text="Who may read it. With none, everybody who may read transcripts.",
+                        help_text="Groups that may read it. Leave empty for everybody who may read "
+                        "transcripts.",
                         to="auth.group",
                     ),
                 ),
@@ -181,13 +182,13 @@ class Migration(migrations.Migration):
                 (
                     "removed",
                     models.BooleanField(
-                        help_text="By somebody: a load that does not name the file leaves it out."
+                        help_text="Whether somebody deleted it: loads skip the file unless it is named."
                     ),
                 ),
                 (
                     "collection",
                     models.ForeignKey(
-                        help_text="Where that is gone too, the file comes back unpublished.",
+                        help_text="If it no longer exists, the file comes back unpublished.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="transcripts.collection",
@@ -210,7 +211,9 @@ class Migration(migrations.Migration):
                 (
                     "slug",
                     models.SlugField(
-                        help_text="The public id; it never changes.", max_length=200, unique=True
+                        help_text="The public id in addresses and answers. It never changes.",
+                        max_length=200,
+                        unique=True,
                     ),
                 ),
                 ("title", models.CharField(max_length=300)),
@@ -220,17 +223,19 @@ class Migration(migrations.Migration):
                 (
                     "duration",
                     models.CharField(
-                        blank=True, help_text="As the file gives it: 32 minutes.", max_length=100
+                        blank=True,
+                        help_text="As written in the file, for example “32 minutes”.",
+                        max_length=100,
                     ),
                 ),
-                ("participants", models.JSONField(blank=True, default=list, help_text="A list of texts.")),
+                ("participants", models.JSONField(blank=True, default=list, help_text="A list of names.")),
                 (
                     "other_facts",
                     models.JSONField(
                         blank=True,
                         default=list,
                         editable=False,
-                        help_text="Lines of the header that no field holds.",
+                        help_text="Lines of the header that are in no other field.",
                     ),
                 ),
                 (
@@ -240,8 +245,8 @@ class Migration(migrations.Migration):
                         default=dict,
                         editable=False,
                         help_text=(
-                            "Label in the file → speaker, where a curator named one; nobody where it "
-                            "is empty."
+                            "Label in the file → the speaker that a curator named; empty if the label is "
+                            "not a speaker."
                         ),
                     ),
                 ),
@@ -251,7 +256,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         editable=False,
-                        help_text="What of the file was not understood, in sentences.",
+                        help_text="Problems found in the file.",
                     ),
                 ),
                 (
@@ -267,14 +272,14 @@ class Migration(migrations.Migration):
                 (
                     "source_file",
                     models.CharField(
-                        help_text="The file's path below its folder.", max_length=500, unique=True
+                        help_text="The file's path within its folder.", max_length=500, unique=True
                     ),
                 ),
                 (
                     "source_folder",
                     models.CharField(
                         blank=True,
-                        help_text="The folder that was loaded last with this file in it.",
+                        help_text="The folder from which the file was last loaded.",
                         max_length=1000,
                     ),
                 ),
@@ -284,12 +289,14 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         editable=False,
-                        help_text="Facts that a curator wrote; loading keeps them.",
+                        help_text="Facts that a curator corrected; loading keeps them.",
                     ),
                 ),
                 (
                     "published",
-                    models.BooleanField(default=True, help_text="Others are in no answer and on no page."),
+                    models.BooleanField(
+                        default=True, help_text="Unpublished transcripts appear in no answer and on no page."
+                    ),
                 ),
                 ("loaded_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
@@ -314,17 +321,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("position", models.PositiveIntegerField(help_text="From 1.")),
+                ("position", models.PositiveIntegerField(help_text="Counted from 1.")),
                 (
                     "first_turn",
                     models.PositiveIntegerField(help_text="Position of the first turn.", null=True),
                 ),
                 ("last_turn", models.PositiveIntegerField(help_text="Position of the last turn.", null=True)),
-                ("text", models.TextField(help_text="Its turns as “Speaker: text”, one a line.")),
+                ("text", models.TextField(help_text="Its turns as “Speaker: text”, one per line.")),
                 (
                     "words",
                     transcripts.models.WordsField(
-                        default="", editable=False, help_text="What it is found by."
+                        default="", editable=False, help_text="The words by which it is found."
                     ),
                 ),
                 (
@@ -350,7 +357,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("position", models.PositiveIntegerField(help_text="From 1.")),
+                ("position", models.PositiveIntegerField(help_text="Counted from 1.")),
                 (
                     "offset",
                     models.PositiveIntegerField(
@@ -359,7 +366,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "anchor",
-                    models.CharField(help_text="Its name in the page's address: t-00-12.", max_length=40),
+                    models.CharField(
+                        help_text="Its anchor in the page's address, for example t-00-12.", max_length=40
+                    ),
                 ),
                 ("speaker", models.CharField(blank=True, max_length=200)),
                 ("text", models.TextField()),
@@ -394,8 +403,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         help_text=(
-                            "What the store knows of the file, which search filters by; empty if that is "
-                            "not known."
+                            "The file's attributes in the store, by which searches filter; empty if unknown."
                         ),
                     ),
                 ),
@@ -415,13 +423,13 @@ class Migration(migrations.Migration):
                         max_length=20,
                     ),
                 ),
-                ("error", models.TextField(blank=True, help_text="What the API said, in plain words.")),
+                ("error", models.TextField(blank=True, help_text="The problem that the API reported.")),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
                     "transcript",
                     models.ForeignKey(
-                        help_text="None once it is deleted here, until its file is taken out of the store.",
+                        help_text="Empty once it is deleted here, until its file is removed from the store.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="store_files",

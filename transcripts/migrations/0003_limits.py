@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 (
                     "folded",
                     models.CharField(
-                        help_text="Without case, over the whole of Unicode, which no database can do.",
+                        help_text="Case-folded, because databases do not fold all of Unicode.",
                         max_length=400,
                     ),
                 ),
@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 default="",
                 help_text=(
-                    "The site's address in its attributes; empty where they lack something to filter by."
+                    "The site's address in its attributes; empty if attributes to filter by are missing."
                 ),
                 max_length=500,
             ),

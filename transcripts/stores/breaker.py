@@ -62,7 +62,7 @@ class Breaker:
                 return False
             left = self._until - time.monotonic()
             if left > 0 or self._probed:
-                raise LeftAlone("It did not answer before, and is left alone for a while.")
+                raise LeftAlone("It did not answer recently and will be tried again in a while.")
             self._probed = True
             return True
 

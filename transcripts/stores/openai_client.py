@@ -37,7 +37,9 @@ def open_client(*, timeout: float, connections: int) -> openai.AsyncOpenAI:
     `transcripts.stores.answers`. Raises BadSetting.
     """
     if not re.fullmatch(r"[!-~]+", settings.OPENAI_API_KEY):
-        raise BadSetting("OPENAI_API_KEY is empty or holds characters that no key has; copy it again.")
+        raise BadSetting(
+            "OPENAI_API_KEY is empty or contains characters that a key cannot have; copy it again."
+        )
     http_client = CheckedClient(
         timeout=timeout,
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
@@ -171,11 +173,11 @@ def api_error(error: Exception) -> str:
     if out_of_quota(error):
         return "The OpenAI account's quota is used up; raise it in OpenAI's billing settings."
     if isinstance(error, openai.RateLimitError):
-        return f"OpenAI refused more requests for now; try again {_when(error, 'in a minute')}."
+        return f"OpenAI does not accept more requests at the moment; try again {_when(error, 'in a minute')}."
     if isinstance(error, openai.APIStatusError):
         if error.status_code >= 500:
             when = _when(error, "in a while")
-            return f"OpenAI had an error of its own (HTTP {error.status_code}); try again {when}."
+            return f"OpenAI had an internal error (HTTP {error.status_code}); try again {when}."
         return f"OpenAI refused the request (HTTP {error.status_code}): {_reason(error)}"
     return "OpenAI could not be used."
 

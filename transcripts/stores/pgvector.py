@@ -226,8 +226,8 @@ async def _connection() -> "AsyncIterator[AsyncConnection[tuple[Any, ...]]]":
         raise StoreUnavailable("The database of PGVECTOR_URL has no pgvector 0.8 or later.") from error
     except psycopg.errors.DataException as error:
         raise StoreUnavailable(
-            "EMBEDDINGS_MODEL gives vectors of another length than before; name it otherwise or drop "
-            f"the table {_table()}."
+            "EMBEDDINGS_MODEL returns vectors of a different length from before; use another model name "
+            f"or drop the table {_table()}."
         ) from error
     except psycopg.Error as error:
         # Its text may contain an address or what was asked.
@@ -250,5 +250,7 @@ async def _vectors(texts: Sequence[str], *, attempts: int) -> list[str]:
         raise StoreUnavailable(api_error(error), retry_after=retry_after(error) or 0) from error
     in_order = sorted(answer.data, key=lambda each: each.index)
     if len(in_order) != len(texts):
-        raise StoreUnavailable("OPENAI_BASE_URL gave fewer vectors than texts; check what answers there.")
+        raise StoreUnavailable(
+            "OPENAI_BASE_URL returned fewer vectors than texts; check which server answers there."
+        )
     return ["[" + ",".join(map(repr, each.embedding)) + "]" for each in in_order]

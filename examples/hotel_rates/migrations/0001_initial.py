@@ -30,13 +30,13 @@ class Migration(migrations.Migration):
                         editable=False, help_text="The row's place in its file, from 1."
                     ),
                 ),
-                ("hidden", models.BooleanField(default=False, help_text="A hidden row is in no answer.")),
+                ("hidden", models.BooleanField(default=False, help_text="Hidden rows appear in no answer.")),
                 (
                     "vanished",
                     models.BooleanField(
                         default=False,
                         editable=False,
-                        help_text="A curator changed this row, and its file no longer holds it.",
+                        help_text="A curator changed this row, and its file no longer contains it.",
                     ),
                 ),
                 ("file_values", models.JSONField(editable=False, null=True)),

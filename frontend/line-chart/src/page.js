@@ -100,7 +100,7 @@ async function ask() {
   try {
     result = await bridge.request("tools/call", { name: called(), arguments: withFilters(wanted) });
   } catch {
-    const text = "The figures could not be asked for again; ask in the chat.";
+    const text = "The figures could not be loaded again; ask in the chat.";
     result = { isError: true, content: [{ type: "text", text }] };
   }
   if (mine !== turn) return;

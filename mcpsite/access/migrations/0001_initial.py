@@ -44,21 +44,21 @@ class Migration(migrations.Migration):
                 (
                     "issuer",
                     models.CharField(
-                        help_text="Exactly as in the tokens, trailing slash included.", max_length=500
+                        help_text="Exactly as in the tokens, including the trailing slash.", max_length=500
                     ),
                 ),
                 ("subject", models.CharField(help_text="The claim sub of the tokens.", max_length=255)),
                 (
                     "name",
                     models.CharField(
-                        blank=True, help_text="As the tokens say; only to be read.", max_length=200
+                        blank=True, help_text="From the tokens; for information only.", max_length=200
                     ),
                 ),
                 (
                     "email",
                     models.CharField(
                         blank=True,
-                        help_text="As the tokens say; never used to find a user.",
+                        help_text="From the tokens; never used to find a user.",
                         max_length=254,
                         verbose_name="e-mail",
                     ),
@@ -66,7 +66,9 @@ class Migration(migrations.Migration):
                 ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "last_seen",
-                    models.DateTimeField(blank=True, editable=False, help_text="To the hour.", null=True),
+                    models.DateTimeField(
+                        blank=True, editable=False, help_text="Accurate to the hour.", null=True
+                    ),
                 ),
                 ("claim_digest", models.CharField(blank=True, editable=False, max_length=64)),
                 (
@@ -74,7 +76,7 @@ class Migration(migrations.Migration):
                     models.BigIntegerField(
                         default=0,
                         editable=False,
-                        help_text="When the token was issued that the claim was last taken from.",
+                        help_text="When the token that the claim was last taken from was issued.",
                     ),
                 ),
                 (
@@ -90,7 +92,8 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
-                        help_text="To keep somebody out, make the user inactive; a deleted one may return.",
+                        help_text="To block somebody, deactivate the user; a deleted user is created "
+                        "again at the next sign-in.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="identities",
                         to=settings.AUTH_USER_MODEL,
@@ -120,17 +123,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "client_name",
-                    models.CharField(blank=True, help_text="As the client calls itself.", max_length=200),
+                    models.CharField(
+                        blank=True, help_text="The name that the client gives itself.", max_length=200
+                    ),
                 ),
                 (
                     "tool",
                     models.CharField(
-                        help_text="As asked for, also where there is no such tool.", max_length=128
+                        help_text="As it was requested, even if no such tool exists.", max_length=128
                     ),
                 ),
                 (
                     "arguments",
-                    models.TextField(blank=True, help_text="Shortened JSON, with secrets struck out."),
+                    models.TextField(blank=True, help_text="Shortened JSON, with secrets removed."),
                 ),
                 (
                     "outcome",
@@ -150,28 +155,30 @@ class Migration(migrations.Migration):
                     "note",
                     models.CharField(
                         blank=True,
-                        help_text="What the caller was told instead of an answer, or a fallback.",
+                        help_text="The error that the caller got, or a note about a fallback.",
                         max_length=500,
                     ),
                 ),
                 ("rows", models.PositiveIntegerField(default=0)),
-                ("bytes", models.PositiveIntegerField(default=0, help_text="Of the answer as JSON.")),
+                ("bytes", models.PositiveIntegerField(default=0, help_text="Size of the answer as JSON.")),
                 ("milliseconds", models.FloatField()),
                 (
                     "protocol",
                     models.CharField(
-                        blank=True, help_text="The revision of MCP that was spoken.", max_length=20
+                        blank=True, help_text="The MCP version that the client used.", max_length=20
                     ),
                 ),
                 (
                     "request_id",
-                    models.CharField(blank=True, help_text="The client's own, of JSON-RPC.", max_length=64),
+                    models.CharField(
+                        blank=True, help_text="The JSON-RPC id that the client chose.", max_length=64
+                    ),
                 ),
                 (
                     "calls",
                     models.PositiveIntegerField(
                         default=1,
-                        help_text="More than one where calls over a limit share a row: those of its minute.",
+                        help_text="More than 1 if calls over a limit share this row: those within a minute.",
                     ),
                 ),
                 (

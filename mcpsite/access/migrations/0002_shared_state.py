@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                     "secret",
                     models.TextField(help_text="PEM, encrypted with a key that is derived from SECRET_KEY."),
                 ),
-                ("replaced_at", models.DateTimeField(help_text="Empty for the one that signs.", null=True)),
+                ("replaced_at", models.DateTimeField(help_text="Empty for the current key.", null=True)),
             ],
             options={
                 "ordering": [

@@ -77,7 +77,7 @@ class ClientAdmin(ExportMixin, ModelAdmin[Any]):
             return []
         return super().get_actions_submit_line(request, object_id)
 
-    @action(description="Save and make a new secret")  # type: ignore[untyped-decorator]
+    @action(description="Save and create a new secret")  # type: ignore[untyped-decorator]
     def make_new_secret(self, request: Any, obj: Any) -> None:
         obj.client_secret = request.secret = generate_client_secret()
         obj.save()
@@ -94,11 +94,11 @@ class ClientAdmin(ExportMixin, ModelAdmin[Any]):
             PkceExemption.objects.filter(client=obj).delete()
 
     def response_add(self, request: Any, obj: Any, _post_url_continue: Any = None) -> HttpResponse:
-        return self._made(request, obj, f"{obj} was made")
+        return self._made(request, obj, f"{obj} was created")
 
     def response_change(self, request: Any, obj: Any) -> HttpResponse:
         if hasattr(request, "secret"):
-            return self._made(request, obj, f"A new secret for {obj}", again=True)
+            return self._made(request, obj, f"New secret for {obj}", again=True)
         response: HttpResponse = super().response_change(request, obj)
         return response
 

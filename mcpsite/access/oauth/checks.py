@@ -25,9 +25,9 @@ def no_demo_password(*, databases: Sequence[str] | None = None, **_: Any) -> lis
         return []  # The tables do not exist yet, so there is nobody.
     return [
         checks.Error(
-            f"The administrator {user.get_username()!r} has a password that anybody would try first, and the "
-            "built-in authorization server is public.",
-            hint=f"Set another one: manage.py changepassword {user.get_username()}.",
+            f"The administrator {user.get_username()!r} has a very common password, and the built-in "
+            "authorization server is public.",
+            hint=f"Change it: manage.py changepassword {user.get_username()}.",
             id="access.oauth.E001",
         )
         for user in first

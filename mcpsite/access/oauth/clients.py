@@ -78,9 +78,9 @@ class Metadata:
         if not usable:
             raise InvalidMetadata("invalid_redirect_uri", redirect_fault(uris[0]))
         if "authorization_code" not in (_member_list(document, "grant_types") or ["authorization_code"]):
-            raise InvalidMetadata("invalid_client_metadata", "grant_types has to hold authorization_code.")
+            raise InvalidMetadata("invalid_client_metadata", "grant_types has to include authorization_code.")
         if "code" not in (_member_list(document, "response_types") or ["code"]):
-            raise InvalidMetadata("invalid_client_metadata", "response_types has to hold code.")
+            raise InvalidMetadata("invalid_client_metadata", "response_types has to include code.")
         method = document.get("token_endpoint_auth_method") or "client_secret_basic"
         if method not in AUTH_METHODS:
             raise InvalidMetadata(
@@ -100,22 +100,26 @@ def redirect_fault(uri: object) -> str:
     §3.1.2), no user.
     """
     if not isinstance(uri, str) or len(uri) > MAX_URI_LENGTH:
-        return f"A redirect URI is a text of at most {MAX_URI_LENGTH} characters."
+        return f"A redirect URI has to be a text of at most {MAX_URI_LENGTH} characters."
     # Browsers and servers read backslashes, spaces and other scripts differently.
     if not all("!" <= each <= "~" and each not in '"<>\\^`{|}' for each in uri):
-        return "A redirect URI holds only the characters of a URL."
+        return "A redirect URI may only contain the characters of a URL."
     try:
         parts = urlsplit(uri)
         parts.port  # noqa: B018  (raises for what is no port)
     except ValueError:
         return "A redirect URI has to be a URL."
     if "@" in parts.netloc or "#" in uri:
-        return "A redirect URI has neither a user nor a fragment."
+        return "A redirect URI must not contain a user or a fragment."
     if is_of_app(uri):
         # com.example.app:/callback has no host, and three slashes are another spelling of one.
-        return "" if parts.hostname or re.match(r"[^:]+:/[^/]", uri) else "A redirect URI says where to."
+        return (
+            ""
+            if parts.hostname or re.match(r"[^:]+:/[^/]", uri)
+            else "A redirect URI needs a path or host after its scheme."
+        )
     if not parts.hostname:
-        return "A redirect URI has a host."
+        return "A redirect URI needs a host."
     if parts.scheme != "https" and not (parts.scheme == "http" and conf.is_loopback(uri)):
         return (
             "A redirect URI has to be https, http on localhost, 127.0.0.1 or [::1], or have the scheme of an "

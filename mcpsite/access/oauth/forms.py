@@ -16,10 +16,11 @@ class ClientForm(ModelForm[Any]):
     """A client that cannot register itself; its id and its secret are made when it is saved."""
 
     without_pkce = forms.BooleanField(
-        label="May come without PKCE",
+        label="Allow without PKCE",
         required=False,
         widget=UnfoldBooleanWidget,
-        help_text="Only for a client that cannot do it: its codes are then protected by its secret alone.",
+        help_text="Only for a client that does not support PKCE: its codes are then protected by its "
+        "secret alone.",
     )
 
     class Meta:
@@ -27,12 +28,13 @@ class ClientForm(ModelForm[Any]):
         fields = ("name", "redirect_uris", "client_type", "skip_authorization")
         labels = {"skip_authorization": "Skip the consent page"}
         help_texts = {
-            "name": "What people read when they are asked whether it may act for them.",
-            "redirect_uris": "Where the client has people sent back to, as it says itself; one to a line. "
-            "Gemini Enterprise: https://vertexaisearch.cloud.google.com/oauth-redirect",
+            "name": "The name that people see when they are asked for consent.",
+            "redirect_uris": "Where people are sent after signing in, as the client's documentation "
+            "says; one per line. Gemini Enterprise: "
+            "https://vertexaisearch.cloud.google.com/oauth-redirect",
             "client_type": "Confidential: a service that keeps a secret, such as Gemini Enterprise or "
             "Copilot Studio. Public: a program on people’s own devices.",
-            "skip_authorization": "People are not asked whether it may act for them.",
+            "skip_authorization": "People are not asked whether the client may act on their behalf.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,7 +68,7 @@ class ClientForm(ModelForm[Any]):
             ):
                 self.add_error(
                     "without_pkce",
-                    "Only a confidential client, made by hand, whose redirect URIs are all https can do "
-                    "without PKCE.",
+                    "PKCE is only optional for a confidential client that was created by hand and has "
+                    "only https redirect URIs.",
                 )
         return said

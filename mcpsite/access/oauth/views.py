@@ -54,10 +54,10 @@ CORS = {
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 FAULTS = {
-    InvalidClientIdError: "This site does not know the application that sent you here (client_id); remove "
-    "the connection in the application and make it anew.",
+    InvalidClientIdError: "This site does not know the application that sent you here (client_id); "
+    "remove the connection in the application and create it again.",
     MissingClientIdError: "The application that sent you here did not say which one it is (client_id).",
-    MismatchingRedirectURIError: "The application wants you sent back to an address that it has not "
+    MismatchingRedirectURIError: "The application asked to send you back to an address that it has not "
     "registered (redirect_uri).",
 }
 """Sentences for people in place of the toolkit's own words, which are for programs."""
@@ -127,7 +127,7 @@ class Authorize(AuthorizationView):
         return response
 
     def form_invalid(self, _form: Any) -> HttpResponse:
-        return self.fault("The page was not sent as it was made; start again from your application.")
+        return self.fault("The form was changed before it was sent; start again from your application.")
 
     def error_response(self, error: Any, application: Any, **kwargs: Any) -> HttpResponse:
         """Tell the client, or the person if no redirect is allowed (RFC 6749 §4.1.2.1)."""
@@ -416,5 +416,7 @@ class Connections(LoginRequiredMixin, View):
             return redirect("oauth:connections")
         if RefreshToken.objects.filter(user=request.user, token_family=grant).exists():
             grants.revoke_grant(grant)
-            messages.success(request, "Disconnected. It can no longer read anything in your name.")
+            messages.success(
+                request, "Disconnected. The application can no longer read anything on your behalf."
+            )
         return redirect("oauth:connections")

@@ -21,7 +21,7 @@ def unused() -> Iterator[CheckMessage]:
     names = [name for name in ("OIDC_STAFF_GROUP", "OIDC_SUPERUSER_GROUP") if getattr(settings, name)]
     if names:
         yield Warning(
-            f"{' and '.join(names)} does nothing without OIDC_RP_CLIENT_ID.",
+            f"{' and '.join(names)} has no effect without OIDC_RP_CLIENT_ID.",
             hint="Set OIDC_RP_CLIENT_ID to this site's client id at your provider, or unset the groups.",
             id="access.signin.W001",
         )
@@ -60,9 +60,9 @@ def nobody_curates() -> Iterator[CheckMessage]:
 def two_issuers() -> Iterator[CheckMessage]:
     if settings.AUTH0_ISSUER and settings.AUTH0_ISSUER != settings.OIDC_ISSUER:
         yield Warning(
-            "OIDC_ISSUER and AUTH0_ISSUER differ, so a person is one user at the site's pages and another "
-            "one in a client.",
-            hint="Set both to the same text, or leave OIDC_ISSUER out, unless that is what you want.",
+            "OIDC_ISSUER and AUTH0_ISSUER differ, so the same person is one user on the site's pages and "
+            "another in clients.",
+            hint="Set both to the same text, or leave OIDC_ISSUER out, unless this is intended.",
             id="access.signin.W005",
         )
 
@@ -70,8 +70,9 @@ def two_issuers() -> Iterator[CheckMessage]:
 def nobody_to_ask() -> Iterator[CheckMessage]:
     if settings.PUBLIC and not settings.SUPPORT_CONTACT:
         yield Warning(
-            "People who are refused are not told whom to ask.",
-            hint="Set SUPPORT_CONTACT to an e-mail address or a sentence's end, such as the data desk.",
+            "Pages that refuse somebody do not say whom to ask for help.",
+            hint="Set SUPPORT_CONTACT to an e-mail address or a few words that fit after “ask”, such as "
+            "the data desk.",
             id="access.signin.W006",
         )
 

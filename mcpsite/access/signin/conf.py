@@ -29,7 +29,7 @@ def oidc_issuer(value: str, *, client_id: str, client_secret: str, auth0_issuer:
     if not chosen:
         raise ImproperlyConfigured(
             "OIDC_RP_CLIENT_ID is set, but neither OIDC_ISSUER nor AUTH0_ISSUER; set OIDC_ISSUER to your "
-            "identity provider's issuer, to the letter."
+            "identity provider's issuer, exactly as it writes it."
         )
     conf.check_issuer("OIDC_ISSUER" if value else "AUTH0_ISSUER", chosen)
     return chosen
@@ -39,8 +39,8 @@ def algorithm(value: str) -> str:
     """Return OIDC_RP_SIGN_ALGO, the algorithm of the provider's ID tokens. Raises ImproperlyConfigured."""
     if value not in KEY_TYPES:
         raise ImproperlyConfigured(
-            f"OIDC_RP_SIGN_ALGO is {value!r}; it can be one of {', '.join(KEY_TYPES)}. RS256 is what nearly "
-            "every identity provider uses."
+            f"OIDC_RP_SIGN_ALGO is {value!r}; it can be one of {', '.join(KEY_TYPES)}. Nearly every "
+            "identity provider uses RS256."
         )
     return value
 
@@ -49,8 +49,8 @@ def scopes(value: str) -> str:
     """Return OIDC_RP_SCOPES, asked of the provider, with blanks between. Raises ImproperlyConfigured."""
     if "openid" not in value.split() or "," in value:
         raise ImproperlyConfigured(
-            f"OIDC_RP_SCOPES is {value!r}; write openid profile email, and what your provider wants for "
-            "groups, with blanks between; without openid there is no sign-in."
+            f"OIDC_RP_SCOPES is {value!r}; write openid profile email, and any scope that your provider "
+            "needs for groups, separated by spaces; sign-in needs openid."
         )
     return value
 

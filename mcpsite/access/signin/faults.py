@@ -17,13 +17,13 @@ class ProviderUnavailable(SignInFailed):
     """The provider cannot be reached or gives no usable answer: try again later."""
 
     status = 503
-    title = "The sign-in cannot be reached"
+    title = "Sign-in is unavailable"
     retry_after = 15
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "Your company's sign-in does not answer as it should; try again in a moment, and tell whoever "
-            "runs it if that does not help.",
+            "Your company's sign-in does not answer correctly. Try again in a moment; if that does not "
+            "help, tell whoever runs it.",
             reason=reason,
         )
 

@@ -16,7 +16,7 @@ from mcpsite.access.tokens import FEWER_CLAIMS, LEEWAY, MAX_KID_LENGTH, MAX_SUBJ
 REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 LONGEST_AGE = 600.0
 """Seconds since `iat`: the token was made for this sign-in, a moment ago."""
-AGAIN = "Your company's sign-in gave an answer that cannot be trusted; try again."
+AGAIN = "The answer of your company's sign-in could not be verified; try again."
 
 
 def refused(reason: str) -> SignInFailed:
@@ -32,7 +32,7 @@ async def proven(
     cannot be read.
     """
     if not isinstance(token, str) or not token.isascii():
-        raise refused("there is none, or it is no text of ASCII characters.")
+        raise refused("it is missing or not ASCII text.")
     if len(token) > MAX_TOKEN_BYTES:
         raise refused(f"it is too long, {len(token):,} bytes of {MAX_TOKEN_BYTES:,}; {FEWER_CLAIMS}.")
     try:
@@ -58,7 +58,7 @@ async def proven(
     if not nonce or claims.get("nonce") != nonce:
         raise refused("its nonce is not the one of this sign-in.")
     if claims["iat"] < now - LONGEST_AGE:
-        raise refused("it was made long ago; is this machine's clock right?")
+        raise refused("it was issued too long ago; is this machine's clock right?")
     subject = claims["sub"]
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
         raise refused(f"its sub is not a text of 1 to {MAX_SUBJECT_LENGTH} characters.")
@@ -84,4 +84,4 @@ def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
     """Check that `azp` names us; it is required if the token is for others too (§3.1.3.7, 4 and 5)."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else client_id) != client_id:
-        raise refused("it was made for another client (azp).")
+        raise refused("it was issued to another client (azp).")

@@ -17,9 +17,11 @@ from django.urls import reverse
 from mcpsite.access.signin import pages, sessions, stored_edits
 from mcpsite.access.signin.provider import provider, provider_name
 
-ENDED = "Your session has ended. Sign in again to go on."
-ENDED_WITH_EDIT = "Your session had ended. Sign in again; your changes are kept."
-ENDED_AND_LOST = "Your session had ended. Sign in again and repeat what you did last; it was not carried out."
+ENDED = "Your session has ended. Sign in again to continue."
+ENDED_WITH_EDIT = "Your session has ended. Sign in again; your changes are kept."
+ENDED_AND_LOST = (
+    "Your session has ended. Sign in again and repeat your last action, which was not carried out."
+)
 
 
 class SignedIn:
@@ -73,7 +75,8 @@ class SignedIn:
         return pages.error_page(
             request,
             title="Your session cannot be renewed",
-            sentence=f"{provider_name()} does not answer, so nobody can say whether you may still work here. "
+            sentence=f"{provider_name()} does not answer, so this site cannot check whether you still "
+            "have access. "
             + ("Your changes are kept; try again in a moment." if back else "Try again in a moment."),
             again=back or back_to(request),
             status=503,

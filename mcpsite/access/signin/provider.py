@@ -115,7 +115,7 @@ class Provider:
         error = str((answer or {}).get("error", ""))
         if error in STALE_CODE:
             raise SignInFailed(
-                "This sign-in took too long or was used before; sign in again.",
+                "This sign-in took too long or was already used; sign in again.",
                 reason=f"the token endpoint refused the code ({error}).",
             )
         remedy = "; check OIDC_RP_CLIENT_ID and OIDC_RP_CLIENT_SECRET" if "client" in error else ""
@@ -149,7 +149,7 @@ class Provider:
         if status != httpx2.codes.OK or said is None:
             raise ProviderUnavailable(f"{url} answered {status}, or with something else than a JSON object")
         if said.get("sub") != subject:
-            raise SignInFailed(id_token.AGAIN, reason="userinfo speaks of another subject than the ID token.")
+            raise SignInFailed(id_token.AGAIN, reason="userinfo is about another subject than the ID token.")
         return said
 
     def sign_out_url(self, *, hint: str, back: str) -> str:
@@ -182,7 +182,7 @@ class Provider:
             self._document = None
             self._fault = str(error) or f"it took longer than {self._time_limit:g} seconds"
             if isinstance(error, IssuerDiffers):
-                self._fault = f"{self.issuer} calls itself otherwise; correct OIDC_ISSUER"
+                self._fault = f"{self.issuer} has another name for itself; correct OIDC_ISSUER"
             logger.warning("The provider of the sign-in cannot be used: %s.", self._fault)
 
     def _ask(

@@ -26,7 +26,7 @@ MAX_BYTES = 512 * 1024
 LONGEST = 24 * 3600
 """Seconds for which a form may stay open, and an edit be stored."""
 NEVER_STORED = ("password", "passwd", "secret", "token", "csrf", "api_key")
-NOTE = "Your changes were kept; check them and save."
+NOTE = "Your changes were restored; check and save them."
 _SALT = "mcpsite.access.signin.stored_edits"
 
 

@@ -111,7 +111,7 @@ class SignIn(LoginView):
             limits().forget_password(self._password, right=False)
             return pages.error_page(
                 request,
-                title="The sign-in is busy",
+                title="Sign-in is busy",
                 sentence=f"Wait {pages.waiting_time(hashing.RETRY_SECONDS)}, then sign in again.",
                 status=503,
                 wait=hashing.RETRY_SECONDS,
@@ -222,7 +222,7 @@ class Callback(View):
         state: dict[str, Any] | None = states.pop(request.GET.get("state", ""), None)
         if state is None:
             raise SignInFailed(
-                "This sign-in was started in another browser, or is over already; sign in again.",
+                "This sign-in was started in another browser, or has already ended; sign in again.",
                 reason="the callback's state is not one of this session.",
             )
         request.session["oidc_states"] = states
@@ -240,7 +240,7 @@ class Callback(View):
         required = provider().document().get("authorization_response_iss_parameter_supported") is True
         if said != provider().issuer and (said is not None or required):
             raise SignInFailed(
-                "The answer came from another sign-in than yours; sign in again.",
+                "This answer belongs to another sign-in; sign in again.",
                 reason="the callback's iss is not OIDC_ISSUER (RFC 9207).",
             )
         error = request.GET.get("error", "")
@@ -257,8 +257,8 @@ class Callback(View):
         if error or not request.GET.get("code"):
             description = request.GET.get("error_description", "")[:MOST_LOGGED]
             raise SignInFailed(
-                "Your company's sign-in refused the request; try again, and tell whoever runs this site if "
-                "that does not help.",
+                "Your company's sign-in refused the request. Try again; if that does not help, tell "
+                "whoever runs this site.",
                 reason=f"the provider answered {error[:MOST_LOGGED]!a} {description!a}.",
             )
 
@@ -358,8 +358,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     logger.warning("A form was refused: %s", reason)
     return pages.error_page(
         request,
-        title="This page was out of date",
-        sentence="Nothing was changed. Open the page again and repeat what you did.",
+        title="This page has expired",
+        sentence="Nothing was changed. Open the page again and repeat your last action.",
         again=back_to(request),
         status=403,
     )

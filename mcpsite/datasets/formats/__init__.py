@@ -22,7 +22,7 @@ _REFUSED = {
     b"\xd0\xcf\x11\xe0": "is an old Excel or Word file; save it as .xlsx or as CSV (UTF-8)",
     b"%PDF": "is a PDF; load the table it was made from",
     b"PAR1": "is a Parquet file; save it as CSV or JSON Lines",
-    b"SQLite format 3": "is a database; export its table as CSV",
+    b"SQLite format 3": "is a database file; export its table as CSV",
     b"BZh": "is compressed by bzip2; use gzip (.gz) or unpack it",
     b"\xfd7zXZ": "is compressed by xz; use gzip (.gz) or unpack it",
     b"(\xb5/\xfd": "is compressed by Zstandard; use gzip (.gz) or unpack it",
@@ -46,5 +46,5 @@ def known_by_content(format_: str, head: bytes) -> str:
     if head.startswith(_ZIP):
         return "xlsx"
     if format_ == "xlsx":
-        raise RefusedFile("is no Excel workbook (.xlsx), whatever its name says; save it again")
+        raise RefusedFile("is not an Excel workbook (.xlsx), despite its name; save it again")
     return format_

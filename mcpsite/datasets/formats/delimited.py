@@ -242,7 +242,7 @@ def _split(stream: Stream, encoding: str) -> Iterator[list[str]]:
         # A final \r may be the first half of \r\n, so the last line waits for the next chunk.
         cut = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
         if len(text) - cut > MAX_CELL * 4:
-            raise RefusedFile("holds a line that is too long to be a row")
+            raise RefusedFile("contains a line that is too long to be a row")
         if cut:
             yield _line_ends(text[:cut])
         rest = text[cut:]
@@ -357,8 +357,8 @@ class Delimited:
                 if len(row) < width:
                     if not lines.ended and self._whole:
                         raise RefusedFile(
-                            f"has {len(row)} cells where the header has {width}, and the file ends in it: it "
-                            "was cut off. Load the whole file",
+                            f"has {len(row)} cells where the header has {width}, and the file ends there: "
+                            "it was cut off. Load the whole file",
                             lines.number,
                         )
                     short[len(cells)] = len(row)
@@ -378,8 +378,8 @@ class Delimited:
         """Return the cells of a row with quotes. Raises RefusedFile if they can mean two things."""
         if len(lines.record) > 1 and self._width > 2 and any(map(lines.looks_like_row, lines.record[1:])):
             raise RefusedFile(
-                f"a quote opens here that is closed in line {lines.number}, with other rows between; close "
-                "it where its cell ends, or write it twice",
+                f"a quote opens here and is only closed in line {lines.number}, after other rows; close "
+                "it at the end of its cell, or double it",
                 lines.began,
             )
         if not any('"' in cell for cell in row):
@@ -392,7 +392,9 @@ class Delimited:
             short = len(text) <= LONGEST_MENDED and self._mended <= MOST_MENDED
             cells = self._at_delimiters.findall(text.rstrip("\n")) if short else []
             if len(lines.record) > 1 or len(cells) != self._width:
-                reason = "a quote stands inside a quoted cell; write it twice, or take those around it out"
+                reason = (
+                    "there is a quote inside a quoted cell; double it, or remove the quotes around the cell"
+                )
                 raise RefusedFile(reason, lines.began) from None
             return [_unquoted(cell, doubled=False) for cell in cells]
         return row
@@ -414,7 +416,8 @@ def _shorten(row: list[str], width: int, line: int) -> None:
         row.pop()
     if len(row) != width:
         raise RefusedFile(
-            f"has {cells} cells where the header has {width}; quote the text that holds the delimiter",
+            f"has {cells} cells where the header has {width}; put quotes around the text that contains "
+            "the delimiter",
             line,
         )
 

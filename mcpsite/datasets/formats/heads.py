@@ -58,7 +58,7 @@ def head_of(records: Sequence[Record], headings: Headings, *, place: str = "line
     if not headings.count(chosen.cells):
         names = [column.names[0] for column in headings.columns[:MOST_SAID]]
         raise RefusedFile(
-            "is no usable header: it names no column that is known here. Columns may be called "
+            "is not a usable header, because it has no known column. Known columns are "
             f"{', '.join(names)}{', …' if len(headings.columns) > MOST_SAID else ''}",
             plain[0].first if plain else chosen.first,
             place=place,
@@ -93,7 +93,9 @@ def _understood(record: Record, headings: Headings, place: str) -> Head:
             header.append("")
             continue
         if meaning.name in header:
-            raise RefusedFile(f"the header names {meaning.name} twice", record.last, place=place)
+            raise RefusedFile(
+                f"the header has two columns for {meaning.column.words}", record.last, place=place
+            )
         header.append(meaning.name)
         used[cell.strip()] = meaning.column.name
         dates = dates or meaning.dates
@@ -109,7 +111,7 @@ def _demand_figures(head: Head, headings: Headings, below: list[list[str]], plac
         if not name and cells and sum(map(_is_figure, cells)) * 2 > len(cells):
             unknown = ", ".join(map(repr, list(head.unused)[:5]))
             raise RefusedFile(
-                f"the header names no column of numbers that is known here, and there are numbers in others "
+                "the header has no known column of numbers, but there are numbers in unknown columns "
                 f"({unknown}); rename them",
                 head.record.last,
                 place=place,

@@ -35,7 +35,7 @@ ENVELOPES = frozenset({"data", "rows", "results", "items", "records"})
 """Names of the list of rows inside an object, if there are several lists."""
 ERRORS = frozenset({"error", "errors", "exception", "fault"})
 """Members of an error's body."""
-UNKNOWN = "names no column that is known here"
+UNKNOWN = "has no known column"
 
 Events = Iterator[tuple[str, Any]]
 
@@ -111,8 +111,8 @@ class Objects:
             name, column = meaning.name, meaning.column
             held = row.get(name)
             if held not in (None, "") and value not in (None, "", held):
-                raise RefusedFile(f"item {number} names {name} twice, with different values")
-            _demand_value(name, column, value, number)
+                raise RefusedFile(f"item {number} has two different values for {column.words}")
+            _demand_value(column, value, number)
             row[name] = value if held in (None, "") else held
             used.setdefault(key[:60], column.name)
         return row
@@ -159,7 +159,7 @@ class Objects:
                         return
                     yield value_of(events, event, value)
             if event != "start_map":
-                raise RefusedFile("holds neither a list nor an object")
+                raise RefusedFile("contains neither a list nor an object")
             survey = _Survey(self.headings, self.layout)
             survey.read(events)
             next(events, None)  # Anything after the document is an error.
@@ -177,7 +177,7 @@ class Objects:
                     json.loads(text.decode("utf-8-sig"))
                 except json.JSONDecodeError as error:
                     return f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}", error.lineno
-        return "is not JSON, here or a little before", read
+        return "is not JSON, at this line or shortly before", read
 
 
 def is_by_line(text: str) -> bool:
@@ -204,9 +204,9 @@ def _by_line(source: Source, encoding: str, *, tell: bool) -> Iterator[tuple[int
                 raise RefusedFile("is nested too deeply", number) from None
             except json.JSONDecodeError as error:
                 reason = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
-                raise RefusedFile(f"{reason}; JSON Lines have one object in each line", number) from None
+                raise RefusedFile(f"{reason}; JSON Lines files have one object per line", number) from None
             except (ValueError, ArithmeticError):
-                raise RefusedFile("holds a number with too many digits", number) from None
+                raise RefusedFile("contains a number with too many digits", number) from None
 
 
 def _lines(stream: Readable) -> Iterator[bytes]:
@@ -253,7 +253,7 @@ class _Numbers:
     def read(self, size: int = -1) -> bytes:
         chunk = self._stream.read(size)
         if self._ENDLESS.search(self._last + chunk):
-            raise RefusedFile("holds a number with too many digits")
+            raise RefusedFile("contains a number with too many digits")
         self._last = (self._last + chunk)[-MOST_DIGITS:]
         return chunk
 
@@ -414,7 +414,7 @@ class _Survey:
         if self._is_empty():
             return
         if self._is_error():
-            raise RefusedFile("is an error's body and no data")
+            raise RefusedFile("is an error message, not data")
         if self._known(self.document):
             yield {key: value for key, value in self.document.items() if value is not _OVER}
             return
@@ -448,7 +448,7 @@ class _Survey:
             named = [key for key in lists if name_of(key) in ENVELOPES]
             if len(named) != 1:
                 raise RefusedFile(
-                    f"holds several lists of rows ({', '.join(lists)[:80]}); put each into its own file"
+                    f"contains several lists of rows ({', '.join(lists)[:80]}); put each into its own file"
                 )
             return named[0]
         return lists[0] if lists else None
@@ -480,7 +480,7 @@ class _Survey:
             return None
         if any(value is _OVER for value in known.values()):
             raise RefusedFile(
-                "is written column by column and too large for that; write it as a list of rows"
+                "has its data column by column and is too large for that; write it as a list of rows"
             )
         if all(isinstance(value, dict) for value in known.values()):
             places = list(dict.fromkeys(place for column in known.values() for place in column))
@@ -488,7 +488,7 @@ class _Survey:
                 return None
         elif len(known) > 1 and all(isinstance(value, list) and value for value in known.values()):
             if len({len(column) for column in known.values()}) > 1:
-                raise RefusedFile("is written column by column, and its columns are not equally long")
+                raise RefusedFile("has its data column by column, but its columns differ in length")
             known = {key: dict(enumerate(column)) for key, column in known.items()}
             places = list(next(iter(known.values())))
         else:
@@ -579,7 +579,7 @@ def name_of(key: str) -> str:
     return "_".join(clean(key).lower().replace("-", " ").split())
 
 
-def _demand_value(name: str, column: Column, value: Any, number: int) -> None:
+def _demand_value(column: Column, value: Any, number: int) -> None:
     nested = isinstance(value, dict) or (
         isinstance(value, Sequence)
         and not isinstance(value, str)
@@ -587,7 +587,7 @@ def _demand_value(name: str, column: Column, value: Any, number: int) -> None:
     )
     if nested and column.kind != "prose":
         what = "an object" if isinstance(value, dict) else "a list of objects"
-        raise RefusedFile(f"{name} of item {number} is {what}, where a text or a number has to be")
+        raise RefusedFile(f"{column.words} of item {number} is {what}, but has to be a text or a number")
 
 
 def _text(value: Any, numeric: bool = False) -> str:

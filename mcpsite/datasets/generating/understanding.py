@@ -114,10 +114,10 @@ def _kind(column: Surveyed) -> tuple[Kind, str]:
     if _is_category(column):
         return "Category", f"{column.distinct:,} different values"
     if column.numbers >= MOSTLY * filled:
-        return "Text", "numbers that name something"
+        return "Text", "numbers used as codes or names"
     if column.longest > LONGEST_CATEGORY or column.characters > LONG * column.distinct:
         return "Prose", "long texts"
-    return "Prose", "nearly every row has another"
+    return "Prose", "nearly every row has a different value"
 
 
 def _counts_rows(column: Surveyed) -> bool:
@@ -241,11 +241,10 @@ def _with_an_order(understood: list[Understood], columns: Sequence[Surveyed]) ->
     short = [each for each in understood if longest[each.heading] <= LONGEST_IN_ORDER]
     if not short:
         raise RefusedFile(
-            "has only long texts, and rows need something to be in order of; add a column of dates, "
-            "names or codes"
+            "has only long texts, but rows need a column to sort by; add a column of dates, names or codes"
         )
     chosen = min(short, key=lambda each: (each.kind == "Number", longest[each.heading]))
-    text = replace(chosen, kind="Text", why="short texts, which rows are in order of", unit="")
+    text = replace(chosen, kind="Text", why="short texts, by which rows are sorted", unit="")
     return [text if each is chosen else each for each in understood]
 
 
@@ -284,5 +283,5 @@ def _identity(
             return [one.given or one.name for one in chosen], []
     return (
         [one.given or one.name for one in chosen],
-        ["some rows say the same in every column: their place among each other tells which is which"],
+        ["some rows are the same in every column; their order tells them apart"],
     )

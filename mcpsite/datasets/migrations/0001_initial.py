@@ -91,11 +91,11 @@ class Migration(migrations.Migration):
                 ),
                 ("folder", models.CharField()),
                 ("digest", models.CharField(max_length=64, verbose_name="SHA-256")),
-                ("rows", models.PositiveIntegerField(default=0, help_text="Rows that the file held.")),
+                ("rows", models.PositiveIntegerField(default=0, help_text="Number of rows in the file.")),
                 ("unreadable", models.PositiveIntegerField(default=0)),
                 (
                     "findings",
-                    models.JSONField(default=list, help_text="Sentences on what was not read as it stands."),
+                    models.JSONField(default=list, help_text="Problems found in the file."),
                 ),
                 ("loaded_by", models.CharField(max_length=150)),
                 ("first_id", models.BigIntegerField(default=0)),
@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
                         help_text="The BLAKE2 digest of the data set and the values.", unique=True
                     ),
                 ),
-                ("values", models.JSONField(help_text="By category; those that are empty are left out.")),
+                ("values", models.JSONField(help_text="By category, without empty ones.")),
             ],
             options={
                 "indexes": [models.Index(fields=["data_set"], name="datasets_combination_of")],
@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("data_set", models.CharField(editable=False)),
-                ("name", models.CharField(help_text="Path below the folder that was loaded.")),
+                ("name", models.CharField(help_text="Path within the folder that was loaded.")),
                 ("folder", models.CharField(help_text="The folder that was loaded.")),
                 ("digest", models.CharField(max_length=64, verbose_name="SHA-256")),
                 (
@@ -210,14 +210,14 @@ class Migration(migrations.Migration):
                 (
                     "rows",
                     models.PositiveIntegerField(
-                        default=0, help_text="Rows that the file held when it was loaded."
+                        default=0, help_text="Number of rows in the file when it was loaded."
                     ),
                 ),
                 (
                     "unreadable",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Cells that should hold a day or a number and do not.",
+                        help_text="Cells that should contain a day or a number but do not.",
                         verbose_name="unreadable values",
                     ),
                 ),
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("loading", "being loaded"),
                             ("loaded", "loaded"),
-                            ("gone", "gone from its folder"),
+                            ("gone", "missing from its folder"),
                             ("removed", "removed"),
                         ],
                         default="loaded",
@@ -253,7 +253,8 @@ class Migration(migrations.Migration):
                     "groups",
                     models.ManyToManyField(
                         blank=True,
-                        help_text="Who may read its rows. With none, everybody who may read its data set.",
+                        help_text="Groups that may read its rows. Leave empty for everybody who may read "
+                        "its data set.",
                         to="auth.group",
                     ),
                 ),
@@ -289,7 +290,7 @@ class Migration(migrations.Migration):
                 (
                     "met",
                     models.JSONField(
-                        default=dict, help_text="Columns of which the file came to say the same."
+                        default=dict, help_text="Columns whose edited values the file has taken over."
                     ),
                 ),
                 ("serial", models.PositiveBigIntegerField()),

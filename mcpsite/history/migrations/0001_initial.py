@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.CharField(
-                        blank=True, help_text="A command or an import; empty: a person.", max_length=40
+                        blank=True, help_text="A command or an import; empty for a person.", max_length=40
                     ),
                 ),
                 ("reason", models.CharField(blank=True, max_length=500)),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 (
                     "values",
                     models.JSONField(
-                        help_text="Field → [before, after], where all objects share them.", null=True
+                        help_text="Field → [before, after], if they are the same for all objects.", null=True
                     ),
                 ),
                 (
@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 (
                     "reverts",
                     models.ForeignKey(
-                        help_text="The change this one undid.",
+                        help_text="The change that this one reverted.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="reverted_by",
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
                 (
                     "values",
                     models.JSONField(
-                        help_text="Field → [before, after]; null: as the change says.", null=True
+                        help_text="Field → [before, after]; null if the change itself has them.", null=True
                     ),
                 ),
                 (

@@ -26,13 +26,11 @@ class Migration(migrations.Migration):
                 ),
                 ("kind", models.CharField(max_length=50)),
                 ("files", models.JSONField(help_text="The names of the files.")),
-                ("size", models.PositiveBigIntegerField(help_text="Bytes of all files.")),
+                ("size", models.PositiveBigIntegerField(help_text="Size of all files in bytes.")),
                 ("options", models.JSONField(blank=True, default=dict)),
                 (
                     "check_only",
-                    models.BooleanField(
-                        default=False, help_text="The files are read and nothing is written."
-                    ),
+                    models.BooleanField(default=False, help_text="The files are read, but nothing is saved."),
                 ),
                 (
                     "folder",
@@ -62,9 +60,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "worker",
-                    models.CharField(
-                        blank=True, help_text="The process that has claimed it.", max_length=100
-                    ),
+                    models.CharField(blank=True, help_text="The process that is loading it.", max_length=100),
                 ),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
                 ("summaries", models.JSONField(blank=True, default=list)),

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             model_name="upload",
             name="heard_at",
             field=models.DateTimeField(
-                help_text="When the loading process last said how far it is.", null=True
+                help_text="When the loading process last reported progress.", null=True
             ),
         ),
         migrations.AddField(
@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
             name="folder",
             field=models.CharField(
                 default=mcpsite.uploads.models.new_folder,
-                help_text="Of the files.",
+                help_text="The folder of the files.",
                 max_length=32,
                 unique=True,
             ),

@@ -136,7 +136,9 @@ def test_an_exemption_can_be_taken_back(exempted: Flow, admin_client: Client) ->
     ],
 )
 def test_only_a_service_with_a_secret_can_be_exempted(admin_client: Client, changes: dict[str, str]) -> None:
-    assert "Only a confidential client" in errors(add(admin_client, without_pkce="on", **changes))
+    assert "PKCE is only optional for a confidential client" in errors(
+        add(admin_client, without_pkce="on", **changes)
+    )
 
 
 def test_a_client_that_registered_itself_cannot_be_exempted(flow: Flow, admin_client: Client) -> None:

@@ -52,7 +52,7 @@ def test_a_program_on_ones_own_machine_is_called_that(flow: Flow) -> None:
 def test_an_application_on_ones_own_device_is_not_called_a_website(flow: Flow) -> None:
     flow.register(client_name="Bank", redirect_uris=["cursor://bank.example.com/callback"])
     page = text(flow.authorize(redirect_uri="cursor://bank.example.com/callback"))
-    assert "the application on your device that opens addresses with cursor: , whichever that is" in page
+    assert "whichever application on your device opens addresses that begin with cursor:" in page
     assert "bank.example.com" not in page
 
 

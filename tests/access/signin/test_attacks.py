@@ -42,7 +42,7 @@ WRONG_CLAIMS: dict[str, dict[str, object]] = {
     "two audiences with a foreign azp": {"aud": [CLIENT_ID, "other"], "azp": "other"},
     "expired": {"exp": NOW - 120, "iat": NOW - 240},
     "from the future": {"iat": NOW + 600},
-    "made long ago": {"iat": NOW - 86_400},
+    "issued too long ago": {"iat": NOW - 86_400},
     "without iat": {"iat": None},
     "without exp": {"exp": None},
     "without a subject": {"sub": None},
@@ -133,7 +133,7 @@ def test_a_code_cannot_be_used_twice(browser: Browser, op: Provider) -> None:
     fresh = dict(parse_qsl(op.sign_in(other.start()))) | {"code": code}
     answer = other.come_back(urlencode(fresh))
     assert answer.status_code == 400
-    assert "took too long or was used before" in answer.content.decode()
+    assert "took too long or was already used" in answer.content.decode()
     assert other.user_id is None
 
 

@@ -97,7 +97,7 @@ def test_a_page_that_somebody_may_not_see_says_so(client: Client) -> None:
     client.force_login(User.objects.get(username="bob"))
     answer = client.get("/admin/auth/group/")
     assert answer.status_code == 403
-    assert "You may not do that" in answer.content.decode()
+    assert "You do not have access" in answer.content.decode()
 
 
 def browser(username: str = "alice", *, address: str = "192.0.2.1") -> Client:

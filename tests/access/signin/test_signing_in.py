@@ -46,7 +46,7 @@ def test_strangers_stay_out_where_users_are_not_made(browser: Browser, settings:
     settings.ACCESS_AUTO_CREATE_USERS = False
     answer = browser.sign_in()
     assert answer.status_code == 403
-    assert b"not known here" in answer.content
+    assert b"You have no account on this server" in answer.content
     assert not User.objects.exists()
 
 
@@ -225,7 +225,7 @@ def test_somebody_without_staff_is_told_whom_to_ask_and_not_sent_round(
     answer = browser.client.get("/admin/", follow=True)
     assert answer.status_code == 403
     page = answer.content.decode()
-    assert "You may not open the admin" in page
+    assert "No access to the admin" in page
     assert "mailto:data-desk@example.com" in page
     assert "Sign in as somebody else" in page
 

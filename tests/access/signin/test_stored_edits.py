@@ -252,7 +252,7 @@ def test_a_form_of_somebody_elses_session_is_not_handed_over(curator: User) -> N
     browser.post("/accounts/login/", fields_of(browser.get("/accounts/login/")) | credentials)
     answer = browser.post(ADD, fields | {"name": "desk"}, headers=ORIGIN)
     assert answer.status_code == 403
-    assert "out of date" in answer.content.decode()
+    assert "This page has expired" in answer.content.decode()
     assert "kept_edits" not in browser.session
 
 

@@ -74,7 +74,7 @@ def test_files_are_uploaded_and_the_page_follows_them(page: Page, tmp_path: Path
     page.locator("#id_chosen").set_input_files([tmp_path / "good.csv", tmp_path / "bad.csv"])
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("status")).to_contain_text("Loaded, with problems.", timeout=60_000)
-    expect(page.get_by_text("bad.csv: line 1: is no usable header")).to_be_visible()
+    expect(page.get_by_text("bad.csv: line 1: is not a usable header")).to_be_visible()
     assert looked_at(page, "exchange/uploaded") == []
     page.get_by_role("link", name="Rows of good.csv").click()
     expect(page.get_by_text("Uploaded").first).to_be_visible()

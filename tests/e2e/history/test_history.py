@@ -68,7 +68,7 @@ def test_a_curator_edits_a_row_sees_it_in_the_history_and_reverts_it(page: Page)
     assert looked_at(page, "history/revert") == []
     page.get_by_label("Why").fill("it was right")
     page.get_by_role("button", name="Revert", exact=True).click()
-    expect(page.get_by_text("1 object was set back.")).to_be_visible()
+    expect(page.get_by_text("1 object was reverted.")).to_be_visible()
     expect(page.get_by_text("Revert by carla")).to_be_visible()
     page.get_by_role("link", name="Back to").click()
     expect(fare).to_have_value(before)
@@ -96,7 +96,7 @@ def test_a_filtered_list_is_hidden_as_one_change_and_comes_back_as_a_whole(
     page.get_by_role("link", name="Revert all…").click()
     assert looked_at(page, "history/revert-all") == []
     page.get_by_role("button", name=f"Revert {shown}").click()
-    expect(page.get_by_text(f"{shown} objects were set back.")).to_be_visible()
+    expect(page.get_by_text(f"{shown} objects were reverted.")).to_be_visible()
     expect(page.get_by_role("link", name="Reverted by carla")).to_be_visible()
     hidden = own_site.shell(
         "from airfare.models import FareRow; print(FareRow.objects.filter(hidden=True).count())"

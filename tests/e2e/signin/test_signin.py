@@ -45,7 +45,7 @@ def test_somebody_of_the_staff_group_gets_into_the_admin_and_signs_out_of_both(p
 def test_somebody_without_the_group_is_told_so_and_whom_to_ask(page: Page) -> None:
     page.goto("/admin/")
     sign_in(page, "bob")
-    expect(page.get_by_role("heading", name="You may not open the admin")).to_be_visible()
+    expect(page.get_by_role("heading", name="No access to the admin")).to_be_visible()
     expect(page.get_by_role("link", name="data-desk@example.com")).to_be_visible()
     assert looked_at(page, "sign-in/not-staff") == []
     page.get_by_role("button", name="Sign in as somebody else").click()
@@ -111,7 +111,7 @@ def expect_down(page: Page) -> None:
             page.wait_for_timeout(1000)
         else:
             break
-    expect(page.get_by_role("heading", name="The sign-in cannot be reached")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign-in is unavailable")).to_be_visible()
 
 
 def test_a_session_that_ends_while_somebody_types_gives_the_edit_back(page: Page, company: Site) -> None:
@@ -123,7 +123,7 @@ def test_a_session_that_ends_while_somebody_types_gives_the_edit_back(page: Page
     expect(page.locator(".note")).to_contain_text("your changes are kept")
     assert looked_at(page, "sign-in/kept-sign-in") == []
     page.get_by_role("link", name="Sign in with Acme").click()
-    expect(page.get_by_text("Your changes were kept; check them and save.")).to_be_visible()
+    expect(page.get_by_text("Your changes were restored; check and save them.")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("the desk")
     shot(page, "sign-in/kept-form")
     assert company.shell(GROUPS) == "0"
@@ -141,7 +141,7 @@ def test_a_renewal_that_is_due_when_somebody_saves_gives_the_edit_back(page: Pag
     page.get_by_label("Name").fill("renewed")
     let_time_pass(company, 1000)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Your changes were kept; check them and save.")).to_be_visible()
+    expect(page.get_by_text("Your changes were restored; check and save them.")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("renewed")
 
 
@@ -155,7 +155,7 @@ def test_somebody_demoted_at_the_provider_is_out_at_the_next_save(
     provider.account("carol", groups=[])
     let_time_pass(company, 1000)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("heading", name="You may not open the admin")).to_be_visible()
+    expect(page.get_by_role("heading", name="No access to the admin")).to_be_visible()
 
 
 def test_an_edit_of_a_transcript_comes_back_too(browser: Browser, company: Site) -> None:
@@ -167,7 +167,7 @@ def test_an_edit_of_a_transcript_comes_back_too(browser: Browser, company: Site)
         end_sessions(company)
         page.get_by_role("button", name="Save", exact=True).click()
         with_password(page)
-        expect(page.get_by_text("Your changes were kept; check them and save.")).to_be_visible()
+        expect(page.get_by_text("Your changes were restored; check and save them.")).to_be_visible()
         expect(field).to_have_value("A title that was typed for an hour")
 
 

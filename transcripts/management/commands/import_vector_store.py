@@ -13,16 +13,20 @@ from transcripts.syncing import SyncStopped
 
 class Command(BaseCommand):
     help = (
-        "Bring an OpenAI vector store that was filled elsewhere into this site, so that its files can be "
-        "curated and served. Nothing in the store is changed. Running it again adds what is new."
+        "Import an OpenAI vector store that was filled elsewhere, to curate and serve its files here. "
+        "Nothing in the store is changed. Run it again to add new files."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "store_id", nargs="?", default=settings.VECTOR_STORE_ID, help="default: VECTOR_STORE_ID"
         )
-        parser.add_argument("--collection", metavar="SLUG", help="for the new transcripts (default: default)")
-        parser.add_argument("--unpublished", action="store_true", help="let a curator publish them")
+        parser.add_argument(
+            "--collection", metavar="SLUG", help="the collection of the new transcripts (default: default)"
+        )
+        parser.add_argument(
+            "--unpublished", action="store_true", help="import them unpublished, to be published by a curator"
+        )
         parser.add_argument("--dry-run", action="store_true", help="change nothing, only report")
 
     def handle(self, *_: str, **options: Any) -> None:
@@ -44,7 +48,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self._report(report)
         if store_id != settings.VECTOR_STORE_ID:
-            self.stdout.write(f"To search in it, put this into .env:\nVECTOR_STORE_ID={store_id}")
+            self.stdout.write(
+                f"To search this vector store, add this line to .env:\nVECTOR_STORE_ID={store_id}"
+            )
         if report.refused:
             sys.exit(1)
 
@@ -68,4 +74,4 @@ def _collection(slug: str | None) -> Collection | None:
     try:
         return Collection.objects.get(slug=slug)
     except Collection.DoesNotExist:
-        raise CommandError(f"There is no collection {slug!r}; make it in the admin first.") from None
+        raise CommandError(f"There is no collection {slug!r}; create it in the admin first.") from None

@@ -27,8 +27,8 @@ MOST_AT_ONCE = 64
 class Command(LoadCommand):
     help = (
         "Load transcript files (text, captions, Word, HTML, PDF, JSON) into the database, where they are "
-        "searched, and with OPENAI_API_KEY into an OpenAI vector store. What has not changed is skipped, so "
-        "running it again finishes what was cut short; what a curator changed stays."
+        "searched, and with OPENAI_API_KEY into an OpenAI vector store. Files that have not changed are "
+        "skipped, so running it again finishes an interrupted run. Changes by curators are kept."
     )
     sample_data = SAMPLES
     content = "transcripts"
@@ -38,13 +38,16 @@ class Command(LoadCommand):
         parser.add_argument(
             "--store",
             choices=["local", "openai"],
-            help="where to search; default: openai where OPENAI_API_KEY is set",
+            help="the store to search; default: openai if OPENAI_API_KEY is set",
         )
         parser.add_argument(
-            "--name", default="transcripts", help="name of a vector store that has to be made"
+            "--name", default="transcripts", help="the name of the vector store, if one has to be created"
         )
         parser.add_argument(
-            "--concurrency", type=_concurrency, default=SyncLimits().concurrency, help="files sent at once"
+            "--concurrency",
+            type=_concurrency,
+            default=SyncLimits().concurrency,
+            help="number of files sent at once",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             metavar="DURATION",
             type=duration,
             default="1h",
-            help="how long the token is good: seconds, or 30m, 1h, 7d (default 1h)",
+            help="how long the token is valid: seconds, or 30m, 1h, 7d (default 1h)",
         )
 
     def handle(self, *, user: str, scope: str, ttl: int, **_: Any) -> None:
@@ -52,17 +52,17 @@ class Command(BaseCommand):
             raise CommandError(f"This site signs with {signing.ALGORITHM}; add it to JWT_ALGORITHMS.")
         if ttl > settings.JWT_MAX_LIFETIME_SECONDS:
             raise CommandError(
-                f"A token may live {settings.JWT_MAX_LIFETIME_SECONDS} seconds at most "
-                "(JWT_MAX_LIFETIME_SECONDS); ask for a shorter --ttl."
+                f"A token may be valid for {settings.JWT_MAX_LIFETIME_SECONDS} seconds at most "
+                "(JWT_MAX_LIFETIME_SECONDS); choose a shorter --ttl."
             )
         scopes = scope.split()
         if not all(SCOPE.fullmatch(each) for each in scopes):
-            raise CommandError("A scope is made of printable ASCII without quotes and backslashes.")
+            raise CommandError("A scope may contain printable ASCII without quotes and backslashes.")
         users = get_user_model()
         found = users._default_manager.filter(**{users.USERNAME_FIELD: user}).first()
         if found is None:
             raise CommandError(
-                f"There is no user {user!r}; make one with createsuperuser or in the admin under Users."
+                f"There is no user {user!r}; create one with createsuperuser or in the admin under Users."
             )
         if not found.is_active:
             raise CommandError(f"User {user!r} is not active, so a token would be refused.")

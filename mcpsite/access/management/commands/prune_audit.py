@@ -12,9 +12,7 @@ BATCH = 5000
 
 
 class Command(BaseCommand):
-    help = (
-        "Delete tool calls older than so many days from the audit trail; run it daily, for example by cron."
-    )
+    help = "Delete tool calls older than N days from the audit trail; run it daily, for example with cron."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

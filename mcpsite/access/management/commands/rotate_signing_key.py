@@ -24,13 +24,13 @@ class Command(BaseCommand):
         other.add_argument(
             "--start-over",
             action="store_true",
-            help="delete all keys in the database and make a new one: every token of before is refused",
+            help="delete all keys in the database and create a new one: every earlier token is refused",
         )
 
     def handle(self, **options: Any) -> None:
         if not signing.is_own_issuer():
             raise CommandError(
-                f"Tokens are signed by {settings.AUTH0_ISSUER} (AUTH0_ISSUER); roll its keys there."
+                f"Tokens are signed by {settings.AUTH0_ISSUER} (AUTH0_ISSUER); rotate its keys there."
             )
         try:
             if options["into_database"]:
@@ -41,8 +41,8 @@ class Command(BaseCommand):
                 return
             kid, older = signing.rotate()
         except (OSError, ImproperlyConfigured) as error:
-            raise CommandError(f"The key could not be rolled: {error}") from error
-        self.stdout.write(f"The new key is {kid}; {older} older stay published.")
+            raise CommandError(f"The key could not be rotated: {error}") from error
+        self.stdout.write(f"The new key is {kid}; {older} older keys stay published.")
 
     @staticmethod
     def _into_database() -> str:
@@ -50,9 +50,9 @@ class Command(BaseCommand):
         if not isinstance(source, private_keys.InFile):
             raise ImproperlyConfigured(f"the keys are in {source.name}, not in a file.")
         if connection.vendor != "postgresql":
-            raise ImproperlyConfigured("on SQLite a file beside the database is what all processes share.")
+            raise ImproperlyConfigured("on SQLite all processes share a file beside the database.")
         if settings.ENVIRONMENT.is_set("SIGNING_KEY_FILE"):
-            raise ImproperlyConfigured("SIGNING_KEY_FILE is set; unset it, so that no process looks there.")
+            raise ImproperlyConfigured("SIGNING_KEY_FILE is set; unset it, so that no process reads it.")
         dated = source.dated()
         private_keys.InDatabase().take_over(dated)
         moved = source.put_away()
@@ -67,4 +67,4 @@ class Command(BaseCommand):
         if not isinstance(source, private_keys.InDatabase):
             raise ImproperlyConfigured(f"the keys are in {source.name}, not in the database.")
         source.start_over()
-        return "There is one new key; restart every process, and everybody signs in again."
+        return "There is one new key; restart every process. Everybody has to sign in again."

@@ -12,19 +12,21 @@ logger = logging.getLogger(__name__)
 
 class Command(BaseCommand):
     help = (
-        "Do all that has to be done once a day: expired tokens and sessions, tool calls and changes that are "
-        "older than AUDIT_KEEP_DAYS and HISTORY_KEEP_DAYS, uploads that wait or are old. A job that fails "
-        "stops no other; then the exit code is 1."
+        "Run the daily jobs: delete expired tokens and sessions, and tool calls and changes that are "
+        "older than AUDIT_KEEP_DAYS and HISTORY_KEEP_DAYS; load uploads that wait and delete old ones. "
+        "If a job fails, the others still run, and the exit code is 1."
     )
 
     def handle(self, *_: str, **__: Any) -> None:
         with exclusive.alone("daily", wait=False) as free:
             if not free:
-                self.stdout.write("Another process does the daily jobs at the moment.")
+                self.stdout.write("Another process is running the daily jobs.")
                 return
             failed = [job.title for job in daily_jobs.jobs() if not self._done(job)]
         if failed:
-            raise CommandError(f"These jobs failed: {', '.join(failed)}. The log says why.", returncode=1)
+            raise CommandError(
+                f"These jobs failed: {', '.join(failed)}. See the log for the reasons.", returncode=1
+            )
 
     def _done(self, job: daily_jobs.Job) -> bool:
         try:

@@ -10,8 +10,8 @@ from mcpsite.datasets import checking
 
 class Command(BaseCommand):
     help = (
-        "Look whether what is stored of data sets fits together: rows, counts, loads and what curators want. "
-        "Says what does not, and ends with 1 then."
+        "Check that the stored rows, counts, loads and edits of the data sets are consistent. Lists what "
+        "is not, and then exits with 1."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
@@ -22,6 +22,6 @@ class Command(BaseCommand):
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found = list(checking.problems())
-        self.stdout.write("\n".join(found) or "All fits together.")
+        self.stdout.write("\n".join(found) or "No problems found.")
         if found:
             raise SystemExit(1)

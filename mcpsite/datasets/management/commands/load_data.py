@@ -19,9 +19,9 @@ from mcpsite.history import recording
 
 class Command(LoadCommand):
     help = (
-        "Load files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) into a data set. Files that have "
-        "not changed are skipped; the rows of a changed one are replaced at once, and what a curator edited "
-        "or hid stays."
+        "Load files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) into a data set. Files that "
+        "have not changed are skipped; the rows of a changed file are replaced at once, and what a "
+        "curator edited or hid is kept."
     )
     content = "rows"
     data_set_name: ClassVar[str] = ""
@@ -38,18 +38,18 @@ class Command(LoadCommand):
         parser.add_argument(
             "--dates",
             choices=("dmy", "mdy"),
-            help="whether the day or the month comes first, in files whose dates leave it open",
+            help="whether the day or the month comes first, for files whose dates do not show it",
         )
         parser.add_argument(
             "--decimal",
             choices=(".", ","),
-            help="the mark before decimals, in files where 1.234 may be thousands",
+            help="the decimal mark, for files where 1.234 may be thousands",
         )
         parser.add_argument(
-            "--encoding", default="", help="of files that are not UTF-8 and do not say what they are"
+            "--encoding", default="", help="the encoding of files that are not UTF-8 and do not declare one"
         )
         parser.add_argument(
-            "--sheet", default="", help="of a workbook; default: the first that is not hidden"
+            "--sheet", default="", help="the sheet of a workbook; default: the first that is not hidden"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
@@ -84,7 +84,7 @@ class Command(LoadCommand):
         name = self.data_set_name or options["name"]
         data_set = data_set_named(name)
         if data_set is None:
-            raise CommandError(f"There is no data set {name!r}; there are {_names()}.")
+            raise CommandError(f"There is no data set {name!r}; the data sets are {_names()}.")
         if not self.data_set_name:
             self.sample_data = next(  # type: ignore[misc]
                 (each for each in samples.installed() if each.kind == data_set.name), None

@@ -26,8 +26,9 @@ from mcpsite.datasets.refusals import RefusedFile
 
 class Command(BaseCommand):
     help = (
-        "Look at files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) and make an app with a data set "
-        "for them in the first folder of APPS_DIR. It is yours to change; no update of the site touches it."
+        "Examine files (CSV, TSV, JSON, JSON Lines, Excel; also compressed) and create an app with a "
+        "data set for them in the first folder of APPS_DIR. You can change the app; updates of the site "
+        "do not touch it."
     )
     requires_system_checks: list[str] = []
 
@@ -37,16 +38,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dates", choices=("dmy", "mdy"), help="whether the day or the month comes first"
         )
-        parser.add_argument("--decimal", choices=(".", ","), help="the mark before decimals")
-        parser.add_argument("--encoding", default="", help="of files that do not say what they are")
+        parser.add_argument("--decimal", choices=(".", ","), help="the decimal mark")
+        parser.add_argument("--encoding", default="", help="the encoding of files that do not declare one")
         parser.add_argument(
-            "--sheet", default="", help="of a workbook; default: the first that is not hidden"
+            "--sheet", default="", help="the sheet of a workbook; default: the first that is not hidden"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         name, files = options["name"], [path.absolute() for path in options["files"]]
         if not settings.APPS_DIR:
-            raise CommandError("APPS_DIR is empty; let it name a folder, for example own.")
+            raise CommandError("APPS_DIR is empty; set it to a folder, for example own.")
         folder = Path(settings.APPS_DIR[0]) / name
         _demand_name(name, folder)
         said = Said(**{each: options[each] or getattr(Said(), each) for each in _SAID})
@@ -71,8 +72,8 @@ class Command(BaseCommand):
             raise
         names = " ".join(map(str, options["files"]))
         self.stdout.write(
-            f"{found.rows:,} rows were looked at, and {_shown(folder)}/models.py says what they are. Next:\n"
-            f"  python manage.py migrate\n  python manage.py load_data {name} {names}"
+            f"{found.rows:,} rows were examined; see {_shown(folder)}/models.py for the data set that "
+            f"they make. Next:\n  python manage.py migrate\n  python manage.py load_data {name} {names}"
         )
 
     def _write(self, folder: Path, name: str, model: str, file: Path, rows: int) -> None:
@@ -93,11 +94,11 @@ def _demand_name(name: str, folder: Path) -> None:
     """Raise CommandError for a name that an app cannot have, or that is used already."""
     problem = why_not_named(name)
     if not problem and folder.exists():
-        problem = f"is there already, in {_shown(folder)}"
+        problem = f"already exists in {_shown(folder)}"
     if not problem and (name in {app.label for app in apps.get_app_configs()} or data_set_named(name)):
         problem = "is the name of an app or a data set of this site"
     if not problem and find_spec(name):
-        problem = "is the name of a module that Python knows already"
+        problem = "is the name of a Python module"
     if problem:
         raise CommandError(f"{name} {problem}; choose another name.")
 
@@ -127,4 +128,6 @@ def _run(*arguments: str) -> None:
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise CommandError(f"The app was not made, for {' '.join(arguments)} says: {' '.join(said[-6:])}")
+        raise CommandError(
+            f"The app was not created, because {' '.join(arguments)} says: {' '.join(said[-6:])}"
+        )

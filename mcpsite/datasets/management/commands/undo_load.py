@@ -14,13 +14,16 @@ from mcpsite.history import recording
 
 class Command(BaseCommand):
     help = (
-        "Undo the last load of a file: the rows that it replaced are in the answers again, and what "
-        "curators did since stays. They are kept for LOAD_UNDO_HOURS, or until the next load of the file."
+        "Undo the last load of a file: the rows that it replaced are used in answers again, and later "
+        "changes of curators are kept. A load can be undone for LOAD_UNDO_HOURS, or until the next load "
+        "of the file."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="the file, as the list of source files names it")
-        parser.add_argument("--data-set", default="", help="its data set, where several have such a file")
+        parser.add_argument("name", help="the file's name in the list of source files")
+        parser.add_argument(
+            "--data-set", default="", help="its data set, if several have a file of this name"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         name = options["name"]
@@ -29,7 +32,7 @@ class Command(BaseCommand):
             data_set = data_set_named(options["data_set"])
             files = files.filter(data_set=data_set.label if data_set else "")
         if len(files) > 1:
-            raise CommandError(f"Several data sets have a file {name}; say which with --data-set.")
+            raise CommandError(f"Several data sets have a file {name}; choose one with --data-set.")
         if not files:
             raise CommandError(f"{name} was never loaded; the admin lists the source files.")
         file = files[0]
@@ -38,6 +41,6 @@ class Command(BaseCommand):
         except Lost as lost:
             raise CommandError(f"{name} {lost}.") from None
         self.stdout.write(
-            f"{name} holds again what was loaded {load.finished_at:%Y-%m-%d %H:%M}: {load.rows:,} rows. "
-            "Loads leave it out until it has changed, or until --force."
+            f"{name} has been restored to the load of {load.finished_at:%Y-%m-%d %H:%M}: {load.rows:,} "
+            "rows. Loads skip the file until it has changed, unless --force is given."
         )

@@ -15,8 +15,8 @@ BATCH = 5000
 
 class Command(BaseCommand):
     help = (
-        "Delete changes older than so many days from the history; they can no longer be read or reverted. "
-        "The data stays as it is."
+        "Delete changes older than N days from the history; they can no longer be read or reverted. The "
+        "data itself does not change."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

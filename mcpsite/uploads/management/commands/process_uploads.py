@@ -14,14 +14,12 @@ NICE = 5
 
 class Command(BaseCommand):
     help = (
-        "Load the files that were uploaded in the admin, then leave. The site starts this by itself; with "
-        "UPLOAD_AUTOSTART=0 run it with --watch under a supervisor instead."
+        "Load the files that were uploaded in the admin, then exit. The site starts this command by "
+        "itself; with UPLOAD_AUTOSTART=0, run it with --watch under a supervisor."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--watch", action="store_true", help="wait for further uploads instead of leaving"
-        )
+        parser.add_argument("--watch", action="store_true", help="keep running and wait for uploads")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's signature)
         # Tool calls come first if the processor is short.

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             help="arguments of the tool; a list is key=one key=two",
         )
         parser.add_argument(
-            "--json", action="store_true", help="print the answer as JSON (default: when piped)"
+            "--json", action="store_true", help="print the answer as JSON (default if the output is piped)"
         )
         parser.add_argument("--token", help="an access token (default: MCP_TOKEN, else one issued here)")
         parser.add_argument("--user", help="whom to issue a token for (default: the first superuser)")
@@ -93,7 +93,7 @@ async def _call(url: str, token: str, name: str, arguments: dict[str, str | list
 
 def _reason(url: str, refused: list[int], group: BaseExceptionGroup[BaseException]) -> str:
     if 401 in refused or 403 in refused:
-        return f"{url} refused the token: is it for this server, and still good?"
+        return f"{url} refused the token: is it for this server, and still valid?"
     first: BaseException = group
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]

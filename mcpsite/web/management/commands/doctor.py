@@ -16,8 +16,8 @@ SIGNS = {"error": "ERROR  ", "warning": "WARNING", "info": "note   ", "ok": "ok 
 
 class Command(BaseCommand):
     help = (
-        "Walk the way a connector walks and say what is wrong and what to change. Ends with 1 when something "
-        "would stop a client."
+        "Check the site as a client connects to it, and say what is wrong and what to change. Exits with "
+        "1 if clients cannot connect."
     )
     # It reports them itself, with all others.
     requires_system_checks = []
@@ -27,9 +27,11 @@ class Command(BaseCommand):
             "--token", default="", help="an access token of your provider; - reads it from standard input"
         )
         parser.add_argument(
-            "--url", default="", help="the public address, to go through the tunnel or proxy (default: local)"
+            "--url",
+            default="",
+            help="the public address, to test through the tunnel or proxy (default: local)",
         )
-        parser.add_argument("--json", action="store_true", help="for scripts")
+        parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
     def handle(self, *_: str, token: str, url: str, **options: Any) -> None:
         if token == STDIN:  # On the command line, other accounts of the machine can see it.
@@ -59,7 +61,7 @@ class Command(BaseCommand):
         errors = _number(found, "error")
         warnings = _number(found, "warning")
         stops = stops_clients(found)
-        verdict = "This would stop clients." if stops else "Nothing here would stop a client."
+        verdict = "Clients cannot connect." if stops else "Clients can connect."
         self.stdout.write(f"\n{errors}, {warnings}. {verdict}")
 
 

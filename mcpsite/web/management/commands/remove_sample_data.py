@@ -14,12 +14,15 @@ COMMAND = "remove_sample_data"
 
 class Command(BaseCommand):
     help = (
-        "Delete the sample data that comes with the site: rows, files and transcripts, even what a curator "
-        "changed in them. No start loads it again; the commands that load files do, with its folders."
+        "Delete the sample data that comes with the site: rows, files and transcripts, including what a "
+        "curator changed in them. The site does not load it again when it starts; the load commands do "
+        "if they are given its folders."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and stop")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what would be deleted, and delete nothing"
+        )
         parser.add_argument(
             "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask first"
         )
@@ -27,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *_: str, **options: Any) -> None:
         found = {each.title: each.described() for each in samples.installed()}
         if not any(found.values()):
-            self.stdout.write("There is no sample data here.")
+            self.stdout.write("There is no sample data.")
             return
         for kind, files in found.items():
             if files:
@@ -44,7 +47,7 @@ class Command(BaseCommand):
         ):
             for each in samples.installed():
                 each.delete()
-        self.stdout.write("The sample data is deleted, and no start loads it again.")
+        self.stdout.write("The sample data is deleted. The site will not load it again when it starts.")
         for problem in problems:
             self.stdout.write(problem)
 
@@ -52,4 +55,6 @@ class Command(BaseCommand):
         try:
             return input("Delete all of this? Type 'yes' to go on: ").strip().lower() == "yes"
         except EOFError:
-            raise CommandError("Nothing was deleted, because nobody can answer; add --noinput.") from None
+            raise CommandError(
+                "Nothing was deleted, because there is no terminal to confirm at; add --noinput."
+            ) from None

@@ -32,9 +32,7 @@ class Command(BaseCommand):
     help = "Serve the site; --prepare migrates, loads the data and makes an admin account first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--prepare", action="store_true", help="make a fresh checkout ready before serving"
-        )
+        parser.add_argument("--prepare", action="store_true", help="prepare a fresh checkout before serving")
         parser.add_argument("--host", default=settings.HOST, help="address to listen on (HOST)")
         parser.add_argument("--port", type=_port, default=settings.PORT, help="port to listen on (PORT)")
         parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -51,8 +49,8 @@ class Command(BaseCommand):
             self._report(place)
         if options["port"] != settings.PORT and not settings.ENVIRONMENT.is_set("RESOURCE_SERVER_URL"):
             self.stderr.write(
-                f"Clients are told {settings.RESOURCE_SERVER_URL}, but this server listens on port "
-                f"{options['port']}: set PORT instead of --port, or RESOURCE_SERVER_URL too."
+                f"Clients are given {settings.RESOURCE_SERVER_URL}, but this server listens on port "
+                f"{options['port']}: set PORT instead of --port, or set RESOURCE_SERVER_URL too."
             )
         if why := static_files.gather():
             self.stderr.write(f"{why}; they are served as they are.")
@@ -108,7 +106,7 @@ class Command(BaseCommand):
         if place:
             lines.append(("Listens on", f"{place}, which other machines may reach"))
         if password:
-            lines.append(("Account", f"{ADMIN} / {password}   (made now and shown once)"))
+            lines.append(("Account", f"{ADMIN} / {password}   (new, shown only once)"))
         if signing.is_own_issuer() and not missing:
             examples = [each.example for each in samples.installed() if each.example]
             lines += [("Try it", typed("call_tool", *example)) for example in examples[:1]]
@@ -151,4 +149,4 @@ def _counted_together(workers: int) -> Iterator[None]:
 def _port(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= 65_535:
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is no port; ports are whole numbers from 1 to 65535")
+    raise ArgumentTypeError(f"{text!r} is not a port; ports are whole numbers from 1 to 65535")
