@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from tests.clean_machine import Machine, clean_machine
+from tests.docs.documents import blocks_of, lines_of
 from tests.mcpsite.test_deploy import DEPLOY
 from tests.postgresql import role, skip_without_postgresql
 from tests.proxy import nginx
@@ -38,10 +39,8 @@ PASSWORD = "correct horse battery"
 
 
 def commands() -> list[str]:
-    """The lines of the first block of the section."""
-    section = (ROOT / "docs" / "operating.md").read_text().partition("## First deployment")[2]
-    block = section.split("```")[1]
-    return [line for line in block.splitlines() if line and not line.startswith("#")]
+    """The lines of the section's block."""
+    return lines_of(*blocks_of("docs/operating.md", "First deployment, to the letter"))
 
 
 def filled_in(settings: dict[str, str]) -> str:
