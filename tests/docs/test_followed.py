@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.commands import Commands
-from tests.docs.documents import blocks_of, lines_of
+from tests.docs.documents import blocks_of, documents, lines_of, spans
 from tests.site import ROOT, Site, environment, wait_for
 
 MANAGE = ".venv/bin/python manage.py "
@@ -126,3 +127,20 @@ def served(line: str) -> Iterator[Site]:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=30)
+
+
+NO_PAGES = {
+    "/data/curators": "a group at a provider",
+    "/embeddings": "OpenAI's",
+    "/metrics": "not there without METRICS_TOKEN; test_watching has it",
+    "/tmp": "a folder",
+}
+"""Words like addresses of the site that are none, each with what it is."""
+
+
+def test_every_address_is_one_of_the_site(site: Site) -> None:
+    words = {span for document in documents() for span in spans(document)}
+    addresses = {word for word in words if re.fullmatch(r"/[\w./-]*", word)} - NO_PAGES.keys()
+    assert len(addresses) > 5
+    answers = {address: httpx2.get(f"{site.origin}{address}").status_code for address in addresses}
+    assert [address for address, status in answers.items() if status == 404] == []
