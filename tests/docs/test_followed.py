@@ -130,6 +130,7 @@ def served(line: str) -> Iterator[Site]:
 
 
 NO_PAGES = {
+    "/.well-known/openai-apps-challenge": "not there without OPENAI_APPS_CHALLENGE; test_transport has it",
     "/data/curators": "a group at a provider",
     "/embeddings": "OpenAI's",
     "/metrics": "not there without METRICS_TOKEN; test_watching has it",

@@ -57,12 +57,7 @@ def code(document: str) -> list[str]:
 @cache
 def parser_of(name: str) -> CommandParser:
     """Return what a management command reads its arguments by."""
-    app = get_commands()[name]
-    return command_of(name).create_parser("manage.py", name) if isinstance(app, str) else parser_of(app.name)
-
-
-def command_of(name: str) -> BaseCommand:
-    return load_command_class(str(get_commands()[name]), name)
+    return load_command_class(get_commands()[name], name).create_parser("manage.py", name)
 
 
 def options_of(name: str) -> dict[str, Action]:
@@ -101,8 +96,11 @@ def problems(words: list[str]) -> Iterator[str]:
             action.option_strings[-1] for action in parser_of(name)._actions if action.option_strings
         } - {action.option_strings[-1] for action in BaseCommand().create_parser("", "")._actions}
         yield from (f"{option} of {name} is left out" for option in left_out - {*plain})
-    elif "…" not in "".join(arguments) and len(arguments):
+    elif arguments and "…" not in "".join(arguments):
         given = ["1" if PLACEHOLDER.fullmatch(word) else word for word in shlex.split(" ".join(arguments))]
+        last = known.get(given[-1])
+        if last and last.nargs is None:  # An option that a sentence names without its value.
+            given.append("1")
         try:
             parser_of(name).parse_args(given)
         except Exception as error:  # noqa: BLE001 (the sentence is what is asserted)
