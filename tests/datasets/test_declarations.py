@@ -19,6 +19,7 @@ from mcpsite.mcp import ToolError
 from mcpsite.mcp.registry import Registry
 from tests.datasets.cases import FARES, HOTELS
 from tests.datasets.test_any_data_set import caller_of
+from tests.docs.documents import blocks_of
 from tests.site import ROOT
 
 DOC = (ROOT / "docs" / "data-sets.md").read_text()
@@ -149,7 +150,7 @@ def test_migrations_know_nothing_of_the_engine() -> None:
 
 
 def test_the_documented_example_is_the_one_that_is_tested() -> None:
-    [snippet] = re.findall(r"^```python\n(.*?)^```$", DOC, re.DOTALL | re.MULTILINE)
+    [snippet] = blocks_of("docs/data-sets.md", "A whole example")
     assert snippet == (ROOT / "examples/hotel_rates/models.py").read_text()
 
 

@@ -15,11 +15,15 @@ import psycopg
 import pytest
 
 from tests.commands import Commands
+from tests.docs.documents import blocks_of, lines_of
 from tests.postgresql import administrator_url, role, skip_without_postgresql
 from tests.site import ROOT, Site, environment, wait_for
 
-TEXT = (ROOT / "docs" / "published-tables.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+[TABLES] = blocks_of("docs/published-tables.md", "Publishing a table of your own database")
+GRANTS, ADDRESS, MAKE, MODELS, PUBLISHED, PERMISSIONS, ASK = blocks_of(
+    "docs/published-tables.md", "Step by step"
+)
+[VISIBILITY] = blocks_of("docs/published-tables.md", "Some of the rows for some of the people")
 ROWS = """
 INSERT INTO sale (sold_on, region, channel, net_usd, units, remark, margin_usd) VALUES
     ('2025-01-06', 'North', 'web', 100.50, 1, 'First', 7), ('2025-01-31', 'North', NULL, 250, 2, NULL, 7),
@@ -59,16 +63,10 @@ def runs(commands: Commands, line: str) -> str:
     return commands.run(*words[2:]).stdout
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCKS if kind == language]
-
-
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader with a copy of the site and a database `erp`, whose names are a test's own."""
     skip_without_postgresql()
-    tables, grants = blocks("sql")
-    [address, *_] = blocks("sh")
     for name in ("mcpsite", "airfare", "transcripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "manage.py", tmp_path)
@@ -77,42 +75,38 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         parts = urlsplit(administrator_url())
         admin = urlunsplit(parts._replace(path=urlsplit(owner.url).path))
         with psycopg.connect(owner.url) as database:
-            database.execute(f"{tables}{ROWS}")
+            database.execute(f"{TABLES}{ROWS}")
         with psycopg.connect(admin, autocommit=True) as database:
             database.execute(
-                grants.replace("DATABASE erp", f"DATABASE {owner.name}").replace("erp_reader", user)
+                GRANTS.replace("DATABASE erp", f"DATABASE {owner.name}").replace("erp_reader", user)
             )
-        name, _, url = address.strip().partition("=")
+        name, _, url = ADDRESS.strip().partition("=")
         host = parts.netloc.rpartition("@")[2]
         url = url.replace("erp_reader", user).replace("db.example.com:5432/erp", f"{host}/{owner.name}")
         try:
-            yield Reader(tmp_path, env | {name: url, "DJANGO_SETTINGS_MODULE": "mcpsite.settings"})
+            yield Reader(tmp_path, env | {name: url, "APPS_DIR": "own"})
         finally:
             with psycopg.connect(admin, autocommit=True) as database:
                 database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
 
 
 def test_the_page_leads_from_a_table_to_an_answer(reader: Reader) -> None:
-    _, make, permissions, ask = (block.splitlines() for block in blocks("sh"))
-    models, published, visibility = blocks("python")
+    ask = lines_of(ASK)
     with reader.commands() as commands:
-        for command in make:
-            line, _, file = command.partition(" > ")
-            output = runs(commands, line)
-            if file:
-                (reader.folder / file).write_text(output)
-    found = (reader.folder / "erp" / "models.py").read_text()
-    for field in re.findall(r"^    (\w+) = models", models, re.MULTILINE):
+        *make, inspect = lines_of(MAKE)
+        subprocess.run(["sh", "-ec", "\n".join(make)], cwd=reader.folder, check=True)
+        line, _, file = inspect.partition(" > ")
+        found = runs(commands, line)
+    (reader.folder / file).write_text(found)
+    for field in re.findall(r"^    (\w+) = models", MODELS, re.MULTILINE):
         assert f"    {field} = models." in found
-    settings = reader.folder / "mcpsite" / "settings.py"
-    settings.write_text(settings.read_text().replace('    "airfare",\n', '    "airfare",\n    "erp",\n'))
-    limited = published.replace("    name=", "    visible_to=own_region,\n    name=").replace(
+    limited = PUBLISHED.replace("    name=", "    visible_to=own_region,\n    name=").replace(
         "from erp.models", "from erp.visibility import own_region\nfrom erp.models"
     )
-    for snippet in (models, limited, visibility):
+    for snippet in (MODELS, limited, VISIBILITY):
         reader.writes(snippet)
     with reader.commands() as commands:
-        *_, checked = [runs(commands, command) for command in permissions]
+        *_, checked = [runs(commands, command) for command in lines_of(PERMISSIONS)]
         assert "no issues" in checked
         commands.run("shell", "--no-imports", "-c", GRANT)
         with served(reader):

@@ -1,7 +1,6 @@
 """From a file of one's own to answers over HTTP, and docs/your-data.md as its reader follows it."""
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,14 +11,10 @@ import pytest
 
 from tests.commands import Commands
 from tests.datasets.unlike import MADE, Unlike, prices, questions
+from tests.docs.documents import blocks_of, lines_of
 from tests.site import ROOT, Site, environment, wait_for
 
-DOC = (ROOT / "docs" / "your-data.md").read_text()
-COMMANDS = [
-    line.removeprefix("$ python manage.py ")
-    for line in DOC.splitlines()
-    if line.startswith("$ python manage.py ")
-]
+COMMANDS = [line for block in blocks_of("docs/your-data.md") for line in lines_of(block)]
 
 
 @contextmanager
@@ -158,7 +153,10 @@ def test_the_page_about_ones_own_data_is_true_to_the_letter(tmp_path: Path) -> N
     rows = "".join(f"2026-05-{n % 28 + 1:02},City {n % 5},{100 + n}\n" for n in range(60))
     file = tmp_path / "prices.csv"
     file.write_text(f"Night,City,Price (EUR)\n{rows}")
-    lines = [line.replace("prices.csv", str(file)) for line in COMMANDS]
+    assert lines_of(*blocks_of("README.md", "Your own tables")) == COMMANDS[:3]
+    lines = [
+        line.removeprefix(".venv/bin/python manage.py ").replace("prices.csv", str(file)) for line in COMMANDS
+    ]
     calls = [line for line in lines if line.startswith("call_tool")]
     assert (len(lines), len(calls)) == (11, 3)
     before, after = lines[: lines.index(calls[0])], lines[lines.index(calls[-1]) + 1 :]
@@ -173,4 +171,3 @@ def test_the_page_about_ones_own_data_is_true_to_the_letter(tmp_path: Path) -> N
         assert len(said[2]["groups"]) == 5
         for line in after:
             manage(env, *line.split())
-    assert re.search(r"own/room_prices", DOC)

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from tests.clean_machine import Machine, clean_machine
+from tests.docs.documents import blocks_of, lines_of
 from tests.mcpsite.test_deploy import DEPLOY
 from tests.postgresql import role, skip_without_postgresql
 from tests.proxy import nginx
@@ -38,10 +39,8 @@ PASSWORD = "correct horse battery"
 
 
 def commands() -> list[str]:
-    """The lines of the first block of the section."""
-    section = (ROOT / "docs" / "operating.md").read_text().partition("## First deployment")[2]
-    block = section.split("```")[1]
-    return [line for line in block.splitlines() if line and not line.startswith("#")]
+    """The lines of the section's block."""
+    return lines_of(*blocks_of("docs/operating.md", "First deployment, to the letter"))
 
 
 def filled_in(settings: dict[str, str]) -> str:
@@ -127,10 +126,15 @@ class unit:  # noqa: N801 (used as a function)
         self._process.wait(timeout=30)
 
 
+def definition() -> str:
+    """The line of the section that defines `manage`."""
+    (line,) = [line for line in commands() if line.startswith("manage()")]
+    return line
+
+
 def manage(machine: Machine, arguments: str) -> str:
     """Type a command as the section defines `manage`."""
-    (definition,) = [line for line in commands() if line.startswith("manage()")]
-    return machine.run(f"{definition}\nmanage {arguments}", shell="bash")
+    return machine.run(f"{definition()}\nmanage {arguments}", shell="bash")
 
 
 def test_the_deployed_site_answers_both_eras_through_the_proxy(
@@ -173,3 +177,18 @@ def test_the_daily_jobs_run_as_the_unit_runs_them(deployed: tuple[Machine, str, 
     (command,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     done = machine.run(f"runuser -u mcpsite -- env {said} {command}", folder="/opt/mcpsite")
     assert "Done: expired sessions are deleted." in done
+
+
+def test_an_upgrade_goes_through_every_process(deployed: tuple[Machine, str, list[int], Path]) -> None:
+    """All but the restarts themselves, since no init system is there."""
+    machine, _, ports, _ = deployed
+    [upgrade] = blocks_of("docs/operating.md", "Upgrades and back")
+    for written, typed in (("8788 8789", " ".join(map(str, ports))), ("checkout NEW", "checkout -q HEAD")):
+        assert written in upgrade
+        upgrade = upgrade.replace(written, typed)
+    said = machine.run(f"set -e\nsystemctl() {{ echo $*; }}\n{definition()}\n{upgrade}", shell="bash")
+    assert "No migrations to apply" in said
+    assert [line for line in said.splitlines() if line.startswith("restart ")] == [
+        *(f"restart mcpsite@{port}" for port in ports),
+        "restart mcpsite-uploads",
+    ]

@@ -19,6 +19,7 @@ from tests.mcpsite import people
 pytestmark = pytest.mark.django_db
 
 DOCS = (Path(__file__).parents[2] / "docs" / "connecting.md").read_text()
+FENCED = r"^```\w+\n(.+?)^```$"
 PUBLIC = "https://data.example.com/mcp"
 ISSUER = "https://login.example.com/"
 
@@ -52,8 +53,8 @@ def of_docs(*titles: str) -> dict[str, Steps]:
         chapter = DOCS[DOCS.index(f"\n## {title}\n") :].partition("\n## ")[2].partition("\n## ")[0]
         for section in chapter.split("\n### ") if "\n### " in chapter else [chapter]:
             name, _, text = section.partition("\n")
-            blocks = re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
-            prose = re.sub(r"^    .+\n", "", text, flags=re.MULTILINE)
+            blocks = re.findall(FENCED, text, re.DOTALL | re.MULTILINE)
+            prose = re.sub(FENCED, "", text, flags=re.DOTALL | re.MULTILINE)
             labels = re.findall(r"(?<!\*)\*([^*]+)\*", prose)
             clients[plain(name)] = Steps(set(map(plain, labels)), set(map(with_values, blocks)))
     return clients
@@ -117,7 +118,7 @@ def test_page_and_docs_say_of_when_the_menus_are() -> None:
 def test_redirects_of_clients_by_hand_are_the_same_on_the_page_and_in_the_docs(settings: Any) -> None:
     settings.AUTH0_ISSUER, settings.PUBLIC, settings.RESOURCE_SERVER_URL = ISSUER, True, PUBLIC
     page = html.unescape(people.browser(people.olga()).get("/").content.decode())
-    table = DOCS[DOCS.index("## Clients by hand") :].partition("\n\n    ")[0]
+    table = DOCS[DOCS.index("## Clients by hand") :].partition("\n\n```")[0]
     redirects = re.findall(r"`(https?://[^`]+)`", table)
     assert len(redirects) == 8
     assert [redirect for redirect in redirects if f"<code>{redirect}</code>" not in page] == []

@@ -1,6 +1,5 @@
 """The stores that come along do what every store has to."""
 
-import re
 import sys
 from dataclasses import dataclass
 from operator import ge, le
@@ -10,8 +9,8 @@ from typing import Any, ClassVar
 import pytest
 from pytest_django import Settings
 
+from tests.docs.documents import blocks_of
 from tests.loopback_openai import LoopbackOpenAI
-from tests.site import ROOT
 from tests.store_contract import StoreContract
 from tests.transcripts.openai_fixtures import server
 from transcripts.stores.base import Hit, Store, StoreUnavailable, Within
@@ -93,11 +92,7 @@ class Index:
 
 def of_readme() -> Any:
     """The class in README, as it stands there."""
-    (code,) = [
-        block
-        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-        if "class AcmeStore" in block
-    ]
+    (code,) = blocks_of("README.md", "Another store for transcripts")
     names: dict[str, Any] = {}
     exec(code, names)
     return names["AcmeStore"]()

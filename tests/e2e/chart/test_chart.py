@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from tests.docs.documents import blocks_of
 from tests.e2e.looking import shot, violations
 from tests.site import LEGACY, ROOT, Site, running
 
@@ -346,12 +347,14 @@ def test_it_reads_well_and_axe_finds_nothing(
 def test_the_module_draws_under_a_strict_policy(page: Page, files: tuple[Path, str]) -> None:
     """As a page of the site uses it: no inline script, no inline style."""
     folder, address = files
+    [snippet] = blocks_of("docs/chart.md", "On a page of the site")
     (folder / "line-chart.js").write_text(
         (ROOT / "mcpsite/datasets/static/datasets/line-chart.js").read_text()
     )
     (folder / "use.js").write_text(
-        "import {drawLineChart} from './line-chart.js';"
-        f"drawLineChart(document.querySelector('main'), {json.dumps(RATES)}, {{theme: 'dark'}});"
+        f"const another = {json.dumps(RATES)}, answer = {{structuredContent: another}};"
+        "const element = document.querySelector('main');"
+        f"{snippet.replace('/static/datasets', '.')}chart.setLook({{theme: 'dark'}});"
     )
     policy = "default-src 'none'; script-src 'self'; style-src 'self'"
     (folder / "strict.html").write_text(
