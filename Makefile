@@ -14,6 +14,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadfile --durations=15
+	$(if $(wildcard own/*/tests/test_*.py),$(BIN)/pytest --ds mcpsite.settings own)
 
 # Less than a minute: the linters, types, and the tests near to what has changed (the rule is in tests/quick.py).
 quick: $(VENV)/installed-dev
