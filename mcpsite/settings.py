@@ -79,7 +79,7 @@ X_FRAME_OPTIONS = "DENY"
 # What OpenAI expects at /.well-known/openai-apps-challenge before an app is published
 OPENAI_APPS_CHALLENGE = env.text("OPENAI_APPS_CHALLENGE")
 
-# Tokens (client-contract: the resource server)
+# Tokens (client-contract 14 to 18)
 AUTH0_ISSUER = env.text("AUTH0_ISSUER")
 JWT_AUDIENCES = env.read("JWT_AUDIENCES", words(str), [RESOURCE_SERVER_URL])
 REQUIRED_SCOPES: list[str] = env.read("REQUIRED_SCOPES", words(str), [])

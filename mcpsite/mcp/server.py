@@ -6,7 +6,6 @@ With `transport`, the only code that touches the SDK's server.
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import mcp_types as types
@@ -19,6 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from mcpsite import __version__
 from mcpsite.access import audit
 from mcpsite.access.caller import Caller
 from mcpsite.access.scopes import MissingScope, with_required
@@ -66,7 +66,7 @@ class SiteServer:
         self.sdk: Server[Any] = Server(
             "mcpsite",
             title=settings.SITE_NAME,
-            version=site_version(),
+            version=__version__,
             instructions=instructions(),
             # A list depends on the caller's permissions, so no cache may be shared.
             cache_hints={
@@ -322,14 +322,6 @@ def _page(view: View, uri: str) -> types.TextResourceContents:
     if settings.OPENAI_WIDGET_DOMAIN:
         meta["openai/widgetDomain"] = settings.OPENAI_WIDGET_DOMAIN
     return types.TextResourceContents(uri=uri, mime_type=APP_MIME_TYPE, text=view.html, _meta=meta)
-
-
-def site_version() -> str:
-    """Return the installed version, or that of the source tree."""
-    try:
-        return version("mcpsite")
-    except PackageNotFoundError:
-        return "0.1.0"
 
 
 def _state(ctx: ServerRequestContext[Any]) -> RequestState:
