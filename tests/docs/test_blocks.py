@@ -25,6 +25,7 @@ NOT_RUN = {
     ): "sets up, serves, and runs these tests",
     ("README.md", ".venv/bin/python manage.py load_airfare ["): A_SYNOPSIS,
     ("README.md", ".venv/bin/python manage.py upload_transcripts ["): A_SYNOPSIS,
+    ("CONTRIBUTING.md", ".venv/bin/python -m tests.mcpsite"): "writes what test_clients compares",
     ("docs/connecting.md", "codex mcp add company-data --url http://localhost:8788/mcp"): OF_A_CLIENT,
     ("docs/connecting.md", "[mcp_servers.company-data]"): OF_A_CLIENT,
     ("docs/connecting.md", "claude mcp add"): OF_A_CLIENT,

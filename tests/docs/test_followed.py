@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
 
 from tests.commands import Commands
 from tests.docs.documents import blocks_of, documents, lines_of, spans
@@ -74,6 +77,19 @@ def test_mistakes_in_settings_read_as_readme_says(tmp_path: Path) -> None:
         command = in_a_shell(f"{MANAGE}check")
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, told)
+
+
+@pytest.mark.django_db
+def test_the_panel_of_contributing_leads_to_what_it_counts(admin_user: User, admin_client: Client) -> None:
+    [code] = blocks_of("CONTRIBUTING.md", "a panel of the dashboard")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    request = RequestFactory().get("/admin/")
+    request.user = admin_user
+    [panel] = [panel() for panel in names["panels"](request)]
+    [figure] = panel.figures
+    assert figure.value == 0
+    assert admin_client.get(figure.url).status_code == 200
 
 
 @pytest.mark.parametrize(
