@@ -4,8 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 
 from mcpsite.datasets import checking
+from mcpsite.datasets.models import SourceFile
 
 
 class Command(BaseCommand):
@@ -22,6 +24,9 @@ class Command(BaseCommand):
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found = list(checking.problems())
-        self.stdout.write("\n".join(found) or "All fits together.")
+            stored = SourceFile.objects.aggregate(files=Count("pk"), rows=Sum("rows", default=0))
+        # Of a database that was restored wrongly nothing is wrong but that there is nothing in it.
+        all_is_well = "All fits together. Files: {files:,}, rows: {rows:,}.".format_map(stored)
+        self.stdout.write("\n".join(found) or all_is_well)
         if found:
             raise SystemExit(1)
