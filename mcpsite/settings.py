@@ -68,6 +68,8 @@ ALLOWED_HOSTS = conf.allowed_hosts(RESOURCE_SERVER_URL, env.read("ALLOWED_HOSTS"
 ALLOWED_ORIGINS = conf.allowed_origins(RESOURCE_SERVER_URL, env.read("ALLOWED_ORIGINS", words(origin), []))
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SITE_URL.startswith("https://") else None
+# mcpsite.web.https redirects, and knows a proxy that says nothing.
+SILENCED_SYSTEM_CHECKS = ["security.W008"] if SITE_URL.startswith("https://") else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True
 SECURE_HSTS_SECONDS = env.read(
@@ -289,7 +291,7 @@ if AUTHORIZATION_SERVER == conf.BUILTIN:
         algorithms=JWT_ALGORITHMS,
     )
     # Redirects over http are for loopback alone, which this check cannot know.
-    SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
+    SILENCED_SYSTEM_CHECKS += ["oauth2_provider.W008"]
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, *oauth.HASHERS]
 
 MIDDLEWARE = [

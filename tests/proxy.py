@@ -44,7 +44,7 @@ def nginx_configuration(folder: Path, upstream: str, *, port: int, tls_port: int
 
 
 @contextmanager
-def nginx(folder: Path, ports: list[int], tls_port: int) -> Iterator[str]:
+def nginx(folder: Path, ports: list[int], tls_port: int, http_port: int | None = None) -> Iterator[str]:
     """The https origin of an nginx that balances at random over the processes on `ports`."""
     if shutil.which("nginx") is None:
         pytest.skip("there is no nginx here")
@@ -52,7 +52,7 @@ def nginx(folder: Path, ports: list[int], tls_port: int) -> Iterator[str]:
     for own, port in zip(("8788", "8789"), ports, strict=True):
         assert f":{own} " in upstream
         upstream = upstream.replace(f":{own} ", f":{port} ")
-    file = nginx_configuration(folder, upstream, port=free_port(), tls_port=tls_port)
+    file = nginx_configuration(folder, upstream, port=http_port or free_port(), tls_port=tls_port)
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=log)
         try:

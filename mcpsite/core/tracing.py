@@ -23,6 +23,7 @@ from opentelemetry.trace import Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -83,7 +84,7 @@ def begin(words: Collection[str]) -> Callable[[], None]:
     resource = Resource.create({"process.pid": os.getpid()})
     if str(resource.attributes.get("service.name")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": SERVICE}))
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(resource=_hashed_once(resource), shutdown_on_exit=False)
     endpoint = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
     exporter = _careful(OTLPSpanExporter(endpoint=endpoint), frozenset(words))
     processor = BatchSpanProcessor(exporter)
@@ -114,6 +115,19 @@ def note(**attributes: str | float) -> None:
     span = trace.get_current_span()
     if span.is_recording():
         span.set_attributes({f"{SERVICE}.{name}": value for name, value in attributes.items()})
+
+
+def _hashed_once(resource: "Resource") -> "Resource":
+    """Return the same resource, whose hash, of its attributes as JSON, is not made anew for each span."""
+    from opentelemetry.sdk.resources import Resource
+
+    class Hashed(Resource):
+        _known = hash(resource)
+
+        def __hash__(self) -> int:
+            return self._known
+
+    return Hashed(dict(resource.attributes), resource.schema_url)
 
 
 def _careful(exporter: "SpanExporter", words: frozenset[str]) -> "SpanExporter":

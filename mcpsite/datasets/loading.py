@@ -245,6 +245,7 @@ class _Load:
     def _write(self, load: Load) -> Outcome:
         data_set, known = self._data_set, SourceFile.objects.get(loads=load)
         overlay = Overlay(data_set, load, known, loads.alive)
+        statistics.free_room(data_set)
         with self._open() as (reader, rows, table):
             combinations = writing.write(data_set, load, rows, overlay)
         self._check(reader, table, known)

@@ -1,5 +1,6 @@
 """What of this site is on and what is not, in a few lines for the person who starts it. No secrets."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,10 @@ def _sample_data() -> str:
 
 def typed(*arguments: str) -> str:
     """Return a management command as typed in the folder of this site."""
-    return f"{connecting.manage(elsewhere=shlex.quote(sys.executable))} {shlex.join(arguments)}"
+    # Without it the command would use another database, and make it.
+    file = os.environ.get("ENV_FILE")
+    named = f"ENV_FILE={shlex.quote(file)} " if file else ""
+    return f"{named}{connecting.manage(elsewhere=shlex.quote(sys.executable))} {shlex.join(arguments)}"
 
 
 def _near(path: Path) -> str:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import checking, cleaning, curation, loading, loads, outcomes, writing
+from mcpsite.datasets import checking, cleaning, curation, loading, loads, outcomes, statistics, writing
 from mcpsite.datasets.edits import Overlay
 from mcpsite.datasets.files import find
 from mcpsite.datasets.loads import Lost
@@ -541,6 +541,24 @@ def test_cleaning_deletes_rows_counts_texts_combinations_and_edits_in_pieces(
     assert Load.objects.count() == 1
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_a_load_writes_where_rows_were_deleted_just_before(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "ROWS", 1)
+    for content in (OLD, NEW):
+        load_folder({"a.csv": content})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT 1")
+    load_folder({"a.csv": OLD})
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ctid::text FROM {DATA_SET.sql}")
+        assert ("(0,1)",) in cursor.fetchall()
+
+
 @pytest.mark.usefixtures("cleaned_at_once")
 def test_texts_and_combinations_stay_while_a_load_is_being_written(
     load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
@@ -593,7 +611,7 @@ def test_check_data_tells_what_does_not_fit(
 ) -> None:
     load_folder({"a.csv": OLD})
     call_command("check_data")
-    assert "No problems found." in capsys.readouterr().out
+    assert "No problems found. Files: 1, rows: 4." in capsys.readouterr().out
     FareRow.objects.filter(airline="Delta").update(hidden=True)
     with pytest.raises(SystemExit):
         call_command("check_data")

@@ -101,7 +101,7 @@ def test_ten_unlike_files_are_answered_as_plain_python_does(tmp_path: Path) -> N
         manage(env, "migrate")
         for unlike in every:
             manage(env, "load_data", unlike.name, str(tmp_path / f"{unlike.name}{unlike.suffix}"))
-        assert manage(env, "check_data").stdout == "No problems found.\n"
+        assert "No problems found." in manage(env, "check_data").stdout
         with serving(env) as site:
             token = site.prepared().splitlines()[-1]
             for unlike in every:

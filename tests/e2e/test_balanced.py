@@ -30,6 +30,8 @@ from tests.site import LEGACY, MODERN, Site, ask, environment, free_port
 pytestmark = pytest.mark.e2e
 
 LIMIT = 30
+METRICS_TOKEN = "a-token-for-the-scraper-alone"
+STATES = ("busy", "idle")
 PASSWORD = "a password of alice"
 
 
@@ -38,6 +40,7 @@ class Balanced:
     """Two processes of one site, and the proxy in front of them."""
 
     origin: str
+    http_port: int
     certificate: Path
     environments: list[dict[str, str]]
     running: list[ExitStack] = field(default_factory=list)
@@ -67,12 +70,13 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
     with ExitStack() as stack:
         database = stack.enter_context(role(100))
         cache = stack.enter_context(redis_server())
-        tls_port = free_port()
+        tls_port, http_port = free_port(), free_port()
         shared = {
             "DATABASE_URL": database.url,
             "CACHE_URL": cache.url,
             "SECRET_KEY": "s" * 60,
             "RESOURCE_SERVER_URL": f"https://localhost:{tls_port}",
+            "METRICS_TOKEN": METRICS_TOKEN,
             "TOOL_RATE_LIMITS": f"airfare_fare_summary={LIMIT}/hour",
         }
         environments = [
@@ -80,7 +84,9 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
             for _ in range(2)
         ]
         origin = f"https://localhost:{tls_port}"
-        both = Balanced(origin, folder / "fullchain.pem", environments, [ExitStack(), ExitStack()], [])
+        both = Balanced(
+            origin, http_port, folder / "fullchain.pem", environments, [ExitStack(), ExitStack()], []
+        )
         with serving(environments[0]) as site:
             site.prepared()
             site.shell(
@@ -92,7 +98,8 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
         for number in (0, 1):
             both.start(number)
             stack.callback(both.stop, number)
-        stack.enter_context(nginx(folder, [int(env["PORT"]) for env in environments], tls_port))
+        ports = [int(env["PORT"]) for env in environments]
+        stack.enter_context(nginx(folder, ports, tls_port, http_port))
         yield both
 
 
@@ -114,6 +121,40 @@ def test_both_eras_are_answered_by_both_processes_and_each_call_is_audited_once(
     events = audited(balanced, "list_transcripts")
     assert len(events) - before == 60
     assert Counter(str(event["protocol"]) for event in events)[MODERN] == 30
+
+
+def test_over_http_a_page_is_elsewhere_and_what_is_sent_is_refused(balanced: Balanced) -> None:
+    headers = {"Host": "data.example.com"}
+    with httpx2.Client(base_url=f"http://127.0.0.1:{balanced.http_port}", headers=headers) as client:
+        page = client.get("/try/?a=1")
+        assert (page.status_code, page.headers["location"]) == (301, "https://data.example.com/try/?a=1")
+        for path in ("/mcp", "/oauth/token"):
+            refused = client.post(path, content=b"{}")
+            assert refused.status_code == 403
+            assert "https://data.example.com" in refused.text
+
+
+def samples(site: Site) -> dict[str, float]:
+    bearer = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    text = httpx2.get(f"{site.origin}/metrics", headers=bearer, timeout=10).raise_for_status().text
+    lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def test_each_process_tells_of_its_pool_of_what_it_remembers_and_of_redis(balanced: Balanced) -> None:
+    token = balanced.sites[0].token()
+    with balanced.client() as client:
+        for _ in range(20):
+            question = {"name": "airfare_trend_insights", "arguments": {}}
+            client.send(balanced.request(token, "tools/call", question, MODERN)).raise_for_status()
+    time.sleep(6)  # Gauges are looked at every five seconds.
+    for site in balanced.sites:
+        found = samples(site)
+        pool = [found[f'mcpsite_pool_connections{{database="default",state="{state}"}}'] for state in STATES]
+        assert 1 <= sum(pool) <= found['mcpsite_pool_most_connections{database="default"}']
+        assert found['mcpsite_pool_waiting{database="default"}'] == 0
+        assert found['mcpsite_cache_up{cache="redis"}'] == 1
+        assert sum(value for name, value in found.items() if "memory_reads_total" in name) > 0
 
 
 def test_a_limit_holds_to_the_call_over_both_processes(balanced: Balanced) -> None:

@@ -32,8 +32,11 @@ DONE_OTHERWISE = (
     "systemctl",
     "nginx",
     "sed",
-    "curl",
     "cp deploy",
+    "certbot",
+    "ln -s /etc/letsencrypt",
+    "until curl",
+    "declare",
 )
 PASSWORD = "correct horse battery"
 

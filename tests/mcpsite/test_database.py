@@ -4,12 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, connections
 
 from mcpsite.mcp.database import DatabaseThreads
+from tests.site import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,3 +154,12 @@ def test_closing_ends_every_threads_connection() -> None:
     pool.close()
     assert len(wrappers) == 3
     assert all(w.connection is None or (w.vendor == "sqlite" and w.is_in_memory_db()) for w in wrappers)
+
+
+def test_a_server_maps_the_file_of_sqlite_into_no_memory_of_its_own(site: Site) -> None:
+    if "DATABASE_URL" in site.env:
+        pytest.skip("the database is PostgreSQL")
+    site.call(site.token(), "airfare_trend_insights", {"limit": 1})
+    mapped = Path(f"/proc/{site.process.pid}/maps").read_text()
+    assert "db.sqlite3-shm\n" in mapped  # It has the database open.
+    assert "db.sqlite3\n" not in mapped

@@ -102,3 +102,12 @@ def test_no_secret_is_told() -> None:
     assert "'Cache': 'Redis'" in told
     assert "'Database': 'PostgreSQL, db.example.com'" in told
     assert "secret" not in told
+
+
+def test_a_command_to_type_names_the_file_of_settings_that_this_server_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENV_FILE", "/etc/the site.env")
+    assert overview.typed("migrate").startswith("ENV_FILE='/etc/the site.env' ")
+    monkeypatch.delenv("ENV_FILE")
+    assert "ENV_FILE" not in overview.typed("migrate")

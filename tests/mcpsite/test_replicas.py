@@ -9,14 +9,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
+from bench.airfare_data import write
 from tests.postgresql import role, skip_without_postgresql
 from tests.site import ROOT, Site, environment, wait_for
 from tests.uploads.test_over_http import UPLOAD, token_in, upload
 
 pytestmark = pytest.mark.e2e
 
+LOCKS = """
+    SELECT relation::regclass::text AS relation, mode FROM pg_locks
+    WHERE locktype = 'relation'
+    AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+"""
+"""Of this database's tables as a whole; a row, or the end of a file that grows, is locked for a moment."""
+HARMLESS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock"}
+"""Beside these rows are read and written."""
 PASSWORD = "correct horse battery"
 
 
@@ -108,6 +118,21 @@ def test_what_is_uploaded_to_one_process_is_loaded_by_the_other(replicas: list[S
             page = browser.get(page.url)
         assert "Loaded." in page.text
     assert not Path(first.env["STATE_DIR"], "uploads").exists()
+
+
+def test_a_load_takes_no_lock_that_readers_or_curators_wait_for(replicas: list[Site], tmp_path: Path) -> None:
+    site, token, found = replicas[0], replicas[0].token(), set()
+    with psycopg.connect(site.env["DATABASE_URL"], autocommit=True) as looking:
+        for seed in (1, 2):
+            write(20_000, tmp_path / "many.csv", seed=seed)
+            load = start(site.env, "load_airfare", str(tmp_path))
+            while load.poll() is None:
+                found |= set(looking.execute(LOCKS).fetchall())
+                answer = replicas[1].call(token, "airfare_trend_insights", {"limit": 1})
+                assert answer["isError"] is False
+            assert load.returncode == 0
+    assert ("airfare_farerow", "RowExclusiveLock") in found
+    assert {mode for _, mode in found} <= HARMLESS
 
 
 def test_nothing_of_the_site_is_left_in_state_dir(replicas: list[Site]) -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 
 from mcpsite.datasets import checking
+from mcpsite.datasets.models import SourceFile
 
 
 class Command(BaseCommand):
@@ -22,6 +24,9 @@ class Command(BaseCommand):
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             found = list(checking.problems())
-        self.stdout.write("\n".join(found) or "No problems found.")
+            stored = SourceFile.objects.aggregate(files=Count("pk"), rows=Sum("rows", default=0))
+        # An empty database has no problems either: the counts show that a restore brought back nothing.
+        no_problems = "No problems found. Files: {files:,}, rows: {rows:,}.".format_map(stored)
+        self.stdout.write("\n".join(found) or no_problems)
         if found:
             raise SystemExit(1)

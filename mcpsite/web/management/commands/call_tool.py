@@ -69,6 +69,7 @@ class Command(BaseCommand):
 
 async def _call(url: str, token: str, name: str, arguments: dict[str, str | list[str]]) -> Any:
     refused: list[int] = []
+    failure = ""
 
     async def watch(response: httpx2.Response) -> None:
         # The SDK's client reports a refusal by HTTP without its status.
@@ -85,7 +86,10 @@ async def _call(url: str, token: str, name: str, arguments: dict[str, str | list
                 # The server converts texts to the values they mean.
                 result = await client.call_tool(name, arguments)
         except* (httpx2.HTTPError, MCPError, OSError) as group:
-            raise CommandError(_reason(url, refused, group)) from None
+            # Raised from here, an error would stand in a group itself.
+            failure = _reason(url, refused, group)
+    if failure:
+        raise CommandError(failure)
     if result.is_error:
         raise CommandError(" ".join(getattr(part, "text", "") for part in result.content))
     return result.structured_content
