@@ -15,7 +15,8 @@ from mcpsite import router
 from tests.site import LEGACY, MODERN, ROOT, Site
 
 PAGE = (ROOT / "docs/answers-of-mcp.md").read_text()
-ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \w", line) and "| when |" not in line]
+ANSWERS = PAGE.partition("\n## How large an answer is")[0]
+ROWS = [line for line in ANSWERS.splitlines() if re.match(r"\| \w", line) and "| when |" not in line]
 SIZES = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
 ANSWERING = (
     "router.py",
