@@ -31,7 +31,7 @@ def clean(text: str) -> str:
 
     Control characters, bidirectional controls, tags, fillers and every other format character are removed;
     a joiner or a variation selector stays if a script or an emoji needs it: alone, after a letter or sign
-    outside Latin (client contract 34 and 52).
+    outside Latin (client-contract 34 and 52).
     """
     ascii_ = text.isascii()
     if not (_CONTROLS if ascii_ else _DOUBTFUL).search(text):

@@ -1,6 +1,6 @@
 """What a tool returned, as it is sent: strict JSON, visible text, and no more than a reader accepts.
 
-Claude cuts an answer at about 150,000 characters and Claude Code at 25,000 tokens (client contract 50). So a
+Claude cuts an answer at about 150,000 characters and Claude Code at 25,000 tokens (client-contract 50). So a
 single text that is too long is cut and says so, and a page that is too long ends early and says where to
 continue. This is done here for every tool; `@tool(page=...)` names the list that is a page.
 """
