@@ -636,8 +636,8 @@ def _parts(paragraph: str) -> Iterable[str]:
 
 def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> Talk:
     """Return the turns of captions or of a recognizer; `known` and `named` as for `of_lines`."""
-    cues = _prefixed(cues, _NAME_ABOVE)
-    cues = _prefixed([part for cue in cues for part in _each_label(cue)], _NAME_BEFORE)
+    cues = _prefixed(cues, _NAME_ABOVE, named)
+    cues = _prefixed([part for cue in cues for part in _each_label(cue)], _NAME_BEFORE, named)
     lines = [Line(cue.number, "" if cue.speaker else cue.text) for cue in cues]
     # Blank lines between them: each cue begins a paragraph.
     spaced = [each for line in lines for each in (line, Line(line.number, ""))]
@@ -683,7 +683,7 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
     return talk
 
 
-def _prefixed(cues: Sequence[Cue], form: re.Pattern[str]) -> Sequence[Cue]:
+def _prefixed(cues: Sequence[Cue], form: re.Pattern[str], named: Mapping[str, str]) -> Sequence[Cue]:
     """Return cues with their speakers if each begins with a name: an account of a meeting has any name."""
     found = [form.match(cue.text) for cue in cues]
     labels = [_tidy(each["label"]) for each in found if each]
@@ -694,7 +694,8 @@ def _prefixed(cues: Sequence[Cue], form: re.Pattern[str]) -> Sequence[Cue]:
     if any(kind is Kind.NOT and is_topical(label) for kind, label in zip(kinds, labels, strict=True)):
         return cues
     return [
-        replace(cue, speaker=label, text=cue.text[each.end() :])
+        # Of a label that is nobody's the words stay where they are.
+        replace(cue, speaker=label, text=cue.text[each.end() :]) if named.get(label, label) else cue
         for cue, label, each in zip(cues, labels, found, strict=True)
         if each
     ]

@@ -325,6 +325,13 @@ def test_words_and_times_are_found_where_services_keep_them(answer: object) -> N
     ]
 
 
+@pytest.mark.parametrize("odd", [None, 3, "x", [], {}, [None], [{"items": None}]])
+def test_what_a_service_leaves_out_is_no_error(odd: object) -> None:
+    words = [{"content": "Where?", "start_time": "2.1", "alternatives": odd, "timestamps": odd}]
+    answer = {"results": {"speaker_labels": {"segments": odd}, "items": words, "recognizedPhrases": odd}}
+    assert [turn.text for turn in said(json.dumps(answer))] == ["Where?"]
+
+
 def test_pairs_of_times_are_read() -> None:
     pieces = [
         {

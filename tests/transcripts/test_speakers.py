@@ -217,6 +217,13 @@ def test_a_curator_names_a_label_and_makes_another_nobodys() -> None:
     assert turns(text, {"Densification": ""})[-1] == ("Bo Ray", "Yes. Densification: It helps.")
 
 
+def test_a_label_of_captions_that_a_curator_makes_nobodys_stays_in_the_text() -> None:
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nAnn Lee: So?\n\n00:03.000 --> 00:04.000\nUser 7's phone: Yes.\n"
+    )
+    assert turns(text, {"User 7's phone": ""}) == [("Ann Lee", "So?"), ("", "User 7's phone: Yes.")]
+
+
 def test_a_curator_names_who_speaks_where_nobody_is_named() -> None:
     assert turns("[00:02] So.\n[00:09] Yes.\n", {"": "Ann Lee"}) == [("Ann Lee", "So."), ("Ann Lee", "Yes.")]
 

@@ -128,13 +128,14 @@ def _once(lists: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
 
 def _speakers_at(answer: Any) -> dict[str, Any]:
     """Return the speakers by the times of words, which AWS keeps apart from these."""
-    segments = [
-        each for found in _outermost(answer, "speaker_labels", dict) for each in found.get("segments", [])
+    items = [
+        item
+        for labels in _outermost(answer, "speaker_labels", dict)
+        for found in _outermost(labels, "items")
+        for item in found
+        if isinstance(item, dict)
     ]
-    items = [item for each in segments if isinstance(each, dict) for item in each.get("items", [])]
-    return {
-        str(item.get("start_time")): item.get("speaker_label") for item in items if isinstance(item, dict)
-    }
+    return {str(item.get("start_time")): item.get("speaker_label") for item in items}
 
 
 def _outermost(answer: Any, name: str, kind: type[Any] = list) -> list[Any]:
