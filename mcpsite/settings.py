@@ -222,7 +222,7 @@ UPLOAD_KEEP_DAYS = env.read("UPLOAD_KEEP_DAYS", whole(0, 36_500), 30)
 # Whether the site starts `process_uploads` itself
 UPLOAD_AUTOSTART = env.read("UPLOAD_AUTOSTART", flag, True)
 
-# Where transcripts are searched: local, openai or a dotted path; empty: openai if its key and id are set
+# Where transcripts are searched: one of STORES or a dotted path; empty: openai if its key and id are set
 TRANSCRIPT_STORE = env.read("TRANSCRIPT_STORE", stores.store_name, "")
 TRANSCRIPT_STORE_FALLBACK = env.read("TRANSCRIPT_STORE_FALLBACK", flag, True)
 # How long a store that failed is left alone; longer if it fails again. 0: each search asks it.

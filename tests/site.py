@@ -193,6 +193,7 @@ def environment(
         kept = {
             name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CACHE_URL")
         }
+        secret = Path(folder) / "secret_key"
         yield {
             **kept,
             "STATE_DIR": folder,
@@ -209,6 +210,8 @@ def environment(
             "FAILED_SIGN_IN_ACCOUNT_RATE_LIMIT": "none",
             "CONCURRENT_CALLS": "0",
             **({"DATABASE_URL": url} if url else {}),
+            # The signing keys in a copied database are encrypted with the template's secret.
+            **({"SECRET_KEY_FALLBACKS": secret.read_text()} if url and secret.exists() else {}),
             **(settings or {}),
         }
 

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004
 
 
 def check_store(**_: Any) -> list[CheckMessage]:
-    """Return access.W013, W014 and transcripts.W001: a vector store is named, and cannot be used."""
+    """Return access.W013, W014 and transcripts.W001, W002: a vector store is named, and cannot be used."""
     return list(_vector_store_problems())
 
 
@@ -27,6 +27,15 @@ def _vector_store_problems() -> Iterator[CheckMessage]:
             "VECTOR_STORE_ID is set without OPENAI_API_KEY, so the store is not used.",
             hint="Set OPENAI_API_KEY, or unset VECTOR_STORE_ID.",
             id="access.W014",
+        )
+    elif settings.TRANSCRIPT_STORE == "hybrid" and not (
+        settings.OPENAI_API_KEY and (settings.PGVECTOR_URL or settings.VECTOR_STORE_ID)
+    ):
+        yield Warning(
+            "TRANSCRIPT_STORE is hybrid, but there is no store to fuse the local index with; search answers "
+            "from the local index or not at all.",
+            hint="Set OPENAI_API_KEY, and VECTOR_STORE_ID or PGVECTOR_URL, or leave TRANSCRIPT_STORE out.",
+            id="transcripts.W002",
         )
     elif settings.TRANSCRIPT_STORE == "pgvector":
         needed = [name for name in ("OPENAI_API_KEY", "PGVECTOR_URL") if not getattr(settings, name)]

@@ -4,31 +4,52 @@ import datetime
 import re
 from dataclasses import dataclass
 
+from transcripts.formats.base import DIGITS
+
 _MONTHS = {
-    1: "january jan januar januari janvier enero gennaio janeiro jänner",
-    2: "february feb februar februari février fevrier febrero febbraio fevereiro",
-    3: "march mar märz maerz mrz maart mars marzo março marco",
-    4: "april apr avril abril aprile",
-    5: "may mai mei mayo maggio maio",
-    6: "june jun juni juin junio giugno junho",
-    7: "july jul juli juillet julio luglio julho",
-    8: "august aug augustus août aout agosto",
-    9: "september sep sept septembre septiembre settembre setembro",
-    10: "october oct oktober okt octobre octubre ottobre outubro",
-    11: "november nov novembre noviembre novembro",
-    12: "december dec dezember dez décembre decembre diciembre dicembre dezembro",
+    1: "january jan januar januari janvier enero gennaio janeiro jänner января stycznia ledna ocak "
+    "tammikuuta يناير",
+    2: "february feb februar februari février fevrier febrero febbraio fevereiro февраля lutego "
+    "února şubat helmikuuta فبراير",
+    3: "march mar märz maerz mrz maart mars marzo março marco марта marca března mart marts maaliskuuta مارس",
+    4: "april apr avril abril aprile апреля kwietnia dubna nisan huhtikuuta أبريل",
+    5: "may mai mei mayo maggio maio мая maja května mayıs maj toukokuuta مايو",
+    6: "june jun juni juin junio giugno junho июня czerwca června haziran kesäkuuta يونيو",
+    7: "july jul juli juillet julio luglio julho июля lipca července temmuz heinäkuuta يوليو",
+    8: "august aug augustus août aout agosto августа sierpnia srpna ağustos elokuuta أغسطس",
+    9: "september sep sept septembre septiembre settembre setembro сентября września září eylül "
+    "syyskuuta سبتمبر",
+    10: "october oct oktober okt octobre octubre ottobre outubro октября października října ekim "
+    "lokakuuta أكتوبر",
+    11: "november nov novembre noviembre novembro ноября listopada kasım marraskuuta نوفمبر",
+    12: "december dec dezember dez décembre decembre diciembre dicembre dezembro декабря grudnia "
+    "prosince aralık joulukuuta ديسمبر",
 }
 _MONTH = {name: number for number, names in _MONTHS.items() for name in names.split()}
 _LETTERS = "|".join(sorted(_MONTH, key=len, reverse=True))
 _ORDINAL = r"(?:st|nd|rd|th|\.|º|er)?"
+_WEEKDAYS = """
+    monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
+    montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag lundi mardi mercredi jeudi vendredi
+    samedi dimanche lunes martes miércoles jueves viernes sábado domingo lunedì martedì mercoledì giovedì
+    venerdì sabato domenica segunda-feira terça-feira quarta-feira quinta-feira sexta-feira maandag dinsdag
+    woensdag donderdag vrijdag zaterdag zondag понедельник вторник среда четверг пятница суббота воскресенье
+    月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日 星期一 星期二 星期三 星期四 星期五 星期六 星期日 星期天
+    월요일 화요일 수요일 목요일 금요일 토요일 일요일 （月） （火） （水） （木） （金） （土） （日）
+"""
+WEEKDAY = rf"(?<!\w)(?:{'|'.join(sorted(_WEEKDAYS.split(), key=len, reverse=True))})(?!\w)"
+"""A weekday that stands beside a day."""
 _DAY = re.compile(
     rf"""
     (?<!\d)(?<!\d[.,:/-])(?:
-        (?P<y1>(?:19|20)\d\d)\s?(?P<s1>[-/._年년])\s?(?P<m1>\d{{1,2}})\s?(?:(?P=s1)|[月월])\s?(?P<d1>\d{{1,2}})(?:日|일)?
-      | (?P<y2>(?:19|20)\d\d)(?P<m2>[01]\d)(?P<d2>[0-3]\d)
+        令和(?P<era>\d{{1,2}}|元)年(?P<m6>\d{{1,2}})月(?P<d6>\d{{1,2}})日
+      | (?P<y1>(?:19|20)\d\d)\s?(?P<s1>[-/._年년])\s?
+        (?P<m1>\d{{1,2}})\s?(?:(?P=s1)|[月월])\s?(?P<d1>\d{{1,2}})[日일]?
+      | (?P<y2>(?:19|20)\d\d)(?P<m2>[01]\d)(?P<d2>[0-3]\d)(?:[0-2]\d[0-5]\d(?:[0-5]\d)?)?
       | (?P<a>\d{{1,2}})(?P<s3>[-/._])(?P<b>\d{{1,2}})(?P=s3)(?P<y3>(?:19|20)\d\d)
-      | (?P<d4>\d{{1,2}}){_ORDINAL}[\s_-]*(?:of\s|de\s)?(?P<m4>{_LETTERS})\.?,?
+      | (?P<d4>\d{{1,2}}){_ORDINAL}[\s_-]*(?:day\sof\s|of\s|de\s)?(?P<m4>{_LETTERS})\.?,?
         [\s_-]*(?:del?\s)?(?P<y4>(?:19|20)\d\d)
+      | (?P<y0>(?:19|20)\d\d)[\s_-]+(?P<m0>{_LETTERS})\.?[\s_-]+(?P<d0>\d{{1,2}}){_ORDINAL}
     )(?![\d/]|[-.]\d(?!\d{{3}}))
     | (?<![\d/])(?P<c>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<y6>\d\d)(?![\d/])
     | (?<![\d.,:/-])(?P<d7>\d{{1,2}})
@@ -55,8 +76,8 @@ class Found:
 def days_in(text: str) -> list[Found]:
     """Return the days that `text` names, in order; with a two-digit year only those with a single reading."""
     return [
-        Found(text=found[0].strip(), day=day, start=found.start(), end=found.end())
-        for found in _DAY.finditer(text[:2000])
+        Found(text=text[found.start() : found.end()].strip(), day=day, start=found.start(), end=found.end())
+        for found in _DAY.finditer(text[:2000].translate(DIGITS))
         if (day := _day(found)) or not found["y6"]
     ]
 
@@ -82,7 +103,10 @@ def _day(found: re.Match[str]) -> datetime.date | None:
     if year_text := found["y7"] or found["y9"]:
         month = found["m7"] or found["m8"] or found["m9"]
         return _date(_year(int(year_text)), _MONTH[month.casefold()], int(found["d7"] or found["d9"]))
-    for place in "1245":
+    if found["era"]:
+        year = 1 if found["era"] == "元" else int(found["era"])
+        return _date(2018 + year, int(found["m6"]), int(found["d6"]))
+    for place in "01245":
         if year_text := found[f"y{place}"]:
             month = found[f"m{place}"]
             number = int(month) if month.isdecimal() else _MONTH[month.casefold()]

@@ -37,7 +37,7 @@ def searchable() -> str:
 
 def about_services() -> Iterator[Finding]:
     """Yield whether the store that search asks is there and has what the database says."""
-    if base.chosen() != "openai" or not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
+    if base.indexed() != "openai" or not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
         return
     import openai  # takes longer than the rest of the site
 

@@ -12,26 +12,30 @@ from itertools import pairwise
 from pathlib import PurePath
 
 from mcpsite.core.texts import clean
-from transcripts.days import days_in, one_day
+from transcripts.days import WEEKDAY, days_in, one_day
 from transcripts.formats.base import Line
+from transcripts.labels import Kind, kind_of
 
 NAMES = {
-    "title": ("title", "call title", "topic"),
-    "call_date": (
-        "call date",
-        "date",
-        "date of call",
-        "date of interview",
-        "interview date",
-        "recording date",
-    ),
-    "moderator": ("moderator",),
-    "sector": ("sector", "industry"),
-    "duration": ("duration", "length"),
-    "participants": ("participants", "speakers", "attendees"),
+    "title": """
+        title|call title|topic|titel|titre|título|titulo|titolo|件名|タイトル|题目|標題|标题|제목|название
+    """,
+    "call_date": """
+        call date|date|date of call|date of interview|interview date|recording date|datum|gesprächsdatum|fecha
+        |data|日付|日時|実施日|日期|날짜|일시|дата
+    """,
+    "moderator": "moderator",
+    "sector": "sector|industry|branche|secteur|settore|setor|業種|行业|行業|업종|отрасль",
+    "duration": "duration|length|dauer|durée|duración|durata|duração|所要時間|时长|時長|длительность",
+    "participants": """
+        participants|speakers|attendees|teilnehmende|teilnehmer|participantes|partecipanti|参加者|出席者|参会人
+        |与会者|與會者|참석자|участники
+    """,
 }
 """Field → what files call it."""
-FIELD = {name: each for each, names in NAMES.items() for name in names}
+FIELD = {name.strip(): each for each, names in NAMES.items() for name in names.split("|")}
+SPOKEN = frozenset({"moderator", "teilnehmer"})
+"""Of these who speaks may be called so as well."""
 LONGEST = {"title": 300, "moderator": 300, "sector": 300, "duration": 100}
 """Characters of a field; a longer value is also among the other facts."""
 OTHER_NAMES = frozenset(
@@ -46,8 +50,10 @@ MOST_LINES = 300
 MOST_ABOVE = 40
 """The most lines above the talk, without rules, that are searched for facts."""
 
-_FACT = re.compile(r"^([^\W\d_][\w /&-]{0,40})[:：](?:\s+(.*))?$")
+_FACT = re.compile(r"^([^\W\d_][\w /&-]{0,40})(?:：\s*|:(?:\s+|$))(.*)$")
 _ITEM = re.compile(r"^\s*[-*•]\s+(.+)$")
+_TIMED = re.compile(r"\d:\d\d\W*$")
+_LASTS = re.compile(r"(?:\d+h )?\d+m(?: \d+s)?$")
 _RULE = re.compile(r"^-{3,}\s*$")
 _ENDS = re.compile(r"^(?:-{3,}|\.{3})\s*$")
 _BLOCK = re.compile(r"^[>|][+-]?\d?$")
@@ -57,10 +63,13 @@ _ABOUT_DAY = re.compile(
     re.IGNORECASE,
 )
 _BESIDE_DAY = re.compile(
-    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\d{1,2}[:.h]\d{2}(?::\d{2})?(?:\s?[ap]\.?m\b\.?)?|\d+\s?(?:h|m|s|min"
-    r"|hours?|minutes?|seconds?)\b|\b(?:[ap]\.?m|utc|gmt|[ecmp][sd]?t|cest?|at|date)\b\.?|[\s,.;:|•·()+–—-]+|T(?=\d)",
+    rf"{WEEKDAY}|T(?=\d)\d{{0,6}}Z?|\d{{1,2}}[:.h]\d{{2}}(?::\d{{2}})?Z?(?:\s?[ap]\.?m\b\.?)?"
+    r"|\d+\s?(?:h|m|s|min|hours?|minutes?|seconds?)\b"
+    r"|\b(?:[ap]\.?m|utc|gmt|[ecmp][sd]?t|ces?t|(?:at|kl|um)\b\.?(?:\s?\d{1,2}\b(?![:.]))?|date|den|le|uhr|г|expert|call|interview|meeting"
+    r"|conference|transcript)\b\.?|[\s,.;:|•·()+–—-]+|[（）]",
     re.IGNORECASE,
 )
+"""What may stand beside the day in a line that says nothing else."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -171,7 +180,7 @@ def _above(lines: list[Line]) -> tuple[list[_Fact], list[Line]]:
         for place, (line, fact) in enumerate(zip(block, found, strict=True)):
             # A line among facts is a fact, although people have such labels too: "Expert: Former VP".
             among = len(known) > 1 and place <= last and all(found[:last])
-            if fact and (among or (fact in known and fact.name.casefold() != "moderator")):
+            if fact and (among or (fact in known and fact.name.casefold() not in SPOKEN)):
                 facts.append(fact)
             elif line.text.strip() and _talks(line.text):
                 rest += block[place:] + lines[block[-1].number - lines[0].number + 1 :]
@@ -238,7 +247,7 @@ def _people(fact: _Fact) -> list[str]:
     if fact.value.startswith("[") and fact.value.endswith("]"):
         people += [_bare(each) for each in fact.value[1:-1].split(",")]
     elif fact.value and not _BLOCK.match(fact.value):
-        people.append(_bare(fact.value))
+        people += [_bare(each) for each in re.split(r"[;；、]", fact.value)]
     for line in fact.lines[1:]:
         item = _ITEM.match(line.text)
         text = (item[1] if item else line.text).strip()
@@ -285,12 +294,16 @@ def _beyond_day(value: str) -> bool:
     """Return whether a date's line says more than the day: a time, a place."""
     found = days_in(value)
     outside = value[: found[0].start] + value[found[0].end :]
-    weekday = r"\b(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?\b"
-    return bool(re.sub(rf"{weekday}|[\s,.]+", "", outside, flags=re.IGNORECASE))
+    return bool(re.sub(rf"{WEEKDAY}|[\s,.]+", "", outside, flags=re.IGNORECASE))
 
 
 def _read_services(header: Header, rest: list[Line]) -> None:
-    """Read the participants where services put them: below the word SPEAKERS."""
+    """Read the participants and the duration from where services put them: below SPEAKERS, below the day."""
+    above = [line for line in rest[:MOST_ABOVE] if line.text.strip()]
+    for line, below in pairwise(above):
+        if not header.duration and _LASTS.match(below.text.strip()) and days_in(line.text):
+            header.duration = below.text.strip()
+            rest.remove(below)
     for line, below in pairwise(rest[:MOST_ABOVE]):
         if line.text.strip() == "SPEAKERS" and below.text.strip() and not header.participants:
             header.participants = [each.strip() for each in below.text.split(",") if each.strip()]
@@ -303,6 +316,8 @@ def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
         if line.text.strip() and re.match(r"^\s*(?:[\[(]|\d{1,2}:\d{2}\s)", line.text):
             break
         found = days_in(line.text)
+        if (not found and _TIMED.search(line.text)) or _names_speaker(line.text):
+            break
         if len(found) != 1:
             continue
         before, after = line.text[: found[0].start], line.text[found[0].end :]
@@ -317,6 +332,12 @@ def _day_above(rest: list[Line], notes: list[str]) -> datetime.date | None:
     if seen:
         notes.append(f"{next(iter(seen.values()))} is not the only one, so none was used.")
     return None
+
+
+def _names_speaker(text: str) -> bool:
+    """Return whether a line begins with the label of somebody who speaks."""
+    label, colon, _ = text.strip().replace("**", "").partition(":")
+    return bool(colon) and label.casefold() not in FIELD and kind_of(label.strip()) is Kind.SURE
 
 
 def _day_of_name(name: str, notes: list[str]) -> datetime.date | None:

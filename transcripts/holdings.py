@@ -35,20 +35,22 @@ def _search_state() -> State:
     name = stores.chosen()
     if name == "local":
         return State(part="Search", said="in the index of this site's database", good=True)
-    called = "the vector store" if name == "openai" else f"the store {name.rpartition('.')[2]}"
+    behind = stores.indexed()
+    called = "the vector store" if behind == "openai" else f"the store {behind.rpartition('.')[2]}"
     instead = "; the site's own index answers instead" if settings.TRANSCRIPT_STORE_FALLBACK else ""
     if not breaker(name).closed:
         return State(part="Search", said=f"{called} did not answer the last search{instead}", good=False)
-    if name != "openai":
-        return State(part="Search", said=f"in {called}", good=None)
+    where = f"in the site's own index and {called}" if name == "hybrid" else f"in {called}"
+    if behind != "openai":
+        return State(part="Search", said=where, good=None)
     seen = _vector_store_watch(settings.VECTOR_STORE_ID).look()
     if seen is None:
-        said = "in the vector store; checking whether it answers"
+        said = f"{where}; checking whether it answers"
         return State(part="Search", said=said, good=None)
     if any(each.level in ("error", "warning") for each in seen.answer):
         said = f"the vector store does not answer correctly{instead}"
         return State(part="Search", said=said, good=False)
-    return State(part="Search", said="in the vector store, which answers", good=True)
+    return State(part="Search", said=f"{where}, which answers", good=True)
 
 
 @cache
@@ -61,4 +63,6 @@ def services() -> Iterator[tuple[str, str]]:
     """Yield where transcripts are searched, for the person who starts the site."""
     name = stores.chosen()
     place = {"local": "this site's database", "openai": f"the OpenAI vector store {settings.VECTOR_STORE_ID}"}
-    yield "Transcripts", f"searched in {place.get(name, name)}"
+    behind = place.get(stores.indexed(), stores.indexed())
+    where = f"{place['local']} and {behind}" if name == "hybrid" else behind
+    yield "Transcripts", f"searched in {where}"

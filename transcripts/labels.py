@@ -85,10 +85,16 @@ TOPICS = _words(
     orders deliveries renewals contracts negotiations discounts promotions refunds inventories logistics
     freight cargo ancillary ancillaries baggage upgrades occupancy rooms properties people culture
     leadership operations finance financing funding investment investments acquisitions macro recession
-    currency
+    currency e.g i.e p.s z.b email e-mail phone
     """
 )
 """Subjects of calls and beginnings of sentences: not first names, though a surname may be among them."""
+
+PRONOUNS = _words("i me you them they us")
+"""What note takers call the two sides of a call (Me and Them, I and R)."""
+SMALL = PARTICLES | _words("and of for at in on the to by with und für et pour y para e")
+"""Words of a title that begin with a small letter."""
+MOST_TITLE_WORDS = 25
 
 BOILERPLATE = re.compile(
     r"^\W*(?:(?:legal\s+|important\s+)?(?:disclaimer|copyright|confidentiality|notice)s?\b[^:]{0,40}:"
@@ -118,8 +124,10 @@ def kind_of(label: str) -> Kind:
     """Return whether `label` names somebody."""
     name, title = _divided(label)
     words = name.split()
-    if not words or len(words) > MOST_WORDS or len(label) > LONGEST:
+    if not words or len(label) > LONGEST:
         return Kind.NOT
+    if len(words) > MOST_WORDS:
+        return _kind_of_title(words)
     plain = [word.strip(".'’\"“”").casefold() for word in words]
     if UNSPACED.search(name):
         return _kind_of_unspaced(name)
@@ -127,6 +135,8 @@ def kind_of(label: str) -> Kind:
         return Kind.SURE if _is_upper(words[-1]) else Kind.NOT
     if _is_role(plain, words):
         return Kind.SURE
+    if plain[0] in PRONOUNS and len(words) == 1:
+        return Kind.MAYBE if _is_upper(words[0]) else Kind.NOT
     if plain[0] in TOPICS and (len(words) == 1 or set(plain) <= TOPICS):
         return Kind.NOT
     if not all(_is_upper(word) or word.casefold() in PARTICLES or _is_number(word) for word in words):
@@ -140,6 +150,14 @@ def kind_of(label: str) -> Kind:
     if title and any(word in ROLES for word in re.findall(r"\w+", title.casefold())):
         return Kind.SURE
     return Kind.SURE if len(words) > 1 and not _ends_sentence(name) else Kind.MAYBE
+
+
+def _kind_of_title(words: list[str]) -> Kind:
+    """Return whether words are the long title of somebody without a name: Former Vice President of …"""
+    large = all(_is_upper(word) or word in SMALL or word in ("&", "-") for word in words)
+    if not large or len(words) > MOST_TITLE_WORDS or words[0].casefold() in TOPICS:
+        return Kind.NOT
+    return Kind.SURE if any(word.casefold().strip(",.") in ROLES for word in words) else Kind.MAYBE
 
 
 def is_topical(label: str) -> bool:

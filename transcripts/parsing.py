@@ -20,7 +20,21 @@ from transcripts.turns import Said, Talk
 __all__ = ["MAX_BYTES", "SUFFIXES", "BadFile", "NoText", "Parsed", "Said", "parse", "parse_text", "too_large"]
 
 SUFFIXES = frozenset(
-    {".txt", ".text", ".md", ".markdown", ".vtt", ".srt", ".docx", ".html", ".htm", ".json", ".pdf"}
+    {
+        ".txt",
+        ".text",
+        ".md",
+        ".markdown",
+        ".vtt",
+        ".srt",
+        ".docx",
+        ".html",
+        ".htm",
+        ".json",
+        ".jsonl",
+        ".sbv",
+        ".pdf",
+    }
 )
 """Suffixes of the files that are loaded from a folder; a file that is named is read by its content."""
 ELSE = "save the call as text, .docx, .vtt or .srt"
@@ -34,6 +48,16 @@ OTHERS = {
     b"RIFF": "It is a recording; load its transcript as text, .vtt or .json.",
 }
 """How files of other kinds begin, and what to do with them."""
+OTHER_TEXTS = {
+    re.compile(r"(?:[\w-]+: .*\n(?:[ \t].*\n)*)*MIME-Version:", re.IGNORECASE): (
+        f"It is an e-mail or a page that a browser saved as one file; {ELSE}."
+    ),
+    re.compile(
+        r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?!html)[\w:]+[^<>]*\bxmlns", re.IGNORECASE | re.DOTALL
+    ): (f"It is XML, which cannot be loaded; {ELSE}."),
+    re.compile(r"\[Script Info\]"): "It is captions of another kind (.ass); save them as .vtt or .srt.",
+}
+"""The same for texts."""
 IS_PAGE = "It is an HTML page, but not a transcript in a known format; save the call as text."
 
 
@@ -143,6 +167,9 @@ def _text_of(data: bytes) -> tuple[str, list[str], bool]:
         except containers.BadDocument as error:
             raise BadFile(str(error)) from None
     text, notes = plain.decoded(data)
+    for form, refusal in OTHER_TEXTS.items():
+        if form.match(text[:5000].lstrip()):
+            raise BadFile(refusal)
     if pages.is_page(text):
         return pages.text_of(text), notes, True
     return text, notes, False

@@ -12,7 +12,8 @@ from functools import reduce
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from transcripts.formats.base import Cue, Line
+from transcripts.days import days_in
+from transcripts.formats.base import DIGITS, Cue, Line
 from transcripts.labels import BOILERPLATE, Kind, has_role, is_topical, kind_of
 from transcripts.stores.words import UNSPACED
 
@@ -51,35 +52,39 @@ class Talk:
 
 # What a line may begin with
 
-_FOLD = str.maketrans(
-    "：﹕（）［］【】｜＜＞－–—−０１２３４５６７８９\u00a0\u3000", "::()[][]|<>----0123456789  "
-)
+_FOLD = str.maketrans("：﹕（）［］【】｜＜＞－–—−\u00a0\u3000", "::()[][]|<>----  ") | DIGITS
 """One character for each, so that places in a folded line are places in the line."""
 _UNITS = r"(?i:\d{1,3}h\s?[0-5]?\dm(?:\s?[0-5]?\ds)?|\d{1,4}m\s?[0-5]?\ds)"
 _TIME = rf"(?:(?:\d{{1,3}}:)?\d{{1,4}}:[0-5]\d(?:[.,]\d{{1,6}}|:\d{{2}})?|{_UNITS})"
-_SPAN = rf"(?P<time>{_TIME})(?:\s*(?:-+>?|to)\s*{_TIME})?"
-_STAMP = rf"[\[(<]\s*{_SPAN}\s*[\])>]"
+_SPAN = rf"(?P<time>{_TIME})(?:\s?(?i:[ap]\.?m)\b\.?)?(?:\s*(?:-+>?|to)\s*{_TIME})?"
+_STAMP = rf"[\[(<{{]\s*{_SPAN}\s*[\])>}}]"
 _WORDED = r"(?P<words>(?:\d+ hours? ?)?(?:\d+ minutes? ?)?\d+ seconds?)(?:\s?[\d:]+)?"
 """A time in words, as a meeting's page gives it to screen readers, and the clock's that it stands for."""
 _OUT = r":\[\]<>|?!*#{}\"“”;"
 _LABEL = rf"(?P<label>[^\s{_OUT}-](?:[^{_OUT}]{{0,158}}?[^\s{_OUT}])?)"
 """It does not end in a blank, so each run of blanks is tried once."""
-_BOLD = r"(?:\*\*|__)?"
+_BOLD = r"(?:\*{1,3}|_{1,3})?"
 _BEFORE = rf"(?:>{{1,2}}\s?)?(?:#{{1,6}}\s)?(?:[-•]\s(?=\*\*))?{_BOLD}\s?"
 _COLON = rf"{_BOLD}\s*:{_BOLD}"
 
 _STAMP_FIRST = re.compile(rf"{_BEFORE}{_STAMP}{_BOLD}[\s:|-]*")
-_BARE_FIRST = re.compile(rf"{_BEFORE}{_SPAN}(?:\s*[|-]+)?(?:\s+|$)")
+_BARE_FIRST = re.compile(rf"{_BEFORE}@?{_SPAN}(?:\s*[|-]+)?(?:\s+|$)")
 _BRACKETED = re.compile(
     rf"{_BEFORE}\[(?P<label>[^\[\]\d:][^\[\]:]{{0,79}})\]\s*(?:[\[(]?\s*{_SPAN}\s*[\])]?)?\s*(?P<colon>:)?\s*"
 )
 _STAMP_BEHIND = re.compile(rf"{_BEFORE}{_LABEL}{_BOLD}\s*{_STAMP}{_BOLD}\s*(?P<colon>:)?{_BOLD}\s*")
 _STAMP_IN = re.compile(rf"{_BEFORE}{_LABEL}{_COLON}\s*{_STAMP}\s*")
-_ABOVE = re.compile(rf"{_BEFORE}{_LABEL}{_BOLD}(?P<gap>\s*[-|,•]\s*|\s{{2,}}|\t|\s)(?:{_SPAN}|{_WORDED})\s*$")
+_ABOVE = re.compile(
+    rf"{_BEFORE}{_LABEL}{_BOLD}(?P<gap>\s*[-|,•]\s*|\sat\s|\s{{2,}}|\t|\s)(?:{_SPAN}|{_WORDED})\s*$"
+)
 _LABELLED = re.compile(rf"{_BEFORE}{_LABEL}{_COLON}(?P<blank>\s+|$|)")
 _UNREAD = re.compile(rf"{_BEFORE}[\[(]\s*[\d:.,'hms\s>-]*\d[\d:.,'hms\s>-]*[\])]\s*")
 _LETTER = re.compile(rf"{_BEFORE}(?P<label>[QA])(?:\d{{1,3}})?\s*[.)]\s+")
-_DASHED = re.compile(rf"{_BEFORE}{_LABEL}(?:\s+-{{1,2}}\s+|\t\s*)(?=\S)")
+_DASHED = re.compile(
+    rf"{_BEFORE}(?:{_LABEL}(?:\s+(?:-{{1,2}}|>)\s+|\t\s*)|[\[<](?P<inside>[^\[\]<>:]{{1,80}})[\]>]\s*)(?=\S)"
+)
+_CELL = re.compile(r"(?P<label>[^\t|:]{1,160}?)\s*[\t|]\s*(?=\S)")
+"""A label in a column of its own, behind a time."""
 _TIME_ALONE = re.compile(rf"(?:[\[(<]?\s?{_SPAN}\s?[\])>]?|{_WORDED})$")
 
 
@@ -113,8 +118,10 @@ def _opening(text: str) -> Opening | None:
         rest = text[found.end() :]
         form = "stamped" if found["colon"] else "above" if not rest.strip() else "beside"
         return _made(text, found, form)
-    if found := _ABOVE.match(head):
-        form = "above" if len(found["gap"]) > 1 or found["gap"] == "\t" or found["words"] else "close"
+    if (found := _ABOVE.match(head)) and not days_in(found["label"]):
+        gap = text[found.start("gap") : found.end("gap")]
+        apart = gap in ("\t", "\u3000") or (len(gap) > 1 and gap.strip() != "at")
+        form = "above" if apart or found["words"] else "close"
         return _made(text, found, form)
     if (found := _LABELLED.match(head)) and _divides(text, head, found):
         return _made(text, found, "label")
@@ -139,7 +146,9 @@ def _behind_stamp(text: str, head: str, stamp: re.Match[str], *, bare: bool) -> 
     named = found and not (bare and kind_of(_tidy(found["label"])) is Kind.NOT)
     if found and named and _divides(rest, behind, found):
         return Opening(_tidy(found["label"]), offset, rest[found.end() :], rest, "stamped")
-    if found := re.match(rf"{_LABEL}{_BOLD}\s*$", behind):
+    if (found := _CELL.match(behind)) and kind_of(_tidy(found["label"])) is not Kind.NOT:
+        return Opening(_tidy(found["label"]), offset, rest[found.end() :], rest, "stamped")
+    if found := re.match(rf"{_BOLD}{_LABEL}{_BOLD}\s*$", behind):
         label = _tidy(found["label"])
         if kind_of(label) is not Kind.NOT and len(rest) < OPENING_CHARACTERS:
             return Opening(label, offset, "", rest, "under")
@@ -149,11 +158,12 @@ def _behind_stamp(text: str, head: str, stamp: re.Match[str], *, bare: bool) -> 
 
 
 def _made(text: str, found: re.Match[str], form: str) -> Opening:
-    return Opening(_tidy(found["label"]), _offset(found), text[found.end() :], text, form)
+    label = found["label"] or found["inside"]
+    return Opening(_tidy(label), _offset(found), text[found.end() :], text, form)
 
 
 def _tidy(label: str) -> str:
-    return " ".join(label.strip().strip("*_").split())
+    return " ".join(re.sub(r"\*+|__+", "", label).strip(" _").split())
 
 
 def _divides(text: str, head: str, found: re.Match[str]) -> bool:
@@ -179,6 +189,11 @@ def _offset(found: re.Match[str]) -> int | None:
     # Four numbers end in a frame.
     hours, minutes, secs = [0, *parts][-3:] if len(parts) < 4 else parts[:3]
     return hours * 3600 + minutes * 60 + secs
+
+
+_NAME_BEFORE = re.compile(r"(?:>{1,2}\s*|-\s+)?(?P<label>[^:：\n]{1,80}?)(?:\s*：|\s*:\s)\s*(?=\S)")
+_NAME_ABOVE = re.compile(r"(?P<label>[^:：\n]{1,80})\n(?=\S)")
+"""How the captions of meetings name who speaks: before a colon, or on a line of its own."""
 
 
 # Who speaks in this file
@@ -248,9 +263,8 @@ class Speakers:
             return Kind.SURE if self._letters else Kind.NOT
         if opening.form == "under":
             # A short answer looks the same, but has no words below it.
-            below = self._lines[place + 1].text.strip() if place + 1 < len(self._lines) else ""
             often = kind is Kind.SURE or (kind is Kind.MAYBE and self._counts[key] > 1)
-            return Kind.SURE if often and below and not self._openings[place + 1] else Kind.NOT
+            return Kind.SURE if often and self._has_words_below(place, label) else Kind.NOT
         if opening.form in ("stamped", "unread"):
             return kind if kind is not Kind.MAYBE else Kind.SURE
         if opening.form in ("above", "beside"):
@@ -260,7 +274,22 @@ class Speakers:
         if opening.form == "close":
             often = kind is Kind.MAYBE and self._counts[key] > 1
             return Kind.SURE if kind is Kind.SURE or often else Kind.NOT
+        if kind is Kind.MAYBE and self._counts[key] == 1 and opening.rest.lstrip()[:1].islower():
+            # Who speaks begins a sentence; "Margin: better" is a point.
+            return Kind.MAYBE if self._has_sure else Kind.NOT
         return self._of_label(place, key, kind)
+
+    def _has_words_below(self, place: int, label: str) -> bool:
+        """Return whether words stand in the next line, or below a blank one if it is certain who speaks."""
+        apart = has_role(label) or self._counts[_key(label)] > 1
+        for line, opening in zip(
+            self._lines[place + 1 : place + 2 + apart],
+            self._openings[place + 1 : place + 2 + apart],
+            strict=True,
+        ):
+            if line.text.strip():
+                return opening is None
+        return False
 
     def _loose(self, label: str) -> Kind:
         """Return the kind of a label on its own line that is not like a name: perhaps an account's."""
@@ -412,7 +441,12 @@ def _headed(lines: Sequence[Line], openings: list[Opening | None], known: set[st
         if _is_alone(lines, place) and kind_of(label := _tidy(line.text.strip().lstrip("#"))) is Kind.SURE
     }
     order = [label for label, _ in groupby(headings.values())]
-    speak = {label for label in order if label in known or has_role(label) or order.count(label) > 1}
+    # Of a list of people each line is like a name.
+    listed = {
+        label for place, label in headings.items() if kind_of(lines[place + 1].text.strip()) is Kind.SURE
+    }
+    told = {label for label in order if has_role(label)} - listed
+    speak = {label for label in order if label in known or label in told or order.count(label) > 1}
     if len(speak) < 2 or any(each and each.label for each in openings):
         return openings
     return [
@@ -603,7 +637,8 @@ def _parts(paragraph: str) -> Iterable[str]:
 
 def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> Talk:
     """Return the turns of captions or of a recognizer; `known` and `named` as for `of_lines`."""
-    cues = [part for cue in cues for part in _each_label(cue)]
+    cues = _prefixed(cues, _NAME_ABOVE, named)
+    cues = _prefixed([part for cue in cues for part in _each_label(cue)], _NAME_BEFORE, named)
     lines = [Line(cue.number, "" if cue.speaker else cue.text) for cue in cues]
     # Blank lines between them: each cue begins a paragraph.
     spaced = [each for line in lines for each in (line, Line(line.number, ""))]
@@ -647,6 +682,24 @@ def of_cues(cues: Sequence[Cue], known: set[str], named: Mapping[str, str]) -> T
         talk.turns = [replace(turn, speaker=named[""][:MOST_SPEAKER]) for turn in talk.turns]
     talk.notes += bounded(told)
     return talk
+
+
+def _prefixed(cues: Sequence[Cue], form: re.Pattern[str], named: Mapping[str, str]) -> Sequence[Cue]:
+    """Return cues with their speakers if each begins with a name: an account of a meeting has any name."""
+    found = [form.match(cue.text) for cue in cues]
+    labels = [_tidy(each["label"]) for each in found if each]
+    kinds = [kind_of(label) for label in labels]
+    certain = Kind.SURE in kinds if form is _NAME_BEFORE else set(kinds) == {Kind.SURE}
+    if len(labels) < max(2, len(cues)) or not certain or any(cue.speaker for cue in cues):
+        return cues
+    if any(kind is Kind.NOT and is_topical(label) for kind, label in zip(kinds, labels, strict=True)):
+        return cues
+    return [
+        # Of a label that is nobody's the words stay where they are.
+        replace(cue, speaker=label, text=cue.text[each.end() :]) if named.get(label, label) else cue
+        for cue, label, each in zip(cues, labels, found, strict=True)
+        if each
+    ]
 
 
 def _each_label(cue: Cue) -> Iterator[Cue]:

@@ -17,7 +17,7 @@ from transcripts import loading
 from transcripts.loading import LoadReport, Source, load
 from transcripts.models import Collection, Transcript
 from transcripts.parsing import SUFFIXES
-from transcripts.stores.base import STORES, StoreUnavailable, chosen, store
+from transcripts.stores.base import StoreUnavailable, chosen, indexed, store
 
 MOST_LINKS = 20
 
@@ -107,15 +107,16 @@ def _remove(transcripts: list[int]) -> list[Summary]:
 
 def _make_findable(transcripts: list[int], task: Task) -> list[Summary]:
     """Bring the store that is searched, if it is not the database, in line with `transcripts`."""
-    if not transcripts:
+    name = indexed()
+    if not transcripts or name == "local":
         return []
-    if chosen() not in STORES:
+    if name != "openai":
         try:
-            async_to_sync(store(chosen()).index)(transcripts)
+            async_to_sync(store(name).index)(transcripts)
         except StoreUnavailable as error:
             return [_stopped(f"The store did not answer: {error}")]
         return []
-    if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID and chosen() == "openai"):
+    if not (settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID):
         return []
     # Imported here, because OpenAI's client takes longer to import than the rest of the site.
     from transcripts import syncing

@@ -57,6 +57,11 @@ def said() -> dict[str, str]:
             "Transcripts",
             "searched in the OpenAI vector store vs_7",
         ),
+        (
+            {"OPENAI_API_KEY": "sk-1", "VECTOR_STORE_ID": "vs_7", "TRANSCRIPT_STORE": "hybrid"},
+            "Transcripts",
+            "searched in this site's database and the OpenAI vector store vs_7",
+        ),
         ({"TRANSCRIPT_STORE": "acme.Store"}, "Transcripts", "searched in acme.Store"),
         (
             {"UPLOAD_MAX_MB": 50, "UPLOAD_STORAGE": {"BACKEND": storages.DATABASE}},

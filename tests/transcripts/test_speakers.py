@@ -161,6 +161,25 @@ def test_names_alone_on_a_line_speak_where_they_come_again_and_that_is_told() ->
     assert "“Mei Chen” may begin a new turn" in parsed.notes[1]
 
 
+def test_a_list_of_people_says_nothing() -> None:
+    people = "Participants\n\nJohn Smith - CEO\nJane Roe - CFO\n\n"
+    talk = (
+        "Operator\n\nGood day.\n\nJohn Smith\n\nFares rose.\n\nOperator\n\nNext.\n\nJohn Smith\n\nThanks.\n"
+    )
+    assert [who for who, _ in turns(people + talk) if who] == ["Operator", "John Smith"] * 2
+
+
+def test_a_long_title_has_its_words() -> None:
+    title = "Senior Vice President and Former Head of Network Planning for the Americas, Northstar Air"
+    text = f"{title}: We cut fares.\n\nAnalyst: Why?\n\n{title}: Demand fell.\n"
+    assert [who for who, _ in turns(text)] == [title, "Analyst", title]
+
+
+def test_a_word_before_a_small_letter_is_a_point_and_has_no_speaker() -> None:
+    text = "Analyst: Wie steht es?\n\nExperte: Gut.\n\nMargen: besser.\n\nAnalyst: Danke.\n"
+    assert turns(text)[2] == ("", "Margen: besser.")
+
+
 def test_headings_are_no_speakers() -> None:
     text = "Hong Kong\n\nFares rose.\n\nUnited Kingdom\n\nFares fell.\n\nClient Feedback\n\nGood.\n"
     assert {speaker for speaker, _ in turns(text)} == {""}
@@ -194,6 +213,13 @@ def test_a_curator_names_a_label_and_makes_another_nobodys() -> None:
         ("Dan Sification", "It helps."),
     ]
     assert turns(text, {"Densification": ""})[-1] == ("Bo Ray", "Yes. Densification: It helps.")
+
+
+def test_a_label_of_captions_that_a_curator_makes_nobodys_stays_in_the_text() -> None:
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nAnn Lee: So?\n\n00:03.000 --> 00:04.000\nUser 7's phone: Yes.\n"
+    )
+    assert turns(text, {"User 7's phone": ""}) == [("Ann Lee", "So?"), ("", "User 7's phone: Yes.")]
 
 
 def test_a_curator_names_who_speaks_where_nobody_is_named() -> None:

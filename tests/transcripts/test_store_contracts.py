@@ -1,6 +1,8 @@
 """The stores that come along do what every store has to."""
 
+import asyncio
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import ge, le
 from types import ModuleType
@@ -11,9 +13,10 @@ from pytest_django import Settings
 
 from tests.docs.documents import blocks_of
 from tests.loopback_openai import LoopbackOpenAI
-from tests.store_contract import StoreContract
+from tests.store_contract import StoreContract, make_call
 from tests.transcripts.openai_fixtures import server
 from transcripts.stores.base import Hit, Store, StoreUnavailable, Within
+from transcripts.stores.hybrid import HybridStore, K, fused
 from transcripts.stores.local import LocalStore
 from transcripts.stores.openai import OpenAIStore
 from transcripts.syncing import sync
@@ -43,6 +46,50 @@ class TestOpenAIStore(StoreContract):
         assert not server.stores
         settings.VECTOR_STORE_ID = sync().store_id
         return ClosingOpenAIStore()
+
+
+class TestHybridStore(StoreContract):
+    """The local index with an OpenAI store; `test_pgvector` has it with pgvector."""
+
+    @pytest.fixture
+    def store(self, server: LoopbackOpenAI, settings: Settings) -> Store:
+        assert not server.stores
+        settings.VECTOR_STORE_ID = sync().store_id
+        return HybridStore(ClosingOpenAIStore())
+
+    def test_a_passage_that_both_find_is_found_once(self, store: Store) -> None:
+        call = make_call("fares", "Kerosene hedging protects fares.", "Rooms sell out.")
+        self.index(store, call)
+        hits = self.hits(store, "kerosene hedging protects fares")
+        assert [hit.position for hit in hits].count(hits[0].position) == 1
+        assert hits[0].score == 2 / (K + 1)
+
+    def test_without_vectors_it_is_said_to_be_unavailable(self, store: Store, server: LoopbackOpenAI) -> None:
+        self.index(store, make_call("fares", "Kerosene hedging."))
+        server.fail("POST", r"/vector_stores/\w+/search", times=9, status=500)
+        with pytest.raises(StoreUnavailable):
+            self.found(store, "kerosene")
+
+    def test_both_are_asked_at_once(self) -> None:
+        waiting = asyncio.Barrier(2)
+
+        class Waiting(LocalStore):
+            async def search(self, query: str, *, within: Within, limit: int) -> "Sequence[Hit]":  # noqa: ARG002
+                async with asyncio.timeout(5), waiting:
+                    return []
+
+        both = HybridStore(Waiting())
+        both._words = Waiting()
+        assert self.hits(both, "kerosene") == []
+
+
+def test_ranks_count_and_scores_do_not() -> None:
+    def hits(*positions: int, score: float) -> list[Hit]:
+        return [Hit(transcript_id=1, position=each, text=str(each), score=score) for each in positions]
+
+    found = fused([hits(1, 2, 3, score=900.0), hits(3, 4, score=0.1)])
+    assert [hit.position for hit in found] == [3, 1, 2, 4]
+    assert found[0].score == 1 / (K + 3) + 1 / (K + 1)
 
 
 class AcmeError(Exception):

@@ -24,9 +24,10 @@ def openai() -> Iterator[LoopbackOpenAI]:
         yield loopback
 
 
-@pytest.fixture(scope="module")
-def site(openai: LoopbackOpenAI) -> Iterator[Site]:
+@pytest.fixture(scope="module", params=["openai", "hybrid"])
+def site(openai: LoopbackOpenAI, request: pytest.FixtureRequest) -> Iterator[Site]:
     settings = {
+        "TRANSCRIPT_STORE": request.param,
         "OPENAI_API_KEY": openai.key,
         "OPENAI_BASE_URL": openai.base_url,
         "VECTOR_STORE_ID": openai.add_store().id,

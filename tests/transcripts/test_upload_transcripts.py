@@ -109,9 +109,11 @@ def test_prune_takes_folders_and_never_what_stands_beside_a_single_file(data: Pa
     assert Transcript.objects.count() == 3
 
 
+@pytest.mark.parametrize("chosen", ["", "openai", "hybrid"])
 def test_with_a_key_files_go_to_a_new_store_and_its_id_is_printed_last(
-    data: Path, server: LoopbackOpenAI, settings: Settings
+    data: Path, server: LoopbackOpenAI, settings: Settings, chosen: str
 ) -> None:
+    settings.TRANSCRIPT_STORE = chosen
     lines = upload("--name", "Calls", "--concurrency", 2)
     ((store_id, made),) = server.stores.items()
     assert lines[-1] == f"VECTOR_STORE_ID={store_id}"

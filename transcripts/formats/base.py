@@ -6,6 +6,9 @@ from typing import NamedTuple
 MAX_BYTES = 8 * 1024 * 1024
 """More than any call: a day of talk is under one megabyte."""
 
+DIGITS = {code: str(int(chr(code))) for code in range(128, 0x10000) if chr(code).isdecimal()}
+"""The digits of other scripts → ASCII, for `str.translate`; places in a text stay what they are."""
+
 
 class BadFile(Exception):
     """A refused file: one plain sentence that says why."""

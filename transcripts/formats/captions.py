@@ -6,11 +6,14 @@ Read here and not by a library, because the usual one (webvtt-py) leaves out wha
 import html
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from transcripts.formats.base import Cue, Line, lines_of, seconds
 
 _TIME = r"(?:\d{1,6}:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,6})?"
 _TIMING = re.compile(rf"^\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s(?P<rest>.*))?$")
+_OF_YOUTUBE = re.compile(r"^\s*(\d+:\d\d:\d\d\.\d{3}),(\d+:\d\d:\d\d\.\d{3})\s*$")
+"""A timing in an .sbv file."""
 _SETTING = re.compile(r"(?:vertical|line|position|size|align|region|[xy][12]):", re.IGNORECASE)
 """What may come after a timing and is not text."""
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]{1,200})>")
@@ -24,6 +27,8 @@ _ASIDE = ("NOTE", "STYLE", "REGION")
 def is_captions(text: str) -> bool:
     """Return whether `text` begins as captions do: by the word WEBVTT, or by a numbered or bare timing."""
     start = [line for line in text[:2000].split("\n") if line.strip()][:3]
+    if start and _OF_YOUTUBE.match(start[0].strip()):
+        return True
     if start and re.match(r"WEBVTT(?:\s|$)", start[0].lstrip()):
         return True
     return any(_TIMING.match(line) for line in start[:2]) and (
@@ -35,7 +40,7 @@ def cues(text: str) -> tuple[list[Cue], list[Line]]:
     """Return the cues of `text`, and the lines that belong to none of them (notes, a title)."""
     found: list[Cue] = []
     others: list[Line] = []
-    for block in _blocks(lines_of(text)):
+    for block in _blocks(_single_spaced(lines_of(text))):
         place = next((place for place, line in enumerate(block) if _TIMING.match(line.text)), None)
         if place is None:
             first = block[0].text.split()[0]
@@ -77,6 +82,13 @@ def _is_mark(text: str, *, last: bool) -> bool:
     return (last and bool(_ID.match(text.strip()))) or text.strip() == "WEBVTT"
 
 
+def _single_spaced(lines: list[Line]) -> list[Line]:
+    """Return lines, their timings in one notation; without blank ones if all stand apart (out of Word)."""
+    lines = [line._replace(text=_OF_YOUTUBE.sub(r"\1 --> \2", line.text)) for line in lines]
+    below = [after.text.strip() for line, after in pairwise(lines) if _TIMING.match(line.text)]
+    return lines if any(below) else [line for line in lines if line.text.strip()]
+
+
 def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
     """Yield runs of lines without a blank one; a timing always begins a run, with the id above it."""
     block: list[Line] = []
@@ -87,7 +99,8 @@ def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
                 yield block
                 block = above
             block.append(line)
-        elif block:
+        elif block and not (line.text and _TIMING.match(block[-1].text)):
+            # A blank in the line below a timing is its first line (YouTube).
             yield block
             block = []
     if block:

@@ -11,14 +11,19 @@ BLOCKS = PARAGRAPHS | {
 }
 CELLS = frozenset({"td", "th"})
 _PAGE = re.compile(
-    r"\s*(?:<!--.{0,2000}?-->\s*|<\?xml[^>]{0,200}\?>\s*)*<(?:!doctype|html|head|body)\b",
+    r"\s*(?:<!--.{0,2000}?-->\s*|<\?xml[^>]{0,200}\?>\s*)*<(?:!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_PART = re.compile(
+    r"\s*<(div|p|span|table|article|section|main|dl|ul|ol|h[1-6])(?:\s[^<>]*)?>.*</\1>",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What somebody copied out of a page."""
 
 
 def is_page(text: str) -> bool:
-    """Return whether `text` begins like an HTML page."""
-    return bool(_PAGE.match(text[:5000]))
+    """Return whether `text` begins like an HTML page, or like a part of one."""
+    return bool(_PAGE.match(text[:5000]) or _PART.match(text))
 
 
 class _Reader(HTMLParser):

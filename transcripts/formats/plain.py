@@ -20,6 +20,8 @@ MOST_CONTROLS = 0.02
 FEW = 8
 """So many control characters prove nothing about a short text."""
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_SHIFTED = re.compile(rb"\x1b\$[@B)]")
+"""How Japanese or Korean begins in what e-mail used."""
 _WESTERN = re.compile("[\u00a0-\u00ff‘’“”–—…•€™Œœ Ÿ‚„†‡‰Šš‹›Žžƒˆ˜]")
 
 
@@ -36,6 +38,8 @@ def decoded(data: bytes) -> tuple[str, list[str]]:
                 ) from None
     if b"\x00" in data:
         return _without_mark(data)
+    if _SHIFTED.search(data):
+        raise BadFile("It is ISO-2022 text; save it as UTF-8 text.")
     if len(_CONTROLS.findall(data)) > max(FEW, MOST_CONTROLS * len(data)):
         raise BadFile("It contains control characters, so it is not a text file; save it as UTF-8 text.")
     try:

@@ -1,6 +1,7 @@
 """JSON of speech recognizers → cues: Whisper, AssemblyAI, Deepgram, and formats like theirs."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import Any
@@ -10,7 +11,16 @@ from transcripts.formats.base import BadFile, Cue
 TEXTS = ("text", "transcript", "content", "sentence", "display", "body")
 STARTS = ("start", "start_time", "startTime", "start_timestamp", "begin", "timestamp", "offset", "time", "ts")
 ENDS = ("end", "end_time", "endTime", "end_timestamp", "stop")
-SPEAKERS = ("speaker", "speaker_label", "speakerLabel", "speaker_name", "speaker_id", "speakerId", "name")
+SPEAKERS = (
+    "speaker",
+    "speaker_label",
+    "speakerLabel",
+    "speaker_name",
+    "speaker_id",
+    "speakerId",
+    "speakerTag",
+    "name",
+)
 LISTS = (
     "utterances",
     "segments",
@@ -20,10 +30,16 @@ LISTS = (
     "transcript",
     "paragraphs",
     "sentences",
+    "transcription",
+    "recognizedPhrases",
 )
 """Where recognizers put the pieces, the most detailed first; an answer may have several of the same talk."""
+WORDS = ("words", "items", "results")
+"""Where they put single words, if there is nothing better."""
 MILLISECONDS = 20
 """The least time for a word if times are milliseconds; nobody needs so long in seconds."""
+TICKS = 10_000_000
+"""Of Azure, in a second."""
 DEEPEST = 12
 LONG = 300
 """Characters of joined single words after which the next sentence begins a new cue."""
@@ -32,6 +48,8 @@ REFUSED = (
     "It is JSON, but not a transcript in a known format (it has no utterances, segments or text of a "
     "speech recognizer); save the call as text."
 )
+BROKEN = "It is JSON that is broken or cut off; export the call again."
+_BEGINS_AS_JSON = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\n]{0,100}"\s*:')
 
 
 def cues(text: str) -> list[Cue] | None:
@@ -46,7 +64,11 @@ def cues(text: str) -> list[Cue] | None:
     except RecursionError:
         raise BadFile(REFUSED) from None
     except ValueError:
-        return None
+        answer = _of_json_lines(text)
+        if answer is None and _BEGINS_AS_JSON.match(text):
+            raise BadFile(BROKEN) from None
+        if answer is None:
+            return None
     if pieces := _pieces(answer):
         return of_pieces(pieces)
     whole = _whole(answer)
@@ -75,6 +97,14 @@ def _loaded(text: str) -> Any:
     return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else digits)
 
 
+def _of_json_lines(text: str) -> list[Any] | None:
+    """Return what the lines of `text` are, if each is JSON."""
+    try:
+        return [_loaded(line) for line in text.split("\n") if line.strip()]
+    except ValueError:
+        return None
+
+
 def _pieces(answer: Any) -> list[dict[str, Any]]:
     """Return the objects of the best list of `answer` that have words."""
     if isinstance(answer, list):
@@ -82,7 +112,30 @@ def _pieces(answer: Any) -> list[dict[str, Any]]:
     for name in LISTS:
         if pieces := _in_order(_with_words(found) for found in _outermost(answer, name)):
             return pieces
-    return _in_order(_joined(found) for found in _outermost(answer, "words"))
+    for name in WORDS:
+        lists = _once([_words(found) for found in _outermost(answer, name)])
+        if pieces := _in_order(_joined(words, _speakers_at(answer)) for words in lists):
+            return pieces
+    return []
+
+
+def _once(lists: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Return lists of words, of which the last may say the others again with their speakers (Google)."""
+    texts = [[_word(each) for each in words] for words in lists]
+    again = len(lists) > 1 and texts[-1] == [word for words in texts[:-1] for word in words]
+    return lists[-1:] if again else lists
+
+
+def _speakers_at(answer: Any) -> dict[str, Any]:
+    """Return the speakers by the times of words, which AWS keeps apart from these."""
+    items = [
+        item
+        for labels in _outermost(answer, "speaker_labels", dict)
+        for found in _outermost(labels, "items")
+        for item in found
+        if isinstance(item, dict)
+    ]
+    return {str(item.get("start_time")): item.get("speaker_label") for item in items}
 
 
 def _outermost(answer: Any, name: str, kind: type[Any] = list) -> list[Any]:
@@ -107,15 +160,15 @@ def _with_words(found: Any) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return []
     pieces = []
-    for each in found:
+    for each in map(_flat, found):
         inner = each.get("sentences") or each.get("elements")
         if not _is_said(each) and isinstance(inner, list):
             # Paragraphs of sentences (Deepgram), monologues of elements (Rev AI).
             parts = [part for part in inner if isinstance(part, dict)]
             blank = " " if "sentences" in each else ""
             words = blank.join(str(_first(part, (*TEXTS, "value")) or "") for part in parts)
-            first = next((_first(part, STARTS) for part in parts if _first(part, STARTS) is not None), None)
-            each = {**each, "text": words, **({} if _first(each, STARTS) is not None else {"start": first})}
+            times = {"start": _first_of(parts, STARTS), "end": _first_of(parts[::-1], ENDS)}
+            each = {**each, "text": words, **({} if _first(each, STARTS) is not None else times)}
         if _is_said(each):
             pieces.append(each)
     # An object with a text and neither a time nor a speaker may be anything.
@@ -123,28 +176,58 @@ def _with_words(found: Any) -> list[dict[str, Any]]:
     return pieces if timed else []
 
 
+def _first_of(parts: list[dict[str, Any]], names: tuple[str, ...]) -> Any:
+    return next((_first(part, names) for part in parts if _first(part, names) is not None), None)
+
+
+def _flat(piece: dict[str, Any]) -> dict[str, Any]:
+    """Return `piece` with what some keep further inside: the likeliest reading, pairs of times, ticks."""
+    readings = piece.get("alternatives") or piece.get("nBest")
+    if isinstance(readings, list) and readings and isinstance(readings[0], dict):
+        piece = {**readings[0], **piece}
+    pair, ticks = piece.get("timestamps"), piece.get("offsetInTicks")
+    if isinstance(pair, dict):
+        return {**piece, "start": pair.get("from"), "end": pair.get("to")}
+    if isinstance(ticks, int | float):
+        length = piece.get("durationInTicks")
+        end = ticks + length if isinstance(length, int | float) else ticks
+        return {**piece, "start": ticks / TICKS, "end": end / TICKS}
+    return piece
+
+
 def _is_said(piece: dict[str, Any]) -> bool:
     words = _first(piece, TEXTS)
     return isinstance(words, str) and bool(words.strip())
 
 
-def _joined(found: Any) -> list[dict[str, Any]]:
-    """Return single words joined while the same person speaks."""
+def _words(found: Any) -> list[dict[str, Any]]:
+    """Return a list of single words, or nothing if it is not such a list."""
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return []
-    words = [each for each in found if isinstance(_first(each, ("punctuated_word", "word", *TEXTS)), str)]
+    return [each for each in map(_flat, found) if _word(each)]
+
+
+def _word(piece: dict[str, Any]) -> str:
+    text = _first(piece, ("punctuated_word", "word", *TEXTS))
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _joined(words: list[dict[str, Any]], speakers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return single words joined while the same person speaks; some have their `speakers` by their times."""
     pieces: list[dict[str, Any]] = []
     for word in words:
-        speaker = _speaker(_first(word, SPEAKERS))
-        text = str(_first(word, ("punctuated_word", "word", *TEXTS))).strip()
-        last = pieces[-1] if pieces else None
+        text, last = _word(word), pieces[-1] if pieces else None
+        if last and str(word.get("type", "")).startswith("punct"):
+            last["text"] += text
+            continue
+        start = _first(word, STARTS)
+        named = _first(word, SPEAKERS)
+        speaker = _speaker(speakers.get(str(start)) if named is None else named)
         long = last and len(last["text"]) > LONG and last["text"].endswith((".", "?", "!", "。"))
         if last and last["speaker"] == speaker and not long:
             last |= {"text": f"{last['text']} {text}", "end": _first(word, ENDS)}
         else:
-            pieces.append(
-                {"text": text, "start": _first(word, STARTS), "end": _first(word, ENDS), "speaker": speaker}
-            )
+            pieces.append({"text": text, "start": start, "end": _first(word, ENDS), "speaker": speaker})
     return pieces
 
 

@@ -8,19 +8,31 @@ from typing import Any
 from transcripts.formats.base import Cue
 from transcripts.formats.recognized import of_pieces
 
-TEXTS = frozenset({"text", "transcript", "content", "utterance", "sentence", "what was said", "words"})
-SPEAKERS = frozenset({"speaker", "speaker name", "speaker_name", "name", "who", "participant"})
-STARTS = frozenset(
-    {"start", "start time", "start_time", "time", "timestamp", "timecode", "offset", "begin", "in"}
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split("|"))
+
+
+TEXTS = _names(
+    "text|transcript|transcription|content|utterance|sentence|what was said|words|texte|texto|testo|テキスト"
+    "|発言|内容|文本"
 )
-ENDS = frozenset({"end", "end time", "end_time", "stop", "out"})
+SPEAKERS = _names(
+    "speaker|speaker name|name|who|participant|sprecher|sprecherin|intervenant|locuteur|hablante|orador"
+    "|relatore|話者|発言者|发言人|说话人|說話者|화자"
+)
+STARTS = _names(
+    "start|start time|time|timestamp|timecode|offset|begin|in|zeit|zeitstempel|beginn|heure|temps|début"
+    "|tiempo|hora|inicio|tempo|inizio|時間|開始|时间|開始時間|시간"
+)
+ENDS = _names("end|end time|stop|out|ende|fin|fine|fim|終了|结束")
 
 
 def cues(text: str) -> list[Cue] | None:
     """Return the rows of a table of turns as cues, or None if `text` is not such a table."""
     first = text.lstrip("\n").split("\n", 1)[0][:500]
     delimiter = max(",;\t|", key=first.count)
-    header = [cell.strip().strip('"').casefold() for cell in first.split(delimiter)]
+    header = [cell.strip().strip('"').casefold().replace("_", " ") for cell in first.split(delimiter)]
     words = _column(header, TEXTS)
     speaker, start, end = (_column(header, names) for names in (SPEAKERS, STARTS, ENDS))
     if words is None or (speaker is None and start is None):

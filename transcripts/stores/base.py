@@ -31,6 +31,7 @@ STORES = {
     "local": "transcripts.stores.local.LocalStore",
     "openai": "transcripts.stores.openai.OpenAIStore",
     "pgvector": "transcripts.stores.pgvector.PgvectorStore",
+    "hybrid": "transcripts.stores.hybrid.HybridStore",
 }
 
 
@@ -123,7 +124,7 @@ def _class(name: str) -> type[Store]:
 
 @cache
 def store(name: str) -> Store:
-    """Return the process's store called `name`: local, openai, pgvector, or a dotted path."""
+    """Return the process's store called `name`: one of STORES, or a dotted path."""
     return _class(name)()
 
 
@@ -132,3 +133,13 @@ def chosen() -> str:
     if settings.TRANSCRIPT_STORE:
         return str(settings.TRANSCRIPT_STORE)
     return "openai" if settings.OPENAI_API_KEY and settings.VECTOR_STORE_ID else "local"
+
+
+def by_meaning() -> str:
+    """Return the name of the store that finds by meaning, for `hybrid`: pgvector if it has a database."""
+    return "pgvector" if settings.PGVECTOR_URL else "openai"
+
+
+def indexed() -> str:
+    """Return the name of the store that follows the database: the one in use, or the one behind `hybrid`."""
+    return by_meaning() if chosen() == "hybrid" else chosen()

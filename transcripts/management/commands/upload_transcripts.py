@@ -17,7 +17,7 @@ from transcripts import loading, syncing
 from transcripts.loading import NothingToLoad, load, sources
 from transcripts.models import Transcript
 from transcripts.samples import SAMPLES
-from transcripts.stores.base import StoreUnavailable, chosen, store
+from transcripts.stores.base import StoreUnavailable, chosen, indexed, store
 from transcripts.syncing import SyncLimits, SyncStopped, sync
 
 MOST_AT_ONCE = 64
@@ -74,7 +74,7 @@ class Command(LoadCommand):
                 limits=SyncLimits(concurrency=options["concurrency"]),
                 dry_run=dry_run,
             )
-        elif chosen() in ("local", "openai"):
+        elif indexed() in ("local", "openai"):
             console.print("Transcripts are searched locally, in this site's database.")
         else:
             failed |= not self._index(console, gone=report.pruned_ids, dry_run=dry_run)
@@ -86,7 +86,7 @@ class Command(LoadCommand):
         if asked:
             return asked == "openai"
         # If the site chose its own store, a key alone requests nothing.
-        return bool(settings.OPENAI_API_KEY) and (settings.TRANSCRIPT_STORE in ("", "openai"))
+        return bool(settings.OPENAI_API_KEY) and (not settings.TRANSCRIPT_STORE or indexed() == "openai")
 
     @staticmethod
     def _index(console: Console, *, gone: Collection[int], dry_run: bool) -> bool:
@@ -94,7 +94,7 @@ class Command(LoadCommand):
         if dry_run:
             return True
         every = list(Transcript.objects.values_list("pk", flat=True))
-        there = store(chosen())
+        there = store(indexed())
         try:
             if gone:
                 async_to_sync(there.remove)(gone)
@@ -102,7 +102,7 @@ class Command(LoadCommand):
         except StoreUnavailable as error:
             console.print(Text(f"The store did not answer: {error}"))
             return False
-        console.print(f"{len(every)} transcripts are indexed in {chosen()}.")
+        console.print(f"{len(every)} transcripts are indexed in {indexed()}.")
         return True
 
     @staticmethod
