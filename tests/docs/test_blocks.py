@@ -39,8 +39,6 @@ NOT_RUN = {
         "docs/operating.md",
         "cd /opt/mcpsite && git fetch",
     ): f"{AN_INIT_SYSTEM}; test_balanced restarts",
-    ("docs/operating.md", "runuser -u postgres -- pg_dump"): "root's; test_backup does the same by hand",
-    ("docs/operating.md", "systemctl stop"): f"{AN_INIT_SYSTEM}; test_backup restores by hand",
     ("docs/sign-in.md", "api.idToken.setCustomClaim"): OF_A_PROVIDER,
     ("docs/watching.md", "scrape_configs:"): "for Prometheus; test_watching reads /metrics as it does",
     ("docs/watching.md", ".venv/bin/pip install"): "installs packages, with which test_watching traces calls",

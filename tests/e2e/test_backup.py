@@ -15,6 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.docs.documents import blocks_of
 from tests.mcpsite.test_replicas import serving
 from tests.postgresql import administrator_url, skip_without_postgresql
 from tests.site import ROOT, Site, environment, free_port
@@ -32,8 +33,7 @@ def rows(site: Site, token: str) -> Any:
 
 def type_lines(number: int, names: list[str], folder: Path, env: dict[str, str]) -> str:
     """Type a block of the section, with databases of these names and the account of the tests."""
-    section = (ROOT / "docs" / "operating.md").read_text().partition("## Back-up and restore")[2]
-    block = section.split("```")[2 * number + 1]
+    block = blocks_of("docs/operating.md", "Back-up and restore")[number]
     server = urlsplit(administrator_url())
     account = server.username or "postgres"
     lines = [line for line in block.splitlines() if not line.startswith(DONE_OTHERWISE)]
