@@ -139,6 +139,8 @@ def kind_of(label: str) -> Kind:
         return Kind.MAYBE if _is_upper(words[0]) else Kind.NOT
     if plain[0] in TOPICS and (len(words) == 1 or set(plain) <= TOPICS):
         return Kind.NOT
+    if any(word in SMALL for word in words[1:-1]) and _kind_of_title(words) is Kind.SURE:
+        return Kind.SURE
     if not all(_is_upper(word) or word.casefold() in PARTICLES or _is_number(word) for word in words):
         # A name all in small letters, of a person who signed in with it.
         alone = len(words) <= 2 and all(word.islower() and word.isalpha() for word in words)

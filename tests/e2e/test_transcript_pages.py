@@ -134,6 +134,9 @@ def test_one_steps_from_hit_to_hit(page: Page) -> None:
         expect(hits).to_contain_text(f"Passage {number} of")
         expect(hits).to_be_in_viewport()
         expect(page.locator(".cited mark").first).to_be_in_viewport()
+    middle = "e => { const box = e.getBoundingClientRect(); return [box.x + 20, box.y + box.height / 2]; }"
+    over = "([x, y]) => document.elementFromPoint(x, y).closest('.hits') !== null"
+    assert page.evaluate(over, hits.evaluate(middle))  # and nothing of the talk lies over it
     shot(page, "transcripts/hits")
     hits.get_by_role("link", name="Previous").click()
     expect(hits).to_contain_text("Passage 2 of")

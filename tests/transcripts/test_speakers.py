@@ -175,6 +175,11 @@ def test_a_long_title_has_its_words() -> None:
     assert [who for who, _ in turns(text)] == [title, "Analyst", title]
 
 
+def test_a_title_without_a_name_has_its_words_behind_a_time() -> None:
+    title = "Former Vice President of Revenue Management, Northstar Air"
+    assert turns(f"[00:02] Analyst: So?\n\n[00:05] {title}: Yes.\n")[1] == (title, "Yes.")
+
+
 def test_a_word_before_a_small_letter_is_a_point_and_has_no_speaker() -> None:
     text = "Analyst: Wie steht es?\n\nExperte: Gut.\n\nMargen: besser.\n\nAnalyst: Danke.\n"
     assert turns(text)[2] == ("", "Margen: besser.")
