@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["day", "number", "category", "prose", "text"]
+Kind = Literal["day", "number", "category", "prose", "text", "currency"]
 DateOrder = Literal["dmy", "mdy"]
 DecimalMark = Literal[".", ","]
+BEYOND = 1e300
+"""More than any cell means: what is beyond is no number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +31,8 @@ class Column:
         """What a cell has to hold: a day, or a number from … to …"""
         if self.kind != "number":
             return "a day" if self.kind == "day" else "a text"
+        if self.most >= BEYOND:
+            return "a number"
         return f"a number from {self.least:,.0f} to {self.most:,.0f}"
 
 

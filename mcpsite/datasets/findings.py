@@ -18,6 +18,8 @@ class Findings:
     first_unreadable: Sequence[Unreadable] = ()
     undated: int = 0
     """Rows that say no day, where others could."""
+    first_undated: Sequence[int] = ()
+    """The lines of the first of them."""
     unused: Collection[str] = ()
     """What the columns are called that mean nothing here."""
     skipped: int = 0
@@ -26,6 +28,9 @@ class Findings:
     notes: Sequence[str] = ()
     shares: Sequence[str] = ()
     """Columns of per cents that look like shares of one."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Names of columns that stand for one that was read from another, and in how many rows they differ."""
+    unlikely_days: Sequence[str] = ()
     used: Mapping[str, str] = field(default_factory=dict)
     """Headings and the names of the columns that they stand for."""
 
@@ -38,11 +43,14 @@ class Findings:
             unreadable=reader.unreadable,
             first_unreadable=reader.first_unreadable,
             undated=reader.undated if "day" in map(kinds.get, table.used.values()) else 0,
+            first_undated=reader.first_undated,
             unused=table.unused,
             skipped=table.unused.skipped,
             left_out=reader.left_out,
             notes=table.notes,
             shares=reader.shares,
+            passed_over=reader.passed_over,
+            unlikely_days=list(reader.unlikely_days),
             used=table.used,
         )
 
@@ -50,9 +58,21 @@ class Findings:
         """Return them without the file's name and a full stop, which are the caller's."""
         said = list(self.notes)
         said += (
-            f"{name} has no value beyond 1 and was read in per cent as it is; if 0.87 means 87 %, write 87"
+            f"{name} has no value beyond 1 (without %) and was read in per cent as it is; "
+            "if 0.87 means 87 %, write 87"
             for name in self.shares
         )
+        said += (
+            f"{name} says something else than another column for the same in {count:,} "
+            f"{'row' if count == 1 else 'rows'}, and was not used there"
+            for name, count in self.passed_over.items()
+        )
+        if self.unlikely_days:
+            shown = ", ".join(self.unlikely_days)
+            said.append(
+                f"days are so far away that they may be of another calendar, or mistaken: {shown}; they were "
+                "read as they stand"
+            )
         if self.first_unreadable:
             shown = "; ".join(f"{self.place} {bad.line}: {bad}" for bad in self.first_unreadable)
             said.append(f"{self.unreadable:,} values cannot be read: {shown}{self._more(self.unreadable)}")
@@ -72,7 +92,11 @@ class Findings:
             said.append(f"{self.skipped:,} items were skipped, for they are no rows")
         if self.undated:
             rows, found = ("row says", "is") if self.undated == 1 else ("rows say", "are")
-            said.append(f"{self.undated:,} {rows} no day and {found} found by no filter for days")
+            shown = ", ".join(f"{self.place} {number}" for number in self.first_undated)
+            said.append(
+                f"{self.undated:,} {rows} no day and {found} found by no filter for days: "
+                f"{shown}{self._more(self.undated)}"
+            )
         return said
 
     @staticmethod

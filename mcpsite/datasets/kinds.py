@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 
+from mcpsite.datasets.columns import BEYOND
+
 if TYPE_CHECKING:  # These classes take parameters for the type checker alone.
     from mcpsite.datasets.models import ProseText
 
@@ -35,8 +37,6 @@ A value instead of NULL, because the databases do not agree on where NULL sorts.
 LONGEST_CATEGORY = 200
 LONGEST_IN_ORDER = 400
 """Characters of a text that an index holds."""
-BEYOND = 1e300
-"""More than any cell means: what is beyond is no number."""
 
 
 class _Declared:
