@@ -266,7 +266,9 @@ def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == "line 1: the header names date twice"
+    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == (
+        "line 1: the header names date twice; rename one of them"
+    )
 
 
 def test_a_row_with_a_cell_too_many_is_refused_with_its_line(tmp_path: Path) -> None:
