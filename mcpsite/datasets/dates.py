@@ -37,7 +37,7 @@ _EPOCH = re.compile(r"(\d{10}|\d{13})(?:\.0+)?", re.ASCII)
 _SERIAL_ZERO = datetime.date(1899, 12, 30)
 _SERIALS = range(32_874, 73_051)
 """Excel's numbers of the days from 1990 to 2099; the years before are more likely something else."""
-_WEEK_OR_MONTH = re.compile(r"20\d\d[-/]?(0[1-9]|[1-4]\d|5[0-3])", re.ASCII)
+_WEEK_OR_MONTH = re.compile(r"20\d\d(?:[-/][1-9]|[-/]?(?:0[1-9]|[1-4]\d|5[0-3]))", re.ASCII)
 LIKELY = range(1900, 2200)
 """Years of which days in tables are; people write other calendars' the same way."""
 _DAY_MS = 86_400_000

@@ -538,7 +538,9 @@ def _may_be_total(text: str) -> bool:
     """Whether a text is a word for a total, begins or ends with one, or names a figure of a group."""
     if len(text) > MOST_OF_WORD:
         return False
-    return _is_total(text, whole=False) or _PERHAPS_TOTAL.fullmatch(text.casefold()) is not None
+    # Most numbers and days are told by their end.
+    perhaps = not text[-1:].isdigit() and _PERHAPS_TOTAL.fullmatch(text.casefold())
+    return bool(perhaps) or _is_total(text, whole=False)
 
 
 def _group_of(text: str) -> str | None:

@@ -78,7 +78,7 @@ def test_a_file_of_nothing_is_refused(text: str, reason: str, tmp_path: Path) ->
 
 
 def rows_of(*headings: str) -> str:
-    rows = "\n".join(f"{number % 3 + 0.5},{number % 4},{number % 5}" for number in range(20))
+    rows = "\n".join(f"{number % 3 + 0.5},{number % 4},s{number % 5}" for number in range(20))
     return f"{','.join(headings)}\n{rows}\n"
 
 
