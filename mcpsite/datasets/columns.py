@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["day", "number", "category", "prose", "text"]
+Kind = Literal["day", "number", "category", "prose", "text", "currency"]
 DateOrder = Literal["dmy", "mdy"]
 DecimalMark = Literal[".", ","]
+BEYOND = 1e300
+"""More than any cell means: a larger number is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,8 @@ class Column:
         """What a cell has to contain: a day, or a number from … to …"""
         if self.kind != "number":
             return "a day" if self.kind == "day" else "a text"
+        if self.most >= BEYOND:
+            return "a number"
         return f"a number from {self.least:,.0f} to {self.most:,.0f}"
 
 

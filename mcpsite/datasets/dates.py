@@ -37,6 +37,9 @@ _EPOCH = re.compile(r"(\d{10}|\d{13})(?:\.0+)?", re.ASCII)
 _SERIAL_ZERO = datetime.date(1899, 12, 30)
 _SERIALS = range(32_874, 73_051)
 """Excel's numbers of the days from 1990 to 2099; smaller numbers are more likely something else."""
+_WEEK_OR_MONTH = re.compile(r"20\d\d(?:[-/][1-9]|[-/]?(?:0[1-9]|[1-4]\d|5[0-3]))", re.ASCII)
+LIKELY = range(1900, 2200)
+"""The years of days in tables; the years of other calendars are written in the same way."""
 _DAY_MS = 86_400_000
 _LONGEST = 60
 
@@ -119,6 +122,11 @@ def certain_day(text: str) -> datetime.date | None:
         return day_of(text)
     except Open:
         return None
+
+
+def is_month_or_week(text: str) -> bool:
+    """Return whether `text` is a year and a number, which may mean a month or a week."""
+    return _WEEK_OR_MONTH.fullmatch(text) is not None
 
 
 def order_shown(text: str) -> DateOrder | None:

@@ -27,6 +27,7 @@ from mcpsite.datasets.formats.objects import Layout
 from mcpsite.datasets.headings import Headings
 from mcpsite.datasets.kinds import LONGEST_IN_ORDER, NO_DAY, Category, Day, Kind, Number, Prose, Text
 from mcpsite.datasets.models import Row, SourceFile, SourceFileQuerySet
+from mcpsite.datasets.units import CURRENCIES
 
 
 class Texts(Protocol):
@@ -239,6 +240,8 @@ class DataSet:
                 Column(name=name, names=names, kind="category", longest=LONGEST_IN_ORDER)
                 for name, names in self.options.reads.items()
             ),
+            # Last, because a declared column with one of its names comes first.
+            *([_CURRENCY] if any(_is_money(column) for column in self.columns.values()) else []),
         )
 
     @cached_property
@@ -325,6 +328,17 @@ class DataSet:
     def path(self, name: str) -> str:
         """Return the path to a column's value from a row."""
         return f"{name}__text" if name in self.proses else name
+
+
+def _is_money(column: Kind) -> bool:
+    return isinstance(column, Number) and column.unit in CURRENCIES
+
+
+_CURRENCY = Column(
+    name="currency",
+    names=("currency", "currency_code", "ccy", "curr", "waehrung", "währung"),
+    kind="currency",
+)
 
 
 def _column(name: str, column: Kind) -> Column:

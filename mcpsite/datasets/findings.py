@@ -18,6 +18,8 @@ class Findings:
     first_unreadable: Sequence[Unreadable] = ()
     undated: int = 0
     """Rows without a day, if others have one."""
+    first_undated: Sequence[int] = ()
+    """The lines of the first of them."""
     unused: Collection[str] = ()
     """The names of columns without a meaning here."""
     skipped: int = 0
@@ -26,6 +28,10 @@ class Findings:
     notes: Sequence[str] = ()
     shares: Sequence[str] = ()
     """Columns of per cents that look like fractions of 1."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Further columns with the same meaning as one that was read, and in how many rows they differ."""
+    unlikely_days: Sequence[str] = ()
+    """The first days in unlikely years."""
     used: Mapping[str, str] = field(default_factory=dict)
     """Headings and the names of their columns."""
 
@@ -38,11 +44,14 @@ class Findings:
             unreadable=reader.unreadable,
             first_unreadable=reader.first_unreadable,
             undated=reader.undated if "day" in map(kinds.get, table.used.values()) else 0,
+            first_undated=reader.first_undated,
             unused=table.unused,
             skipped=table.unused.skipped,
             left_out=reader.left_out,
             notes=table.notes,
             shares=reader.shares,
+            passed_over=reader.passed_over,
+            unlikely_days=list(reader.unlikely_days),
             used=table.used,
         )
 
@@ -50,9 +59,20 @@ class Findings:
         """Return the sentences without the file's name and a full stop, which the caller adds."""
         said = list(self.notes)
         said += (
-            f"{name} has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87"
+            f"{name} has no value above 1 (without %) and was read as per cent; if 0.87 means 87 %, write 87"
             for name in self.shares
         )
+        said += (
+            f"{name!r} differs from another column with the same meaning in {count:,} "
+            f"{'row' if count == 1 else 'rows'}, and was ignored there"
+            for name, count in self.passed_over.items()
+        )
+        if self.unlikely_days:
+            shown = ", ".join(self.unlikely_days)
+            said.append(
+                f"some days are so far away that they may be from another calendar, or wrong: {shown}; they "
+                "were read unchanged"
+            )
         if self.first_unreadable:
             shown = "; ".join(f"{self.place} {bad.line}: {bad}" for bad in self.first_unreadable)
             said.append(f"{self.unreadable:,} values cannot be read: {shown}{self._more(self.unreadable)}")
@@ -72,7 +92,11 @@ class Findings:
             said.append(f"{self.skipped:,} items were skipped, because they are not rows")
         if self.undated:
             rows, found = ("row has", "is") if self.undated == 1 else ("rows have", "are")
-            said.append(f"{self.undated:,} {rows} no day and {found} found by no filter for days")
+            shown = ", ".join(f"{self.place} {number}" for number in self.first_undated)
+            said.append(
+                f"{self.undated:,} {rows} no day and {found} found by no filter for days: "
+                f"{shown}{self._more(self.undated)}"
+            )
         return said
 
     @staticmethod

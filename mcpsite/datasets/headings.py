@@ -40,6 +40,10 @@ def _parts(text: str) -> tuple[str, list[str]]:
     return "".join(filter(str.isalnum, _SIGNS.sub(" ", rest))), units
 
 
+def _plain(text: str) -> str:
+    return " ".join(clean(text).casefold().split())
+
+
 class Headings:
     """The headings that identify a table's columns."""
 
@@ -51,6 +55,8 @@ class Headings:
         self.names = list(dict.fromkeys(name for column in self.columns for name in column.names))
         """Every name of every column, in their order."""
         self._named: dict[str, _Named] = {}
+        self._exact = {_plain(name): (name, column) for column in self.columns for name in column.names}
+        """Names as they are written, with units in brackets."""
         self._remembered: dict[str, Meaning | str] = {}
         for column in self.columns:
             for name in column.names:
@@ -97,6 +103,8 @@ class Headings:
 
     def _look_up(self, heading: str) -> Meaning | str:
         key, units = _parts(heading)
+        if units and (exact := self._exact.get(_plain(heading))):
+            return Meaning(*exact, dates=_date_order(units))
         named = self._named.get(key)
         if named is None:
             return ""

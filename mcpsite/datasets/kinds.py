@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 
+from mcpsite.datasets.columns import BEYOND
+
 if TYPE_CHECKING:  # These classes take parameters only for the type checker.
     from mcpsite.datasets.models import ProseText
 
@@ -35,8 +37,6 @@ A value instead of NULL, because the databases sort NULL differently.
 LONGEST_CATEGORY = 200
 LONGEST_IN_ORDER = 400
 """The most characters of a text in an index."""
-BEYOND = 1e300
-"""More than any cell means: a larger number is none."""
 
 
 class _Declared:

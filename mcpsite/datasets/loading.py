@@ -223,7 +223,8 @@ class _Load:
             self._check(reader, table, known)
             changes = compared.sentences() if compared else ()
             sample = [f"its columns are {understood(table.used, self._data_set.words_of)}", *sample, *changes]
-            return self._outcome(known, reader, table, sample=sample)
+            same = recognition.same_content(self._data_set, self._digest, self._found.name)
+            return self._outcome(known, reader, table, notes=[*self._copy(same)], sample=sample)
         load = loads.claim(
             self._data_set,
             self._found.name,
@@ -253,6 +254,8 @@ class _Load:
         load.findings = Findings.of(table, reader.cells).sentences()
         overlay.bring()
         uncertain = alike.uncertain(data_set, load, known)
+        same = recognition.same_content(data_set, self._digest, known.name)
+        same = same or recognition.same_rows(data_set, load)
         statistics.refresh_for(data_set, load)
         overlay.catch_up()
         with transaction.atomic(), _action(data_set, Change.Action.LOAD, self._choices.loaded_by) as action:
@@ -264,7 +267,12 @@ class _Load:
             reader,
             table,
             vanished=len(overlay.vanished),
-            notes=[*self._uncertain(uncertain), *self._many(combinations), *self._undeclared(table)],
+            notes=[
+                *self._copy(same),
+                *self._uncertain(uncertain),
+                *self._many(combinations),
+                *self._undeclared(table),
+            ],
         )
 
     @contextmanager
@@ -300,6 +308,13 @@ class _Load:
         else:
             before = {name: getattr(known, name) for name in names}
         action.add(source, recording.differences(before, after))
+
+    def _copy(self, other: str) -> Iterator[str]:
+        if other and not self._was:
+            yield (
+                f"has the same content as {other!r}; if it is a copy, its rows count twice: "
+                "remove one of them"
+            )
 
     def _uncertain(self, number: int) -> Iterator[str]:
         if number:
@@ -339,11 +354,6 @@ class _Load:
         cells, about = reader.cells, list(notes)
         if self._was:
             about.append(f"was renamed from {self._was!r}; its edits are kept")
-        elif other := recognition.same_content(self._data_set, self._digest, self._found.name):
-            about.append(
-                f"has the same content as {other!r}; if it is a copy, its rows count twice: "
-                "remove one of them"
-            )
         return Outcome(
             name=self._found.name,
             result="replaced" if known and known.state != SourceFile.State.LOADING else "new",

@@ -69,8 +69,9 @@ def summary(outcomes: Collection[Outcome]) -> Summary:
         told.rows.append([each.name, f"{each.rows:,}", f"{each.unreadable:,}", each.result])
         if each.reason:
             told.notes.append(f"{each.name}: {each.reason}.")
-        sentences = (*each.notes, *each.findings.sentences(), *each.sample)
+        sentences = (*each.notes, *each.findings.sentences())
         told.notes += (f"{each.name}: {sentence}." for sentence in sentences)
+        told.looks += (f"{each.name}: {sentence}." for sentence in each.sample)
         if each.vanished:
             told.notes.append(
                 f"{each.name}: {each.vanished} curated rows are no longer in the file; "

@@ -111,6 +111,10 @@ def _of_workbook(workbook: Workbook) -> Table:
     if workbook.others:
         others = ", ".join(map(repr, workbook.others[:5]))
         notes.append(f"its sheet {workbook.sheet!r} was read, not {others}; use --sheet to choose another")
+    if workbook.merged:
+        notes.append(
+            "cells are merged over several rows: texts were read in each row, numbers only in the first"
+        )
     return Table(
         format="xlsx",
         header=head.header,

@@ -1,12 +1,13 @@
 """Which of the stored files a load has found, so that no file replaces another one."""
 
 from pathlib import Path
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mcpsite.core import folders
 from mcpsite.datasets.declaration import DataSet
-from mcpsite.datasets.models import SourceFile
+from mcpsite.datasets.models import Load, SourceFile
 from mcpsite.datasets.refusals import RefusedFile
 from mcpsite.uploads.loaders import FOLDER as UPLOADS
 
@@ -46,3 +47,21 @@ def same_content(data_set: DataSet, digest: str, name: str) -> str:
     """Return the name of another file with the same content, empty if there is none."""
     others = data_set.files.filter(digest=digest).exclude(name=name)
     return others.values_list("name", flat=True).first() or ""
+
+
+def same_rows(data_set: DataSet, load: Load) -> str:
+    """Return the name of another file with the rows of `load`, written differently, or an empty text."""
+    names = [data_set.attribute(name) for name in data_set.columns if name not in data_set.derived]
+    rows, others = data_set.model.all_loads.order_by(), data_set.files.filter(rows=load.rows)
+    loads = Load.objects.filter(current_of__in=others.exclude(name=load.name), first_id__gt=0)
+    ids = {each.first_id: each for each in loads} if load.rows else {}
+    first = {
+        each[0]: each[1:] for each in rows.filter(pk__in=[load.first_id, *ids]).values_list("pk", *names)
+    }
+
+    def values(one: Load) -> QuerySet[Any, Any]:
+        return rows.filter(load=one, pk__range=(one.first_id, one.last_id)).values_list(*names)
+
+    # Very few files begin with the same row: only those are compared completely.
+    same = (each for pk, each in ids.items() if first.get(pk) == first.get(load.first_id))
+    return next((each.name for each in same if not values(load).difference(values(each)).exists()), "")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress
+from itertools import compress, islice
 from typing import Any, NamedTuple
 
 from mcpsite.core.texts import clean
@@ -20,15 +20,22 @@ from mcpsite.datasets.headings import Headings
 from mcpsite.datasets.reading import NOTHING_SAID
 from mcpsite.datasets.refusals import Open, RefusedFile
 from mcpsite.datasets.tables import MOST_NAMED, Batch, LeftOuts, Table
-from mcpsite.datasets.units import names_a_unit
+from mcpsite.datasets.units import CURRENCIES, names_a_unit, unit_called
 
-MOST_OF_WORD = 24
+MOST_OF_WORD = 40
 """Characters of a word for a total, or for an empty cell."""
 _TOTAL = re.compile(
     r"(grand|sub|over-?all|net|running|report)?[ -]?(totals?|sums?|averages?|avg|mean|median)"
-    r"|(summe|gesamt|gesamtsumme|zwischensumme|insgesamt|durchschnitt|mittelwert|totale|totaux|sous-total|moyenne"
-    r"|promedio|media|soma|somme|suma)"
+    r"|(summe|gesamt(summe|ergebnis)?|zwischensumme|insgesamt|durchschnitt|mittelwert|totale|totaux"
+    r"|sous-total|moyenne|promedio|media|soma|somme|suma)"
 )
+_PERHAPS_TOTAL = re.compile(
+    r"(.*)[ -](totals?|averages?|avg|mean|median|summe|ergebnis|durchschnitt|promedio|moyenne)[.:]?"
+    r"|all( [a-z]+)?|count|min|max|minimum|maximum|std|st(d|andard)\.? ?dev(iation)?\.?|\d\d?%"
+)
+"""Names of a group's total or figures: “JFK-LAX Total”, “Weighted average”, “max”. Values may, too."""
+_RULE = re.compile(r"[-=_+:|~*\s]{2,}")
+"""A line drawn below a heading or around a table."""
 _FOOTER = re.compile(
     r"(sources?|quelle|fuente|fonte|notes?|foot ?notes?|remarks?|anmerkung|copyright|disclaimer|generated"
     r"|exported|created|printed|prepared|as of|data (as )?of|confidential|all rights|end of|last updated"
@@ -109,6 +116,8 @@ class Reader:
     """The first of them, MOST_NAMED at most, by line."""
     undated: int = 0
     """How many rows have no day; one that cannot be read counts as none."""
+    first_undated: list[int] = field(default_factory=list)
+    """The lines of the first of them, MOST_NAMED at most."""
 
     def __post_init__(self) -> None:
         self._headings = Headings(self.columns)
@@ -119,6 +128,12 @@ class Reader:
         """Whether a word for a total has been seen."""
         self._shares = {column.name: 0 for column in self._present if column.unit == "%"}
         """Columns of per cents without a value above 1, and how many fractions of 1 they have."""
+        self.passed_over: dict[str, int] = {}
+        """Further columns with the same meaning as one that is read, and in how many rows they differ."""
+        self.unlikely_days: dict[str, None] = {}
+        """The first days in unlikely years, MOST_NAMED at most."""
+        self._months: dict[tuple[str, bool], str] = {}
+        """By column a text that can be a month, and one that can only be a week."""
         self._errors = False
         """Whether a spreadsheet program's word for an error has been seen in a text."""
         self._cleaned = {column.name: Remembered(partial(self._clean, column)) for column in self._present}
@@ -159,6 +174,7 @@ class Reader:
         size = len(batch.cells)
         given = dict(zip(self.header, zip(*batch.cells, strict=True), strict=True)) if size else {}
         texts = {column.name: self._first(given, column, size) for column in self._present}
+        self._say_currencies(texts)
         values: dict[str, list[Any]] = {}
         doubtful = bool(batch.short) or last or not self.rows or self._totals or self._errors
         for name, remembered in self._values.items():
@@ -176,7 +192,8 @@ class Reader:
         self._demand_short(texts, lines)
         self.rows += len(lines)
         days = {column.name: values[column.name] for column in self._present if column.kind == "day"}
-        self.undated += sum(texts[name].count("") for name in days)
+        for name in days:
+            self._count_undated(texts[name], lines)
         for name in list(self._shares):
             self._look_for_shares(name, texts[name], values[name])
         return Values(
@@ -192,11 +209,17 @@ class Reader:
         """The columns of per cents that look like fractions of 1."""
         return [each.words for each in self._present if self._shares.get(each.name, 0) > 1]
 
+    def _count_undated(self, texts: Sequence[str], lines: Sequence[int]) -> None:
+        if missing := texts.count(""):
+            self.undated += missing
+            empty = (line for line, text in zip(lines, texts, strict=True) if not text)
+            self.first_undated += islice(empty, MOST_NAMED - len(self.first_undated))
+
     # Cells
 
     def _look_for_shares(self, name: str, texts: Sequence[str], given: Sequence[float | None]) -> None:
-        said = [value for value in given if value is not None]
-        if max(map(abs, said), default=0) > 1 or any("%" in text for text in texts):
+        said = [v for v, text in zip(given, texts, strict=True) if v is not None and "%" not in text]
+        if max(map(abs, said), default=0) > 1:
             del self._shares[name]
         else:
             self._shares[name] += sum(not value.is_integer() for value in said)
@@ -207,13 +230,32 @@ class Reader:
         remembered = self._cleaned[column.name]
         for name in column.names:
             cells = given.get(name)
-            if cells is None:
+            if cells is None or (found is not None and not any(cells)):
                 continue
             cleaned = list(map(remembered.__getitem__, cells))
-            found = cleaned if found is None else [a or b for a, b in zip(found, cleaned, strict=True)]
-            if "" not in found:
-                break
+            if found is None:
+                found = cleaned
+                continue
+            # The day of a week may well be beside the week.
+            if column.kind != "day" and (
+                differ := sum(a != b != "" != a for a, b in zip(found, cleaned, strict=True))
+            ):
+                self.passed_over[name] = self.passed_over.get(name, 0) + differ
+            found = [a or b for a, b in zip(found, cleaned, strict=True)]
         return [""] * size if found is None else found
+
+    def _say_currencies(self, texts: dict[str, list[str]]) -> None:
+        """Add to the amounts of a row the currency in a column of currencies, if it is not their own."""
+        for said in (texts[column.name] for column in self._present if column.kind == "currency"):
+            others = {text: unit_called(text) or text for text in set(said) - {""}}
+            for column in self._present:
+                if column.unit in CURRENCIES and set(others.values()) - {column.unit}:
+                    texts[column.name] = [
+                        f"{amount} {others[text]}"
+                        if amount and others.get(text, column.unit) != column.unit
+                        else amount
+                        for amount, text in zip(texts[column.name], said, strict=True)
+                    ]
 
     def _clean(self, column: Column, cell: str) -> str:
         text = unwrapped(clean(cell).strip())
@@ -224,13 +266,31 @@ class Reader:
         of_texts = column.kind not in ("day", "number")
         if is_nothing(text, of_texts=of_texts):
             return ""
-        self._totals = self._totals or _is_total(text, whole=False)
+        self._totals = self._totals or _may_be_total(text)
         self._errors = self._errors or (of_texts and text[0] == "#" and ERRORS.fullmatch(text) is not None)
         return text
 
-    def _day(self, column: Column, text: str) -> str:  # noqa: ARG002 (as of numbers)
-        day = dates.day_of(text, self._order) if text else None
+    def _day(self, column: Column, text: str) -> str:
+        if not text:
+            return ""
+        day = dates.day_of(text, self._order)
+        if day and day.year not in dates.LIKELY and len(self.unlikely_days) < MOST_NAMED:
+            self.unlikely_days[f"{column.words} {text[:40]!r}"] = None
+        if dates.is_month_or_week(text):
+            self._demand_months(column, text, is_month=day is not None)
         return str(day) if day else ""
+
+    def _demand_months(self, column: Column, text: str, *, is_month: bool) -> None:
+        """Raise RefusedFile if one text of a column can only be a week, because others may then be weeks."""
+        self._months.setdefault((column.name, is_month), text)
+        month, week = (self._months.get((column.name, each)) for each in (True, False))
+        if month and week:
+            raise RefusedFile(
+                f"{column.words} is {week!r}, which is not a month, so {month!r} may be a week, too; write "
+                "weeks as 2024-W23, or correct it",
+                self._line_of(column, week),
+                place=self.place,
+            )
 
     def _number(self, column: Column, text: str) -> float | None:
         if not text:
@@ -257,7 +317,8 @@ class Reader:
             return "."
         raise RefusedFile(
             f"{column.words} is {text[:40]!r}, which may mean thousands or decimals, and the rest of the "
-            "file does not show which; set the decimal mark (--decimal . or --decimal ,)",
+            "file does not show which; set the decimal mark (--decimal . or --decimal ,; “Decimal mark” of "
+            "an upload)",
             self._line_of(column, text),
             place=self.place,
         )
@@ -319,7 +380,8 @@ class Reader:
             (day_line, day), (month_line, month) = orders["dmy"], orders["mdy"]
             why = f"others differ ({day!r} in {self.place} {day_line}, {month!r} in {month_line})"
         raise RefusedFile(
-            f"{first}, and {why}; choose one (--dates dmy or --dates mdy), or write 2026-07-01",
+            f"{first}, and {why}; choose one (--dates dmy or --dates mdy; “Dates” of an upload), or write "
+            "2026-07-01",
             line,
             place=self.place,
         )
@@ -348,10 +410,7 @@ class Reader:
         suspects = {*bad, *batch.short, *([] if self.rows else [0])}
         if self._totals:
             suspects |= {
-                p
-                for column in texts.values()
-                for p, text in enumerate(column)
-                if _is_total(text, whole=False)
+                p for column in texts.values() for p, text in enumerate(column) if _may_be_total(text)
             }
         out = {place: why for place in suspects if (why := self._why_none(batch, place, texts, bad))}
         if last:
@@ -414,6 +473,8 @@ class Reader:
             return "the heading again"
         if not self.rows and place == 0 and wrong and all(map(names_a_unit, filled)):
             return "units"
+        if filled and all(map(_RULE.fullmatch, filled)):
+            return "a line"
         if self._totals and (why := self._why_total(place, texts)):
             return why
         if len(wrong) == 1 == len(filled) and " " in filled[0].strip() and place not in batch.short:
@@ -426,10 +487,16 @@ class Reader:
         A column may be the only one of its kind, and Total a name in it: then the day has to be missing, or
         the file to end.
         """
+        words = [each for each in self._present if each.kind not in ("day", "number", "currency")]
+        dated = [column for column in self._present if column.kind == "day"]
         said = {column.kind for column in self._present if _is_total(texts[column.name][place], whole=False)}
         if not said:
-            return ""
-        words = [column for column in self._present if column.kind not in ("day", "number")]
+            # Values may have such names: in a total the day is missing, and every other text.
+            given = [(each.name, text) for each in (*dated, *words) if (text := texts[each.name][place])]
+            if len(given) != 1 or not _may_be_total(given[0][1]):
+                return ""
+            name, text = given[0]
+            return "a total" if dated or (len(words) > 1 and _group_of(text) in texts[name]) else ""
         others = [
             text
             for column in words
@@ -438,7 +505,6 @@ class Reader:
         whole = any(_is_total(texts[column.name][place]) for column in self._present)
         if said & {"day", "number"}:
             return "a total" if whole or not others else ""
-        dated = [column for column in self._present if column.kind == "day"]
         undated = not any(texts[column.name][place] for column in dated)
         if others or not (whole or undated):
             return ""
@@ -467,6 +533,21 @@ def _is_total(text: str, *, whole: bool = True) -> bool:
         return False
     rest = text[match.end() :]
     return not rest.strip(" :.") if whole else not rest[:1].isalnum()
+
+
+def _may_be_total(text: str) -> bool:
+    """Return whether a text is a word for a total, begins or ends with one, or names a figure of a group."""
+    if len(text) > MOST_OF_WORD:
+        return False
+    # Most numbers and days are known by their end.
+    perhaps = not text[-1:].isdigit() and _PERHAPS_TOTAL.fullmatch(text.casefold())
+    return bool(perhaps) or _is_total(text, whole=False)
+
+
+def _group_of(text: str) -> str | None:
+    """Return what “JFK-LAX Total” is a total of."""
+    match = _PERHAPS_TOTAL.fullmatch(text.casefold())
+    return text[: match.end(1)] if match and match[1] else None
 
 
 def _is_open(text: str) -> bool:

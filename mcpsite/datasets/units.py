@@ -13,6 +13,7 @@ _SPELLINGS = {
     "%": ("%", "pct", "percent", "percentage"),
     "days": ("days", "day", "d"),
 }
+CURRENCIES = frozenset(_SPELLINGS) - {"%", "days"}
 _FORMATS = re.compile(
     r"(?=.*[ymdhst])[ymdhs\-/. :t]+|text|string|number|integer|numeric|date|currency|name|code"
 )

@@ -24,6 +24,7 @@ from io import BytesIO
 from typing import Any
 
 from openpyxl import load_workbook
+from openpyxl.utils.cell import column_index_from_string
 from openpyxl.utils.exceptions import InvalidFileException
 
 MOST_MEMORY = 1024**3
@@ -40,6 +41,9 @@ TOO_MUCH = "The workbook takes too much memory or time to read; export fewer row
 BUSY = "Another workbook is being read; try again in a moment."
 _QUOTED = re.compile(r'"[^"]*"|\\.')
 """What a number format shows literally."""
+_CURRENCY = re.compile(r"\[\$([^\]-]+)[^\]]*\]|([€£¥₹$])")
+"""The sign that a number format shows beside an amount."""
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)([0-9]+):[A-Z]+([0-9]+)"')
 _turn = threading.Lock()
 
 
@@ -55,14 +59,15 @@ def rows(data: bytes) -> Generator[list[str], None, None]:
     with closing(sheet(data)) as said:
         next(said)
         for row in said:
-            yield [str(cell) for cell in row]
+            yield [str(cell[1] if isinstance(cell, list) else cell) for cell in row]
 
 
 def sheet(data: bytes, name: str = "") -> Generator[list[Any], None, None]:
-    """Yield which sheet is read and a list of the other visible ones, then its rows as `rows` does.
+    """Yield which sheet is read, a list of the other visible ones and whether cells are merged over rows.
 
-    It is the one called `name`, or the first that is not hidden. Numbers with a fraction stay numbers, so
-    that nobody takes their point for a thousands separator. Raises BadWorkbook.
+    Then yield its rows as `rows` does. It is the sheet called `name`, or the first that is not hidden.
+    Numbers with a fraction stay numbers, so that nobody takes their point for a thousands separator; an
+    amount is a list of the sign shown beside it and the number. Raises BadWorkbook.
     """
     if not _turn.acquire(timeout=MOST_SECONDS / 4):
         raise BadWorkbook(BUSY)
@@ -108,11 +113,14 @@ def read_rows(data: bytes, name: str = "") -> Iterator[list[Any]]:
             load_workbook(BytesIO(data), read_only=True, data_only=data_only) for data_only in (True, False)
         )
         chosen, others = _chosen(shows, name)
-        yield [chosen, others]
+        merged = _merged(shows[chosen])
+        yield [chosen, others, bool(merged)]
         shown, made = _rows(shows[chosen]), _rows(makes[chosen])
         characters = cells = 0
-        for values, origins in zip(shown, made, strict=True):
+        above: dict[int, tuple[int, Any]] = {}
+        for number, (values, origins) in enumerate(zip(shown, made, strict=True), start=1):
             row: list[Any] = [_spelled(*cells) for cells in zip(values, origins, strict=True)]
+            _fill(row, number, merged, above)
             while row and not row[-1]:
                 row.pop()
             cells += len(row)
@@ -141,6 +149,48 @@ def _chosen(book: Any, name: str) -> tuple[str, list[str]]:
     return chosen, [title for title in visible if title != chosen]
 
 
+def _merged(sheet: Any) -> dict[int, list[tuple[int, int]]]:
+    """Return by its first row each cell that is merged over several: its column, and its last row."""
+    merged: dict[int, list[tuple[int, int]]] = {}
+    with sheet.parent._archive.open(sheet._worksheet_path) as part:
+        rest = b""
+        while chunk := part.read(1 << 20):
+            # openpyxl does not say this for a workbook that is read row by row.
+            for match in _MERGED.finditer(rest + chunk):
+                first, last = int(match[2]), int(match[3])
+                if last > first:
+                    cell = column_index_from_string(match[1].decode()) - 1, last
+                    merged.setdefault(first, []).append(cell)
+            rest = (rest + chunk)[(rest + chunk).rfind(b"<") :][:1000]
+    return merged
+
+
+def _fill(
+    row: list[Any], number: int, merged: dict[int, list[tuple[int, int]]], above: dict[int, tuple[int, Any]]
+) -> None:
+    """Write a text that is merged over several rows into each of them that is not empty.
+
+    A number counts for all of its rows together, and so is only in the first. `above` has the texts from rows
+    above.
+    """
+    if any(row):
+        for column, (last, text) in above.items():
+            if number <= last:
+                row += [""] * (column + 1 - len(row))
+                row[column] = row[column] or text
+    for column, last in merged.get(number, ()):
+        if column < len(row) and isinstance(row[column], str) and not _is_number(row[column]):
+            above[column] = last, row[column]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.rstrip("%"))
+    except ValueError:
+        return False
+    return True
+
+
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
     sheet.reset_dimensions()
     # Not by `max_col`, which pads each row to that width, and missing rows too.
@@ -150,19 +200,24 @@ def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
         yield row[:MOST_COLUMNS]
 
 
-def _spelled(shown: Any, origin: Any) -> str | float:
+def _spelled(shown: Any, origin: Any) -> str | float | list[Any]:
     """Return a cell as a person sees it; raises BadWorkbook for a formula without its result."""
     if shown.value is None and origin.value is not None:
         raise BadWorkbook(
             f"Cell {origin.coordinate} contains a formula without a stored result; enter the value, or "
             "save the file with a spreadsheet program."
         )
-    if isinstance(shown.value, float | int) and "%" in _QUOTED.sub("", str(shown.number_format)):
-        # What is shown as 90% is stored as 0.9.
-        return f"{spelled(round(shown.value * 100, 10))}%"
+    is_number = isinstance(shown.value, float | int) and not isinstance(shown.value, bool)
+    format_ = str(shown.number_format) if is_number else ""
+    if "%" in _QUOTED.sub("", format_):
+        # What is shown as 90% is stored as 0.9. With four decimals nobody takes them for thousands.
+        text = spelled(round(shown.value * 100, 10))
+        return f"{text}0%" if text[-4:-3] == "." else f"{text}%"
+    value: str | float = spelled(shown.value)
     if isinstance(shown.value, float) and math.isfinite(shown.value) and not shown.value.is_integer():
-        return shown.value
-    return spelled(shown.value)
+        value = shown.value
+    sign = _CURRENCY.search(format_)
+    return [sign[1] or sign[2], value] if sign else value
 
 
 def spelled(cell: Any) -> str:

@@ -161,6 +161,7 @@ class UploadAdmin(ExportMixin, ReadOnly, ModelAdmin[Upload]):
                         "table": {"headers": summary.columns, "rows": summary.rows},
                         "warnings": summary.warnings,
                         "notes": summary.notes,
+                        "looks": summary.looks,
                         "links": summary.links,
                     }
                     for summary in summaries

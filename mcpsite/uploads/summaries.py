@@ -20,6 +20,8 @@ class Summary:
     """Sentences about what was done and may not have been meant; they come first."""
     notes: list[str] = field(default_factory=list)
     """Sentences: what was refused and why, what was kept."""
+    looks: list[str] = field(default_factory=list)
+    """Sentences: how a file that was only checked would be read."""
     failed: bool = False
     """Whether something was refused."""
     links: list[tuple[str, str]] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Summary:
         for row in self.rows:
             table.add_row(*map(Text, row))
         console.print(table)
-        for note in self.notes:
+        for note in (*self.notes, *self.looks):
             console.print(Text(note))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from mcpsite.datasets.generating import writing_app
 from mcpsite.datasets.generating.surveying import survey
+from mcpsite.datasets.generating.trying import try_reading
 from mcpsite.datasets.generating.understanding import Design, understand
 from mcpsite.datasets.refusals import RefusedFile
 from tests.datasets.unlike import MADE, Unlike
@@ -74,3 +75,52 @@ def test_categories_that_multiply_are_prose(tmp_path: Path) -> None:
 def test_a_file_of_nothing_is_refused(text: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(RefusedFile, match=reason):
         design_of(tmp_path, text)
+
+
+def rows_of(*headings: str) -> str:
+    rows = "\n".join(f"{number % 3 + 0.5},{number % 4},s{number % 5}" for number in range(20))
+    return f"{','.join(headings)}\n{rows}\n"
+
+
+def test_the_numbers_of_rows_that_pandas_writes_are_left_out(tmp_path: Path) -> None:
+    assert list(kinds(design_of(tmp_path, rows_of("", "price", "size")))) == ["price", "size"]
+
+
+def test_columns_without_headings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedFile, match="has no names for columns 1, 3"):
+        design_of(tmp_path, rows_of("", "price", ""))
+
+
+def test_headings_that_differ_by_their_unit_alone_are_two_columns(tmp_path: Path) -> None:
+    design = design_of(tmp_path, rows_of("Price (EUR)", "Price (USD)", "Size"))
+    assert [(each.name, each.unit) for each in design.columns][:2] == [("price", "EUR"), ("price_2", "USD")]
+    rows, told = try_reading([each.column for each in design.columns], [tmp_path / "a.csv"])
+    assert (rows, told) == (20, [])
+
+
+def test_amounts_that_happen_to_count_the_rows_are_numbers(tmp_path: Path) -> None:
+    rows = "\n".join(f"{number},{number % 3}" for number in range(1, 20))
+    assert kinds(design_of(tmp_path, f"Price (EUR),size\n{rows}\n"))["price"] == "Number"
+
+
+def test_headings_that_differ_by_signs_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedFile, match="two columns for unit price; rename one"):
+        design_of(tmp_path, rows_of("unit price", "unit_price", "size"))
+
+
+def test_amounts_in_several_currencies_are_no_numbers(tmp_path: Path) -> None:
+    rows = "\n".join(f"{'€$'[number % 2]}{number},{number % 3}" for number in range(20))
+    assert kinds(design_of(tmp_path, f"price,size\n{rows}\n"))["price"] == "Text"
+
+
+def test_numbers_of_weeks_are_no_amounts(tmp_path: Path) -> None:
+    rows = "\n".join(f"2024{number:02},{number % 3}" for number in range(9, 53))
+    assert kinds(design_of(tmp_path, f"Week,size\n{rows}\n"))["week"] != "Number"
+
+
+def test_what_a_load_will_leave_out_is_known_beforehand(tmp_path: Path) -> None:
+    rows = "".join(f"City {n // 5},Product {n % 5},{n}\n" for n in range(20))
+    design = design_of(tmp_path, f"city,product,usd\n{rows}City 3 Total,,5\nGrand total,,190\n")
+    found, told = try_reading([each.column for each in design.columns], [tmp_path / "a.csv"])
+    assert found == 20
+    assert "'City 3 Total 5' (a total)" in told[0]

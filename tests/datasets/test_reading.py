@@ -266,9 +266,8 @@ def test_a_file_without_a_usable_header_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
-    assert (
-        refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n")
-        == "line 1: the header has two columns for date"
+    assert refusal(tmp_path, "a.csv", "date,query,Date\n1,2,3\n") == (
+        "line 1: the header has two columns for date; rename one of them"
     )
 
 

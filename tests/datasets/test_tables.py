@@ -149,6 +149,7 @@ def test_a_hotel_called_total_stays_where_it_is_the_only_column_of_texts(tmp_pat
         (["0.87", "0.9", "12"], False),
         (["0", "1", "1"], False),
         (["0.5 %", "0.9 %"], False),
+        (["87 %", "0.9", "0.85"], True),
         (["", "0.5"], False),
     ],
 )
@@ -158,7 +159,9 @@ def test_per_cents_that_look_like_shares_of_one_are_told(
     rows = "".join(f"2024-06-0{place},A,{cell}\n" for place, cell in enumerate(cells, 1))
     _, told = read(tmp_path, f"day,hotel,full\n{rows}")
     assert told == (
-        "full has no value above 1 and was read as per cent; if 0.87 means 87 %, write 87" if is_told else ""
+        "full has no value above 1 (without %) and was read as per cent; if 0.87 means 87 %, write 87"
+        if is_told
+        else ""
     )
 
 

@@ -315,21 +315,24 @@ MADE: tuple[Callable[[], Unlike], ...] = (
 
 
 def questions(unlike: Unlike) -> Iterator[tuple[str, dict[str, Any], str, Any]]:
-    """Five questions at most: tool, arguments, the key of the answer, and what that has to be."""
-    records = unlike.records
-    value = records[1][unlike.category]
-    having = [each for each in records if each[unlike.category] == value]
-    yield unlike.name, {"limit": 1}, "total_rows", len(records)
-    parts = sum(value.casefold() in each[unlike.category].casefold() for each in records)
-    yield unlike.name, {f"{unlike.category}_contains": value, "limit": 1}, "matched_rows", parts
+    """Yield five questions or more: tool, arguments, the key of the answer, and what that has to be."""
+    name, category, records = unlike.name, unlike.category, unlike.records
+    value = records[1][category]
+    having = [each for each in records if each[category] == value]
+    yield name, {"limit": 1}, "total_rows", len(records)
+    parts = sum(value.casefold() in each[category].casefold() for each in records)
+    yield name, {f"{category}_contains": value, "limit": 1}, "matched_rows", parts
+    yield name, {f"{category}_contains": "no such value"}, "matched_rows", 0
+    groups = {"group_by": [category], "limit": 200}
+    yield f"{name}_summary", groups, f"{value}/rows", len(having)
+    yield f"{name}_summary", groups, "groups_returned", len({each[category] for each in records})
     if unlike.number:
         least = sorted(each[unlike.number] for each in records)[len(records) // 2]
         most = sum(each[unlike.number] >= least for each in records)
-        yield unlike.name, {f"{unlike.number}_min": least, "limit": 1}, "matched_rows", most
+        yield name, {f"{unlike.number}_min": least, "limit": 1}, "matched_rows", most
         total = round(sum(each[unlike.number] for each in having), 4)
         metric = f"{unlike.number}_sum"
-        asked = {"group_by": [unlike.category], "metrics": [metric], "limit": 200}
-        yield f"{unlike.name}_summary", asked, f"{value}/{metric}", total
+        yield f"{name}_summary", groups | {"metrics": [metric]}, f"{value}/{metric}", total
     if unlike.day:
         month = sum(each[unlike.day].startswith("2026-01") for each in records)
-        yield unlike.name, {unlike.day: "2026-01", "limit": 1}, "matched_rows", month
+        yield name, {unlike.day: "2026-01", "limit": 1}, "matched_rows", month

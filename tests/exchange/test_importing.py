@@ -391,6 +391,17 @@ def test_a_percentage_is_not_read_as_a_part_of_one(client: Client, curator: User
     )
 
 
+def test_an_amount_is_read_whatever_sign_its_format_shows(
+    client: Client, curator: User, loaded: None
+) -> None:
+    def as_dollars(sheet: Sheet) -> None:
+        sheet.cell(2, 2).number_format = '"$"#,##0.00'
+
+    data = workbook([["id", "avg_fare_usd"], [delta_id(), 450.5]], as_dollars)
+    confirm(client, preview(client, data, "a.xlsx"))
+    assert delta().avg_fare_usd == 450.5
+
+
 @pytest.mark.parametrize("quote", ['"Summer\n2,Winter\n', 'Sum"mer\n"'])
 def test_a_quote_that_is_not_closed_is_refused_with_its_line(
     client: Client, curator: User, loaded: None, quote: str

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mcpsite.datasets import dates, numbers
 from mcpsite.datasets.columns import Column
@@ -26,6 +27,8 @@ MOST_LINES = 400
 """The lines at a file's start in which its heading is searched for."""
 
 csv.field_size_limit(MAX_CELL)
+_reader = partial(csv.reader, skipinitialspace=True)
+"""A quote opens a cell also after a blank; blanks around a cell mean nothing."""
 
 _MARK = codecs.BOM_UTF8.decode()
 _AROUND = f" \t\r\n\x1a{_MARK}"
@@ -53,7 +56,11 @@ def shape_of(source: Source, encoding: str, format_: str, headings: Headings) ->
         skipped, delimiters = 1, [match[1]]
     found = {each: _records(lines, each, skipped) for each in delimiters}
     delimiter = max(delimiters, key=lambda each: score(found[each], headings))
-    return Shape(delimiter=delimiter, head=head_of(found[delimiter], headings))
+    head = head_of(found[delimiter], headings)
+    cells = [cell.strip() for cell in head.record.cells]
+    if all(cell[:1] == cell[-1:] == "'" for cell in cells if cell):
+        raise RefusedFile("has cells in single quotes; use double quotes, or none", head.record.first)
+    return Shape(delimiter=delimiter, head=head)
 
 
 def _records(lines: list[str], delimiter: str, skipped: int) -> list[Record]:
@@ -68,9 +75,9 @@ def _records(lines: list[str], delimiter: str, skipped: int) -> list[Record]:
         if line[:1] == "#":
             comment = line.lstrip("#").strip()
             if delimiter in comment:
-                records.append(Record(first, first, next(csv.reader([comment], delimiter=delimiter)), True))
+                records.append(Record(first, first, next(_reader([comment], delimiter=delimiter)), True))
         elif line.strip(blank):
-            reader = csv.reader(lines[first - 1 :], delimiter=delimiter)
+            reader = _reader(lines[first - 1 :], delimiter=delimiter)
             try:
                 cells = next(reader)
             except csv.Error:
@@ -171,7 +178,7 @@ class _Lines:
 
     def _cells(self, line: str) -> list[str]:
         try:
-            return next(csv.reader([line], delimiter=self._delimiter), [])
+            return next(_reader([line], delimiter=self._delimiter), [])
         except csv.Error:
             return []
 
@@ -326,7 +333,7 @@ class Delimited:
         if self._shape.delimiter == "\t" and (parted := self._between_tabs(lines)) is not None:
             return parted
         try:
-            return list(csv.reader(lines, delimiter=self._shape.delimiter, strict=True))
+            return list(_reader(lines, delimiter=self._shape.delimiter, strict=True))
         except csv.Error:
             return []
 
@@ -349,7 +356,7 @@ class Delimited:
         numbered: list[int] = []
         short: dict[int, int] = {}
         try:
-            for row in csv.reader(lines, delimiter=self._shape.delimiter):
+            for row in _reader(lines, delimiter=self._shape.delimiter):
                 lines.inside = False
                 if lines.unclosed:
                     raise RefusedFile("a quote opens here and is never closed", lines.began)
@@ -386,7 +393,7 @@ class Delimited:
             return row
         text = "".join(lines.record)
         try:
-            list(csv.reader(io.StringIO(text, newline=""), delimiter=self._shape.delimiter, strict=True))
+            list(_reader(io.StringIO(text, newline=""), delimiter=self._shape.delimiter, strict=True))
         except csv.Error:
             self._mended += 1
             short = len(text) <= LONGEST_MENDED and self._mended <= MOST_MENDED

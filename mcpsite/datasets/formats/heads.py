@@ -48,7 +48,7 @@ def head_of(records: Sequence[Record], headings: Headings, *, place: str = "line
     """Return the heading among the first rows of a table. Raises RefusedFile."""
     plain = [record for record in records if not record.commented]
     comments = [record for record in records if record.commented and record.last < _first_line(plain)]
-    chosen = _first_of_most(plain, headings.count)
+    chosen = _lowest(plain, _first_of_most(plain, headings.count), headings)
     commented = _first_of_most(comments, headings.count)
     known = headings.count(chosen.cells) if chosen else 0
     if commented and headings.count(commented.cells) > (0 if known < 2 else known):
@@ -66,6 +66,7 @@ def head_of(records: Sequence[Record], headings: Headings, *, place: str = "line
     head = _understood(chosen, headings, place)
     head.above.extend(record for record in plain if record.last < chosen.first)
     below = [record.cells for record in plain if record.first > chosen.last]
+    _report_unnamed(head, headings, below, place)
     _demand_figures(head, headings, below, place)
     return head
 
@@ -82,6 +83,18 @@ def _first_of_most(records: Sequence[Record], count: Callable[[list[str]], int])
     )
 
 
+def _lowest(records: Sequence[Record], chosen: Record | None, headings: Headings) -> Record | None:
+    """Return the last row of a heading: names of groups of columns may be above the columns' own."""
+    if not chosen or headings.take_all:
+        return chosen
+    for record in records[records.index(chosen) + 1 :]:
+        filled = [cell for cell in record.cells if cell.strip()]
+        if not headings.count(record.cells) == len(filled) > headings.count(chosen.cells):
+            break
+        chosen = record
+    return chosen
+
+
 def _understood(record: Record, headings: Headings, place: str) -> Head:
     header: list[str] = []
     unused, used = Unused(), dict[str, str]()
@@ -94,12 +107,35 @@ def _understood(record: Record, headings: Headings, place: str) -> Head:
             continue
         if meaning.name in header:
             raise RefusedFile(
-                f"the header has two columns for {meaning.column.words}", record.last, place=place
+                f"the header has two columns for {meaning.column.words}; rename one of them",
+                record.last,
+                place=place,
             )
         header.append(meaning.name)
         used[cell.strip()] = meaning.column.name
         dates = dates or meaning.dates
     return Head(record=record, header=header, unused=unused, used=used, dates=dates)
+
+
+def _report_unnamed(head: Head, headings: Headings, below: list[list[str]], place: str) -> None:
+    """Report columns without a heading. Raises RefusedFile if all columns are wanted and several have none.
+
+    A single one may be the numbers of the rows, as pandas writes them.
+    """
+    unnamed = [
+        number
+        for number, cell in enumerate(head.record.cells)
+        if not cell.strip() and any(row[number].strip() for row in below if number < len(row))
+    ]
+    for number in unnamed:
+        head.unused.add(f"column {number + 1}, which has no heading")
+    if headings.take_all and len(unnamed) > 1:
+        which = ", ".join(str(number + 1) for number in unnamed[:MOST_SAID])
+        raise RefusedFile(
+            f"the header has no names for columns {which}, but they have values; name each, in one row",
+            head.record.last,
+            place=place,
+        )
 
 
 def _demand_figures(head: Head, headings: Headings, below: list[list[str]], place: str) -> None:
@@ -108,7 +144,12 @@ def _demand_figures(head: Head, headings: Headings, below: list[list[str]], plac
         return
     for number, name in enumerate(head.header):
         cells = [row[number].strip() for row in below if number < len(row) and row[number].strip()]
-        if not name and cells and sum(map(_is_figure, cells)) * 2 > len(cells):
+        if (
+            not name
+            and head.record.cells[number].strip()
+            and cells
+            and sum(map(_is_figure, cells)) * 2 > len(cells)
+        ):
             unknown = ", ".join(map(repr, list(head.unused)[:5]))
             raise RefusedFile(
                 "the header has no known column of numbers, but there are numbers in unknown columns "

@@ -199,9 +199,11 @@ def _by_line(source: Source, encoding: str, *, tell: bool) -> Iterator[tuple[int
             if not text:
                 continue
             try:
-                yield number, json.loads(text, parse_float=Decimal)
+                yield number, json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
             except RecursionError:
                 raise RefusedFile("is nested too deeply", number) from None
+            except RefusedFile as refused:
+                raise RefusedFile(str(refused), number) from None
             except json.JSONDecodeError as error:
                 reason = f"is not JSON: {error.msg[0].lower()}{error.msg[1:]}"
                 raise RefusedFile(f"{reason}; JSON Lines files have one object per line", number) from None
@@ -552,7 +554,9 @@ def value_of(events: Events, event: str, value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise RefusedFile("is nested too deeply")
     if event == "start_map":
-        return {key: value_of(events, each, inner, depth + 1) for key, each, inner in members(events)}
+        return _once(
+            [(key, value_of(events, each, inner, depth + 1)) for key, each, inner in members(events)]
+        )
     if event == "start_array":
         items = []
         for each, inner in events:
@@ -560,6 +564,16 @@ def value_of(events: Events, event: str, value: Any, depth: int = 0) -> Any:
                 break
             items.append(value_of(events, each, inner, depth + 1))
         return items
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of these members. Raises RefusedFile if two have the same name and differ."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for key, one in pairs:
+            if value[key] != one:
+                raise RefusedFile(f"an object has {key[:60]!r} twice, with different values")
     return value
 
 

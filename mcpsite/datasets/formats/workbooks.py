@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
-from typing import IO
+from typing import IO, Any
 
 from mcpsite.datasets.formats.heads import MOST_ABOVE, Head, Record, head_of
 from mcpsite.datasets.headings import Headings
@@ -34,7 +34,7 @@ class Workbook:
         try:
             self.sheet, self.others = self._read(data, sheet)
             records = [Record(number, number, row) for number, row in islice(self._filled(), MOST_ABOVE)]
-            self.head: Head = head_of(records, headings, place="row")
+            self.head: Head = self._head_of(records)
         except BaseException:
             self.close()
             raise
@@ -42,13 +42,24 @@ class Workbook:
     def _read(self, data: bytes, sheet: str) -> tuple[str, list[str]]:
         try:
             with closing(workbook.sheet(data, sheet)) as said:
-                name, others = next(said)
+                name, others, self.merged = next(said)
                 for row in said:
                     self._rows.write(f"{json.dumps(row)}\n")
         except workbook.BadWorkbook as error:
             reason = str(error).removesuffix(".")
             raise RefusedFile(f"cannot be read: {reason[0].lower()}{reason[1:]}") from None
         return str(name), list(others)
+
+    def _head_of(self, records: list[Record]) -> Head:
+        try:
+            return head_of(records, self._headings, place="row")
+        except RefusedFile as refused:
+            if not self.others:
+                raise
+            others = ", ".join(map(repr, self.others[:5]))
+            raise RefusedFile(
+                f"{refused}. This is its sheet {self.sheet!r}, not {others}; use --sheet to choose another"
+            ) from None
 
     def close(self) -> None:
         self._rows.close()
@@ -94,8 +105,10 @@ class Workbook:
             yield Batch(cells=cells, lines=numbers)
 
 
-def _text(cell: str | float) -> str:
-    """Return a cell as text, with a fraction that nobody can mistake for thousands."""
+def _text(cell: str | float | list[Any]) -> str:
+    """Return a cell as text, with a fraction that nobody can mistake for thousands, and with its currency."""
+    if isinstance(cell, list):
+        return f"{cell[0]} {_text(cell[1])}"
     if isinstance(cell, str):
         return cell
     text = str(cell)

@@ -171,15 +171,12 @@ class Survey:
 
     rows: int
     columns: list[Surveyed]
-    notes: list[str]
-    """What was not read."""
 
 
 def survey(paths: Sequence[Path], said: Said = NOTHING_SAID) -> Survey:
     """Examine all of `paths`. Raises RefusedFile."""
     columns: dict[str, Surveyed] = {}
     rows = 0
-    notes: list[str] = []
     for path in paths:
         headings = _headings_of(path, said)
         with open_table(path, headings, said=said) as table:
@@ -192,11 +189,9 @@ def survey(paths: Sequence[Path], said: Said = NOTHING_SAID) -> Survey:
                     for column, place in zip(read, places, strict=True):
                         column.add(cells[place])
                 rows += len(batch.cells)
-            notes += table.notes
-            notes += [f"{table.place} {left.line}: {left}" for left in table.left_out.first]
     for each in columns.values():
         each.of_rows.extend([0] * (rows - len(each.of_rows)))
-    return Survey(rows=rows, columns=list(columns.values()), notes=notes)
+    return Survey(rows=rows, columns=list(columns.values()))
 
 
 def _headings_of(path: Path, said: Said) -> Headings:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mcpsite.datasets.columns import Column
+from mcpsite.datasets.columns import Kind as CellKind
 from mcpsite.datasets.declared_checks import ENGINE
 from mcpsite.datasets.generating.surveying import Survey, Surveyed
 from mcpsite.datasets.headings import Headings
@@ -34,6 +35,8 @@ _OF_DAYS = re.compile(r"date|day|week|month|quarter|period|datum|tag|fecha|jour|
 _OF_CODES = re.compile(
     r"(^|[^a-z])(id|code|zip|postcode|postal|plz|phone|sku|ean|isbn|iban|no|nr|key)([^a-z]|$)"
 )
+_OF_PERIODS = re.compile(r"(^|[^a-z])(week|month|quarter|period|kw|monat|quartal)([^a-z]|$)")
+"""Numbers below such a heading are not amounts."""
 _OF_YEARS = re.compile(r"(^|[^a-z])(year|jahr|año|année|fy)([^a-z]|$)")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _SIGN = re.compile(r"[%$€£¥₹]")
@@ -55,6 +58,16 @@ class Understood:
     examples: tuple[str, ...] = ()
     title: str = ""
     """Its title for people, if its name is not readable."""
+
+    @property
+    def column(self) -> Column:
+        """The column as a file is read for it."""
+        kind: CellKind = (
+            "day" if self.kind == "Day" else "number" if self.kind == "Number" else "prose"
+        )  # Other texts differ in how they are used, not in how they are read.
+        title = self.title or self.name.replace("_", " ")
+        names = (self.name, self.heading)
+        return Column(name=self.name, title=title, names=names, kind=kind, unit=self.unit)
 
     @property
     def also(self) -> str:
@@ -106,14 +119,17 @@ def _kind(column: Surveyed) -> tuple[Kind, str]:
         and not _OF_YEARS.search(folded)
     ):
         return "Day", "dates with times" if column.times else "dates"
-    is_code = bool(column.codes) or _OF_CODES.search(folded)
-    if _counts_rows(column):
+    is_code = bool(column.codes) or _OF_CODES.search(folded) or _OF_PERIODS.search(folded)
+    if _counts_rows(column) and not _unit(column):
         return "Text", COUNTS
-    if column.numbers >= MOSTLY * filled and not is_code and not _OF_YEARS.search(folded):
+    numbers = column.numbers >= MOSTLY * filled
+    if numbers and len(column.units) > 1:
+        return "Text", f"amounts in {' and '.join(sorted(column.units))}"
+    if numbers and not is_code and not _OF_YEARS.search(folded):
         return "Number", "numbers"
     if _is_category(column):
         return "Category", f"{column.distinct:,} different values"
-    if column.numbers >= MOSTLY * filled:
+    if numbers:
         return "Text", "numbers used as codes or names"
     if column.longest > LONGEST_CATEGORY or column.characters > LONG * column.distinct:
         return "Prose", "long texts"

@@ -20,6 +20,7 @@ from mcpsite.datasets.columns import Said
 from mcpsite.datasets.declaration import data_set_named
 from mcpsite.datasets.generating import writing_app
 from mcpsite.datasets.generating.surveying import survey
+from mcpsite.datasets.generating.trying import try_reading
 from mcpsite.datasets.generating.understanding import Design, understand
 from mcpsite.datasets.refusals import RefusedFile
 
@@ -54,17 +55,18 @@ class Command(BaseCommand):
         try:
             found = survey(files, said)
             design = understand(found)
+            rows, told = try_reading([each.column for each in design.columns], files, said)
         except RefusedFile as refused:
             raise CommandError(f"{', '.join(path.name for path in files)}: {refused}.") from None
         console = Console(
             file=cast(IO[str], self.stdout), highlight=False, width=None if self.stdout.isatty() else 120
         )
-        _tell(console, design, found.notes)
+        _tell(console, design, told)
         shown = {"dates": options["dates"] or "", "decimal": options["decimal"] or ""}
         text = writing_app.model(name, design, [path.name for path in files], shown)
         folder.mkdir(parents=True)
         try:
-            self._write(folder, name, text, files[0], found.rows if len(files) == 1 else 0)
+            self._write(folder, name, text, files[0], rows if len(files) == 1 else 0)
             _run("makemigrations", name)
             _run("check")
         except BaseException:
@@ -72,7 +74,7 @@ class Command(BaseCommand):
             raise
         names = " ".join(map(str, options["files"]))
         self.stdout.write(
-            f"{found.rows:,} rows were examined; see {_shown(folder)}/models.py for the data set that "
+            f"{rows:,} rows were examined; see {_shown(folder)}/models.py for the data set that "
             f"they make. Next:\n  python manage.py migrate\n  python manage.py load_data {name} {names}"
         )
 
