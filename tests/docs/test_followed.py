@@ -150,6 +150,7 @@ NO_PAGES = {
     "/data/curators": "a group at a provider",
     "/embeddings": "OpenAI's",
     "/metrics": "not there without METRICS_TOKEN; test_watching has it",
+    "/root": "a folder",
     "/tmp": "a folder",
 }
 """Words like addresses of the site that are none, each with what it is."""
