@@ -354,7 +354,7 @@ def server() -> Iterator[tuple[Site, str]]:
         ("probe_forbidden", {}, "denied", ""),
         ("nowhere", {"a": 1}, "denied", ""),
         ("probe_dawdle", {"seconds": 2}, "deadline", "The answer took longer than 1 s"),
-        ("probe_crash", {}, "failed", "The server could not answer this"),
+        ("probe_crash", {}, "failed", "The server could not answer because of an error"),
     ],
 )
 def test_each_outcome_leaves_one_row(

@@ -20,7 +20,7 @@ from transcripts.searching import TranscriptFilters
 
 pytestmark = pytest.mark.django_db
 
-GONE = "no longer in this call"
+GONE = "no longer in this transcript"
 LONG = "um " * 130
 """Makes a turn a passage of its own."""
 
