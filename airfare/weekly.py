@@ -8,6 +8,9 @@ from mcpsite.datasets.tables import Unused
 
 Regions = dict[str, dict[str, Any]]
 
+NOTES = frozenset({"notable_driver", "notable_event", "notes"})
+"""Names of a query's own note, which stands in place of its region's checks."""
+
 
 class WeeklyRegions:
     """`{"week", "regions": {name: {"top_queries": [...], "channel_checks"}}}`.
@@ -64,4 +67,11 @@ class WeeklyRegions:
                     if each == "end_array":
                         break
                     query = value_of(events, each, value)
-                    yield inherited | query if query and isinstance(query, dict) else query
+                    yield _inheriting(inherited, query) if query and isinstance(query, dict) else query
+
+
+def _inheriting(inherited: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
+    """Return a query with what it inherits, without the checks of its region if it has a note itself."""
+    if not NOTES.isdisjoint(name_of(key) for key, value in query.items() if value):
+        inherited = inherited | {"channel_checks": None}
+    return inherited | query

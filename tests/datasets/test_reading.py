@@ -239,6 +239,14 @@ def test_nested_queries_inherit_from_their_region_whatever_the_order(tmp_path: P
     ]
 
 
+def test_a_query_with_a_note_does_not_inherit_the_checks_of_its_region(tmp_path: Path) -> None:
+    query = {"query": "a", "notes": "its own"}
+    document = {"week": "2024-W36", "regions": {"US": {"top_queries": [query], "channel_checks": "c"}}}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    [row] = cells_of(tmp_path / "a.json")
+    assert (row["notes"], row["channel_checks"]) == ("its own", "")
+
+
 def test_an_undecodable_file_is_refused_with_its_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, "a.csv", b"date,query\n2025,a\n2025,\xff\n") == (
         "line 3: is not UTF-8 text; save the file as UTF-8, or give its encoding (--encoding)"
