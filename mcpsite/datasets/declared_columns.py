@@ -60,5 +60,6 @@ def _column(data_set: DataSet, name: str, column: Any) -> PublishedColumn:
 
 def _named(column: Any, name: str) -> str:
     """Return the column's own name for people, if it says more than the name of its field."""
-    said = str(column.verbose_name)
+    # The unit is beside it.
+    said = str(column.verbose_name).removesuffix(f" ({getattr(column, 'unit', '')})")
     return "" if said == name.replace("_", " ") else said
