@@ -90,7 +90,13 @@ def _insert(data_set: DataSet, load: Load, columns: Mapping[str, Iterable[Any]])
             # The drivers accept any iterable, and a list would be a copy.
             places = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {data_set.sql} ({names}) VALUES ({places})", cast(Any, rows))
-        load.extend(before + 1, _last_id(data_set, cursor))
+        load.extend(load.first_id or _first_id(data_set, load, before, cursor), _last_id(data_set, cursor))
+
+
+def _first_id(data_set: DataSet, load: Load, before: int, cursor: Any) -> int:
+    """Return the first id of a load: a sequence leaves numbers out, and another load may be writing, too."""
+    cursor.execute(f"SELECT min(id) FROM {data_set.sql} WHERE id > %s AND load_id = %s", [before, load.pk])
+    return cursor.fetchone()[0] or before + 1
 
 
 def _last_id(data_set: DataSet, cursor: Any) -> int:
