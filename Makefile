@@ -13,7 +13,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile --durations=15
+	$(BIN)/pytest -n 3 --dist loadfile --durations=15
 	$(if $(wildcard own/*/tests/test_*.py),$(BIN)/pytest --ds mcpsite.settings own)
 
 # Less than a minute: the linters, types, and the tests near to what has changed (the rule is in tests/quick.py).
@@ -24,7 +24,7 @@ quick: $(VENV)/installed-dev
 	$(BIN)/python -m tests.quick
 
 e2e: $(VENV)/installed-dev
-	$(BIN)/pytest -m e2e -n 2 --dist loadfile -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+	$(BIN)/pytest -m e2e -n 3 --dist loadfile -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
 # The chart of figures over time, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
 chart:

@@ -548,15 +548,21 @@ def test_a_load_writes_where_rows_were_deleted_just_before(
     load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statistics, "ROWS", 1)
-    places = list[set[str]]()
-    for content in (OLD, NEW, OLD, NEW, OLD):
+    # More than once, because the server may be looking at the table itself, and then keeps the room.
+    assert any(_reuses_room(load_folder) for _ in range(3))
+
+
+def _reuses_room(load_folder: LoadFolder) -> bool:
+    call_command("flush", interactive=False, verbosity=0)
+    for content in (OLD, NEW):
         load_folder({"a.csv": content})
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_force_next_flush()")
-            cursor.execute(f"SELECT ctid::text FROM {DATA_SET.sql}")
-            places.append({place for (place,) in cursor.fetchall()})
-    # More loads than one, because the server may be looking at the table itself, and then keeps the room.
-    assert "(0,1)" in set[str]().union(*places[2:])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT 1")
+    load_folder({"a.csv": OLD})
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ctid::text FROM {DATA_SET.sql}")
+        return ("(0,1)",) in cursor.fetchall()
 
 
 @pytest.mark.usefixtures("cleaned_at_once")
