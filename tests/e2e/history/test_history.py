@@ -66,7 +66,7 @@ def test_a_curator_edits_a_row_sees_it_in_the_history_and_reverts_it(page: Page)
     page.get_by_role("link", name="Revert…").click()
     expect(page.get_by_role("row", name="Average fare (USD)")).to_contain_text("the file’s value")
     assert looked_at(page, "history/revert") == []
-    page.get_by_label("Why").fill("it was right")
+    page.get_by_label("Reason").fill("it was right")
     page.get_by_role("button", name="Revert", exact=True).click()
     expect(page.get_by_text("1 object was reverted.")).to_be_visible()
     expect(page.get_by_text("Revert by carla")).to_be_visible()
