@@ -16,8 +16,6 @@ class Column:
     """A column that is read."""
 
     name: str
-    title: str = ""
-    """What people call it, as part of a sentence; empty: its name."""
     names: tuple[str, ...]
     """Its names in files; of several such columns in a file the first that is not empty wins."""
     kind: Kind
@@ -27,11 +25,6 @@ class Column:
     most: float = math.inf
     longest: int | None = None
     """Characters of a text; a longer one is refused."""
-
-    @property
-    def words(self) -> str:
-        """What sentences call it."""
-        return self.title or self.name
 
     @property
     def expected(self) -> str:

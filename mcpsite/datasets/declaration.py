@@ -344,7 +344,7 @@ _CURRENCY = Column(
 def _column(name: str, column: Kind) -> Column:
     """Return what a cell of a column has to contain, and its names in files."""
     names = column.also if name in column.also else (name, *column.also)
-    make = partial(Column, name=name, title=str(column.verbose_name), names=names)
+    make = partial(Column, name=name, names=names)
     kinds: tuple[tuple[type, CellKind], ...] = (
         (Day, "day"),
         (Category, "category"),
@@ -355,7 +355,7 @@ def _column(name: str, column: Kind) -> Column:
         return make(kind="number", unit=column.unit, least=column.least, most=column.most)
     if isinstance(column, Day) and column.given:
         names = tuple(dict.fromkeys((column.given, *column.also)))
-        return Column(name=column.given, title=column.given.replace("_", " "), names=names, kind="day")
+        return Column(name=column.given, names=names, kind="day")
     kind = next(said for each, said in kinds if isinstance(column, each))
     return make(kind=kind, longest=getattr(column, "longest", None))
 

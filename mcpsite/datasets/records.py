@@ -207,7 +207,7 @@ class Reader:
     @property
     def shares(self) -> list[str]:
         """The columns of per cents that look like fractions of 1."""
-        return [each.words for each in self._present if self._shares.get(each.name, 0) > 1]
+        return [each.name for each in self._present if self._shares.get(each.name, 0) > 1]
 
     def _count_undated(self, texts: Sequence[str], lines: Sequence[int]) -> None:
         if missing := texts.count(""):
@@ -275,7 +275,7 @@ class Reader:
             return ""
         day = dates.day_of(text, self._order)
         if day and day.year not in dates.LIKELY and len(self.unlikely_days) < MOST_NAMED:
-            self.unlikely_days[f"{column.words} {text[:40]!r}"] = None
+            self.unlikely_days[f"{column.name} {text[:40]!r}"] = None
         if dates.is_month_or_week(text):
             self._demand_months(column, text, is_month=day is not None)
         return str(day) if day else ""
@@ -286,7 +286,7 @@ class Reader:
         month, week = (self._months.get((column.name, each)) for each in (True, False))
         if month and week:
             raise RefusedFile(
-                f"{column.words} is {week!r}, which is not a month, so {month!r} may be a week, too; write "
+                f"{column.name} is {week!r}, which is not a month, so {month!r} may be a week, too; write "
                 "weeks as 2024-W23, or correct it",
                 self._line_of(column, week),
                 place=self.place,
@@ -316,7 +316,7 @@ class Reader:
         if not shown and not self._marks.file and mark == "," and self.delimiter == ",":
             return "."
         raise RefusedFile(
-            f"{column.words} is {text[:40]!r}, which may mean thousands or decimals, and the rest of the "
+            f"{column.name} is {text[:40]!r}, which may mean thousands or decimals, and the rest of the "
             "file does not show which; set the decimal mark (--decimal . or --decimal ,; “Decimal mark” of "
             "an upload)",
             self._line_of(column, text),
@@ -356,7 +356,7 @@ class Reader:
             elif order := dates.order_shown(text):
                 orders.setdefault(order, (line, text))
             elif open_day is None and _is_open(text):
-                open_day = line, column.words, text
+                open_day = line, column.name, text
         self._marks = _Marks({name: frozenset(each) for name, each in marks.items()})
         if open_day and self._order is None:
             self._order = self._only(orders, open_day)
@@ -424,7 +424,7 @@ class Reader:
             if place in bad:
                 found, width, name = batch.short[place], len(self.header), bad[place][0]
                 raise RefusedFile(
-                    f"has {found} cells where the header has {width}, and {by_name[name].words} is "
+                    f"has {found} cells where the header has {width}, and {name} is "
                     f"{texts[name][place][:40]!r}; one of its first cells is missing",
                     batch.lines[place],
                     place=self.place,
@@ -437,8 +437,7 @@ class Reader:
             if len(found_bad) < 10 * MOST_NAMED:
                 line = batch.lines[place]
                 found_bad += (
-                    Unreadable(line, by_name[name].words, texts[name][place], by_name[name].expected)
-                    for name in names
+                    Unreadable(line, name, texts[name][place], by_name[name].expected) for name in names
                 )
             for name in names:
                 if name not in values:
@@ -563,4 +562,4 @@ def too_long(column: Column, text: str) -> str:
     most = column.longest
     if most is None or len(text) <= most:
         return ""
-    return f"{column.words} has {len(text):,} characters, but at most {most} are possible"
+    return f"{column.name} has {len(text):,} characters, but at most {most} are possible"

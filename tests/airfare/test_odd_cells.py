@@ -38,7 +38,7 @@ def test_a_load_names_what_it_leaves_out_and_what_it_should_be(load_folder: Load
     outcomes = load_folder({"a.csv": SCIENTIFIC})
     assert summary(outcomes.values()).notes == [
         "a.csv: 1 values cannot be read: "
-        "line 2: average fare (USD) is '5E200', which is not a number from 0 to 10,000,000."
+        "line 2: avg_fare_usd is '5E200', which is not a number from 0 to 10,000,000."
     ]
 
 

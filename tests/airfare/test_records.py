@@ -139,8 +139,8 @@ def test_the_first_unreadable_values_are_remembered_by_line() -> None:
     reader.read(Batch(cells=[["1", ""], ["2", "x"]], lines=[2, 3]))
     reader.read(Batch(cells=[["y", "1"]], lines=[4]))
     assert [each[:3] for each in reader.first_unreadable] == [
-        (3, "search index", "x"),
-        (4, "average fare (USD)", "y"),
+        (3, "search_index", "x"),
+        (4, "avg_fare_usd", "y"),
     ]
 
 

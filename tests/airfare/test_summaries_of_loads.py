@@ -20,9 +20,9 @@ def test_days_that_are_not_understood_are_told_with_line_and_text(load_folder: L
     outcome = load_folder({"a.csv": table(*(fare(day=day) for day in days))})["a.csv"]
     assert (outcome.rows, outcome.unreadable) == (5, 3)
     assert note(outcome) == (
-        "a.csv: 3 values cannot be read: line 2: snapshot date is '2026-02-30', which is not a day; "
-        "line 5: snapshot date is 'next Monday', which is not a day; "
-        "line 6: snapshot date is '13-07-26', which is not a day."
+        "a.csv: 3 values cannot be read: line 2: snapshot_date is '2026-02-30', which is not a day; "
+        "line 5: snapshot_date is 'next Monday', which is not a day; "
+        "line 6: snapshot_date is '13-07-26', which is not a day."
     )
 
 
@@ -36,9 +36,9 @@ def test_the_first_ten_unreadable_values_are_told_by_line_and_all_are_counted(lo
     outcome = load_folder({"a.csv": table(*rows)})["a.csv"]
     assert outcome.unreadable == 22
     assert [bad.line for bad in outcome.first_unreadable] == [2, 2, *range(3, 11)]
-    assert "a.csv: 22 values cannot be read: line 2: average fare (USD) is 'cheap'" in note(outcome)
+    assert "a.csv: 22 values cannot be read: line 2: avg_fare_usd is 'cheap'" in note(outcome)
     assert note(outcome).endswith(
-        "line 10: average fare (USD) is 'about 7', which is not a number from 0 to 10,000,000, …."
+        "line 10: avg_fare_usd is 'about 7', which is not a number from 0 to 10,000,000, …."
     )
 
 
@@ -52,7 +52,7 @@ def test_strict_rejects_a_file_with_a_day_that_is_not_understood(load_folder: Lo
     outcome = load_folder({"a.csv": table(fare(), fare(day="sometime"))}, strict=True)["a.csv"]
     assert (outcome.result, outcome.reason) == (
         "rejected",
-        "line 3: snapshot date is 'sometime', which is not a day",
+        "line 3: snapshot_date is 'sometime', which is not a day",
     )
 
 

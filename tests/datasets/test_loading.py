@@ -90,7 +90,7 @@ def test_a_bad_file_is_refused_and_the_others_load(load_folder: Load) -> None:
     outcomes = load_folder({"a.csv": table(fare()), "b.csv": table("1,2"), "c.json": "[", "d.csv": b"\xff"})
     assert [each.result for each in outcomes.values()] == ["new", "rejected", "rejected", "rejected"]
     assert outcomes["b.csv"].reason.startswith(
-        "line 2: has 2 cells where the header has 11, and snapshot date"
+        "line 2: has 2 cells where the header has 11, and snapshot_date"
     )
     assert FareRow.objects.count() == 1
 
@@ -108,7 +108,7 @@ def test_strict_rejects_a_file_with_an_unreadable_value(load_folder: Load) -> No
     outcome = load_folder({"a.csv": table(fare(), fare(fare="cheap"))}, strict=True)["a.csv"]
     assert (outcome.result, outcome.reason) == (
         "rejected",
-        "line 3: average fare (USD) is 'cheap', which is not a number from 0 to 10,000,000",
+        "line 3: avg_fare_usd is 'cheap', which is not a number from 0 to 10,000,000",
     )
     assert not FareRow.objects.exists()
 

@@ -52,7 +52,7 @@ def test_a_bad_file_is_told_with_its_line_and_the_others_load(queue: Queue) -> N
     upload = worked_off(queue({"good.csv": fares("Delta"), "bad.csv": fares("United") + "one,cell\n"}))
     (told,) = upload.read_summaries()
     assert (upload.state, told.failed) == ("done", True)
-    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot date")
+    assert told.notes[0].startswith("bad.csv: line 3: has 2 cells where the header has 11, and snapshot_date")
     assert airlines() == ["Delta"]
 
 
@@ -67,7 +67,7 @@ def test_check_only_writes_nothing(queue: Queue) -> None:
 def test_strict_refuses_a_number_that_cannot_be_read(queue: Queue) -> None:
     upload = worked_off(queue({"a.csv": fares("Delta").replace("452", "lots")}, strict=True))
     assert upload.read_summaries()[0].notes == [
-        "a.csv: line 2: average fare (USD) is 'lots', which is not a number from 0 to 10,000,000."
+        "a.csv: line 2: avg_fare_usd is 'lots', which is not a number from 0 to 10,000,000."
     ]
 
 

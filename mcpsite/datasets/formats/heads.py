@@ -107,7 +107,7 @@ def _understood(record: Record, headings: Headings, place: str) -> Head:
             continue
         if meaning.name in header:
             raise RefusedFile(
-                f"the header has two columns for {meaning.column.words}; rename one of them",
+                f"the header has two columns for {meaning.column.name}; rename one of them",
                 record.last,
                 place=place,
             )

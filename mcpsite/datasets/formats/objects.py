@@ -111,7 +111,7 @@ class Objects:
             name, column = meaning.name, meaning.column
             held = row.get(name)
             if held not in (None, "") and value not in (None, "", held):
-                raise RefusedFile(f"item {number} has two different values for {column.words}")
+                raise RefusedFile(f"item {number} has two different values for {column.name}")
             _demand_value(column, value, number)
             row[name] = value if held in (None, "") else held
             used.setdefault(key[:60], column.name)
@@ -601,7 +601,7 @@ def _demand_value(column: Column, value: Any, number: int) -> None:
     )
     if nested and column.kind != "prose":
         what = "an object" if isinstance(value, dict) else "a list of objects"
-        raise RefusedFile(f"{column.words} of item {number} is {what}, but has to be a text or a number")
+        raise RefusedFile(f"{column.name} of item {number} is {what}, but has to be a text or a number")
 
 
 def _text(value: Any, numeric: bool = False) -> str:

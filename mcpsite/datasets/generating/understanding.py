@@ -65,9 +65,7 @@ class Understood:
         kind: CellKind = (
             "day" if self.kind == "Day" else "number" if self.kind == "Number" else "prose"
         )  # Other texts differ in how they are used, not in how they are read.
-        title = self.title or self.name.replace("_", " ")
-        names = (self.name, self.heading)
-        return Column(name=self.name, title=title, names=names, kind=kind, unit=self.unit)
+        return Column(name=self.name, names=(self.name, self.heading), kind=kind, unit=self.unit)
 
     @property
     def also(self) -> str:
