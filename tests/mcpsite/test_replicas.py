@@ -22,6 +22,7 @@ pytestmark = pytest.mark.e2e
 LOCKS = """
     SELECT relation::regclass::text AS relation, mode FROM pg_locks
     WHERE locktype = 'relation'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
 """
 """Of this database's tables as a whole; a row, or the end of a file that grows, is locked for a moment."""
