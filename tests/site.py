@@ -156,24 +156,30 @@ def running(
     the first run of a fresh checkout: `serve --prepare` on nothing, seconds longer.
     """
     with environment(settings, start_from=None if first else "bundled" if prepare else "empty") as env:
-        log = Path(env["STATE_DIR"]) / "server.log"
-        command = [sys.executable, "manage.py", "serve", "--workers", str(workers)]
-        if first:
-            command.append("--prepare")
-        with log.open("w") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
-        site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
-        try:
-            wait_for(site)
+        options = ("--workers", str(workers), *(["--prepare"] if first else []))
+        with serving(env, *options) as site:
             yield site
-        finally:
-            process.terminate()
-            site.commands.close()
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()  # so that it takes no other test's time
-                raise
+
+
+@contextmanager
+def serving(env: dict[str, str], *options: str) -> Iterator[Site]:
+    """A server in an environment that is there already, ended at the end; its log is added to."""
+    log = Path(env["STATE_DIR"]) / "server.log"
+    command = (sys.executable, "manage.py", "serve", *options)
+    with log.open("a") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output, text=True)
+    site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
+    try:
+        wait_for(site)
+        yield site
+    finally:
+        process.terminate()
+        site.commands.close()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()  # so that it takes no other test's time
+            raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import Commands
 from tests.datasets.unlike import MADE, Unlike, questions
 from tests.docs.documents import blocks_of, lines_of
-from tests.site import ROOT, Site, environment, wait_for
+from tests.site import Site, environment, serving
 
 COMMANDS = [line for block in blocks_of("docs/your-data.md") for line in lines_of(block)]
 
@@ -28,30 +28,6 @@ def manage(env: dict[str, str], *arguments: str, check: bool = True) -> subproce
     # Each in a process of its own: what apps there are changes between them.
     with closing(Commands(env)) as commands:
         return commands.run(*arguments, check=check)
-
-
-@contextmanager
-def serving(env: dict[str, str]) -> Iterator[Site]:
-    import sys
-
-    log = Path(env["STATE_DIR"]) / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--workers", "1"],
-            cwd=ROOT,
-            env=env,
-            stdout=output,
-            stderr=output,
-            text=True,
-        )
-    site = Site(port=int(env["PORT"]), env=env, process=process, log=log)
-    try:
-        wait_for(site)
-        yield site
-    finally:
-        process.terminate()
-        site.commands.close()
-        process.wait(timeout=30)
 
 
 def test_names_that_cannot_be_an_apps_are_refused(tmp_path: Path) -> None:

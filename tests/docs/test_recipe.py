@@ -10,8 +10,7 @@ import pytest
 
 from tests.commands import Commands
 from tests.docs.documents import blocks_of, lines_of
-from tests.mcpsite.test_replicas import serving
-from tests.site import Site, environment
+from tests.site import Site, environment, serving
 
 PASSWORD = "correct horse battery"
 PEOPLE = f"""

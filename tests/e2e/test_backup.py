@@ -16,9 +16,8 @@ import psycopg
 import pytest
 
 from tests.docs.documents import blocks_of
-from tests.mcpsite.test_replicas import serving
 from tests.postgresql import administrator_url, skip_without_postgresql
-from tests.site import ROOT, Site, environment, free_port
+from tests.site import ROOT, Site, environment, free_port, serving
 
 pytestmark = pytest.mark.e2e
 

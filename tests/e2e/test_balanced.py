@@ -21,11 +21,10 @@ from mcp.client.auth import PKCEParameters
 
 from tests.access.oauth.person import Person
 from tests.access.oauth.python_client import CALLBACK
-from tests.mcpsite.test_replicas import serving
 from tests.postgresql import role, skip_without_postgresql
 from tests.proxy import nginx
 from tests.redis_server import redis_server
-from tests.site import LEGACY, MODERN, Site, ask, environment, free_port
+from tests.site import LEGACY, MODERN, Site, ask, environment, free_port, serving
 
 pytestmark = pytest.mark.e2e
 

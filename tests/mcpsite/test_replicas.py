@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -14,7 +14,7 @@ import pytest
 
 from bench.airfare_data import write
 from tests.postgresql import role, skip_without_postgresql
-from tests.site import ROOT, Site, environment, wait_for
+from tests.site import ROOT, Site, environment, serving
 from tests.uploads.test_over_http import UPLOAD, token_in, upload
 
 pytestmark = pytest.mark.e2e
@@ -35,19 +35,6 @@ def start(env: dict[str, str], *command: str) -> "subprocess.Popen[str]":
     command = (sys.executable, "manage.py", *command)
     with Path(env["STATE_DIR"], "server.log").open("a") as log:
         return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, text=True)
-
-
-@contextmanager
-def serving(env: dict[str, str]) -> Iterator[Site]:
-    process = start(env, "serve")
-    site = Site(port=int(env["PORT"]), env=env, process=process, log=Path(env["STATE_DIR"], "server.log"))
-    try:
-        wait_for(site)
-        yield site
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        site.commands.close()
 
 
 @pytest.fixture(scope="module")
