@@ -114,9 +114,9 @@ def matching_transcripts(principal: Principal, filters: TranscriptFilters) -> Qu
         wanted = filters.collection.strip().casefold()
         found = found.filter(
             collection__in=[
-                each.pk
-                for each in Collection.objects.all()
-                if wanted in (each.name.casefold(), each.slug.casefold())
+                pk
+                for pk, *names in Collection.objects.values_list("pk", "name", "slug")
+                if wanted in (name.casefold() for name in names)
             ]
         )
     if filters.speaker:

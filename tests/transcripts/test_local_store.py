@@ -312,6 +312,29 @@ def test_a_speaker_is_found_by_a_part_of_the_label_in_any_case() -> None:
     assert [hit.text.split(":")[0] for hit in hits] == ["Élodie Martin"]
 
 
+@pytest.mark.parametrize("known", [1, 2, 5_000])
+def test_the_same_is_found_whether_what_may_be_shown_is_read_at_once_or_asked_about(
+    db: Any, monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    # Thirty calls, of which some may be shown; in each of them somebody else speaks, too.
+    monkeypatch.setattr(local, "MOST_KNOWN", known)
+    monkeypatch.setattr(local, "SPARE", 0)  # so that the search has to look deeper
+    for number in range(30):
+        call(
+            f"call-{number:02}",
+            Said(text="Kerosene.", speaker=f"Martin {number % 2}"),
+            Said(text="Kerosene.", speaker="Moderator"),
+        )
+    among = set(Transcript.objects.filter(slug__regex=r"[0369]$").values_list("pk", flat=True))
+    shown = [f"call-{number:02}" for number in range(30) if number % 10 in (0, 3, 6, 9)]
+    assert sorted(names("kerosene", among=among, limit=100)) == sorted(shown * 2)
+    assert sorted(names("kerosene", among=among, speaker="martin", limit=100)) == shown
+    assert sorted(names("kerosene", among=among, speaker="Martin 1", limit=100)) == [
+        name for name in shown if int(name[-2:]) % 2
+    ]
+    assert names("kerosene", among=among, speaker="Martin 1", limit=1)[0] in shown
+
+
 @pytest.mark.usefixtures("calls")
 @pytest.mark.parametrize("speaker", ["nobody", "%", "_", "'", "\\"])
 def test_a_speaker_that_nobody_is_finds_nothing(speaker: str) -> None:

@@ -11,11 +11,13 @@ may be shown, or too few were left, the search reads only these. Either way only
 and as much of it as was requested, whatever else matches.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Value
 
+from mcpsite.datasets.expressions import Among, array_of
 from mcpsite.mcp import in_database
 from transcripts.models import Passage, SpeakerLabel, Transcript, Turn
 from transcripts.stores import postgresql, sqlite
@@ -28,10 +30,14 @@ FEW = 1 / 40
 """A share of the transcripts: if fewer may be shown, only their passages are read."""
 SPARE = 3
 """How many times as many candidates are ranked as will probably be needed."""
-READING = 10
-"""How many times as long it takes to read a transcript's row as its entry in an index."""
+DEEPER = 8
+"""How many times as many are ranked if too few were left."""
 MOST_CANDIDATES = 20_000
 """About how many candidates a search considers in all."""
+MOST_KNOWN = 5_000
+"""If fewer transcripts may be shown, or labels are meant, they are read at once; else each is asked about."""
+
+T = TypeVar("T")
 
 
 class LocalStore:
@@ -77,42 +83,54 @@ def _ranked(
     query: str, transcripts: "QuerySet[Transcript] | None", speaker: str, limit: int
 ) -> list[tuple[int, float]]:
     rank = BACKENDS[connection.vendor]
-    everything = Transcript.objects.all()
     if transcripts is None and not speaker:
         return rank(query, limit=limit).passages
-    chosen = everything if transcripts is None else transcripts.order_by()
-    passages = Passage.objects.order_by()
-    count, of = chosen.count(), everything.count()
-    if count == of and not speaker:
-        return rank(query, limit=limit).passages
-    spoken_in = None
+    chosen = Transcript.objects.order_by() if transcripts is None else transcripts.order_by()
+    passages = spoken = Passage.objects.order_by()
     if speaker:
         labels = SpeakerLabel.containing(speaker)
-        spoken_in = labels.values("transcript")
-        count = min(count, spoken_in.distinct().count())
-        spoken = Turn.objects.filter(
+        said = list(labels.values_list("transcript", "label")[:MOST_KNOWN])
+        names: Iterable[str] = {label for _, label in said}
+        if len(said) < MOST_KNOWN:
+            # What may be shown is read from a narrow index; to look each of these up would read its text.
+            speaking = Value(array_of({transcript for transcript, _ in said}))
+            chosen = chosen.filter(Among("pk", speaking, indexed=False))
+        else:
+            names = labels.values_list("label", flat=True)
+            chosen = chosen.filter(pk__in=labels.values("transcript"))
+        turns = Turn.objects.filter(
             transcript=OuterRef("transcript"),
             position__range=(OuterRef("first_turn"), OuterRef("last_turn")),
-            speaker__in=labels.values("label"),
+            speaker__in=names,
         )
-        passages = passages.filter(Exists(spoken))
+        spoken = passages.filter(Exists(turns))
+    shown = set(chosen.values_list("pk", flat=True)[:MOST_KNOWN])
+    are_known = len(shown) < MOST_KNOWN
+    count, of = len(shown) if are_known else chosen.count(), Transcript.objects.count()
     if not count:
         return []
-    if count >= FEW * of:
-        for depth in (int(SPARE * limit * of / count) + limit, MOST_CANDIDATES):
-            ranking = rank(query, limit=depth)
-            # Two short questions, because a database might answer one by reading all that may be shown.
-            owners = dict(passages.filter(pk__in=dict(ranking.passages)).values_list("pk", "transcript"))
-            # An index has all values for a question about all; for some, rows are read without their texts.
-            are_few = count < READING * len(owners)
-            some = chosen if are_few else chosen.filter(pk__in=set(owners.values()))
-            shown = set(some.values_list("pk", flat=True))
-            found = [each for each in ranking.passages if owners.get(each[0]) in shown][:limit]
-            if len(found) == limit or (ranking.every_word and len(ranking.passages) < depth):
-                return found
-            if len(ranking.passages) < depth:
-                break
-    if spoken_in is not None:
-        chosen = chosen.filter(pk__in=spoken_in)
-    ids = passages.filter(transcript__in=chosen.values("pk")).values_list("pk", flat=True)
+    if count == of and not speaker:
+        return rank(query, limit=limit).passages
+    depth = int(SPARE * limit * of / count) + limit
+    while count >= FEW * of:
+        ranking = rank(query, limit=depth)
+        # Short questions, because a database might answer one by reading all that may be shown.
+        owners = dict(_among(passages, (pk for pk, _ in ranking.passages)).values_list("pk", "transcript"))
+        if not are_known:
+            shown = set(_among(chosen, set(owners.values())).values_list("pk", flat=True))
+        found = [each for each in ranking.passages if owners.get(each[0]) in shown]
+        if speaker:
+            heard = set(_among(spoken, (pk for pk, _ in found)).values_list("pk", flat=True))
+            found = [each for each in found if each[0] in heard]
+        were_all = len(ranking.passages) < depth
+        if len(found) >= limit or (ranking.every_word and were_all):
+            return found[:limit]
+        if were_all or depth >= MOST_CANDIDATES:
+            break
+        depth = min(depth * DEEPER, MOST_CANDIDATES)
+    ids = spoken.filter(transcript__in=chosen.values("pk")).values_list("pk", flat=True)
     return rank(query, limit=limit, inside=sorted(ids)).passages
+
+
+def _among(rows: "QuerySet[T]", ids: Iterable[int]) -> "QuerySet[T]":  # type: ignore[type-var]
+    return rows.filter(Among("pk", Value(array_of(ids))))
