@@ -18,6 +18,7 @@ from tests.site import ask, running
 
 RELOADS = 3
 PATIENCE_SECONDS = 180
+REBUILDING_SECONDS = 15
 LOADS = "SELECT id FROM datasets_load"
 SIZE = """
     SELECT sum(pg_table_size(oid)), sum(pg_indexes_size(oid)) FROM pg_class
@@ -47,6 +48,8 @@ def main() -> None:
                 end = time.monotonic() + PATIENCE_SECONDS
                 while len(ask(env, LOADS)) > kept and time.monotonic() < end:
                     time.sleep(1)
+                # Then the indexes are rebuilt, one after the other.
+                time.sleep(REBUILDING_SECONDS)
                 with psycopg.connect(env["DATABASE_URL"], autocommit=True) as connection:
                     if options.vacuum:
                         connection.execute("VACUUM (ANALYZE)")

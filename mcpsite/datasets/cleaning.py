@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from mcpsite.datasets import combinations, edits, loads, texts, versions
 from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.datasets.models import Edit, Load
+from mcpsite.datasets.rebuilding import rebuild_indexes
 
 PIECE = 5_000
 """Rows of one transaction."""
@@ -87,6 +88,8 @@ def _pieces(data_set: DataSet) -> Iterator[None]:
             Load.objects.filter(pk__in=[load.pk for load in found]).delete()
         edits.forget_void(data_set, Edit.objects.of(data_set.model))
     yield
+    if not _is_writing(data_set):
+        yield from rebuild_indexes(data_set, sum(load.rows for load in found))
 
 
 def _given_up(data_set: DataSet) -> list[Load]:

@@ -45,6 +45,11 @@ def _known(data_set: DataSet) -> int:
     return int(known or 0)
 
 
+def are_many(data_set: DataSet, rows: int) -> bool:
+    """Return whether so many rows that were written or deleted matter to the table."""
+    return rows >= max(ROWS, _SHARE * _known(data_set))
+
+
 def free_room(data_set: DataSet) -> None:
     """Let a load that begins now write where rows were deleted, if they are many.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
@@ -11,7 +12,17 @@ from django.test.utils import CaptureQueriesContext
 
 from airfare.models import FareRow
 from mcpsite.access.caller import Caller
-from mcpsite.datasets import checking, cleaning, curation, loading, loads, outcomes, statistics, writing
+from mcpsite.datasets import (
+    checking,
+    cleaning,
+    curation,
+    loading,
+    loads,
+    outcomes,
+    rebuilding,
+    statistics,
+    writing,
+)
 from mcpsite.datasets.edits import Overlay
 from mcpsite.datasets.files import find
 from mcpsite.datasets.loads import Lost
@@ -563,6 +574,52 @@ def _reuses_room(load_folder: LoadFolder) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT ctid::text FROM {DATA_SET.sql}")
         return ("(0,1)",) in cursor.fetchall()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_indexes_are_no_larger_after_reloads_than_after_the_first_load(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "ROWS", 1)
+    _load_thousands(load_folder, 0)
+    first = _index_bytes()
+    for number in (1, 2, 3):
+        _load_thousands(load_folder, number)
+    assert _index_bytes() <= 1.2 * first
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("cleaned_at_once")
+def test_a_load_does_not_wait_for_an_old_transaction_to_rebuild_indexes(
+    load_folder: LoadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "ROWS", 1)
+    monkeypatch.setattr(rebuilding, "PATIENCE_SECONDS", 1)
+    _load_thousands(load_folder, 0)
+    first = _index_bytes()
+    # Such as a back-up, which reads one state of all tables.
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1")
+        _load_thousands(load_folder, 1)
+        assert not all(is_valid for _, is_valid in rebuilding._indexes(DATA_SET))
+    _load_thousands(load_folder, 2)
+    assert all(is_valid for _, is_valid in rebuilding._indexes(DATA_SET))
+    assert _index_bytes() <= 1.2 * first
+
+
+def _load_thousands(load_folder: LoadFolder, number: int) -> None:
+    rows = (fare(fare=place, note=f"Note {place % 97} of {number}") for place in range(2_000))
+    load_folder({"a.csv": table(*rows)})
+
+
+def _index_bytes() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_indexes_size(%s::regclass)", [DATA_SET.sql])
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.usefixtures("cleaned_at_once")
