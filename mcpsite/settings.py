@@ -326,6 +326,8 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+FORM_RENDERER = "mcpsite.web.inputs.QuickInputs"
+
 # Requests that Django answers at once in each process
 PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
 # Further databases, whose tables are published and never written
