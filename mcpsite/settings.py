@@ -351,6 +351,8 @@ CSRF_FAILURE_VIEW = "mcpsite.access.signin.views.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
+# All pages are in this one language, so that no word has to be looked up.
+USE_I18N = False
 USE_TZ = True
 
 # What people call this site; the admin's look follows mcpsite/static/mcpsite/site.css
