@@ -7,6 +7,7 @@ dispatcher by exact path does none of this.
 import asyncio
 import gc
 import logging
+import sys
 from contextlib import AsyncExitStack
 
 from django.conf import settings
@@ -33,6 +34,13 @@ from mcpsite.web.https import HttpsOnly
 from mcpsite.web.pages import OtherThreads, Pages
 
 logger = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 0.001
+"""For how long a thread may compute while others wait for the interpreter; Python's own default is 5 ms.
+
+A call is handed over several times between the event loop, its thread and the database, and at each of these
+it waits this long for a page that is being made.
+"""
 
 
 class Router:
@@ -118,6 +126,7 @@ class Router:
                 await stack.enter_async_context(self._endpoint.run())
                 # The first call need not wait for the issuer, and neither need the start.
                 verifier().prefetch()
+            sys.setswitchinterval(SWITCH_SECONDS)
             # What is here now stays: looking through it for garbage, after each burst of values that somebody
             # sends, would stop everything for a tenth of a second.
             gc.collect()

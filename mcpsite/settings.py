@@ -326,6 +326,8 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+FORM_RENDERER = "mcpsite.web.inputs.QuickInputs"
+
 # Requests that Django answers at once in each process
 PAGE_THREADS = env.read("PAGE_THREADS", whole(1, 1000), conf.page_threads(_database_url))
 # Further databases, whose tables are published and never written
@@ -349,6 +351,8 @@ CSRF_FAILURE_VIEW = "mcpsite.access.signin.views.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
+# All pages are in this one language, so that no word has to be looked up.
+USE_I18N = False
 USE_TZ = True
 
 # What people call this site; the admin's look follows mcpsite/static/mcpsite/site.css

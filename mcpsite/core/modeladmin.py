@@ -3,7 +3,7 @@
 Django's stubs take the model as a parameter, as in `ModelAdmin[Book]`; the classes themselves do not.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ModelAdmin
@@ -18,7 +18,10 @@ else:
             return cls
 
     class ModelAdmin(_Parametrized, admin.ModelAdmin):
-        pass
+        # unfold's templates ask for these in each row or field; a template that does not find an attribute
+        # looks through all names of the object, which takes longer than the row.
+        conditional_fields: ClassVar[dict[str, str]] = {}
+        list_sections: ClassVar[tuple[type, ...]] = ()
 
     class TabularInline(_Parametrized, admin.TabularInline):
         pass

@@ -10,6 +10,7 @@ Promised over versions are `Row` and the kinds of columns: `Category`, `Day`, `N
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -20,6 +21,7 @@ from django.db import models
 from django.db.backends.utils import names_digest
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.base import ModelBase
+from django.db.models.sql import Query
 
 from mcpsite.access.policies import keep_limiting_groups
 from mcpsite.datasets.expressions import Among, CurrentLoads
@@ -296,12 +298,23 @@ class Edit(models.Model):
         return ", ".join(sorted(self.values))
 
 
+@cache
+def _current_rows(model: type[models.Model]) -> Query:
+    """Return the query of the rows of `model` in current loads, to be copied.
+
+    A list that is edited in place asks for it once a row, and the condition takes long to build.
+    """
+    current = Among("load_id", CurrentLoads(model._meta.label_lower))
+    return models.QuerySet(model).filter(current).order_by().query
+
+
 class CurrentRows(models.Manager[AnyRow]):
     """The rows of the loads that files point at."""
 
     def get_queryset(self) -> models.QuerySet[AnyRow]:
-        current = Among("load_id", CurrentLoads(self.model._meta.label_lower))
-        return super().get_queryset().filter(current).order_by()
+        rows = super().get_queryset()
+        rows.query = _current_rows(self.model).chain()
+        return rows
 
 
 class AllRows(models.Manager[AnyRow]):

@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -156,8 +156,12 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
         undone = Change.objects.filter(reverts=OuterRef("pk"))
         visible = [kind.pk for kind in self._visible(request)]
+        # The list names the object of a change of one; others may have a million.
+        only = Prefetch("changed", ChangedObject.objects.filter(change__size=1), to_attr="only")
         changes: QuerySet[Change] = super().get_queryset(request)
-        return changes.filter(content_type__in=visible).annotate(is_undone=Exists(undone))
+        return (
+            changes.filter(content_type__in=visible).annotate(is_undone=Exists(undone)).prefetch_related(only)
+        )
 
     def _visible(self, request: HttpRequest) -> list[ContentType]:
         models = [kind.model for kind in kinds.every()]
@@ -201,12 +205,12 @@ class ChangeAdmin(AnyAddress, ReadOnly, ModelAdmin[Change]):
         return change.content_type.name
 
     @admin.display(description="what")
-    def what(self, change: Change) -> SafeString | str:
+    def what(self, change: Any) -> SafeString | str:
         if change.size != 1:
             return f"{change.size:,} objects"
-        changed = change.changed.first()
-        if changed is None:
+        if not change.only:
             return "–"
+        changed = change.only[0]
         return format_html('<a href="{}">{}</a>', _history_url(change, changed), changed.label or "–")
 
     @admin.display(description="why", ordering="reason")

@@ -382,3 +382,16 @@ def test_published_rows_of_categories_are_listed_without_being_counted(
     statements = [each["sql"] or "" for each in captured]
     assert not [each for each in statements if "COUNT(" in each and "farerow" in each]
     assert client.get(f"{LIST}?row_state=all").context["cl"].result_count == 4
+
+
+def test_a_list_asks_the_database_no_more_for_many_rows(
+    client: Client, curator: User, load_folder: Load
+) -> None:
+    def statements(rows: int) -> int:
+        load_folder({"a.csv": table(*(fare(fare=number) for number in range(1, rows + 1)))})
+        client.get(LIST)  # What is remembered of a version is read.
+        with CaptureQueriesContext(connection) as captured:
+            assert len(client.get(LIST).context["cl"].result_list) == rows
+        return len(captured)
+
+    assert statements(2) == statements(20) <= 13

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from airfare.models import FareRow
@@ -411,3 +413,18 @@ def test_who_became_staff_and_joined_a_group_is_remembered(client: Client) -> No
     assert "Staff status no yes" in page
     assert "Groups – directors" in page
     assert "Revert…" not in page
+
+
+def test_a_list_of_changes_asks_the_database_no_more_for_many(
+    client: Client, alice: User, rows: None
+) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(CHANGES).status_code == 200
+        return len(captured)
+
+    curation.edit(row("United"), {"avg_fare_usd": 100.0}, by=alice)
+    of_one = statements()
+    for number in range(5):
+        curation.edit(row("United"), {"avg_fare_usd": 200.0 + number}, by=alice)
+    assert statements() == of_one
