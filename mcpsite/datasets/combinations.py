@@ -23,6 +23,7 @@ MANY = 50_000
 """The number of combinations of a data set from which an operator is warned."""
 MOST = 250_000
 """More are refused: each worker holds them all in memory."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Ids:
@@ -52,7 +53,7 @@ class Ids:
         return list(map(self._ids.__getitem__, keys))
 
     def _digest(self, key: Key) -> str:
-        said = json.dumps([self._data_set.label, self._values(key)], ensure_ascii=False)
+        said = _encode([self._data_set.label, self._values(key)])
         return blake2b(said.encode(), digest_size=16).hexdigest()
 
     def _values(self, key: Key) -> dict[str, str]:
