@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from redis import ConnectionPool
 
 from mcpsite.core import database_url, values
 from mcpsite.core.environment import masked
@@ -298,6 +297,8 @@ def cache(url: str) -> dict[str, Any]:
     """Return Django's CACHES entry for a CACHE_URL: this process's memory by default, else `redis://…`."""
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    from redis import ConnectionPool  # takes a tenth of the start of a command, and most sites have none
+
     try:
         # Made and not connected: the library reports what it cannot read, options too.
         ConnectionPool.from_url(url).make_connection()

@@ -9,12 +9,13 @@ import math
 import threading
 import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+if TYPE_CHECKING:
+    # It takes a tenth of the start of a command, and most sites have no Redis.
+    import redis
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ class SharedStore:
             self._logged_at = -math.inf
             logger.warning("The Redis of CACHE_URL is back.")
 
-    def ask(self) -> redis.RedisError | None:
+    def ask(self) -> "redis.RedisError | None":
         """Try it now; return the error, or None if it answers."""
+        import redis
+
         try:
             with redis.from_url(self._url, **options()) as client:
                 client.ping()
@@ -86,6 +89,9 @@ class SharedStore:
 
 def options() -> dict[str, Any]:
     """Return options with which redis-py gives up soon."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     return {
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "socket_timeout": TIMEOUT_SECONDS,

@@ -1,7 +1,5 @@
 """The combinations of the categories' values, and how many published rows of each load have them."""
 
-# ruff: noqa: S608 (SQL is put together from constants of ours alone)
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -12,10 +10,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet, Value
 
-from mcpsite.datasets import versions
+from mcpsite.datasets import bulk, versions
 from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.kinds import NO_DAY
-from mcpsite.datasets.models import Combination
 from mcpsite.datasets.refusals import RefusedFile
 
 Key = tuple[str, ...]
@@ -26,6 +23,7 @@ MANY = 50_000
 """The number of combinations of a data set from which an operator is warned."""
 MOST = 250_000
 """More are refused: each worker holds them all in memory."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Ids:
@@ -55,7 +53,7 @@ class Ids:
         return list(map(self._ids.__getitem__, keys))
 
     def _digest(self, key: Key) -> str:
-        said = json.dumps([self._data_set.label, self._values(key)], ensure_ascii=False)
+        said = _encode([self._data_set.label, self._values(key)])
         return blake2b(said.encode(), digest_size=16).hexdigest()
 
     def _values(self, key: Key) -> dict[str, str]:
@@ -64,25 +62,16 @@ class Ids:
 
     def _find(self, digests: Sequence[str], keys: dict[str, Key]) -> None:
         """Remember the ids of those of `digests` that are stored."""
-        chosen: str
-        parameter: Any
-        chosen, parameter = (
-            ("IN (SELECT value FROM json_each(%s))", json.dumps(digests))
-            if connection.vendor == "sqlite"
-            else ("= ANY(%s::uuid[])", digests)
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT digest, id FROM datasets_combination WHERE digest {chosen}", [parameter])
-            for digest, number in cursor.fetchall():
-                self._ids[keys[digest if isinstance(digest, str) else digest.hex]] = number
+        found = bulk.find("datasets_combination", digests)
+        self._ids |= {keys[digest]: number for digest, number in found.items()}
 
     def _insert(self, digests: Sequence[str], keys: dict[str, Key]) -> None:
-        Combination.objects.bulk_create(
-            [
-                Combination(data_set=self._data_set.label, digest=digest, values=self._values(keys[digest]))
-                for digest in digests
-            ],
-            ignore_conflicts=True,
+        label = self._data_set.label
+        bulk.insert(
+            "datasets_combination",
+            {"data_set": "text", "digest": "uuid", "values": "jsonb"},
+            [(label, digest, json.dumps(self._values(keys[digest]))) for digest in digests],
+            "ON CONFLICT (digest) DO NOTHING",
         )
 
     def _demand_few(self) -> None:
@@ -175,16 +164,22 @@ class Counts:
 def _store(counts: list[tuple[int, int, int, str, str]]) -> None:
     if not counts:
         return
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO datasets_combinationcount AS stored "
-            "(load_id, combination_id, rows, first_day, last_day) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (load_id, combination_id) DO UPDATE SET "
-            "rows = stored.rows + excluded.rows, "
-            f"first_day = {_LEAST}(stored.first_day, excluded.first_day), "
-            f"last_day = {_GREATEST}(stored.last_day, excluded.last_day)",
-            counts,
-        )
+    columns = {
+        "load_id": "bigint",
+        "combination_id": "bigint",
+        "rows": "integer",
+        "first_day": "date",
+        "last_day": "date",
+    }
+    bulk.insert(
+        "datasets_combinationcount",
+        columns,
+        counts,
+        "ON CONFLICT (load_id, combination_id) DO UPDATE SET "
+        "rows = stored.rows + excluded.rows, "
+        f"first_day = {_LEAST}(stored.first_day, excluded.first_day), "
+        f"last_day = {_GREATEST}(stored.last_day, excluded.last_day)",
+    )
 
 
 _LEAST, _GREATEST = ("min", "max") if connection.vendor == "sqlite" else ("least", "greatest")

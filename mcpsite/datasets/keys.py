@@ -6,7 +6,6 @@ are written together are together in the index of keys.
 """
 
 import datetime
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import repeat
@@ -31,7 +30,7 @@ class Keys:
         self._name = f"{data_set.label}{_SEPARATOR}{name}{_SEPARATOR}".encode()
         self._days: dict[str, int] = {}
         self._first: set[int] = set()
-        self._again: Counter[int] = Counter()
+        self._again: dict[int, int] = {}
         """For keys that came more than once: how often after the first time."""
 
     def of(self, columns: Mapping[str, Sequence[Any]]) -> list[int]:
@@ -42,18 +41,16 @@ class Keys:
         if self._data_set.day:
             days = [self._days.get(day) or self._day(day) for day in columns[self._data_set.day]]
         keys = list(map(self._key, joined, days))
-        new = set(keys)
-        repeated = self._first & new
-        if len(new) < len(keys):
-            repeated.update(key for key, rows in Counter(keys).items() if rows > 1)
-        if repeated:
-            for place, key in enumerate(keys):
-                if key in repeated:
-                    if key in self._first:
-                        self._again[key] += 1
-                        keys[place] = self._again_key(joined[place], self._again[key], days[place])
-                    self._first.add(key)
-        self._first |= new
+        first, again = self._first, self._again
+        if len(set(keys)) == len(keys) and first.isdisjoint(keys):
+            first.update(keys)
+            return keys
+        for place, key in enumerate(keys):
+            if key in first:
+                again[key] = nth = again.get(key, 0) + 1
+                keys[place] = self._again_key(joined[place], nth, days[place])
+            else:
+                first.add(key)
         return keys
 
     def equals(self, key: int, said: Sequence[Any], number: int) -> list[int]:

@@ -6,7 +6,6 @@ trigram index only limits which texts are compared.
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
 
-import json
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
@@ -14,9 +13,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
+from mcpsite.datasets import bulk
 from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.models import ProseText
 
+_TABLE = "datasets_prosetext"
 TRIGRAMS = 6
 """Trigrams of a needle that are looked up in the index; more of them do not limit the texts further."""
 
@@ -50,45 +51,32 @@ class Texts:
 
 def _numbers(data_set: DataSet, texts: dict[str, str]) -> dict[str, int]:
     """Return the numbers of texts by their digests; new ones are stored."""
-    found = _find(texts)
-    if len(found) < len(texts):
+    found = bulk.find(_TABLE, list(texts))
+    # In the order of their digests, so that no two processes wait for each other.
+    if new := sorted(texts.keys() - found.keys()):
         with transaction.atomic():
-            # On SQLite nobody else writes from here on, so what is not found now has to be stored.
-            found |= _find(texts)
-            _insert(data_set, {digest: text for digest, text in texts.items() if text not in found})
-            found |= _find(texts)
-    return found
-
-
-def _find(texts: dict[str, str]) -> dict[str, int]:
-    """Return the numbers of those texts that are stored."""
-    chosen, parameter = (
-        ("IN (SELECT value FROM json_each(%s))", json.dumps(list(texts)))
-        if connection.vendor == "sqlite"
-        else ("= ANY(%s::uuid[])", list(texts))
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT digest, id FROM datasets_prosetext WHERE digest {chosen}", [parameter])
-        return {
-            texts[digest if isinstance(digest, str) else digest.hex]: number
-            for digest, number in cursor.fetchall()
-        }
+            _insert(data_set, {digest: texts[digest] for digest in new})
+            found |= bulk.find(_TABLE, new)
+    return {texts[digest]: number for digest, number in found.items()}
 
 
 def _insert(data_set: DataSet, texts: dict[str, str]) -> None:
-    """Store texts, in the order of their digests, so that no two processes wait for each other."""
-    stored = [(data_set.label, each, texts[each], texts[each].casefold()) for each in sorted(texts)]
+    """Store those texts that are not stored yet."""
+    stored = [(data_set.label, digest, text, text.casefold()) for digest, text in texts.items()]
+    columns = {"data_set": "text", "digest": "uuid", "text": "text", "folded": "text"}
+    conflict = "ON CONFLICT (digest) DO NOTHING"
+    if connection.vendor == "postgresql":
+        bulk.insert(_TABLE, columns, stored, conflict)
+        return
     with connection.cursor() as cursor:
-        insert = "INSERT INTO datasets_prosetext (data_set, digest, text, folded) VALUES (%s, %s, %s, %s)"
-        if connection.vendor == "postgresql":
-            cursor.executemany(f"{insert} ON CONFLICT (digest) DO NOTHING", stored)
-            return
-        # Only one process writes at a time: nothing of this has been stored since it was looked for.
-        cursor.executemany(insert, stored)
+        # Nobody else writes in this transaction: what has a higher number at its end is new.
+        cursor.execute("SELECT coalesce(max(id), 0) FROM datasets_prosetext")
+        (last,) = cursor.fetchone()
+        bulk.insert(_TABLE, columns, stored, conflict)
         cursor.execute(
             "INSERT INTO datasets_trigrams (rowid, folded) "
-            "SELECT id, folded FROM datasets_prosetext ORDER BY id DESC LIMIT %s",
-            [len(stored)],
+            "SELECT id, folded FROM datasets_prosetext WHERE id > %s",
+            [last],
         )
 
 
