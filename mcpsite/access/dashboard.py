@@ -1,13 +1,12 @@
 """Panels about the tool calls: on the admin's first page, and above their list."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Avg, Max, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Avg, Case, Max, Q, QuerySet, Sum, When
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -31,7 +30,7 @@ def panels(request: HttpRequest) -> Iterator[Callable[[], Panel]]:
 
 
 def _today() -> Panel:
-    since = _midnight()
+    since = _midnight(timezone.localdate())
     events = AuditEvent.objects.filter(time__gte=since).order_by()
     counts = dict(events.values_list("outcome").annotate(Sum("calls")))
 
@@ -54,7 +53,7 @@ def _today() -> Panel:
 
 
 def _slowest_tools(request: HttpRequest) -> Panel:
-    since = _midnight() - timedelta(days=TOOL_DAYS - 1)
+    since = _midnight(timezone.localdate()) - timedelta(days=TOOL_DAYS - 1)
     events = AuditEvent.objects.filter(time__gte=since).order_by()
     tools = (
         events.values("tool")
@@ -83,15 +82,16 @@ def calls_per_day(events: QuerySet[AuditEvent]) -> Panel:
     """Draw how many of `events` there were on each of the last DAYS days, in the current time zone."""
     today = timezone.localdate()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    ends = [_midnight(day + timedelta(days=1)) for day in days]
     counted = (
         events.order_by()
-        .annotate(day=TruncDate("time"))
-        # The first condition is there for the index.
-        .filter(time__gte=timezone.localtime() - timedelta(days=DAYS + 1), day__gte=days[0], day__lte=today)
-        .values_list("day")
+        .filter(time__gte=_midnight(days[0]), time__lt=ends[-1])
+        # SQLite has no time zones: TruncDate would call a function of Python's for each event.
+        .annotate(place=Case(*(When(time__lt=end, then=place) for place, end in enumerate(ends))))
+        .values_list("place")
         .annotate(total=Sum("calls"), unanswered=Sum("calls", filter=~Q(outcome=Outcome.OK), default=0))
     )
-    counts = {day: (calls, unanswered) for day, calls, unanswered in counted}
+    counts = {days[place]: (calls, unanswered) for place, calls, unanswered in counted}
     rows = [(str(day), *counts.get(day, (0, 0))) for day in days]
     most = max(calls for _, calls, _ in rows)
     return Panel(
@@ -112,5 +112,6 @@ def calls_per_day(events: QuerySet[AuditEvent]) -> Panel:
     )
 
 
-def _midnight() -> datetime:
-    return timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
+def _midnight(day: date) -> datetime:
+    """Return when `day` begins in the current time zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
