@@ -51,6 +51,8 @@ COUNTED = 1
 """A row that is counted by day in an index with all required columns."""
 SCANNED = 0.2
 """The same in the index of days, from one row to the next."""
+MANY = 1 / 4
+"""The share of all rows from which it is cheaper to read all, as they are stored, than to find each."""
 
 
 class Plan(Enum):
@@ -101,6 +103,11 @@ class _Meaning:
     def is_indexed(self) -> bool:
         """Whether the indexes of combinations and days, with loads in them, can count the matching rows."""
         return self.given.keys() <= {"loads", "first", "last", COMBINATIONS} and not self.needles
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether rows have to be within bounds of columns that no index has."""
+        return any(name.endswith(tuple(_COMPARISONS)) for name in self.given)
 
     @property
     def unlisted(self) -> list[Part]:
@@ -159,9 +166,7 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[Any]:
     meaning = _meaning(filters, snapshot)
     if not meaning.matched:
         return snapshot.data_set.model.objects.none()
-    # All matching rows are read: as they are stored, if they are no small part of all.
-    whole = STORED if 2 * meaning.between > snapshot.total else ""
-    return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT) or whole)
+    return _every(snapshot.data_set, meaning, _index_of_rows(meaning, snapshot))
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
@@ -333,6 +338,19 @@ def _meant(
     )
 
 
+def _index_of_rows(meaning: _Meaning, snapshot: Snapshot) -> str:
+    """Return by which index rows are found if each of them is looked at, as none has all columns."""
+    whole = STORED if meaning.between > MANY * snapshot.total else ""
+    return meaning.index_for(LOOKED_AT) or whole
+
+
+def _index_to_count(meaning: _Meaning, snapshot: Snapshot) -> str:
+    """Return by which index rows are counted."""
+    if meaning.has_bounds:
+        return _index_of_rows(meaning, snapshot)
+    return meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+
+
 def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
     """Return how many rows `meaning` means, which is all that `filters` mean or a part of it."""
     if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses:
@@ -343,8 +361,8 @@ def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
         # Each row that `filters` mean has to be read, so its day is then known as well.
         return _days(filters, meaning, snapshot).rows
     if meaning.unlisted:
-        return _every(snapshot.data_set, meaning, meaning.index_for(LOOKED_AT)).count()
-    index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+        return _every(snapshot.data_set, meaning, _index_to_count(meaning, snapshot)).count()
+    index = _index_to_count(meaning, snapshot)
     counting = _counting(snapshot.data_set, frozenset(meaning.given), meaning.outside, index)
     [(number,)] = counting.run(meaning.given)
     return int(number)
@@ -392,7 +410,7 @@ def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
 
     def count() -> tuple[_Days, int]:
         days, passed = array("l"), array("l", [0])
-        for day, number in _by_day(snapshot.data_set, meaning):
+        for day, number in _by_day(meaning, snapshot):
             days.append(ordinal(day))
             passed.append(passed[-1] + number)
         return _Days(days, passed), getsizeof(days) + getsizeof(passed)
@@ -400,8 +418,9 @@ def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
     return _memories(filters, snapshot).once(("days", filters), count)
 
 
-def _by_day(data_set: DataSet, meaning: _Meaning) -> Iterable[tuple[Any, int]]:
-    index = meaning.index_for(COUNTED if meaning.is_indexed else LOOKED_AT)
+def _by_day(meaning: _Meaning, snapshot: Snapshot) -> Iterable[tuple[Any, int]]:
+    data_set = snapshot.data_set
+    index = _index_to_count(meaning, snapshot)
     if meaning.unlisted:
         return _grouped_by_day(data_set, _every(data_set, meaning, index))
     return _counting_days(data_set, frozenset(meaning.given), meaning.outside, index).run(meaning.given)

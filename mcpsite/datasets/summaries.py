@@ -102,9 +102,9 @@ def _aggregate(
     }
     rows = queries.queryset(filters, snapshot).order_by()
     if not keys:
-        values = rows.aggregate(mcpsite_rows=Count("id"), **aggregates)
+        values = rows.aggregate(mcpsite_rows=Count("*"), **aggregates)
         return _Block([_group(list(values.values()), (), figures)] if values["mcpsite_rows"] else [], 1)
-    grouped = rows.values(**keys).annotate(mcpsite_rows=Count("id"))
+    grouped = rows.values(**keys).annotate(mcpsite_rows=Count("*"))
     # A window is over the groups, so that these are counted at the same time.
     ordered = grouped.annotate(**aggregates, mcpsite_groups=Window(Count("*"))).order_by(
         *(f"-{key}" if _is_day(data_set, name) else key for key, name in zip(keys, group_by, strict=True))

@@ -55,8 +55,11 @@ class Drawing:
 
     @property
     def aggregates(self) -> dict[str, Aggregate]:
+        # Sums and counts pass over what is empty anyway.
         return {
-            f"mcpsite_{name}_{kind}": aggregate(name, filter=condition)
+            f"mcpsite_{name}_{kind}": aggregate(
+                name, filter=None if condition == Q(**{f"{name}__isnull": False}) else condition
+            )
             for name, condition in self.figures
             for kind, aggregate in (("sum", Sum), ("count", Count))
         }
@@ -161,7 +164,7 @@ def _values(data_set: DataSet, rows: QuerySet[Any], drawing: Drawing) -> tuple[l
     line = drawing.line or Value("")
     keys: dict[str, Any] = {"mcpsite_line": line, "mcpsite_day": data_set.day}
     keyed = rows.annotate(**{name: F(key) if isinstance(key, str) else key for name, key in keys.items()})
-    grouped = keyed.values_list(*keys).annotate(Count("id"), **drawing.aggregates).order_by(*keys)
+    grouped = keyed.values_list(*keys).annotate(mcpsite_rows=Count("*"), **drawing.aggregates).order_by(*keys)
     passed = _Passed()
 
     def values() -> Iterator[_Value]:
