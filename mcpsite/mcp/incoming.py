@@ -7,7 +7,7 @@ only so much of what one caller sends is here at once.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from django.conf import settings
@@ -26,11 +26,12 @@ OF_ONE_CALLER = 32
 
 
 class BodyRefused(Exception):
-    """A body that is not read to its end, or not now: the status of the answer, and a sentence."""
+    """A body that is not read to its end, or not now: the status of the answer, a sentence and headers."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
         self.status = status
+        self.headers = headers
 
 
 class Incoming:
@@ -75,12 +76,13 @@ class Incoming:
             body += piece
             self._bytes[caller] += len(piece)
             if self._bytes[caller] > OF_ONE_CALLER * most:
-                raise BodyRefused(429, "You are sending too much data at once; try again in 1 second.")
+                sentence = "You are sending too much data at once; try again in 1 second."
+                raise BodyRefused(429, sentence, {"Retry-After": "1"})
             more = message.get("more_body", False)
         if incoming.fault == 413:
             raise BodyRefused(413, f"The request is larger than {most:,} bytes.")
         if incoming.fault:
-            raise BodyRefused(incoming.fault, LATE)
+            raise BodyRefused(incoming.fault, LATE, {"Connection": "close"})
 
     async def _turn(self, large: AsyncExitStack) -> None:
         """Wait until this may be one of the few large messages."""
@@ -88,4 +90,5 @@ class Incoming:
             async with asyncio.timeout(settings.MCP_DEADLINE_SECONDS):
                 await large.enter_async_context(self._large)
         except TimeoutError:
-            raise BodyRefused(503, "Too many large requests are waiting; try again in a minute.") from None
+            sentence = "Too many large requests are waiting; try again in a minute."
+            raise BodyRefused(503, sentence, {"Retry-After": "60"}) from None

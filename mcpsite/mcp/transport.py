@@ -116,8 +116,7 @@ class Endpoint:
         except LimitExceeded as error:
             await self._limited(error, admitted, headers)(scope, receive, send)
         except BodyRefused as error:
-            close = {"Connection": "close"} if error.status == 408 else None
-            await _error(error.status, str(error), close)(scope, receive, send)
+            await _error(error.status, str(error), error.headers)(scope, receive, send)
 
     async def _answer(
         self,
