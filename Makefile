@@ -24,7 +24,7 @@ quick: $(VENV)/installed-dev
 	$(BIN)/python -m tests.quick
 
 e2e: $(VENV)/installed-dev
-	$(BIN)/pytest -m e2e -n 3 --dist loadfile -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
+	$(BIN)/pytest -m e2e -n 3 --dist loadfile -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 
 # The chart of figures over time, as a page for chats and as a module for the site's pages (needs Node 20 and npm).
 chart:
