@@ -7,7 +7,7 @@ for neighbouring values. So with each load the indexes would grow, up to three t
 import logging
 from collections.abc import Iterator
 
-from django.db import OperationalError, connection
+from django.db import DatabaseError, connection
 
 from mcpsite.core import exclusive
 from mcpsite.datasets import statistics
@@ -22,8 +22,8 @@ PATIENCE_SECONDS = 5
 def rebuild_indexes(data_set: DataSet, deleted: int) -> Iterator[None]:
     """Rebuild the indexes if the `deleted` rows are many, and yield after each.
 
-    Nobody waits for it, neither readers nor writers. If something else takes too long, what is left is for
-    the next time. Behind a pooler, whose connections keep no setting, nothing is done.
+    Nobody waits for it, neither readers nor writers. What cannot be done now is for the next time.
+    Behind a pooler, whose connections keep no setting, nothing is done.
     """
     if (
         connection.vendor != "postgresql"
@@ -40,8 +40,10 @@ def rebuild_indexes(data_set: DataSet, deleted: int) -> Iterator[None]:
             step = "REINDEX INDEX CONCURRENTLY" if is_valid else "DROP INDEX CONCURRENTLY IF EXISTS"
             try:
                 _run(f"{step} {name}")
-            except OperationalError:
-                logger.info("Indexes of %s are rebuilt after the next load.", data_set.label)
+            except DatabaseError as error:
+                # Something else takes too long, or the tables belong to another role.
+                cause = type(error.__cause__ or error).__name__
+                logger.info("The indexes of %s were not rebuilt (%s).", data_set.label, cause)
                 return
             yield
 

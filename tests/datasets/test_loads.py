@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -609,6 +610,22 @@ def test_a_load_does_not_wait_for_an_old_transaction_to_rebuild_indexes(
     _load_thousands(load_folder, 2)
     assert all(is_valid for _, is_valid in rebuilding._indexes(DATA_SET))
     assert _index_bytes() <= 1.2 * first
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@pytest.mark.django_db(transaction=True)
+def test_indexes_that_belong_to_another_role_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger=rebuilding.__name__)
+    role = f"reader_{uuid4().hex}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role}")
+        cursor.execute(f"SET ROLE {role}")
+        try:
+            assert list(rebuilding.rebuild_indexes(DATA_SET, 1_000_000)) == []
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute(f"DROP ROLE {role}")
+    assert "were not rebuilt (InsufficientPrivilege)" in caplog.text
 
 
 def _load_thousands(load_folder: LoadFolder, number: int) -> None:
