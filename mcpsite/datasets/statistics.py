@@ -59,10 +59,9 @@ def free_room(data_set: DataSet) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass AND n_dead_tup >= %s",
-            [data_set.sql, max(ROWS, _SHARE * _known(data_set))],
+            "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [data_set.sql]
         )
-        if cursor.fetchone():
+        if (found := cursor.fetchone()) and are_many(data_set, found[0]):
             cursor.execute(f"VACUUM (TRUNCATE false) {data_set.sql}")
 
 

@@ -34,6 +34,7 @@ from tests.airfare.conftest import fare, table
 from tests.airfare.fares import DATA_SET, load, page
 
 pytestmark = pytest.mark.django_db
+keeps_room = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
 
 OLD = table(
     fare(airline="Delta", fare=1, note="Lounge"),
@@ -553,7 +554,7 @@ def test_cleaning_deletes_rows_counts_texts_combinations_and_edits_in_pieces(
     assert Load.objects.count() == 1
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@keeps_room
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("cleaned_at_once")
 def test_a_load_writes_where_rows_were_deleted_just_before(
@@ -577,7 +578,7 @@ def _reuses_room(load_folder: LoadFolder) -> bool:
         return ("(0,1)",) in cursor.fetchall()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@keeps_room
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("cleaned_at_once")
 def test_indexes_are_no_larger_after_reloads_than_after_the_first_load(
@@ -591,7 +592,7 @@ def test_indexes_are_no_larger_after_reloads_than_after_the_first_load(
     assert _index_bytes() <= 1.2 * first
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@keeps_room
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("cleaned_at_once")
 def test_a_load_does_not_wait_for_an_old_transaction_to_rebuild_indexes(
@@ -612,7 +613,7 @@ def test_a_load_does_not_wait_for_an_old_transaction_to_rebuild_indexes(
     assert _index_bytes() <= 1.2 * first
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite uses the room at once")
+@keeps_room
 @pytest.mark.django_db(transaction=True)
 def test_indexes_that_belong_to_another_role_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger=rebuilding.__name__)

@@ -94,6 +94,9 @@ def test_ten_searches_of_a_store_that_does_not_answer_wait_for_it_once(
     answers = [search(site, token) for _ in range(10)]
     seconds = time.monotonic() - began
     assert all(found and reason == FALLBACK for found, reason in answers)
-    # One wait, and where the machine is slow one more for the question that finds out; ten would take longer.
-    assert seconds < 8 * TIMEOUT
     assert openai.count("POST", SEARCH) <= 2
+    began = time.monotonic()
+    for _ in range(10):
+        search(site, token)
+    # One wait, and where the machine is slow one more for the question that finds out.
+    assert seconds - (time.monotonic() - began) < 3 * TIMEOUT

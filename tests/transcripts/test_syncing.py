@@ -440,7 +440,10 @@ def test_waiting_for_a_place_among_the_attaches_of_a_minute_is_no_time_out(
     attached = [
         seen.at for seen in server.requests if seen.method == "POST" and re.fullmatch(ATTACH, seen.path)
     ]
-    assert min(later - sooner for sooner, later in itertools.pairwise(attached)) >= 0.95
+    gaps = [later - sooner for sooner, later in itertools.pairwise(attached)]
+    # A request may take longer than the next to arrive; together they cannot.
+    assert min(gaps) >= 0.95
+    assert sum(gaps) / len(gaps) >= 0.99
 
 
 def test_lists_of_many_pages_are_read_to_the_end(server: LoopbackOpenAI) -> None:
