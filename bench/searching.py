@@ -45,6 +45,7 @@ LAST_NAMES = (
     "Jansen",
 )
 TURN_WORDS = 40
+LOADING_SECONDS = 1800
 
 SETTING_UP = f"""
 from django.contrib.auth.models import Group, User
@@ -84,7 +85,7 @@ def _measure(options: argparse.Namespace, database: str) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         _write_calls(options, Path(folder))
         with running(PRODUCTION, prepare=False) as site:
-            site.manage("upload_transcripts", folder)
+            site.commands.start("upload_transcripts", folder).completed(LOADING_SECONDS).check_returncode()
             site.shell(SETTING_UP)
             counts = site.shell(
                 "from transcripts.models import Passage, Transcript; "

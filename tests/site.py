@@ -234,9 +234,13 @@ _templates = ExitStack()
 atexit.register(_templates.close)
 
 
-@cache
 def template(name: str) -> Template:
-    """Make what sites start from, once in a process: `empty` (migrated) or `bundled` (with the data, too)."""
+    """Make what sites start from, once for each DATABASE_URL: `empty` (migrated) or `bundled` (with data)."""
+    return _template(name, os.environ.get("DATABASE_URL", ""))
+
+
+@cache
+def _template(name: str, server: str) -> Template:
     start_from, code = {
         "empty": (None, "from mcpsite.access import signing; signing.private_keys()"),
         "bundled": ("empty", "from mcpsite.web.management.commands import serve; serve.Command().prepare()"),
