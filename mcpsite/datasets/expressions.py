@@ -51,6 +51,20 @@ class MostlyAmong(Among):
         return self.as_sql(compiler, connection, template=template, arg_joiner=" NOT IN (SELECT unnest(")
 
 
+class AmongSelected(Among):
+    """Whether a field has one of many numbers that a statement selects.
+
+    They are selected first, once: PostgreSQL would otherwise look up each row's number among them.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=f"{self._left} IN ")
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:
+        joiner = f"{self._left} IN (SELECT unnest(ARRAY"
+        return self.as_sql(compiler, connection, template="(%(expressions)s)))", arg_joiner=joiner)
+
+
 class Blank(Expression):
     """A parameter that is filled in when the statement runs; a `Statement` has such parameters."""
 

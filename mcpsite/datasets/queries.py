@@ -25,7 +25,7 @@ from mcpsite.access.policies import Principal
 from mcpsite.core.memory import size_of_rows
 from mcpsite.datasets import snapshots, texts
 from mcpsite.datasets.declaration import DataSet
-from mcpsite.datasets.expressions import Among, Blank, Cut, MostlyAmong, array_of
+from mcpsite.datasets.expressions import Among, AmongSelected, Blank, Cut, MostlyAmong, array_of
 from mcpsite.datasets.filters import Days, Filters, Part
 from mcpsite.datasets.kinds import NO_DAY
 from mcpsite.datasets.models import Load
@@ -540,8 +540,12 @@ def _every(data_set: DataSet, meaning: _Meaning, index: str) -> QuerySet[Any]:
     given = meaning.given
     rows = _narrowed(data_set, frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
     for needle in meaning.unlisted:
-        holding = texts.holding(data_set, needle.text)
-        rows = rows.filter(**{f"{data_set.attribute(needle.column)}__in": holding})
+        column, holding = data_set.attribute(needle.column), texts.holding(data_set, needle.text)
+        if min(meaning.between, meaning.found(LOOKED_AT)) < LOOKED_AT * MOST_TEXTS:
+            # The texts of so few rows are sooner looked at than all texts that contain the needle.
+            rows = rows.filter(**{f"{column}__in": holding})
+        else:
+            rows = rows.filter(AmongSelected(column, holding, indexed=not index))
     return rows
 
 
