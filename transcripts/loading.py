@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from mcpsite.core import folders
+from mcpsite.core.background import Rests
 from mcpsite.core.outage import why_not_stored
 from mcpsite.history import recording
 from mcpsite.history.models import Change
@@ -191,8 +192,10 @@ def load(
     pruned = {path.resolve() for path in whole or (each.folder for each in files)} if prune else set()
     _check_prune(pruned, files, allow_empty=allow_empty)
     removed = set() if restore else _removed()
+    rests = Rests()
     with recording.action(Change.Action.LOAD, source="upload_transcripts"):
         for source in files:
+            rests.take()
             progress(source)
             if source.name in removed:
                 report.removed.append(source.name)

@@ -1,7 +1,7 @@
 """Writes the rows of a load, in transactions for which nobody has to wait.
 
 Rows are read and computed, and new texts and combinations stored, outside of the transaction that stores the
-rows.
+rows. Between two transactions the load rests if others had to share a processor with it.
 """
 
 # ruff: noqa: S608 (SQL is put together from constants of ours alone)
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from django.db import connection, transaction
 
+from mcpsite.core.background import Rests
 from mcpsite.datasets import loads
 from mcpsite.datasets.combinations import Counts, Ids
 from mcpsite.datasets.declaration import DataSet
@@ -40,7 +41,9 @@ def write(data_set: DataSet, load: Load, rows: Iterable[Rows], overlay: Overlay)
         # A transaction changes about as many pages of the indexes as this; so none is written twice.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA cache_size = -32000")
+    rests = Rests()
     for piece in (piece for each in rows for piece in each.pieces(ROWS)):
+        rests.take()
         keys_of_piece = keys.of(piece.columns)
         laid = overlay.over(piece, keys_of_piece)
         for name in data_set.proses:
