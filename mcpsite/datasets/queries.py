@@ -353,7 +353,7 @@ def _index_to_count(meaning: _Meaning, snapshot: Snapshot) -> str:
 
 def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
     """Return how many rows `meaning` means, which is all that `filters` mean or a part of it."""
-    if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses:
+    if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses and not meaning.unlisted:
         return meaning.reached
     if meaning.needles and meaning.given.keys() == {"loads"}:
         return _every(snapshot.data_set, meaning, "").count()
