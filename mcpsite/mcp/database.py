@@ -51,16 +51,16 @@ MOST_INTERRUPTS = 8
 class DatabaseThreads:
     """The threads that may hold a database connection: at most `size` of this process.
 
-    The first thread does what it can: with one connection and one set of warm caches, and only one
-    thread to share the interpreter's lock with, short calls take a third less than spread over many.
-    Work that it has not begun after PATIENCE_SECONDS, because something slow comes first, goes to the
-    other threads.
+    The `first` threads do what they can: with few connections and sets of warm caches, and few threads to
+    share the interpreter's lock with, short calls take a third less than spread over many. Work that they
+    have not begun after PATIENCE_SECONDS, because something slow comes first, goes to the other threads.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._first = ThreadPoolExecutor(1, "mcp-db-first")
-        self._others = ThreadPoolExecutor(size - 1, "mcp-db") if size > 1 else self._first
+    def __init__(self, size: int, first: int = 1) -> None:
+        first = min(first, size)
+        self._first = ThreadPoolExecutor(first, "mcp-db-first")
+        self._others = ThreadPoolExecutor(size - first, "mcp-db") if size > first else self._first
+        self._pools = {self._first: first, self._others: size - first or first}
         self._sources, self._people = Shares(of_one_source(size)), Shares(of_one_person(size))
         self._people_in_sources = Shares(of_one_person_in_one_source(size))
 
@@ -154,28 +154,31 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """End the threads, and with each its connection."""
-        others = self._size - 1
-        self._first.submit(connections.close_all)
-        together = threading.Barrier(max(1, others))
+        for pool, size in self._pools.items():
+            together = threading.Barrier(size)
+            for _ in range(size):
+                pool.submit(_close_connections, together)
+            pool.shutdown(wait=True)
 
-        def part() -> None:
-            # Each thread has to get one of these, so none may finish before all have begun.
-            with suppress(threading.BrokenBarrierError):
-                together.wait(CLOSING_SECONDS)
-            connections.close_all()
 
-        for _ in range(others):
-            self._others.submit(part)
-        self._first.shutdown(wait=True)
-        self._others.shutdown(wait=True)
+def _close_connections(together: threading.Barrier) -> None:
+    # Each thread of a pool has to get one of these, so none may finish before all have begun.
+    with suppress(threading.BrokenBarrierError):
+        together.wait(CLOSING_SECONDS)
+    connections.close_all()
 
 
 _threads: dict[str, DatabaseThreads] = {}
 
 
 def database_threads() -> DatabaseThreads:
-    """Return the process's threads for calls, made when first needed."""
-    return _threads.get("calls") or _threads.setdefault("calls", DatabaseThreads(settings.MCP_THREADS))
+    """Return the process's threads for calls, made when first needed.
+
+    While one of them waits for PostgreSQL, another may compute, which makes a seventh more calls. SQLite
+    works on the thread itself.
+    """
+    first = 2 if connection.vendor == "postgresql" else 1
+    return _threads.get("calls") or _threads.setdefault("calls", DatabaseThreads(settings.MCP_THREADS, first))
 
 
 def close_database_threads() -> None:

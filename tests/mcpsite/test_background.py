@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -61,9 +62,9 @@ def test_a_job_rests_where_it_has_to_share_a_processor_but_at_most_twice_as_long
 
 
 def test_a_job_does_not_rest_where_the_system_does_not_tell_how_long_it_waited(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(background, "_WAITED", background.Path(tmp_path) / "missing")
+    monkeypatch.setattr(background, "_WAITED", tmp_path / "missing")
     rests = background.Rests()
 
     assert rests.take() == 0

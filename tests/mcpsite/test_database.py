@@ -16,9 +16,9 @@ from tests.site import Site
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def threads() -> Iterator[DatabaseThreads]:
-    pool = DatabaseThreads(3)
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[DatabaseThreads]:
+    pool = DatabaseThreads(3, request.param)
     yield pool
     pool.close()
 
@@ -136,8 +136,9 @@ def test_work_whose_caller_left_the_queue_is_not_begun(threads: DatabaseThreads)
     assert begun == []
 
 
-def test_closing_ends_every_threads_connection() -> None:
-    pool = DatabaseThreads(3)
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_closing_ends_every_threads_connection(first: int) -> None:
+    pool = DatabaseThreads(3, first)
     wrappers: list[Any] = []
 
     def hold() -> None:
