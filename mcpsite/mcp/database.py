@@ -40,7 +40,7 @@ R = TypeVar("R")
 
 
 PATIENCE_SECONDS = 0.003
-"""How long work waits for the first thread before another one does it."""
+"""How long work waits for one of the first threads before another one does it."""
 
 INTERRUPT_SECONDS = 0.25
 """The time between an interrupt and the next one, if the work goes on."""
