@@ -123,6 +123,9 @@ def main() -> None:
         help="default: what DATABASE_URL names, else sqlite",
     )
     parser.add_argument("--questions", type=int, default=20_000, help="different ones, at most")
+    parser.add_argument(
+        "--without", nargs="+", choices=tuple(KINDS), default=(), help="kinds that nobody asks"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each server in each round")
     parser.add_argument("--connections", type=int, default=4)
@@ -159,7 +162,7 @@ def _contenders(
     for rows in options.sizes:
         data = folder / str(rows)
         files = _files(shape, rows, data)
-        asked = questions(files, options.questions)
+        asked = _asked(options, files)
         print(f"{shape}, {rows:,} rows: {len(asked):,} questions")
         site = stack.enter_context(running(PRODUCTION, prepare=False))
         began = time.perf_counter()
@@ -195,7 +198,7 @@ def _peers(
     rows = options.peers_at
     data = folder / str(rows)
     files = sorted(data.glob("*.csv")) or _files(shape, rows, data)
-    asked = questions(files, options.questions)
+    asked = _asked(options, files)
     for module in sorted(PEERS.glob("[a-z]*.py")):
         given = (str(data), str(folder / "public.pem"), AUDIENCE, signer.token)
         url, pid = stack.enter_context(_served(str(python), f"bench.peers.{module.stem}", *given))
@@ -203,6 +206,10 @@ def _peers(
         yield Contender(
             name=name, url=url, pid=pid, requests=_requests(url, signer.token, asked, options.era)
         )
+
+
+def _asked(options: argparse.Namespace, files: list[Path]) -> list[tuple[str, dict[str, Any]]]:
+    return [each for each in questions(files, options.questions) if each[0] not in options.without]
 
 
 def _files(shape: str, rows: int, folder: Path) -> list[Path]:
