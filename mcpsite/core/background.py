@@ -28,7 +28,8 @@ class Rests:
         seconds = min(TIMES * waited, MOST * worked)
         if seconds < SHORTEST_SECONDS:
             seconds = 0.0
-        time.sleep(seconds)
+        else:
+            time.sleep(seconds)
         self._since, self._waited = time.perf_counter(), _waited()
         return seconds
 
