@@ -293,7 +293,7 @@ def _kinds(title: str, contenders: list[Contender]) -> Table:
             for kind, taken in run.milliseconds.items():
                 every[kind] += taken
         whole = Measure(seconds=1, milliseconds=every, bytes=0)
-        for kind in KINDS:
+        for kind in filter(every.__contains__, KINDS):
             rows[kind].append(f"{whole.percentile(0.5, kind):.1f} / {whole.percentile(0.99, kind):.1f}")
     for kind, cells in rows.items():
         table.add_row(kind, *cells)
