@@ -26,7 +26,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from multiprocessing import Process
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +134,7 @@ def main() -> None:
     given = os.environ.get("DATABASE_URL", "")
     is_postgresql = given.startswith("postgres")
     for database in options.databases or ["postgresql" if is_postgresql else "sqlite"]:
-        # In a separate process, because what sites start from is made once in a process.
-        url = (given if is_postgresql else POSTGRESQL) if database == "postgresql" else ""
-        run = Process(target=_run, args=(options, url))
-        run.start()
-        run.join()
-        if run.exitcode:
-            raise SystemExit(run.exitcode)
+        _run(options, (given if is_postgresql else POSTGRESQL) if database == "postgresql" else "")
 
 
 def _run(options: argparse.Namespace, database: str) -> None:

@@ -42,6 +42,9 @@ R = TypeVar("R")
 PATIENCE_SECONDS = 0.003
 """How long work waits for one of the first threads before another one does it."""
 
+FIRST = {"postgresql": 2}
+"""How many threads are the first, unless one: while one of them waits for a server, another may compute."""
+
 INTERRUPT_SECONDS = 0.25
 """The time between an interrupt and the next one, if the work goes on."""
 MOST_INTERRUPTS = 8
@@ -60,7 +63,8 @@ class DatabaseThreads:
         first = min(first, size)
         self._first = ThreadPoolExecutor(first, "mcp-db-first")
         self._others = ThreadPoolExecutor(size - first, "mcp-db") if size > first else self._first
-        self._pools = {self._first: first, self._others: size - first or first}
+        # In this order, because they may be the same one.
+        self._sizes = {self._others: size - first, self._first: first}
         self._sources, self._people = Shares(of_one_source(size)), Shares(of_one_person(size))
         self._people_in_sources = Shares(of_one_person_in_one_source(size))
 
@@ -154,10 +158,11 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """End the threads, and with each its connection."""
-        for pool, size in self._pools.items():
+        for pool, size in self._sizes.items():
             together = threading.Barrier(size)
             for _ in range(size):
                 pool.submit(_close_connections, together)
+        for pool in self._sizes:
             pool.shutdown(wait=True)
 
 
@@ -172,13 +177,10 @@ _threads: dict[str, DatabaseThreads] = {}
 
 
 def database_threads() -> DatabaseThreads:
-    """Return the process's threads for calls, made when first needed.
-
-    While one of them waits for PostgreSQL, another may compute, which makes a seventh more calls. SQLite
-    works on the thread itself.
-    """
-    first = 2 if connection.vendor == "postgresql" else 1
-    return _threads.get("calls") or _threads.setdefault("calls", DatabaseThreads(settings.MCP_THREADS, first))
+    """Return the process's threads for calls, made when first needed."""
+    return _threads.get("calls") or _threads.setdefault(
+        "calls", DatabaseThreads(settings.MCP_THREADS, FIRST.get(connection.vendor, 1))
+    )
 
 
 def close_database_threads() -> None:
