@@ -12,6 +12,8 @@ TIMES = 6
 MOST = 2
 """How many times as long as it has worked it rests at most: then it takes three times as long."""
 SHORTEST_SECONDS = 0.005
+LONGEST_SECONDS = 5.0
+"""A load from which nothing is heard for a minute counts as lost."""
 
 _WAITED = Path("/proc/thread-self/schedstat")
 
@@ -25,7 +27,7 @@ class Rests:
     def take(self) -> float:
         """Rest for as long as the work since the last rest demands, and return the seconds."""
         worked, waited = time.perf_counter() - self._since, _waited() - self._waited
-        seconds = min(TIMES * waited, MOST * worked)
+        seconds = min(TIMES * waited, MOST * worked, LONGEST_SECONDS)
         if seconds < SHORTEST_SECONDS:
             seconds = 0.0
         else:

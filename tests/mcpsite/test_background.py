@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,3 +69,15 @@ def test_a_job_does_not_rest_where_the_system_does_not_tell_how_long_it_waited(
     rests = background.Rests()
 
     assert rests.take() == 0
+
+
+def test_a_rest_is_short_however_long_the_job_waited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = tmp_path / "schedstat"
+    monkeypatch.setattr(background, "_WAITED", told)
+    monkeypatch.setattr(background, "LONGEST_SECONDS", 0.02)
+    told.write_text("0 0 0")
+    rests = background.Rests()
+    time.sleep(0.1)
+    told.write_text(f"0 {60 * 10**9} 0")
+
+    assert rests.take() == 0.02
