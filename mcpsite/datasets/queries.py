@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from itertools import accumulate
 from math import inf
 from sys import getsizeof
 from typing import Any
@@ -39,6 +40,8 @@ STORED = "(as stored)"
 """In place of an index: rows are read as they are stored."""
 COMBINATIONS = "(combinations)"
 """The index of combinations; those of texts are named after their columns."""
+INDEXED = frozenset({"loads", "first", "last", COMBINATIONS})
+"""The conditions whose columns are in the indexes of combinations and of days."""
 
 # The costs of plans, in rows that are read in order: 0.4 µs each, on either database.
 SORTED = 4
@@ -85,8 +88,10 @@ class _Meaning:
 
     given: dict[str, Any]
     """The conditions that rows have to fulfil, as parameters by name; see `_narrowed`."""
+    chosen: "array[int] | None" = None
+    """The places of the combinations that rows may have; None for any."""
     outside: bool = False
-    """Whether `given` has the combinations that rows may not have, because these are fewer."""
+    """Whether `chosen` are those that rows may not have, because these are fewer."""
     needles: tuple[Part, ...] = ()
     """What prose has to contain, casefolded."""
     matched: int
@@ -100,9 +105,14 @@ class _Meaning:
     """About how many rows it reads."""
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of all conditions."""
+        return frozenset(self.given if self.chosen is None else (*self.given, COMBINATIONS))
+
+    @property
     def is_indexed(self) -> bool:
         """Whether the indexes of combinations and days, with loads in them, can count the matching rows."""
-        return self.given.keys() <= {"loads", "first", "last", COMBINATIONS} and not self.needles
+        return self.given.keys() <= INDEXED and not self.needles
 
     @property
     def has_bounds(self) -> bool:
@@ -166,7 +176,7 @@ def queryset(filters: Filters, snapshot: Snapshot) -> QuerySet[Any]:
     meaning = _meaning(filters, snapshot)
     if not meaning.matched:
         return snapshot.data_set.model.objects.none()
-    return _every(snapshot.data_set, meaning, _index_of_rows(meaning, snapshot))
+    return _every(meaning, snapshot, _index_of_rows(meaning, snapshot))
 
 
 def matched(filters: Filters, snapshot: Snapshot) -> int:
@@ -186,11 +196,13 @@ def undated(filters: Filters, snapshot: Snapshot) -> int:
 
 # What filters mean
 
+NOTHING = _Meaning(given={}, matched=0)
+
 
 def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     def find() -> tuple[_Meaning, int]:
         meaning = _find_meaning(filters, snapshot)
-        return meaning, 1_000 + sum(map(getsizeof, meaning.given.values()))
+        return meaning, 1_000 + getsizeof(meaning.chosen) + sum(map(getsizeof, meaning.given.values()))
 
     return _memories(filters, snapshot).once(filters, find)
 
@@ -214,8 +226,9 @@ def chosen_by(filters: Filters, snapshot: Snapshot) -> Chosen:
 
 def combined(chosen: Chosen, snapshot: Snapshot, *, indexed: bool = True) -> Q:
     """Return the condition that a row, published or not, has one of the `chosen` combinations."""
-    numbers, outside = snapshot.combinations.array_of(chosen)
-    return Q(Among("combination_id", Value(numbers), outside=outside, indexed=indexed))
+    chosen = snapshot.combinations.smaller(chosen)
+    numbers = snapshot.combinations.array_of(chosen.places)
+    return Q(Among("combination_id", Value(numbers), outside=chosen.outside, indexed=indexed))
 
 
 def are_few(chosen: Chosen, snapshot: Snapshot, wanted: int) -> bool:
@@ -228,24 +241,23 @@ def are_few(chosen: Chosen, snapshot: Snapshot, wanted: int) -> bool:
 def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     data_set = snapshot.data_set
     chosen = chosen_by(filters, snapshot)
-    days = first, last = snapshot.days_of(chosen)
-    by_day = [each for each in filters.days if each.column == data_set.day]
-    for each in by_day:
-        first = max(first, each.first.toordinal())
-        last = min(last, each.end.toordinal() - 1)
+    bounds = _bounds(filters, data_set)
+    needles = tuple(
+        Part(part.column, part.text.casefold()) for part in filters.parts if part.column in data_set.proses
+    )
+    if snapshot.by_day and not bounds and not needles:
+        return _meaning_by_day(filters, chosen, snapshot)
+    days = snapshot.days_of(chosen)
+    first, last = _asked_days(filters, snapshot, *days)
     if first > last or not snapshot.rows_of(chosen):
-        return _Meaning(given={}, matched=0)
+        return NOTHING
     given: dict[str, Any] = {"loads": snapshot.loads}
-    if by_day or (first, last) != snapshot.days:
+    if (first, last) != snapshot.days:
         given |= _between(first, last)
     # Counts that need the rows themselves: only these have their values, and their side of a day.
     known, unknown = chosen, NONE
     if (first, last) != days:
         known, unknown = (NONE, chosen) if chosen.outside else snapshot.within(chosen, first, last)
-    bounds = _bounds(filters, data_set)
-    needles = tuple(
-        Part(part.column, part.text.casefold()) for part in filters.parts if part.column in data_set.proses
-    )
     with_texts: dict[str, int] = {}
     if bounds or needles:
         known, unknown = NONE, known | unknown
@@ -260,6 +272,25 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
         meant = _meant(unknown, snapshot, given, needles, with_texts, between)
         matched += _count(meant, filters, snapshot)
     return _meant(known | unknown, snapshot, given, needles, with_texts, between, matched)
+
+
+def _asked_days(filters: Filters, snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    """Return the first and the last of the days from `first` to `last` that `filters` ask for."""
+    for each in filters.days:
+        if each.column == snapshot.data_set.day:
+            first, last = max(first, each.first.toordinal()), min(last, each.end.toordinal() - 1)
+    return first, last
+
+
+def _meaning_by_day(filters: Filters, chosen: Chosen, snapshot: Snapshot) -> _Meaning:
+    """Return the meaning of `chosen` combinations and of days, whose rows by day are known."""
+    assert snapshot.by_day  # noqa: S101 (the caller has looked)
+    asked = _asked_days(filters, snapshot, *snapshot.days)
+    days = _Days.of(snapshot.by_day.between(chosen.places, *asked, outside=chosen.outside))
+    if not days.rows:
+        return NOTHING
+    _memories(filters, snapshot).keep(("days", filters), days, days.size)
+    return days.meaning(chosen, snapshot)
 
 
 def _bounds(filters: Filters, data_set: DataSet) -> dict[str, Any]:
@@ -314,20 +345,21 @@ def _meant(
     matched: int = 0,
 ) -> _Meaning:
     """Return the meaning of what is `given` and of `chosen` combinations, and how its rows are best found."""
-    rows, places, outside = snapshot.rows_of(chosen), 0, False
+    rows, places, outside, numbers = snapshot.rows_of(chosen), 0, False, None
     index = min(with_texts, key=lambda name: with_texts[name], default="")
     if rows < snapshot.total:
-        numbers, outside = snapshot.combinations.array_of(chosen)
-        given = {**given, COMBINATIONS: numbers}
+        smaller = snapshot.combinations.smaller(chosen)
+        numbers, outside = array("I", smaller.places), smaller.outside
         if not outside and rows < with_texts.get(index, inf):
-            index, places = COMBINATIONS, len(chosen.places)
+            index, places = COMBINATIONS, len(numbers)
     reached = matched
     if index in with_texts:
         reached = with_texts[index]
-    elif given.keys() - {"loads", "first", "last", COMBINATIONS} or needles:
+    elif given.keys() - INDEXED or needles:
         reached = rows
     return _Meaning(
         given=given,
+        chosen=numbers,
         outside=outside,
         needles=needles,
         matched=matched,
@@ -336,6 +368,13 @@ def _meant(
         places=places,
         reached=reached,
     )
+
+
+def _parameters(meaning: _Meaning, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the parameters of a statement; the array of combinations is made for those that run."""
+    if meaning.chosen is None:
+        return meaning.given
+    return {**meaning.given, COMBINATIONS: snapshot.combinations.array_of(meaning.chosen)}
 
 
 def _index_of_rows(meaning: _Meaning, snapshot: Snapshot) -> str:
@@ -353,18 +392,19 @@ def _index_to_count(meaning: _Meaning, snapshot: Snapshot) -> str:
 
 def _count(meaning: _Meaning, filters: Filters, snapshot: Snapshot) -> int:
     """Return how many rows `meaning` means, which is all that `filters` mean or a part of it."""
-    if len(meaning.given) == 2 and meaning.index in snapshot.data_set.proses and not meaning.unlisted:
+    data_set = snapshot.data_set
+    if len(meaning.names) == 2 and meaning.index in data_set.proses and not meaning.unlisted:
         return meaning.reached
-    if meaning.needles and meaning.given.keys() == {"loads"}:
-        return _every(snapshot.data_set, meaning, "").count()
-    if not meaning.is_indexed and snapshot.data_set.day:
+    if meaning.needles and meaning.names == {"loads"}:
+        return _every(meaning, snapshot, "").count()
+    if not meaning.is_indexed and data_set.day:
         # Each row that `filters` mean has to be read, so its day is then known as well.
         return _days(filters, meaning, snapshot).rows
-    if meaning.unlisted:
-        return _every(snapshot.data_set, meaning, _index_to_count(meaning, snapshot)).count()
     index = _index_to_count(meaning, snapshot)
-    counting = _counting(snapshot.data_set, frozenset(meaning.given), meaning.outside, index)
-    [(number,)] = counting.run(meaning.given)
+    if meaning.unlisted:
+        return _every(meaning, snapshot, index).count()
+    counting = _counting(data_set, meaning.names, meaning.outside, index)
+    [(number,)] = counting.run(_parameters(meaning, snapshot))
     return int(number)
 
 
@@ -380,50 +420,79 @@ class _Days:
     passed: "array[int]"
     """How many rows are before each day, and finally the number of all."""
 
+    @classmethod
+    def of(cls, counted: Iterable[tuple[Any, int]]) -> "_Days":
+        """Return the days, in this order, and the number of rows of each."""
+        pairs = [(day if isinstance(day, int) else ordinal(day), rows) for day, rows in counted]
+        passed = accumulate((rows for _, rows in pairs), initial=0)
+        return cls(array("l", (day for day, _ in pairs)), array("l", passed))
+
     @property
     def rows(self) -> int:
         return self.passed[-1]
 
-    def around(self, data_set: DataSet, meaning: _Meaning, limit: int, offset: int) -> tuple[_Meaning, int]:
-        """Return `meaning` within the days of a non-empty page, and the page's offset there."""
+    @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        return getsizeof(self.days) + getsizeof(self.passed)
+
+    def meaning(self, chosen: Chosen, snapshot: Snapshot) -> _Meaning:
+        """Return the meaning of `chosen` combinations whose rows these are all."""
+        first, last = self.days[-1], self.days[0]
+        given: dict[str, Any] = {"loads": snapshot.loads}
+        if (first, last) != snapshot.days:
+            given |= _between(first, last)
+        return _meant(chosen, snapshot, given, (), {}, snapshot.rows_between(first, last), self.rows)
+
+    def page(self, limit: int, offset: int) -> tuple["_Days", int]:
+        """Return the days of a non-empty page, and the page's offset there."""
         latest = bisect_right(self.passed, offset) - 1
         end = bisect_left(self.passed, min(offset + limit, self.rows))
         before = self.passed[latest]
-        matched = self.passed[end] - before
-        share = matched / self.rows
-        # The index of texts has no days.
-        by_text = meaning.index in data_set.proses
-        return (
-            replace(
-                meaning,
-                given=meaning.given | _between(self.days[end - 1], self.days[latest]),
-                matched=matched,
-                between=round(meaning.between * share),
-                reached=meaning.reached if by_text else round(meaning.reached * share),
-            ),
-            offset - before,
-        )
+        passed = array("l", (rows - before for rows in self.passed[latest : end + 1]))
+        return _Days(self.days[latest:end], passed), offset - before
+
+
+def _within(page: _Days, meaning: _Meaning, snapshot: Snapshot, share: float) -> _Meaning:
+    """Return `meaning` within the days of a page, which has this share of all rows that are meant."""
+    first, last = page.days[-1], page.days[0]
+    if meaning.is_indexed:
+        chosen = EVERY
+        if meaning.chosen is not None:
+            chosen = Chosen(snapshot.reaching(meaning.chosen, first, last), meaning.outside)
+        return page.meaning(chosen, snapshot)
+    # The index of texts has no days.
+    by_text = meaning.index in snapshot.data_set.proses
+    return replace(
+        meaning,
+        given=meaning.given | _between(first, last),
+        matched=page.rows,
+        between=round(meaning.between * share),
+        reached=meaning.reached if by_text else round(meaning.reached * share),
+    )
 
 
 def _days(filters: Filters, meaning: _Meaning, snapshot: Snapshot) -> _Days:
     """Return the matching rows by day, counted once for all pages."""
 
     def count() -> tuple[_Days, int]:
-        days, passed = array("l"), array("l", [0])
-        for day, number in _by_day(meaning, snapshot):
-            days.append(ordinal(day))
-            passed.append(passed[-1] + number)
-        return _Days(days, passed), getsizeof(days) + getsizeof(passed)
+        days = _count_by_day(meaning, snapshot)
+        return days, days.size
 
     return _memories(filters, snapshot).once(("days", filters), count)
 
 
-def _by_day(meaning: _Meaning, snapshot: Snapshot) -> Iterable[tuple[Any, int]]:
-    data_set = snapshot.data_set
+def _count_by_day(meaning: _Meaning, snapshot: Snapshot) -> _Days:
+    data_set, given = snapshot.data_set, meaning.given
+    if meaning.is_indexed and snapshot.by_day:
+        first, last = map(ordinal, (given["first"], given["last"])) if "first" in given else snapshot.days
+        places, outside = ((), True) if meaning.chosen is None else (meaning.chosen, meaning.outside)
+        return _Days.of(snapshot.by_day.between(places, first, last, outside=outside))
     index = _index_to_count(meaning, snapshot)
     if meaning.unlisted:
-        return _grouped_by_day(data_set, _every(data_set, meaning, index))
-    return _counting_days(data_set, frozenset(meaning.given), meaning.outside, index).run(meaning.given)
+        return _Days.of(_grouped_by_day(data_set, _every(meaning, snapshot, index)))
+    counting = _counting_days(data_set, meaning.names, meaning.outside, index)
+    return _Days.of(counting.run(_parameters(meaning, snapshot)))
 
 
 def _unindexed_day(data_set: DataSet) -> Coalesce:
@@ -449,11 +518,12 @@ def _rows(
     if plan is None and data_set.day and _is_known_by_day(filters, meaning, snapshot, cost):
         plan = Plan.BY_DAY
     if plan is Plan.BY_DAY and data_set.day and offset < (days := _days(filters, meaning, snapshot)).rows:
-        meaning, offset = days.around(data_set, meaning, limit, offset)
+        days_of_page, offset = days.page(limit, offset)
+        meaning = _within(days_of_page, meaning, snapshot, days_of_page.rows / days.rows)
         _, cheapest = _cheapest(meaning, limit + offset)
     if plan not in (Plan.FEW, Plan.IN_ORDER):
         plan = cheapest
-    given, index = meaning.given, meaning.index if plan is Plan.FEW else ""
+    given, index = _parameters(meaning, snapshot), meaning.index if plan is Plan.FEW else ""
     if plan is not Plan.FEW and data_set.day:
         # SQLite finds days by their index, but does not always use it for their order.
         given = _between(*snapshot.days) | given
@@ -480,7 +550,7 @@ def _cheapest(meaning: _Meaning, wanted: int) -> tuple[float, Plan]:
 def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, cost: float) -> bool:
     """Return whether the rows are counted by day or should be, because so much was spent without it."""
     memories = _memories(filters, snapshot)
-    if memories.result(("days", filters)):
+    if (meaning.is_indexed and snapshot.by_day) or memories.result(("days", filters)):
         return True
     key = ("spent", filters)
     spent = cost + (memories.result(key) or 0)
@@ -520,7 +590,7 @@ def _narrowed(
         among = Among("combination_id", parameter(COMBINATIONS), outside=outside, indexed=indexed)
         rows = rows.filter(among)
     # In their order, so that the same question makes the same statement.
-    for name in sorted(names - {"loads", "first", "last", COMBINATIONS}):
+    for name in sorted(names - INDEXED):
         column, _, comparison = name.partition(" ")
         given = parameter(name)
         if comparison in _COMPARISONS:
@@ -535,10 +605,10 @@ def _narrowed(
     return rows
 
 
-def _every(data_set: DataSet, meaning: _Meaning, index: str) -> QuerySet[Any]:
+def _every(meaning: _Meaning, snapshot: Snapshot, index: str) -> QuerySet[Any]:
     """Return all rows that are meant."""
-    given = meaning.given
-    rows = _narrowed(data_set, frozenset(given), meaning.outside, index, lambda name: Value(given[name]))
+    data_set, given = snapshot.data_set, _parameters(meaning, snapshot)
+    rows = _narrowed(data_set, meaning.names, meaning.outside, index, lambda name: Value(given[name]))
     for needle in meaning.unlisted:
         column, holding = data_set.attribute(needle.column), texts.holding(data_set, needle.text)
         if min(meaning.between, meaning.found(LOOKED_AT)) < LOOKED_AT * MOST_TEXTS:
@@ -574,7 +644,9 @@ def _reading(
     ids = _ordered(data_set, narrowed, is_ascending, by_index=in_order).values("id")
     rows = data_set.model.all_loads.filter(pk__in=Cut(ids, Blank("limit"), Blank("offset")))
     columns = (*map(data_set.path, data_set.shown), "load_id")
-    return Statement(_ordered(data_set, rows, is_ascending, by_index=False).values_list(*columns))
+    ordered = _ordered(data_set, rows, is_ascending, by_index=False).values_list(*columns)
+    # Nothing else is to be weighed: these are found by the one index that the plan asks for.
+    return Statement(ordered, prepared=names <= INDEXED and "first" in names)
 
 
 def _ordered(data_set: DataSet, rows: QuerySet[Any], is_ascending: bool, *, by_index: bool) -> QuerySet[Any]:

@@ -14,17 +14,19 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import accumulate, compress
+from itertools import accumulate, compress, groupby
+from operator import itemgetter
 from sys import getsizeof
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Max, Min, Sum, Value
+from django.db.models import Count, Max, Min, QuerySet, Sum, Value
 
 from mcpsite.access.policies import Principal
 from mcpsite.core.memory import memory, size_of
 from mcpsite.datasets import versions
+from mcpsite.datasets.by_day import ByDay, TooLarge, UnknownDay
 from mcpsite.datasets.declaration import DataSet
-from mcpsite.datasets.expressions import Among, Blank, array_of
+from mcpsite.datasets.expressions import Among, Blank, MostlyAmong, array_of
 from mcpsite.datasets.kinds import NO_DAY
 from mcpsite.datasets.models import Combination, CombinationCount, SourceFile
 from mcpsite.datasets.statements import Statement, ordinal
@@ -131,12 +133,15 @@ class Combinations:
         others = compress(self._members[name], [not mark for mark in marks])
         return Chosen(frozenset().union(*others), outside=True)
 
-    def array_of(self, chosen: Chosen) -> tuple[str, bool]:
-        """Return the ids of `chosen` as a parameter; of all others, and True, if those are fewer."""
-        places, outside = chosen.places, chosen.outside
-        if 2 * len(places) > len(self.ids):
-            places, outside = frozenset(range(len(self.ids))) - places, not outside
-        return array_of(map(self.ids.__getitem__, places)), outside
+    def smaller(self, chosen: Chosen) -> Chosen:
+        """Return the same as `chosen`, but as all outside of the others if those are fewer."""
+        if 2 * len(chosen.places) <= len(self.ids):
+            return chosen
+        return Chosen(frozenset(range(len(self.ids))) - chosen.places, not chosen.outside)
+
+    def array_of(self, places: Iterable[int]) -> str:
+        """Return the ids of the combinations at `places` as a parameter."""
+        return array_of(map(self.ids.__getitem__, places))
 
     def place_of(self, number: int) -> int | None:
         """Return the place of the combination with this id, if it is one of these."""
@@ -155,6 +160,31 @@ def _counts(*, some: bool) -> Statement:
         counts = counts.filter(Among("combination_id", Blank("combinations")))
     counted = counts.values_list("combination_id").annotate(Sum("rows"), Min("first_day"), Max("last_day"))
     return Statement(counted)
+
+
+@cache
+def _days(data_set: DataSet) -> Statement:
+    """Return the query for the days of published rows in some loads."""
+    return Statement(_published(data_set).values_list(data_set.day).distinct())
+
+
+@cache
+def _counts_by_day(data_set: DataSet) -> Statement:
+    """Return the query for each of some combinations, and each day on which it has rows: their number."""
+    rows = _published(data_set).filter(Among("combination_id", Blank("combinations")))
+    counted = rows.values_list("combination_id", data_set.day).annotate(Count("id"))
+    return Statement(counted.order_by("combination_id"))
+
+
+def _published(data_set: DataSet) -> QuerySet[Any]:
+    rows: QuerySet[Any] = data_set.model.all_loads.filter(
+        MostlyAmong("load_id", Blank("loads")), hidden=False
+    )
+    return rows
+
+
+AT_ONCE = 1_000
+"""Combinations whose rows are counted by day in one statement."""
 
 
 def _place(day: int, before: int) -> int:
@@ -205,6 +235,10 @@ class Snapshot:
         self.rows = array("I", bytes(4 * number))
         self.first = array("i", [NEVER]) * number
         self.last = array("i", bytes(4 * number))
+        self.by_day: ByDay | None = None
+        """The rows by day, after `count_by_day` and if there is room for them."""
+        self._is_counted = False
+        """Whether there is nothing more for `count_by_day` to do."""
         self._take(found)
 
     def _set_state(self, state: State) -> None:
@@ -238,6 +272,36 @@ class Snapshot:
         self.days = min(self.first, default=NEVER), max(self.last, default=0)
         """The first and the last day of all."""
 
+    def count_by_day(self) -> None:
+        """Count the rows by day, unless that was done. It takes a while, so it is done ahead of questions."""
+        if self._is_counted or not self.data_set.day:
+            return
+        days = sorted(ordinal(day) for (day,) in _days(self.data_set).run({"loads": self.loads}))
+        by_day = ByDay(days, len(self.rows))
+        places = list(compress(range(len(self.rows)), self.rows))
+        try:
+            for start in range(0, len(places), AT_ONCE):
+                self._count_by_day(by_day, places[start : start + AT_ONCE])
+        except UnknownDay:
+            return  # The data have changed; they are counted as they are now.
+        except TooLarge:
+            self._is_counted = True
+        else:
+            if versions.read(self.data_set).counts == self.state.version.counts:
+                self.by_day, self._is_counted = by_day, True
+
+    def _count_by_day(self, by_day: ByDay, places: Collection[int]) -> None:
+        """Count the rows of the combinations at `places`. Raises UnknownDay and TooLarge."""
+        given = {"loads": self.loads, "combinations": self.combinations.array_of(places)}
+        without = set(places)
+        for combination, days in groupby(_counts_by_day(self.data_set).run(given), itemgetter(0)):
+            place = self.combinations.place_of(combination)
+            if place is not None:
+                by_day.put(place, {ordinal(day): rows for _, day, rows in days})
+                without.discard(place)
+        for place in without:
+            by_day.put(place, {})
+
     def at(self, state: State) -> "Snapshot | None":
         """Return the snapshot of `state`, with the same readable files, from this one and the changes since.
 
@@ -267,12 +331,22 @@ class Snapshot:
         self._take(_counts(some=True).run({"loads": self.loads, "combinations": array_of(changed)}))
         if (self.total, self.days) != before:
             self.__dict__.pop("_spread", None)
+        if self.by_day:
+            by_day, self.by_day = self.by_day.copy(), None
+            try:
+                self._count_by_day(by_day, known)
+                self.by_day = by_day
+            except UnknownDay:
+                self._is_counted = False
+            except TooLarge:
+                pass
         return True
 
     @property
     def size(self) -> int:
         """Bytes of memory, without the combinations that snapshots share."""
-        return size_of(self.file_names) + sum(map(getsizeof, (self.rows, self.first, self.last)))
+        by_day = self.by_day.size if self.by_day else 0
+        return size_of(self.file_names) + sum(map(getsizeof, (self.rows, self.first, self.last))) + by_day
 
     def values(self, name: str) -> list[str]:
         """Return the values of a category that published rows have, in order."""
@@ -308,9 +382,14 @@ class Snapshot:
 
     def within(self, chosen: Chosen, first: int, last: int) -> tuple[Chosen, Chosen]:
         """Return those of `chosen` (not outside) with all rows in these days, and those with some."""
-        some = [place for place in chosen.places if self.first[place] <= last and self.last[place] >= first]
+        some = self.reaching(chosen.places, first, last)
         every = {place for place in some if self.first[place] >= first and self.last[place] <= last}
-        return Chosen(frozenset(every)), Chosen(frozenset(some) - every)
+        return Chosen(frozenset(every)), Chosen(some - every)
+
+    def reaching(self, places: Iterable[int], first: int, last: int) -> frozenset[int]:
+        """Return those of `places` whose rows are not all before or after these days."""
+        begin, end = self.first, self.last
+        return frozenset([place for place in places if begin[place] <= last and end[place] >= first])
 
     def rows_between(self, first: int, last: int) -> int:
         """Return about how many rows are in these days, assuming those of a combination are spread evenly."""
@@ -438,7 +517,7 @@ def current(data_set: DataSet, who: Principal | None) -> Snapshot:
 def _built(data_set: DataSet, state: State, last: Snapshot | None) -> Snapshot:
     """Return the snapshot of `state`; `last` is another one, from which it may be made."""
     with _alone((_SNAPSHOT, state)):
-        key = (_SNAPSHOT, data_set.label, state.visible)
+        key = _key(state)
         known: Snapshot | None = memory.get(key)
         if known is None and last and last.state.visible == state.visible:
             known = last
@@ -448,6 +527,10 @@ def _built(data_set: DataSet, state: State, last: Snapshot | None) -> Snapshot:
         memory.forget(lambda other: _is_past(other, state))
         memory.keep(key, snapshot, snapshot.size)
         return snapshot
+
+
+def _key(state: State) -> Hashable:
+    return (_SNAPSHOT, state.data_set, state.visible)
 
 
 def _is_past(key: Any, state: State) -> bool:
@@ -465,8 +548,10 @@ def warm(data_set: DataSet) -> None:
     version = versions.read(data_set)
     if version != _warmed.get(data_set.label):
         theirs = [who for (label, _), who in _recent.copy().items() if label == data_set.label]
-        for who in (None, *theirs):
-            current(data_set, who)
+        for snapshot in [current(data_set, who) for who in (None, *theirs)]:
+            snapshot.count_by_day()
+            if memory.get(_key(snapshot.state)) is snapshot:
+                memory.keep(_key(snapshot.state), snapshot, snapshot.size)
         _warmed[data_set.label] = version
 
 

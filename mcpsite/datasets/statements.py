@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from mcpsite.core.postgresql import prepared_cursor
 from mcpsite.datasets.expressions import Blank
 
 
@@ -23,14 +24,18 @@ class Statement:
     Returns plain tuples, without the conversions of fields.
     """
 
-    def __init__(self, rows: QuerySet[Any, Any], prefix: str = "", suffix: str = "") -> None:
+    def __init__(
+        self, rows: QuerySet[Any, Any], prefix: str = "", suffix: str = "", *, prepared: bool = False
+    ) -> None:
+        """Make the SQL. With `prepared`, PostgreSQL plans it once, whatever the parameters will be."""
         sql, self._parameters = rows.query.sql_with_params()
         self._sql = prefix + sql + suffix
+        self._prepared = prepared
 
     def run(self, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return the rows for the parameters `given` by name."""
         parameters = [given[each.name] if isinstance(each, Blank) else each for each in self._parameters]
-        with connection.cursor() as cursor:
+        with prepared_cursor(connection) if self._prepared else connection.cursor() as cursor:
             cursor.execute(self._sql, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows

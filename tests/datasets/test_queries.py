@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import sqlite3
 import tempfile
 import time
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -157,12 +159,15 @@ def stored(rows: list[dict[str, Any]]) -> None:
     questions=st.lists(FILTERS, min_size=1, max_size=6),
     limit=st.integers(1, 5),
     offset=st.integers(0, 3),
+    ahead=st.booleans(),
 )
 def test_answers_are_those_of_plain_python(
-    rows: list[dict[str, Any]], questions: list[Filters], limit: int, offset: int, db: None
+    rows: list[dict[str, Any]], questions: list[Filters], limit: int, offset: int, ahead: bool, db: None
 ) -> None:
     rows = [{**row, "airline": row["airline"].strip(), "note": row["note"].strip()} for row in rows]
     stored(rows)
+    if ahead:
+        snapshot().count_by_day()
     plain = oracle(rows)
     for filters in questions:
         expected = [fare.values["avg_fare_usd"] for fare in plain.matching(filters)]
@@ -251,9 +256,12 @@ def test_a_page_asked_for_again_is_remembered_until_the_data_changes(many: None)
     assert before[0]["route"] not in {row["route"] for row in answer(CASES["a route"], limit=25)}
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("plan", Plan)
 @pytest.mark.parametrize("case", CASES)
-def test_every_plan_gives_the_same_rows(case: str, plan: Plan, many: None) -> None:
+def test_every_plan_gives_the_same_rows(case: str, plan: Plan, ahead: bool, many: None) -> None:
+    if ahead:
+        snapshot().count_by_day()
     every = answer(CASES[case], limit=3_000)
     for offset in (0, 7, 20, 400):
         assert answer(CASES[case], limit=9, offset=offset, plan=plan) == every[offset : offset + 9]
@@ -289,7 +297,12 @@ def plan_of(filters: Filters, limit: int, statement: int = -1) -> str:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":  # So few rows are soonest read from first to last.
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-        cursor.execute(f"{explain} {captured.captured_queries[statement]['sql']}")
+        sql = captured.captured_queries[statement]["sql"]
+        if parameters := set(re.findall(r"\$\d+", sql)):  # It is planned once, for any parameters.
+            name = f"asked_{uuid4().hex}"
+            cursor.execute(f"PREPARE {name} AS {sql}")
+            sql = f"EXECUTE {name} ({', '.join(['NULL'] * len(parameters))})"
+        cursor.execute(f"{explain} {sql}")
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
@@ -373,6 +386,20 @@ def test_pages_that_are_found_by_day_go_on_where_the_one_before_ended(
         for offset in range(len(every)):
             assert answer(each, limit=7, offset=offset, plan=Plan.BY_DAY) == every[offset : offset + 7]
         assert answer(each, limit=7, offset=len(every), plan=Plan.BY_DAY) == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares every statement")
+def test_pages_whose_rows_are_counted_ahead_are_read_by_a_plan_that_is_made_once(many: None) -> None:
+    snapshot().count_by_day()
+    for line in range(1, 7):
+        assert len(answer(asked(airline_contains=f"line {line}"), limit=25, offset=line)) == 25
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements "
+            "WHERE statement LIKE '%airfare_farerow_id%' OR statement LIKE '%airfare_farerow%LIMIT%'"
+        )
+        generic, custom = cursor.fetchone()
+    assert (generic >= 4, custom) == (True, 0)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")

@@ -12,7 +12,7 @@ from airfare.models import FareRow
 from mcpsite.access.caller import Caller
 from mcpsite.datasets import curation, queries, snapshots, versions
 from mcpsite.datasets.models import CountsChange, SourceFile
-from mcpsite.datasets.snapshots import Snapshot
+from mcpsite.datasets.snapshots import NEVER, Snapshot
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.fares import DATA_SET, EVERYTHING, asked, page, snapshot, version
 
@@ -79,6 +79,14 @@ def counted(read: Snapshot) -> dict[int, tuple[int, int, int]]:
     return {number: each for number, each in zip(ids, counts, strict=True) if each[0]}
 
 
+def counted_by_day(read: Snapshot) -> dict[int, list[tuple[int, int]]]:
+    """The rows of each combination by day."""
+    by_day = read.by_day
+    assert by_day
+    every = enumerate(read.combinations.ids)
+    return {number: found for place, number in every if (found := by_day.between([place], 0, NEVER))}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_snapshot_that_follows_changes_equals_one_that_is_read_anew(
     seed: int, load_folder: Load, caller: Caller
@@ -94,6 +102,12 @@ def test_a_snapshot_that_follows_changes_equals_one_that_is_read_anew(
         who = chance.choice(people)
         followed, anew = snapshot(who), Snapshot(DATA_SET, snapshots.state(DATA_SET, who))
         assert counted(followed) == counted(anew)
+        if followed.by_day:
+            anew.count_by_day()
+            assert counted_by_day(followed) == counted_by_day(anew)
+        elif chance.randrange(2):
+            snapshots.warm(DATA_SET)
+            assert snapshot(who).by_day
         assert (followed.total, followed.days, followed.file_names, followed.loads) == (
             anew.total,
             anew.days,

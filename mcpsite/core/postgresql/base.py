@@ -147,6 +147,9 @@ _PAGES_ARE_NEAR = (
 A value that somebody has set for their server, database or role stays.
 """
 
+_PLANNED_ONCE = "SET plan_cache_mode = force_generic_plan"
+"""What is prepared here (see `prepared_cursor`) is written so that one plan is good for all parameters."""
+
 _OWN_LIMIT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
 _reach: defaultdict[str, Reach] = defaultdict(Reach)
@@ -205,6 +208,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute(_PAGES_ARE_NEAR)
                 # On a pooler's connection, which others use in between, it would be set for them, too.
                 if not self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+                    cursor.execute(_PLANNED_ONCE)
                     cursor.execute(_OWN_LIMIT)
                     limit = _limits[connection] = _Limit(cursor.fetchone()[0])
                     if not self.pool and (statement := limit.statement()):
