@@ -1,8 +1,8 @@
 """The JSON-RPC message in the body of a request: parsed once, and well formed before the SDK sees it.
 
 The SDK answers some malformed messages at great length, and others not at all. What it gets is written anew
-from what was parsed here, so there is no second reading that could differ. The arguments of a tool call,
-which are the only long part, do not go through it.
+from what was parsed here, so there is no second reading that could differ. The arguments of a tool call and
+its result, which are the only long parts, do not go through it.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,10 @@ class Message:
     """The tool's name if one is called; otherwise the method."""
     arguments: Any
     """The arguments of a tool call, as they were sent."""
+
+    def answer(self, result: bytes) -> bytes:
+        """Return the message with the `result`, given as JSON."""
+        return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (to_json(self.id), result)
 
 
 class Malformed(Exception):

@@ -26,9 +26,11 @@ class Outcome:
     """The result of a call, ready to be sent."""
 
     text: str
-    """The answer as compact JSON or in the tool's own words, or the sentence of an error."""
+    """The answer as JSON or in the tool's own words, or the sentence of an error."""
     value: Mapping[str, Any] | None = None
     """The answer itself; None for an error."""
+    json: str = ""
+    """The same as JSON."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = Kind.OK
     rows: int = 0

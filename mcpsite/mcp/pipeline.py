@@ -187,6 +187,7 @@ async def _answer(tool: Tool | None, call: Call) -> Outcome:
     return Outcome(
         text=clean(answer.text) or text,
         value=value,
+        json=text,
         meta=answer.meta,
         rows=number_of_rows(value),
         size=len(text.encode()),

@@ -17,6 +17,8 @@ class RequestState:
     """The verified claims of the token."""
     arguments: Any = None
     """The arguments of a tool call, which do not go through the SDK."""
+    result: bytes | None = None
+    """The result of a tool call as JSON, which does not go through the SDK either."""
     recorded: bool = False
     """Whether the audit has, or will have, its row."""
     missing_scopes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcpsite.access import audit
 from mcpsite.access.audit import Refusals
@@ -50,9 +51,9 @@ PATIENCE_SECONDS = 0.1
 """How long an answer may take before the server checks whether the client still waits."""
 EXPOSED_HEADERS = "WWW-Authenticate, Retry-After"
 
-EVENTS = "text/event-stream"
+EVENTS, JSON = "text/event-stream", "application/json"
 
-_NORMAL = [(b"accept", f"application/json, {EVENTS}".encode()), (b"content-type", b"application/json")]
+_NORMAL = [(b"accept", f"{JSON}, {EVENTS}".encode()), (b"content-type", JSON.encode())]
 """What the SDK gets in place of the client's own headers: a request for JSON, in JSON."""
 _DROPPED = (b"accept", b"content-type", b"content-length", b"mcp-session-id")
 """Session headers are dropped because a stateless server has no sessions."""
@@ -134,7 +135,7 @@ class Endpoint:
         if _wants_event(headers):
             send = _as_event(send)
         answer = self._manager.handle_request(
-            scope, _replay(message.body, receive), self._challenging(state, scope, client.heard(send))
+            scope, _replay(message.body, receive), self._completing(message, state, scope, client.heard(send))
         )
         try:
             await client.wait_for(answer)
@@ -142,15 +143,24 @@ class Endpoint:
             if not state.recorded and message.id is not None and message.method in AUDITED:
                 self._record(malformed(message.name, state.claims, _origin(headers, message.id)))
 
-    def _challenging(self, state: RequestState, scope: Scope, send: Send) -> Send:
-        """Return a `send` that turns an answer for want of a scope into a challenge (client-contract 14)."""
+    def _completing(self, request: messages.Message, state: RequestState, scope: Scope, send: Send) -> Send:
+        """Return a `send` that puts in what does not go through the SDK.
+
+        That is the result of a tool call, and the challenge for want of a scope (client-contract 14).
+        """
+        instead: ASGIApp | None = None
 
         async def sending(message: Message) -> None:
-            needed = state.missing_scopes
-            if not needed:
+            nonlocal instead
+            if message["type"] == "http.response.start":
+                if state.missing_scopes:
+                    instead = challenges.insufficient_scope(self._resource, state.missing_scopes)
+                elif state.result is not None and message["status"] == HTTPStatus.OK:
+                    instead = Response(request.answer(state.result), media_type=JSON)
+                if instead:
+                    await instead(scope, _nothing, send)
+            if not instead:
                 await send(message)
-            elif message["type"] == "http.response.start":
-                await challenges.insufficient_scope(self._resource, needed)(scope, _nothing, send)
 
         return sending
 

@@ -162,6 +162,27 @@ def test_an_id_that_is_a_number_or_a_text_comes_back(
 
 
 @ERAS
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_call_is_answered_under_its_id_with_what_its_era_knows(
+    site: Site, token: str, era: str, accept: str
+) -> None:  # [6, 51, 53]
+    call = {"name": "airfare_trend_insights", "arguments": {"airline_contains": "Zürich – 日本"}}
+    head, body = site.raw(token, "tools/call", call, era).split(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    del headers["Content-Length"]
+    sent = json.loads(body) | {"id": "zwölf"}
+    answer = httpx2.post(site.url, json=sent, headers=headers | {"Accept": accept})
+    text = answer.text.partition("data: ")[2] if accept == "text/event-stream" else answer.text
+    message = json.loads(text)
+    result = message.pop("result")
+    assert (answer.status_code, message) == (200, {"jsonrpc": "2.0", "id": "zwölf"})
+    assert result["structuredContent"]["filters"]["airline_contains"] == "Zürich – 日本"
+    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+    of_era = {"resultType", "_meta"} if era == MODERN else set()
+    assert result.keys() == {"content", "structuredContent", "isError"} | of_era
+
+
+@ERAS
 @pytest.mark.parametrize("given", [1.5, None, True, False, [1], {"a": 1}, [], 1e300, float("inf")])
 @pytest.mark.parametrize("method", ["ping", "tools/call", "notifications/initialized"])
 def test_any_other_id_is_an_error(

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
 from mcpsite.core import metrics
@@ -136,6 +137,7 @@ def test_a_call_continues_its_clients_trace_down_to_the_statements(watched: Watc
     )
     assert span.parent_span_id.hex() == PARENT
     found = attributes(span)
+    assert span.status.code != Status.STATUS_CODE_ERROR
     assert found["gen_ai.tool.name"] == "airfare_trend_insights"
     assert found["mcpsite.outcome"] == "ok"
     assert found["mcpsite.rows"] > 0
@@ -155,6 +157,7 @@ def test_a_log_line_is_json_with_the_reference_that_the_caller_saw_and_the_trace
         lambda span: span.trace_id.hex() == line["trace_id"] and span.name == "tools/call probe_crash"
     )
     assert attributes(span)["mcpsite.reference"] == reference[1]
+    assert span.status.code == Status.STATUS_CODE_ERROR
 
 
 def test_every_line_of_the_log_is_json(watched: Watched) -> None:
