@@ -210,7 +210,7 @@ SUMMARIES = st.fixed_dictionaries(
 def test_every_answer_is_that_of_plain_python(data: Data, questions: int, ahead: bool) -> None:
     if ahead:
         for person in data.people.values():
-            engine.snapshot(person.principal).count_by_day()
+            engine.count_by_day(engine.snapshot(person.principal))
 
     @settings(max_examples=questions, deadline=None, suppress_health_check=list(HealthCheck))
     @given(

@@ -34,7 +34,7 @@ from mcpsite.datasets.snapshots import State
 from mcpsite.datasets.texts import Texts, matching
 from mcpsite.datasets.versions import Version
 from tests.airfare.conftest import Load, fare, table
-from tests.airfare.fares import DATA_SET, EVERYTHING, asked, load, page, snapshot
+from tests.airfare.fares import DATA_SET, EVERYTHING, asked, count_by_day, load, page, snapshot
 from tests.airfare.oracle import File, Oracle, Reader, Row
 
 pytestmark = pytest.mark.django_db
@@ -167,7 +167,7 @@ def test_answers_are_those_of_plain_python(
     rows = [{**row, "airline": row["airline"].strip(), "note": row["note"].strip()} for row in rows]
     stored(rows)
     if ahead:
-        snapshot().count_by_day()
+        count_by_day(snapshot())
     plain = oracle(rows)
     for filters in questions:
         expected = [fare.values["avg_fare_usd"] for fare in plain.matching(filters)]
@@ -261,7 +261,7 @@ def test_a_page_asked_for_again_is_remembered_until_the_data_changes(many: None)
 @pytest.mark.parametrize("case", CASES)
 def test_every_plan_gives_the_same_rows(case: str, plan: Plan, ahead: bool, many: None) -> None:
     if ahead:
-        snapshot().count_by_day()
+        count_by_day(snapshot())
     every = answer(CASES[case], limit=3_000)
     for offset in (0, 7, 20, 400):
         assert answer(CASES[case], limit=9, offset=offset, plan=plan) == every[offset : offset + 9]
@@ -390,7 +390,7 @@ def test_pages_that_are_found_by_day_go_on_where_the_one_before_ended(
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares every statement")
 def test_pages_whose_rows_are_counted_ahead_are_read_by_a_plan_that_is_made_once(many: None) -> None:
-    snapshot().count_by_day()
+    count_by_day(snapshot())
     for line in range(1, 7):
         assert len(answer(asked(airline_contains=f"line {line}"), limit=25, offset=line)) == 25
     with connection.cursor() as cursor:
