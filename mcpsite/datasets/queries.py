@@ -1,10 +1,11 @@
 """Filters to rows: what a question means, and the two plans by which its rows are read.
 
 A filter by categories means a set of combinations (see `mcpsite.datasets.snapshots`), together with some
-days; how many rows match is known from memory, except for days that divide a combination, and for numbers and
-prose. *Few* rows are found through their combinations and sorted; of *many*, rows are read in the order of an
-answer until there are enough. If either would read many rows, the matching ones are first counted by day:
-then a page is searched for among the rows of its own days, and so is each further page of the same filters.
+days. How many rows match, and on which days, is known from memory, except for numbers and prose; until it is
+counted ahead (see `mcpsite.datasets.by_day`), also except for days that divide a combination. *Few* rows are
+found through their combinations and sorted; of *many*, rows are read in the order of an answer until there
+are enough. If either would read many rows, and their days are not known, the matching ones are first counted
+by day: then a page is searched for among the rows of its own days, and so is each further page.
 """
 
 import datetime
@@ -52,8 +53,6 @@ LOOKED_UP = 2
 """A combination that is looked up, whether it has rows or not."""
 COUNTED = 1
 """A row that is counted by day in an index with all required columns."""
-SCANNED = 0.2
-"""The same in the index of days, from one row to the next."""
 MANY = 1 / 4
 """The share of all rows from which it is cheaper to read all, as they are stored, than to find each."""
 
@@ -556,8 +555,7 @@ def _is_known_by_day(filters: Filters, meaning: _Meaning, snapshot: Snapshot, co
     spent = cost + (memories.result(key) or 0)
     memories.keep(key, spent, getsizeof(spent))
     by_index = meaning.found(COUNTED if meaning.is_indexed else LOOKED_AT)
-    one_by_one = meaning.between * (SCANNED if meaning.given.keys() <= {"first", "last"} else 1)
-    return min(by_index, one_by_one) < spent
+    return min(by_index, meaning.between) < spent
 
 
 _COMPARISONS = {">=": "gte", "<=": "lte", "<": "lt"}
