@@ -88,7 +88,7 @@ class _Meaning:
     given: dict[str, Any]
     """The conditions that rows have to fulfil, as parameters by name; see `_narrowed`."""
     chosen: "array[int] | None" = None
-    """The places of the combinations that rows may have; None for any."""
+    """The places of the combinations that rows may have, in the snapshot's; None for any."""
     outside: bool = False
     """Whether `chosen` are those that rows may not have, because these are fewer."""
     needles: tuple[Part, ...] = ()
@@ -203,7 +203,8 @@ def _meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
         meaning = _find_meaning(filters, snapshot)
         return meaning, 1_000 + getsizeof(meaning.chosen) + sum(map(getsizeof, meaning.given.values()))
 
-    return _memories(filters, snapshot).once(filters, find)
+    # Deleted combinations leave the number of rows, but not the places of the others.
+    return _memories(filters, snapshot).once((filters, snapshot.combinations.version), find)
 
 
 def _memories(filters: Filters, snapshot: Snapshot) -> Memories:

@@ -82,7 +82,8 @@ EVERY = ~NONE
 class Combinations:
     """All combinations, each with a place, and for each value of a category the places that have it."""
 
-    def __init__(self, data_set: DataSet) -> None:
+    def __init__(self, data_set: DataSet, version: int) -> None:
+        self.version = version
         self.ids = array("q")
         names = data_set.categories
         known: list[dict[str, int]] = [{} for _ in names]
@@ -185,6 +186,8 @@ def _published(data_set: DataSet) -> QuerySet[Any]:
 
 AT_ONCE = 50_000
 """Rows that are counted by day in one statement, which takes about a tenth of a second."""
+MOST_OF_ONE = 500_000
+"""Rows of one combination: all of them are counted again whenever one of them comes, goes or moves."""
 
 
 def _place(day: int, before: int) -> int:
@@ -274,7 +277,8 @@ class Snapshot:
     @property
     def by_day(self) -> ByDay | None:
         """The rows by day, once all are counted and if there is room for them."""
-        return self._counted[0] if self._counted and not self._counted[1] else None
+        counted = self._counted
+        return counted[0] if counted and not counted[1] else None
 
     def count_by_day(self) -> bool:
         """Count about AT_ONCE more of the rows by day; return whether some are left.
@@ -282,27 +286,25 @@ class Snapshot:
         It takes a while in all, so that one thread does it ahead of questions, and not all at once.
         """
         if self._counted is None:
+            if max(self.rows, default=0) > MOST_OF_ONE:
+                self._counted = None, ()
+                return False
             days = [ordinal(day) for (day,) in _days(self.data_set).run({"loads": self.loads})]
             self._counted = ByDay(sorted(days), len(self.rows)), array("I", compress(count(), self.rows))
         by_day, left = self._counted
         if by_day and left:
             passed = accumulate(map(self.rows.__getitem__, left))
             size = next((number for number, rows in enumerate(passed, 1) if rows >= AT_ONCE), len(left))
-            self._counted = self._with(by_day, left[:size], left[size:])
-        return self._counted is None or bool(self._counted[1])
-
-    def _with(
-        self, by_day: ByDay, places: Sequence[int], left: Sequence[int]
-    ) -> tuple[ByDay | None, Sequence[int]] | None:
-        """Return `by_day` with the rows at `places` as they are now, and what is `left`; see `_counted`."""
-        by_day = by_day.copy()
-        try:
-            self._count_by_day(by_day, places)
-        except UnknownDay:
-            return None
-        except TooLarge:
-            return None, ()
-        return by_day, left
+            by_day = by_day.copy()
+            try:
+                self._count_by_day(by_day, left[:size])
+            except UnknownDay:  # The data have changed, and their days are read again.
+                self._counted = None
+                return True
+            except TooLarge:
+                by_day, size = None, len(left)
+            self._counted = by_day, left[size:]
+        return bool(self._counted[1])
 
     def _count_by_day(self, by_day: ByDay, places: Collection[int]) -> None:
         """Count the rows of the combinations at `places`. Raises UnknownDay and TooLarge."""
@@ -346,7 +348,8 @@ class Snapshot:
         if (self.total, self.days) != before:
             self.__dict__.pop("_spread", None)
         if self._counted and self._counted[0]:
-            self._counted = self._with(self._counted[0], known, self._counted[1])
+            by_day, left = self._counted
+            self._counted = by_day, array("I", {*left, *known})
         return True
 
     @property
@@ -433,6 +436,8 @@ _flights = threading.Lock()
 _computing = threading.BoundedSemaphore(2)
 """More aggregations at once would take more memory and be ready no sooner."""
 _warmed: dict[str, Version] = {}
+_uncounted: dict[str, list[Principal | None]] = {}
+"""For each data set, for whom its rows are still to be counted by day in the version that is warmed."""
 _last: dict[str, Snapshot] = {}
 """For each data set, the snapshot that was last requested: kept even if it alone is larger than all that
 is remembered.
@@ -458,12 +463,13 @@ def _alone(key: Hashable) -> Iterator[None]:
 
 def _combinations(data_set: DataSet) -> Combinations:
     """Return all existing combinations, from memory while they do not change."""
-    key = (_SHARED, data_set.label, versions.read_combinations(data_set))
+    version = versions.read_combinations(data_set)
+    key = (_SHARED, data_set.label, version)
     with _alone(key):
         found: Combinations | None = memory.get(key)
         if found is None:
             memory.forget(lambda other: other[:2] == key[:2])
-            found = Combinations(data_set)
+            found = Combinations(data_set, version)
             memory.keep(key, found, found.size)
         return found
 
@@ -552,17 +558,23 @@ def _is_past(key: Any, state: State) -> bool:
 
 def warm(data_set: DataSet) -> None:
     """Compute what the next callers need of a new version of the data, so that none of them waits for it."""
-    version = versions.read(data_set)
-    if version == _warmed.get(data_set.label):
-        return
-    theirs = [who for (label, _), who in _recent.copy().items() if label == data_set.label]
-    is_left = False
-    for snapshot in [current(data_set, who) for who in (None, *theirs)]:
-        is_left |= snapshot.count_by_day()
+    label, version = data_set.label, versions.read(data_set)
+    if version != _warmed.get(label):
+        theirs = [who for (other, _), who in _recent.copy().items() if other == label]
+        for who in (None, *theirs):
+            current(data_set, who)
+        _warmed[label], _uncounted[label] = version, [None, *theirs]
+    uncounted = _uncounted.get(label)
+    while uncounted:
+        # One after another, and each once, even if there is no room for all of them or counting fails.
+        who = uncounted.pop()
+        snapshot = current(data_set, who)
+        is_left = snapshot.count_by_day()
         if memory.get(_key(snapshot.state)) is snapshot:
             memory.keep(_key(snapshot.state), snapshot, snapshot.size)
-    if not is_left:
-        _warmed[data_set.label] = version
+        if is_left:
+            uncounted.append(who)
+            break
 
 
 def computed(

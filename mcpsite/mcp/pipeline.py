@@ -138,7 +138,7 @@ async def _attempt(call: Call, run: Callable[[], Awaitable[R]]) -> R | Outcome:
             async with _deadline():
                 return await run()
     except ToolError as error:
-        return Outcome(text=str(error), kind=Kind.TOOL_ERROR)
+        return Outcome(text=clean(str(error)), kind=Kind.TOOL_ERROR)
     except AccessDenied as error:
         return Outcome(text=str(error), kind=Kind.DENIED)
     except LimitExceeded as error:

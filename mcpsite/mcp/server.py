@@ -25,6 +25,7 @@ from mcpsite.access.caller import Caller
 from mcpsite.access.scopes import MissingScope, with_required
 from mcpsite.core import tracing
 from mcpsite.core.outage import AWAY, is_outage
+from mcpsite.core.texts import clean_texts
 from mcpsite.mcp import pipeline
 from mcpsite.mcp.calls import Record
 from mcpsite.mcp.instructions import instructions
@@ -147,7 +148,7 @@ class SiteServer:
             )
         except UnknownTool:
             raise _refusal(f"Unknown tool: {params.name[:128]}") from None
-        meta = dict(outcome.meta)
+        meta = clean_texts(outcome.meta)
         result: dict[str, Any] = {"content": [{"type": "text", "text": outcome.text}]}
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             result["resultType"] = "complete"
@@ -155,7 +156,7 @@ class SiteServer:
         if meta:
             result["_meta"] = meta
         result["isError"] = is_error = outcome.value is None
-        state.result = to_json(result)
+        state.result = to_json(result, inf_nan_mode="null")
         if not is_error:
             state.result = b'%b,"structuredContent":%b}' % (state.result[:-1], outcome.json.encode())
         return {"isError": is_error}

@@ -370,6 +370,16 @@ def test_each_outcome_leaves_one_row(
 
 
 @pytest.mark.parametrize("era", [MODERN, LEGACY])
+def test_what_json_cannot_express_is_left_out_of_an_answer(server: tuple[Site, str], era: str) -> None:
+    site, token = server
+    answer = site.rpc(token, "tools/call", {"name": "probe_puzzle", "arguments": {}}, era=era)
+    assert (answer.status_code, answer.json()["result"]["_meta"]["probe/puzzle"]) == (200, [None, "?"])
+    complaint = {"name": "probe_puzzle", "arguments": {"complain": True}}
+    result = site.rpc(token, "tools/call", complaint, era=era).json()["result"]
+    assert (result["isError"], result["content"][0]["text"]) == (True, "half of a pair: .")
+
+
+@pytest.mark.parametrize("era", [MODERN, LEGACY])
 def test_an_unexpected_failure_shows_the_reference_of_its_row_and_its_time(
     fresh: tuple[Site, str], era: str
 ) -> None:

@@ -36,6 +36,7 @@ from mcpsite.datasets.versions import Version
 from tests.airfare.conftest import Load, fare, table
 from tests.airfare.fares import DATA_SET, EVERYTHING, asked, count_by_day, load, page, snapshot
 from tests.airfare.oracle import File, Oracle, Reader, Row
+from tests.data_folder import write_files
 
 pytestmark = pytest.mark.django_db
 
@@ -400,6 +401,23 @@ def test_pages_whose_rows_are_counted_ahead_are_read_by_a_plan_that_is_made_once
         )
         generic, custom = cursor.fetchone()
     assert (generic >= 4, custom) == (True, 0)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares every statement anew")
+@pytest.mark.django_db(transaction=True)
+def test_pages_go_on_after_the_type_of_a_column_has_changed(folder: Path) -> None:
+    write_files(folder, {"a.csv": table(*(fare(fare=number) for number in range(9)))})
+    list(load(find([folder])))
+    count_by_day(snapshot())
+    for offset in range(3):
+        answer(EVERYTHING, limit=2, offset=offset)
+    with connection.cursor() as cursor:
+        alter = "ALTER TABLE airfare_farerow ALTER COLUMN region TYPE"
+        cursor.execute(f"{alter} varchar(4000)")
+        try:
+            assert [len(answer(EVERYTHING, limit=2, offset=offset)) for offset in range(3, 6)] == [2, 2, 2]
+        finally:
+            cursor.execute(f"{alter} text")
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")

@@ -39,6 +39,15 @@ def probe_complain() -> Rows:
     raise ToolError("Name a route such as JFK-LAX.")
 
 
+@tool(permission="auth.view_user", title="Puzzle")
+def probe_puzzle(complain: Annotated[bool, Field(description="Whether to raise an error")] = False) -> Rows:
+    """Say what cannot be written."""
+    if complain:
+        raise ToolError("half of a pair: \ud800.")
+    meta = {"probe/puzzle": [float("nan"), "\ud800?"]}
+    return Answer(value={"rows": []}, meta=meta)  # type: ignore[return-value]
+
+
 @tool(permission="auth.view_user", title="Crash")
 def probe_crash() -> Rows:
     """Raise what nobody foresaw."""
