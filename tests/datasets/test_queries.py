@@ -406,7 +406,7 @@ def test_pages_whose_rows_are_counted_ahead_are_read_by_a_plan_that_is_made_once
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares every statement anew")
 @pytest.mark.django_db(transaction=True)
 def test_pages_go_on_after_the_type_of_a_column_has_changed(folder: Path) -> None:
-    write_files(folder, {"a.csv": table(*(fare(fare=number) for number in range(9)))})
+    write_files(folder, {"a.csv": table(*(fare(f"2025-0{number}-01") for number in range(1, 10)))})
     list(load(find([folder])))
     count_by_day(snapshot())
     for offset in range(3):
