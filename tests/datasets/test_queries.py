@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -411,8 +412,9 @@ def test_pages_go_on_after_the_type_of_a_column_has_changed(folder: Path) -> Non
     count_by_day(snapshot())
     for offset in range(3):
         answer(EVERYTHING, limit=2, offset=offset)
-    with connection.cursor() as cursor:
-        alter = "ALTER TABLE airfare_farerow ALTER COLUMN region TYPE"
+    alter = "ALTER TABLE airfare_farerow ALTER COLUMN region TYPE"
+    another = connection.copy()  # On the same one the driver would know.
+    with closing(another), another.cursor() as cursor:
         cursor.execute(f"{alter} varchar(4000)")
         try:
             assert [len(answer(EVERYTHING, limit=2, offset=offset)) for offset in range(3, 6)] == [2, 2, 2]
