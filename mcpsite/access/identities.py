@@ -25,7 +25,7 @@ from django.utils import timezone
 from mcpsite.access import claimed_groups, signing
 from mcpsite.access.caller import Caller, Claims
 from mcpsite.access.models import Identity
-from mcpsite.core.postgresql import prepared_cursor
+from mcpsite.core.postgresql import prepared_rows
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,7 @@ def _known(claims: Claims) -> Caller | None:
 
 
 def _query_caller(claims: Claims, statement: str, parameters: list[int | str]) -> Caller | None:
-    with prepared_cursor(connection) as cursor:
-        cursor.execute(statement, parameters)
-        rows = cursor.fetchall()
+    rows = prepared_rows(connection, statement, parameters)
     account: Any = None
     groups: list[int] = []
     permissions: list[str] = []

@@ -26,6 +26,7 @@ from django.db.models.functions import Coalesce, StrIndex
 from mcpsite.access.policies import Principal
 from mcpsite.core.memory import size_of_rows
 from mcpsite.datasets import snapshots, texts
+from mcpsite.datasets.by_day import ByDay
 from mcpsite.datasets.declaration import DataSet
 from mcpsite.datasets.expressions import Among, AmongSelected, Blank, Cut, MostlyAmong, array_of
 from mcpsite.datasets.filters import Days, Filters, Part
@@ -245,8 +246,8 @@ def _find_meaning(filters: Filters, snapshot: Snapshot) -> _Meaning:
     needles = tuple(
         Part(part.column, part.text.casefold()) for part in filters.parts if part.column in data_set.proses
     )
-    if snapshot.by_day and not bounds and not needles:
-        return _meaning_by_day(filters, chosen, snapshot)
+    if (by_day := snapshot.by_day) and not bounds and not needles:
+        return _meaning_by_day(filters, chosen, snapshot, by_day)
     days = snapshot.days_of(chosen)
     first, last = _asked_days(filters, snapshot, *days)
     if first > last or not snapshot.rows_of(chosen):
@@ -282,11 +283,10 @@ def _asked_days(filters: Filters, snapshot: Snapshot, first: int, last: int) -> 
     return first, last
 
 
-def _meaning_by_day(filters: Filters, chosen: Chosen, snapshot: Snapshot) -> _Meaning:
+def _meaning_by_day(filters: Filters, chosen: Chosen, snapshot: Snapshot, by_day: ByDay) -> _Meaning:
     """Return the meaning of `chosen` combinations and of days, whose rows by day are known."""
-    assert snapshot.by_day  # noqa: S101 (the caller has looked)
     asked = _asked_days(filters, snapshot, *snapshot.days)
-    days = _Days.of(snapshot.by_day.between(chosen.places, *asked, outside=chosen.outside))
+    days = _Days.of(by_day.between(chosen.places, *asked, outside=chosen.outside))
     if not days.rows:
         return NOTHING
     _memories(filters, snapshot).keep(("days", filters), days, days.size)
@@ -453,14 +453,15 @@ class _Days:
         return _Days(self.days[latest:end], passed), offset - before
 
 
-def _within(page: _Days, meaning: _Meaning, snapshot: Snapshot, share: float) -> _Meaning:
-    """Return `meaning` within the days of a page, which has this share of all rows that are meant."""
+def _within(page: _Days, meaning: _Meaning, snapshot: Snapshot) -> _Meaning:
+    """Return `meaning` within the days of a page."""
     first, last = page.days[-1], page.days[0]
     if meaning.is_indexed:
         chosen = EVERY
         if meaning.chosen is not None:
             chosen = Chosen(snapshot.reaching(meaning.chosen, first, last), meaning.outside)
         return page.meaning(chosen, snapshot)
+    share = page.rows / meaning.matched
     # The index of texts has no days.
     by_text = meaning.index in snapshot.data_set.proses
     return replace(
@@ -519,7 +520,7 @@ def _rows(
         plan = Plan.BY_DAY
     if plan is Plan.BY_DAY and data_set.day and offset < (days := _days(filters, meaning, snapshot)).rows:
         days_of_page, offset = days.page(limit, offset)
-        meaning = _within(days_of_page, meaning, snapshot, days_of_page.rows / days.rows)
+        meaning = _within(days_of_page, meaning, snapshot)
         _, cheapest = _cheapest(meaning, limit + offset)
     if plan not in (Plan.FEW, Plan.IN_ORDER):
         plan = cheapest

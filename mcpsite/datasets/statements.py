@@ -1,14 +1,14 @@
 """A queryset's own SQL, kept and run again, because making it takes longer than many an answer."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from django.db import NotSupportedError, connection
+from django.db import connection
 from django.db.models import QuerySet
 
-from mcpsite.core.postgresql import prepared_cursor
+from mcpsite.core.postgresql import prepared_rows
 from mcpsite.datasets.expressions import Blank
 
 
@@ -36,17 +36,8 @@ class Statement:
         """Return the rows for the parameters `given` by name."""
         parameters = [given[each.name] if isinstance(each, Blank) else each for each in self._parameters]
         if self._prepared:
-            try:
-                return self._rows(prepared_cursor(connection), parameters)
-            except NotSupportedError:  # A column's type has changed since PostgreSQL made the plan.
-                if connection.in_atomic_block:
-                    raise
-                with connection.cursor() as cursor:
-                    cursor.execute("DEALLOCATE ALL")
-        return self._rows(connection.cursor(), parameters)
-
-    def _rows(self, opened: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with opened as cursor:
+            return prepared_rows(connection, self._sql, parameters)
+        with connection.cursor() as cursor:
             cursor.execute(self._sql, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows

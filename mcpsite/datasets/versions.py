@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from mcpsite.core.postgresql import prepared_cursor
+from mcpsite.core.postgresql import prepared_rows
 from mcpsite.datasets.declaration import DataSet, data_sets
 from mcpsite.datasets.models import CountsChange
 
@@ -113,13 +113,9 @@ def lock(*chosen: DataSet) -> None:
 
 
 def _read(data_set: DataSet, what: str) -> Version:
-    with prepared_cursor(connection) as cursor:
-        cursor.execute(
-            "SELECT rows, counts FROM datasets_dataversion WHERE data_set = %s AND what = %s",
-            [data_set.label, what],
-        )
-        found = cursor.fetchone()
-    return Version(*found) if found else Version(0, 0)
+    statement = "SELECT rows, counts FROM datasets_dataversion WHERE data_set = %s AND what = %s"
+    found = prepared_rows(connection, statement, [data_set.label, what])
+    return Version(*found[0]) if found else Version(0, 0)
 
 
 def _write(data_set: DataSet, what: str, rows: str, counts: str) -> None:

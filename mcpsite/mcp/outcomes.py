@@ -29,7 +29,7 @@ class Outcome:
     """The answer as JSON or in the tool's own words, or the sentence of an error."""
     value: Mapping[str, Any] | None = None
     """The answer itself; None for an error."""
-    json: str = ""
+    json: bytes = b""
     """The same as JSON."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     kind: Kind = Kind.OK

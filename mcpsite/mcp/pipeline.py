@@ -184,13 +184,14 @@ async def _answer(tool: Tool | None, call: Call) -> Outcome:
         result = await in_database(lambda: _admit(tool, call)())
     answer = result if isinstance(result, Answer) else Answer(value=result)
     value, text = written(answer.value, page=tool.page if tool else "", offset=call.offset)
+    encoded = text.encode()
     return Outcome(
         text=clean(answer.text) or text,
         value=value,
-        json=text,
+        json=encoded,
         meta=answer.meta,
         rows=number_of_rows(value),
-        size=len(text.encode()),
+        size=len(encoded),
     )
 
 

@@ -158,7 +158,7 @@ class SiteServer:
         result["isError"] = is_error = outcome.value is None
         state.result = to_json(result, inf_nan_mode="null")
         if not is_error:
-            state.result = b'%b,"structuredContent":%b}' % (state.result[:-1], outcome.json.encode())
+            state.result = b'%b,"structuredContent":%b}' % (state.result[:-1], outcome.json)
         return {"isError": is_error}
 
     async def list_resources(

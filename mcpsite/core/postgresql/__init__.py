@@ -3,10 +3,12 @@
 `complete` puts it into the entries of DATABASES, with the time limits that Django leaves out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from django.db.utils import NotSupportedError
 
 ENGINE = "django.db.backends.postgresql"
 
@@ -65,6 +67,20 @@ def complete(config: dict[str, Any]) -> None:
     config["OPTIONS"] = options
 
 
-def prepared_cursor(connection: Any) -> Any:
-    """Return a cursor for statements that run repeatedly, which PostgreSQL prepares."""
-    return getattr(connection, "prepared_cursor", connection.cursor)()
+def prepared_rows(connection: Any, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return what a statement selects that runs repeatedly, which PostgreSQL prepares."""
+    try:
+        return _rows(getattr(connection, "prepared_cursor", connection.cursor)(), sql, parameters)
+    except NotSupportedError:  # A column's type has changed since PostgreSQL made the plan.
+        if connection.in_atomic_block or connection.vendor != "postgresql":
+            raise
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    return _rows(connection.cursor(), sql, parameters)
+
+
+def _rows(opened: Any, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with opened as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -148,7 +148,7 @@ A value that somebody has set for their server, database or role stays.
 """
 
 _PLANNED_ONCE = "SET plan_cache_mode = force_generic_plan"
-"""What is prepared here (see `prepared_cursor`) is written so that one plan is good for all parameters."""
+"""What is prepared here (see `prepared_rows`) is written so that one plan is good for all parameters."""
 
 _OWN_LIMIT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
